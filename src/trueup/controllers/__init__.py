@@ -1,0 +1,1 @@
+"""The loops that bring it together: sources, Apps, drift, leases, state across restarts."""

@@ -1,0 +1,1 @@
+"""Image updates, previews, promotion and progressive delivery."""

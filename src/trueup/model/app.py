@@ -1,0 +1,140 @@
+"""The App: the one internal form of a Flux Kustomization and an Argo CD Application.
+
+"This path of this source, rendered so, into that cluster and namespace, under these rules." Dialects make Apps from
+resources; the engine never asks which dialect an App came from, it asks its rules.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from enum import StrEnum
+
+from msgspec import Struct, field
+
+from trueup.model.refs import ObjectRef
+from trueup.model.rendering import RenderSpec
+
+
+class GitReference(Struct, frozen=True, kw_only=True):
+    """Which commit: exactly Flux's precedence commit > name > semver > tag > branch. All empty: the remote's HEAD.
+
+    `expression` is Argo CD's `targetRevision`: a branch, tag, commit or semver range that must be told apart by looking.
+    """
+
+    branch: str = ""
+    tag: str = ""
+    semver: str = ""
+    name: str = ""
+    commit: str = ""
+    expression: str = ""
+
+
+class GitSource(Struct, frozen=True, kw_only=True):
+    """A Git repository to watch. `credentials` names the Secret; its content never enters this value."""
+
+    url: str
+    reference: GitReference
+    credentials: ObjectRef | None = None
+    interval: timedelta = timedelta(minutes=1)
+    timeout: timedelta = timedelta(seconds=60)
+    recurse_submodules: bool = False
+    sparse_checkout: tuple[str, ...] = ()
+    ignore: str | None = None
+    suspend: bool = False
+
+
+class Owner(Struct, frozen=True):
+    """The marks that say "this object belongs to that App". A mark counts only when every pair of it matches."""
+
+    labels: dict[str, str] = field(default_factory=dict)
+    tracking_id_prefix: str = ""
+    """Argo CD's `<app>:`; the annotation's whole value must name the object that carries it. Empty: not used."""
+
+
+class DeletionPolicy(StrEnum):
+    """What happens to the objects when the App's resource is deleted (Flux's words)."""
+
+    MIRROR_PRUNE = "MirrorPrune"
+    DELETE = "Delete"
+    WAIT_FOR_TERMINATION = "WaitForTermination"
+    ORPHAN = "Orphan"
+
+
+class Dependency(Struct, frozen=True):
+    ref: ObjectRef
+
+
+class HealthCheck(Struct, frozen=True):
+    """One object to wait for; `version` as written in the resource."""
+
+    ref: ObjectRef
+    version: str
+
+
+class Retry(Struct, frozen=True, kw_only=True):
+    """Exponential backoff after a failure: `first` × `factor`^n, at most `maximum`, plus jitter; `limit` None: for ever."""
+
+    first: timedelta
+    factor: float = 2.0
+    maximum: timedelta = timedelta(minutes=15)
+    limit: int | None = None
+
+
+class OptOut(Struct, frozen=True, kw_only=True):
+    """The dialect's annotations (Flux: labels too) by which one object leaves a rule; each is (key, value in lower case)."""
+
+    never_prune: tuple[tuple[str, str], ...] = ()
+    never_delete: tuple[tuple[str, str], ...] = ()
+    never_apply: tuple[tuple[str, str], ...] = ()
+    """In Git or on the live object: leave it alone altogether."""
+    only_create: tuple[tuple[str, str], ...] = ()
+    merge: tuple[tuple[str, str], ...] = ()
+    """Take no ownership over from other managers."""
+    force: tuple[tuple[str, str], ...] = ()
+    options_annotation: str = ""
+    """An annotation that holds a comma list of such values (Argo's `sync-options`); the pairs above name it as key."""
+
+
+class SyncRules(Struct, frozen=True, kw_only=True):
+    """How the engine treats the objects of an App."""
+
+    owner: Owner
+    field_manager: str
+    takeover_managers: tuple[str, ...] = ()
+    """Managers whose entries are folded into ours; a trailing `*` matches any rest (Flux: `kubectl*`, `before-first-apply`)."""
+    default_namespace: str = ""
+    """For namespaced objects that name none (Argo: the destination; Flux v1beta1: `default`). Empty: that is an error."""
+    create_namespace: bool = False
+    prune: bool = False
+    prune_last: bool = False
+    allow_empty: bool = True
+    """False: a render that comes back empty prunes nothing and fails (Argo's allowEmpty)."""
+    self_heal: bool = True
+    automated: bool = True
+    """False: sync only when asked (Argo without `automated`); differences are reported."""
+    force: bool = False
+    validate: bool = True
+    wait: bool = False
+    health_checks: tuple[HealthCheck, ...] = ()
+    timeout: timedelta = timedelta(minutes=5)
+    interval: timedelta = timedelta(minutes=10)
+    retry: Retry
+    depends_on: tuple[Dependency, ...] = ()
+    service_account: str = ""
+    """`namespace:name` to impersonate; empty: the controller's own rights."""
+    deletion_policy: DeletionPolicy = DeletionPolicy.MIRROR_PRUNE
+    delete_propagation: str = "Background"
+    suspend: bool = False
+    opt_out: OptOut
+
+
+class App(Struct, frozen=True, kw_only=True):
+    """What to keep true. `ref` is the resource it came from; `source` a GitRepository's ref, or the Git source itself."""
+
+    ref: ObjectRef
+    dialect: str
+    generation: int
+    source: ObjectRef | GitSource
+    render: RenderSpec
+    rules: SyncRules
+    project: str = ""

@@ -1,0 +1,130 @@
+"""What a dialect asks of a render: which path, by whose rules, with which overlays. Pure data; `render` carries it out."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from msgspec import Struct, field
+
+from trueup.model.refs import ObjectRef
+
+
+class RenderMode(StrEnum):
+    """Whose rule says which files of the path are taken when the path holds no kustomization file."""
+
+    FLUX = "flux"
+    """Generate a kustomization for the tree below the path (anchor flux.md, part 2.9)."""
+    ARGOCD = "argocd"
+    """A kustomization file makes it Kustomize; otherwise a plain directory (Argo's `directory` source)."""
+
+
+class ImageOverride(Struct, frozen=True, kw_only=True):
+    """Kustomize's `images` entry: `name` is matched, the others replace; empty means unchanged."""
+
+    name: str
+    new_name: str = ""
+    new_tag: str = ""
+    digest: str = ""
+
+
+class ReplicaOverride(Struct, frozen=True):
+    name: str
+    count: int
+
+
+class PatchTarget(Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
+    """Kustomize's selector; `name` and `namespace` are anchored regular expressions."""
+
+    group: str = ""
+    version: str = ""
+    kind: str = ""
+    name: str = ""
+    namespace: str = ""
+    label_selector: str = ""
+    annotation_selector: str = ""
+
+
+class Patch(Struct, frozen=True, kw_only=True):
+    """A strategic-merge or JSON6902 patch as text, or the path of a file that holds it."""
+
+    patch: str = ""
+    path: str = ""
+    target: PatchTarget | None = None
+    options: dict[str, bool] = field(default_factory=dict)
+
+
+class CommonMetadata(Struct, frozen=True):
+    """Put on every object's top-level metadata at the end; wins over what manifests say (Flux)."""
+
+    labels: dict[str, str] = field(default_factory=dict)
+    annotations: dict[str, str] = field(default_factory=dict)
+
+
+class Overlay(Struct, frozen=True, kw_only=True):
+    """What the App's own resource adds to the kustomization: Flux's spec fields or Argo's `kustomize` block."""
+
+    namespace: str = ""
+    name_prefix: str = ""
+    name_suffix: str = ""
+    images: tuple[ImageOverride, ...] = ()
+    replicas: tuple[ReplicaOverride, ...] = ()
+    patches: tuple[Patch, ...] = ()
+    components: tuple[str, ...] = ()
+    ignore_missing_components: bool = False
+    common_labels: dict[str, str] = field(default_factory=dict)
+    common_annotations: dict[str, str] = field(default_factory=dict)
+    force_common_labels: bool = False
+    force_common_annotations: bool = False
+    label_without_selector: bool = False
+    label_include_templates: bool = False
+    build_metadata: tuple[str, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        return self == Overlay()
+
+
+class DirectoryOptions(Struct, frozen=True, kw_only=True):
+    """Argo's `directory` block: `include` and `exclude` are globs (`{a,b}` allowed) on the path below the App's path."""
+
+    recurse: bool = False
+    include: str = ""
+    exclude: str = ""
+
+
+class SubstituteFrom(Struct, frozen=True, kw_only=True):
+    """A ConfigMap or Secret whose keys become variables."""
+
+    ref: ObjectRef
+    optional: bool = False
+
+
+class Substitution(Struct, frozen=True, kw_only=True):
+    """Flux's postBuild. Later `sources` win over earlier ones, `variables` win over all (anchor flux.md, part 2.11)."""
+
+    variables: dict[str, str] = field(default_factory=dict)
+    sources: tuple[SubstituteFrom, ...] = ()
+    always: bool = False
+    """`substituteStrategy: Always`; otherwise texts are left alone when there are no variables at all."""
+    strict: bool = True
+
+
+class RenderSpec(Struct, frozen=True, kw_only=True):
+    """Everything besides the Snapshot that decides what a render gives, except the values of the variables."""
+
+    path: str
+    mode: RenderMode
+    overlay: Overlay = Overlay()
+    directory: DirectoryOptions | None = None
+    """Set: treat as a plain directory whatever it holds (Argo's explicit `directory`)."""
+    force_kustomize: bool = False
+    """Set: a missing kustomization file is generated or an error, as Argo's explicit `kustomize` block says."""
+    ignore: str | None = None
+    """`spec.ignore` of the source: gitignore lines in place of the default exclusions; None: the defaults."""
+    substitution: Substitution | None = None
+    common_metadata: CommonMetadata | None = None
+
+
+def variables_used_by(spec: RenderSpec) -> tuple[ObjectRef, ...]:
+    """The ConfigMaps and Secrets whose data the render needs."""
+    return tuple(source.ref for source in spec.substitution.sources) if spec.substitution else ()

@@ -1,0 +1,43 @@
+"""Revisions of sources, in Flux's text forms (RFC-0005): `main@sha1:<hex>`, `sha1:<hex>`, `latest@sha256:<hex>`."""
+
+from __future__ import annotations
+
+import re
+
+from msgspec import Struct
+
+_CURRENT = re.compile(r"^(?:(?P<name>.+)@)?(?P<algorithm>[a-z0-9]+):(?P<digest>[0-9a-f]+)$")
+_OLD = re.compile(r"^(?:(?P<name>.+)/)?(?P<digest>[0-9a-f]{40}|[0-9a-f]{64})$")
+_ALGORITHMS = {40: "sha1", 64: "sha256"}
+
+
+class Revision(Struct, frozen=True, order=True, gc=False):
+    """One immutable state of a source. `name` is the branch, tag or ref that led there; empty for a bare commit."""
+
+    name: str
+    algorithm: str
+    digest: str
+
+    def __str__(self) -> str:
+        text = f"{self.algorithm}:{self.digest}"
+        return f"{self.name}@{text}" if self.name else text
+
+    @property
+    def short(self) -> str:
+        """For people: `main@1a2b3c4`."""
+        return f"{self.name}@{self.digest[:7]}" if self.name else self.digest[:7]
+
+
+def parse_revision(text: str) -> Revision | None:
+    """Reads today's form and the one before Flux 2.0 (`main/<hex>`, a bare hash); None for anything else."""
+    if match := _CURRENT.match(text):
+        return Revision(match["name"] or "", match["algorithm"], match["digest"])
+    if match := _OLD.match(text):
+        name = match["name"] or ""
+        return Revision("" if name == "HEAD" else name, _ALGORITHMS[len(match["digest"])], match["digest"])
+    return None
+
+
+def git_revision(name: str, commit: str) -> Revision:
+    """The revision of a Git commit that was reached by `name`; the algorithm follows from the hash's length."""
+    return Revision(name, _ALGORITHMS[len(commit)], commit)

@@ -1,0 +1,1 @@
+"""Messages to people and systems: providers, alerts, commit status."""

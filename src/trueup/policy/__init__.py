@@ -1,0 +1,1 @@
+"""Checks of manifests (schema, Rego, Kyverno, CEL) -> findings."""

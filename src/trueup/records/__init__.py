@@ -1,0 +1,1 @@
+"""History in a database: syncs, drifts, heals, prunes, failures, manifests by content."""

@@ -1,0 +1,1 @@
+"""Snapshot + RenderSpec -> manifests + the inputs that were read."""

@@ -1,0 +1,1 @@
+"""Opening of encrypted declarations (SOPS, SealedSecret, Vault, KMS): late, in memory, masked everywhere."""

@@ -1,0 +1,1 @@
+"""The HTTP side of the controller: health, metrics, hooks; later the API, login and pages."""

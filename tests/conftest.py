@@ -1,0 +1,3 @@
+"""Fixtures that every test may use. Real peers (kube-apiserver, etcd, kubectl) come from tests/peers."""
+
+from __future__ import annotations
