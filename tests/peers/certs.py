@@ -67,7 +67,9 @@ class Authority:
 
     def server(self, *hosts: str) -> KeyPair:
         """A serving certificate for these names and IP addresses."""
-        return self._sign(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, hosts[0])]), ExtendedKeyUsageOID.SERVER_AUTH, hosts)
+        return self._sign(
+            x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, hosts[0])]), ExtendedKeyUsageOID.SERVER_AUTH, hosts
+        )
 
     def client(self, user: str, groups: Iterable[str] = ()) -> KeyPair:
         """A client certificate; kube-apiserver takes the user from the common name and groups from organizations."""
@@ -92,9 +94,7 @@ class Authority:
 def service_account_keys() -> tuple[bytes, bytes]:
     """A private and its public key, PEM, with which service account tokens are signed and checked."""
     key = ec.generate_private_key(ec.SECP256R1())
-    public = key.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
+    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     return private_pem(key), public
 
 

@@ -4,6 +4,7 @@ Nothing here belongs to an event loop, so one session of processes serves tests 
 """
 
 import asyncio
+import contextlib
 import signal
 import socket
 import subprocess
@@ -95,9 +96,9 @@ class Child:
         """SIGTERM, then SIGKILL after `grace` seconds."""
         self.send(signal.SIGTERM)
         self.send(signal.SIGCONT)
-        deadline = time.monotonic() + grace
-        while self.pid is not None and time.monotonic() < deadline:
-            await asyncio.sleep(0.02)
+        if self._process is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                await asyncio.to_thread(self._process.wait, grace)
         await self.kill()
 
     async def kill(self) -> None:
@@ -116,14 +117,14 @@ class Child:
 
 
 async def until(
-    condition: Callable[[], Awaitable[bool]], what: str, children: Sequence[Child], timeout: float, every: float = 0.05
+    condition: Callable[[], Awaitable[bool]], what: str, children: Sequence[Child], within: float, every: float = 0.05
 ) -> None:
-    """Waits for a condition; raises PeerFailed when a child ends first, or after `timeout` seconds."""
-    deadline = time.monotonic() + timeout
+    """Waits for a condition; raises PeerFailed when a child ends first, or after `within` seconds."""
+    deadline = time.monotonic() + within
     while not await condition():
         for child in children:
             child.check()
         if time.monotonic() > deadline:
             logs = "\n".join(f"--- {child.name}\n{child.tail()}" for child in children)
-            raise PeerFailed(f"{what}: not within {timeout:.0f} s\n{logs}")
+            raise PeerFailed(f"{what}: not within {within:.0f} s\n{logs}")
         await asyncio.sleep(every)

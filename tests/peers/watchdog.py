@@ -26,7 +26,9 @@ def still_listed(lines: Iterable[str]) -> set[int]:
 
 def main(folder: str) -> None:
     """Waits for the end of input, then cleans up."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the starter still wants to stop cleanly
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # Ctrl-C reaches the whole group; the starter still wants to stop cleanly
     for pid in still_listed(sys.stdin):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)

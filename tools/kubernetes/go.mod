@@ -1,4 +1,5 @@
-// The pinned Kubernetes that the tests run against: kube-apiserver, kube-controller-manager and kubectl.
+// The pinned Kubernetes that the tests run against: kube-apiserver, kube-controller-manager,
+// kube-scheduler and kubectl.
 // Built by `make peers` (tests/peers/build.py); never linked into the product.
 module trueup.dev/tools/kubernetes
 
@@ -180,6 +181,7 @@ require (
 tool (
 	k8s.io/kubernetes/cmd/kube-apiserver
 	k8s.io/kubernetes/cmd/kube-controller-manager
+	k8s.io/kubernetes/cmd/kube-scheduler
 	k8s.io/kubernetes/cmd/kubectl
 )
 

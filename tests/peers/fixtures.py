@@ -1,0 +1,60 @@
+"""Fixtures of the real peers, for `pytest_plugins`. A peer that cannot be built fails the test: CI must not skip it."""
+
+import asyncio
+import concurrent.futures
+import uuid
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from typing import Any
+
+import pytest
+
+from tests.peers.controlplane import ControlPlane
+from tests.peers.kubectl import Kubectl
+from tests.peers.locate import find_program
+from tests.peers.toolchain import NoGo
+
+
+@pytest.fixture(scope="session")
+def kubectl(tmp_path_factory: pytest.TempPathFactory) -> Kubectl:
+    """The pinned kubectl: `kubectl(kubeconfig, "get", "pods")`, or `await kubectl.run(kubeconfig, ...)`."""
+    return Kubectl(_found("kubectl"), tmp_path_factory.mktemp("kubectl"))
+
+
+@pytest.fixture(scope="session")
+def control_plane() -> Iterator[ControlPlane]:
+    """The session's real control plane, with controllers, scheduler and two simulated nodes; started when first asked for.
+
+    Tests share it: work in a namespace of your own (`real_namespace`) and name cluster-scoped objects after it.
+    """
+    for program in ("etcd", "kube-apiserver", "kwok"):
+        _found(program)
+    control_plane = ControlPlane()
+    _in_a_thread(control_plane.start())
+    yield control_plane
+    _in_a_thread(control_plane.stop())
+
+
+@pytest.fixture
+async def real_namespace(control_plane: ControlPlane) -> AsyncIterator[str]:
+    """A fresh namespace of the real control plane that can take pods; its deletion is begun afterwards, not awaited."""
+    name = f"test-{uuid.uuid4().hex[:10]}"
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+    await control_plane.send("POST", "/api/v1/namespaces", namespace)
+    await control_plane.service_account_ready(name)
+    yield name
+    await control_plane.send("DELETE", f"/api/v1/namespaces/{name}")
+
+
+def _found(program: str) -> Any:
+    try:
+        return find_program(program, print)
+    except (NoGo, RuntimeError) as error:
+        pytest.fail(
+            f"the real peer {program} is missing, and building it failed (`make peers` builds all):\n{error}", False
+        )
+
+
+def _in_a_thread(coroutine: Coroutine[Any, Any, None]) -> None:
+    """Runs it to its end on a loop of its own, leaving the loop that pytest may have in this thread alone."""
+    with concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="control-plane") as executor:
+        executor.submit(asyncio.run, coroutine).result()
