@@ -12,7 +12,7 @@ import signal
 import ssl
 import tempfile
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -139,7 +139,7 @@ class ControlPlane:
             ready = [c for c in conditions if c["type"] == "Ready" and c["status"] == "True"]
             return len(ready) >= self._nodes
 
-        await until(condition, "nodes are ready", self._running(), within)
+        await self.wait_until(condition, "nodes are ready", within)
 
     async def service_account_ready(self, namespace: str, within: float = 30) -> None:
         """Waits for the `default` account that the controllers make, without which a namespace takes no pods."""
@@ -148,7 +148,11 @@ class ControlPlane:
             status, _ = await self._request("GET", f"/api/v1/namespaces/{namespace}/serviceaccounts/default")
             return status == 200
 
-        await until(condition, f"namespace {namespace} has its default service account", self._running(), within)
+        await self.wait_until(condition, f"namespace {namespace} has its default service account", within)
+
+    async def wait_until(self, condition: Callable[[], Awaitable[bool]], what: str, within: float = 30) -> None:
+        """Waits for any condition; raises PeerFailed naming `what`, with the logs, when a program ends or time is up."""
+        await until(condition, what, self._running(), within)
 
     async def request_counts(self) -> Counter[Request]:
         """Requests that the API server answered since it started, by verb and resource."""
