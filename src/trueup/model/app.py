@@ -95,6 +95,15 @@ class OptOut(Struct, frozen=True, kw_only=True):
     """An annotation that holds a comma list of such values (Argo's `sync-options`); the pairs above name it as key."""
 
 
+class KindOrder(StrEnum):
+    """In which order the kinds of one App are applied."""
+
+    STAGED = "staged"
+    """Flux's: CRDs, namespaces and cluster roles, then classes, then the rest."""
+    ARGOCD = "argocd"
+    """Argo CD's list, after the namespaces and CRDs."""
+
+
 class SyncRules(Struct, frozen=True, kw_only=True):
     """How the engine treats the objects of an App."""
 
@@ -105,6 +114,9 @@ class SyncRules(Struct, frozen=True, kw_only=True):
     default_namespace: str = ""
     """For namespaced objects that name none (Argo: the destination; Flux v1beta1: `default`). Empty: that is an error."""
     create_namespace: bool = False
+    kind_order: KindOrder = KindOrder.STAGED
+    duplicates_allowed: bool = False
+    """Of two declarations of one object the last wins, with a notice (Argo). False: an error that names both."""
     prune: bool = False
     prune_last: bool = False
     allow_empty: bool = True
