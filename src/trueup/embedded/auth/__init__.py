@@ -1,0 +1,1 @@
+"""Who may speak to the embedded Kubernetes: certificates, tokens, kubeconfigs, and RBAC."""
