@@ -1,0 +1,79 @@
+"""What a look at an App should do. Pure: a situation in, one step out; `controllers.apps` gathers one and takes the other."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+
+class Step(StrEnum):
+    """What to do at this look. The value is the `step` label of the reconcile metric."""
+
+    FORGET = "forget"
+    """The resource is gone: drop what is remembered."""
+    FINALIZE = "finalize"
+    """The resource is being deleted and waits for us."""
+    RELEASE = "release"
+    """The resource is being deleted and does not wait for us: its objects live on."""
+    STALL = "stall"
+    """The resource cannot be read, or asks for what is not built: say so and touch nothing."""
+    WAIT_SOURCE = "wait-source"
+    WAIT_DEPENDENCY = "wait-dependency"
+    SYNC = "sync"
+    """Render, plan and, where the rules allow it, execute."""
+    HEAL = "heal"
+    """Bring single objects back."""
+    CHECK_HEALTH = "check-health"
+    """A sync waits for its objects: look at how they fare."""
+    MOVE_REVISION = "move-revision"
+    """A newer revision changes nothing that the App reads: only its status follows."""
+    IDLE = "idle"
+
+
+class Situation(Struct, frozen=True, kw_only=True):
+    """Everything that the choice depends on."""
+
+    exists: bool = True
+    deleting: bool = False
+    has_finalizer: bool = False
+    problem: bool = False
+    suspended: bool = False
+    source_ready: bool = True
+    dependencies_ready: bool = True
+    requested: bool = False
+    """A client asked (Flux's requestedAt, Argo CD's refresh or operation) and has had no answer yet."""
+    spec_changed: bool = False
+    content_changed: bool = False
+    """A revision, a variable or a pin that concerns the App came, or it was never rendered."""
+    retry_due: bool = False
+    drifted: bool = False
+    waiting: bool = False
+    revision_moved: bool = False
+
+    @property
+    def wants_sync(self) -> bool:
+        return self.requested or self.spec_changed or self.content_changed or self.retry_due
+
+
+def next_step(now: Situation) -> Step:
+    """The most urgent step. A deletion goes first; a sync goes before a heal, because it heals too."""
+    if not now.exists:
+        return Step.FORGET
+    if now.deleting:
+        return Step.FINALIZE if now.has_finalizer else Step.RELEASE
+    if now.suspended:
+        return Step.IDLE
+    if now.problem:
+        return Step.STALL
+    if now.wants_sync:
+        if not now.source_ready:
+            return Step.WAIT_SOURCE
+        if not now.dependencies_ready:
+            return Step.WAIT_DEPENDENCY
+        return Step.SYNC
+    if now.drifted:
+        return Step.HEAL
+    if now.waiting:
+        return Step.CHECK_HEALTH
+    return Step.MOVE_REVISION if now.revision_moved else Step.IDLE
