@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 from aiohttp import web
-from msgspec import Struct, ValidationError, json
+from msgspec import DecodeError, Struct, json
 
 log = structlog.get_logger(__name__)
 
@@ -74,7 +74,7 @@ def make_app(
             raise web.HTTPUnauthorized(text="a push notice needs the controller's push token\n")
         try:
             notice = json.decode(await request.read(), type=Push)
-        except ValidationError as error:
+        except DecodeError as error:
             raise web.HTTPBadRequest(text=f"not a push notice: {error}\n") from error
         return web.json_response({"sources": await on_push(notice.url)}, status=202)
 
