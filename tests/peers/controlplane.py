@@ -154,6 +154,11 @@ class ControlPlane:
         """Waits for any condition; raises PeerFailed naming `what`, with the logs, when a program ends or time is up."""
         await until(condition, what, self._running(), within)
 
+    def pid(self, program: str) -> int | None:
+        """The process id of `etcd`, `kube-apiserver`... while it runs, to measure it."""
+        child = self._children.get(program)
+        return child.pid if child is not None else None
+
     async def request_counts(self) -> Counter[Request]:
         """Requests that the API server answered since it started, by verb and resource."""
         status, body = await self._request("GET", "/metrics")

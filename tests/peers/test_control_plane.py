@@ -89,7 +89,7 @@ class TestFaults:
     async def test_what_was_written_is_there_after_the_api_server_was_killed(
         self, server: ControlPlane, kubectl: Kubectl
     ) -> None:
-        url, pid = server.url, server._children["kube-apiserver"].pid
+        url, pid = server.url, server.pid("kube-apiserver")
         namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kept"}}
         await server.send("POST", "/api/v1/namespaces", namespace)
         await server.kill_apiserver()
@@ -97,7 +97,7 @@ class TestFaults:
         assert "connection refused" in refused.stderr or "was refused" in refused.stderr
         await server.start_apiserver()
         assert server.url == url
-        assert server._children["kube-apiserver"].pid not in (None, pid)
+        assert server.pid("kube-apiserver") not in (None, pid)
         assert (await server.get("/api/v1/namespaces/kept"))["metadata"]["name"] == "kept"
 
     async def test_a_frozen_api_server_answers_nothing_until_it_goes_on(
