@@ -75,7 +75,7 @@ crds: $(STAMP) ## generate deploy/crds from the code
 	@$(BIN)/python -m trueup.dialects.generate
 
 schemas: $(DEV_STAMP) ## dump Kubernetes' own schemas for the embedded API server from the pinned release
-	@$(BIN)/python -m tools.schemadata
+	@$(BIN)/python -m tools.schemadata.dump
 
 clean: ## remove the virtual environment and caches of this checkout
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

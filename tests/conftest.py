@@ -1,3 +1,5 @@
 """Fixtures that every test may use. Real peers (kube-apiserver, etcd, kubectl) come from tests/peers."""
 
 from __future__ import annotations
+
+pytest_plugins = ["tests.peers.fixtures"]
