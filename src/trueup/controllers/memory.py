@@ -1,0 +1,105 @@
+"""What the controller remembers of one App: the part that survives a restart (`Saved`) and the part that does not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import msgspec
+from msgspec import Struct
+
+from trueup.controllers.waits import HealthWait
+from trueup.model.app import App
+from trueup.model.change import SyncReport
+from trueup.model.errors import TrueupError
+from trueup.model.health import Health
+from trueup.model.inventory import Inventory
+from trueup.model.outcome import AppStatus, HistoryEntry, Notice, OperationStatus, State
+from trueup.model.refs import GroupKind, ObjectRef
+from trueup.model.revision import Revision
+from trueup.model.snapshot import Inputs
+from trueup.sync.desired import Desired
+from trueup.sync.facts import AppliedRecord
+
+
+class Saved(Struct, kw_only=True):
+    """Goes into the state folder. Holds nothing that a Secret passed through (records are masked, digests keyed)."""
+
+    request_digest: str = ""
+    """Of the spec and requests that the last finished look dealt with (the dialect's `requested_digest`)."""
+    spec_digest: str = ""
+    """Of the App that was last synced: what it asks for, without requests."""
+    handled_request: str = ""
+    revision: Revision | None = None
+    """The source's revision that the status shows; the rendered content holds for it."""
+    attempted: Revision | None = None
+    applied: Revision | None = None
+    inputs: Inputs | None = None
+    content_digest: str = ""
+    """Of all desired objects; equal content needs no new plan."""
+    variables_digest: str = ""
+    inventory: Inventory = Inventory()
+    records: tuple[AppliedRecord, ...] = ()
+    history: tuple[HistoryEntry, ...] = ()
+    source_type: str = ""
+    images: tuple[str, ...] = ()
+    state: State = State.PROGRESSING
+    reason: str = ""
+    message: str = ""
+    operation: OperationStatus | None = None
+
+
+@dataclass(slots=True)
+class AppMemory:
+    """One App's memory. Belongs to the event loop; only a look at the App (one at a time) changes it."""
+
+    ref: ObjectRef
+    saved: Saved = field(default_factory=Saved)
+    app: App | None = None
+    problem: TrueupError | None = None
+    """Why the resource cannot become an App, or the source's content cannot be rendered."""
+    request_digest: str = ""
+    """Of the resource as it is now."""
+    app_digest: str = ""
+    suspended: bool = False
+    records: dict[ObjectRef, AppliedRecord] = field(default_factory=dict)
+    desired: dict[ObjectRef, Desired] | None = None
+    """None: not rendered since the start of this process."""
+    content_stale: bool = False
+    """A revision, variable or pin that concerns the App came since the last render."""
+    failures: int = 0
+    retry_at: float | None = None
+    """Seconds of the loop's clock."""
+    heals: dict[ObjectRef, float] = field(default_factory=dict)
+    """Drifted objects, and when the event came."""
+    out_of_sync: set[ObjectRef] = field(default_factory=set)
+    """Objects that differ from Git and are left so (no self-heal, no automation, pending prune)."""
+    wait: HealthWait | None = None
+    missing_kinds: frozenset[GroupKind] = frozenset()
+    variables_seen: dict[ObjectRef, str] = field(default_factory=dict)
+    """Digest of each ConfigMap and Secret that the last render's variables came from."""
+    report: SyncReport | None = None
+    health: Health | None = None
+    synced: bool | None = None
+    notices: tuple[Notice, ...] = ()
+    status: AppStatus | None = None
+    """The last outcome that was written."""
+    synced_at: datetime | None = None
+
+    @property
+    def is_ready(self) -> bool:
+        return self.saved.state is State.READY
+
+    def to_bytes(self) -> bytes:
+        self.saved.records = tuple(self.records.values())
+        return _ENCODER.encode(self.saved)
+
+    @staticmethod
+    def restore(ref: ObjectRef, blob: bytes) -> AppMemory:
+        """Raises msgspec.ValidationError for bytes that are not of this form."""
+        saved = _DECODER.decode(blob)
+        return AppMemory(ref, saved, records={record.ref: record for record in saved.records})
+
+
+_ENCODER = msgspec.msgpack.Encoder()
+_DECODER = msgspec.msgpack.Decoder(Saved)
