@@ -58,6 +58,14 @@ class Snapshot(Protocol):
         ...
 
 
+class TreeChange(Struct, frozen=True):
+    """One leaf (file or symlink) that differs between two snapshots. No `before`: it is new; no `after`: it is gone."""
+
+    path: str
+    before: Entry | None
+    after: Entry | None
+
+
 class InputKind(StrEnum):
     FILE = "file"
     """A file's bytes were read; the digest is its content's id (and mode, where that was looked at)."""
