@@ -1,0 +1,45 @@
+"""By which marks one object leaves a rule: `prune: disabled`, `ssa: IfNotPresent`, `sync-options: Prune=false`, ...
+
+The dialect says which keys and values (`OptOut`); here they are looked up in labels and annotations, of the declared
+object and of the live one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from trueup.model.app import OptOut, Owner
+
+Pairs = tuple[tuple[str, str], ...]
+TRACKING_ID = "argocd.argoproj.io/tracking-id"
+
+
+def has_mark(
+    pairs: Pairs, labels: Mapping[str, str], annotations: Mapping[str, str], options_annotation: str = ""
+) -> bool:
+    """Whether any pair is among the labels or annotations; values are compared without regard to case."""
+    for key, value in pairs:
+        for marks in (annotations, labels):
+            found = marks.get(key)
+            if not isinstance(found, str):
+                continue
+            words = found.split(",") if key == options_annotation else [found]
+            if any(word.strip().lower() == value for word in words):
+                return True
+    return False
+
+
+def mark_keys(owner: Owner, opt_out: OptOut) -> frozenset[str]:
+    """The label and annotation keys that the engine ever looks at; the live view keeps these and no others."""
+    lists = (
+        opt_out.never_prune,
+        opt_out.never_delete,
+        opt_out.never_apply,
+        opt_out.only_create,
+        opt_out.merge,
+        opt_out.force,
+    )
+    keys = {key for pairs in lists for key, _ in pairs} | set(owner.labels)
+    if owner.tracking_id_prefix:
+        keys.add(TRACKING_ID)
+    return frozenset(keys)
