@@ -1,0 +1,260 @@
+"""Keeps every source current: polls, answers pushes and requests, reports on GitRepositories, tells who has something new.
+
+One look at a time per source. A poll is one `ls-remote` at most, and mirrors merge equal ones; what an unchanged source
+costs the Kubernetes API is nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+import structlog
+
+from trueup.controllers.backoff import jittered, retry_delay
+from trueup.controllers.events import Event, EventWriter
+from trueup.controllers.feeds import Feed, Feeds, SourceKey
+from trueup.controllers.metrics import Metrics
+from trueup.controllers.queue import Priority, WorkQueue
+from trueup.controllers.resources import Resources
+from trueup.controllers.status import StatusWriter
+from trueup.controllers.values import ValueStore
+from trueup.dialects.dialect import Dialect
+from trueup.model.app import GitSource, Retry
+from trueup.model.errors import AuthenticationFailed, InvalidInput, Terminal, TrueupError
+from trueup.model.manifest import Manifest, generation_of
+from trueup.model.outcome import Artifact, SourceStatus, State
+from trueup.model.refs import GroupKind, ObjectRef
+from trueup.sources.credentials import GitCredentials
+from trueup.sources.gitsnapshot import GitSnapshot
+from trueup.sources.giturl import parse_git_url
+
+log = structlog.get_logger(__name__)
+
+RETRY = Retry(first=timedelta(seconds=2), maximum=timedelta(minutes=5))
+
+
+class Fetcher(Protocol):
+    """`sources.mirrors.GitMirrors`: asks the remote, fetches only when the ref moved."""
+
+    async def fetch(
+        self, source: GitSource, credentials: GitCredentials | None = None, *, known: GitSnapshot | None = None
+    ) -> GitSnapshot: ...
+
+
+class Packer(Protocol):
+    """Makes the tarball of a snapshot; only with `--serve-artifacts`."""
+
+    async def pack(self, ref: ObjectRef, snapshot: GitSnapshot, source: GitSource) -> Artifact: ...
+
+
+@dataclass(slots=True)
+class SourceShell:
+    """Everything around the decisions."""
+
+    fetcher: Fetcher
+    resources: Resources
+    dialects: Mapping[GroupKind, Dialect]
+    """By the kind of their source resource."""
+    writer: StatusWriter
+    events: EventWriter
+    secrets: ValueStore
+    credentials_of: Callable[[GitSource, ValueStore, bool], Awaitable[GitCredentials | None]]
+    metrics: Metrics
+    clock: Callable[[], datetime]
+    chance: Callable[[], float]
+    artifact_url: str
+    packer: Packer | None = None
+
+
+class SourceController:
+    """`on_change(feed, before)` is called when a feed has another snapshot, or went from ready to not or back."""
+
+    def __init__(self, shell: SourceShell, on_change: Callable[[Feed, GitSnapshot | None], Awaitable[None]]) -> None:
+        self._shell = shell
+        self._on_change = on_change
+        self.feeds = Feeds()
+        self.queue: WorkQueue[SourceKey] = WorkQueue()
+
+    def use(self, app: ObjectRef, key: SourceKey) -> Feed:
+        """The App lives on that source from now on; a source that nobody knew is looked at."""
+        feed, left = self.feeds.use(app, key)
+        if left is not None:
+            self._close(left)
+        if feed.snapshot is None and feed.problem is None:
+            self.queue.add(key)
+        return feed
+
+    def leave(self, app: ObjectRef) -> None:
+        if (left := self.feeds.leave(app)) is not None:
+            self._close(left)
+
+    def resource_changed(self, ref: ObjectRef) -> None:
+        """A source's own resource came, changed or went."""
+        self.queue.add(ref)
+
+    def ask(self, key: SourceKey) -> None:
+        """Look at the remote now, whatever the interval says."""
+        self.feeds.open(key).asked = True
+        self.queue.add(key, Priority.URGENT)
+
+    def pushed(self, url: str) -> int:
+        """Somebody says that the repository has something new; it is looked at, never believed. How many sources woke."""
+        wanted = _identity(url)
+        woken = [feed for feed in self.feeds.all() if feed.source and _identity(feed.source.url) == wanted]
+        for feed in woken:
+            self.ask(feed.key)
+        return len(woken)
+
+    async def look(self, key: SourceKey) -> None:
+        """One look at one source. Raises only what must end the loop (a lost Lease, cancellation)."""
+        started = asyncio.get_running_loop().time()
+        try:
+            if isinstance(key, ObjectRef):
+                await self._look_at_resource(key)
+            elif (feed := self.feeds.get(key)) is not None:
+                await self._refresh(feed)
+        finally:
+            elapsed = asyncio.get_running_loop().time() - started
+            self._shell.metrics.reconciles.labels("source", "fetch").observe(elapsed)
+
+    async def _look_at_resource(self, ref: ObjectRef) -> None:
+        obj = self._shell.resources.get(ref)
+        if obj is None:
+            if (gone := self.feeds.close(ref)) is not None:
+                self._close(gone)
+                await self._on_change(gone, gone.snapshot)
+            return
+        feed = self.feeds.open(ref)
+        dialect = self._shell.dialects[ref.group_kind]
+        digest = dialect.requested_digest(obj)
+        changed = digest != feed.request_digest
+        try:
+            feed.source = dialect.read_source(obj)
+            token = dialect.read_requests(obj).token
+        except Terminal as error:
+            feed.request_digest = digest
+            before, feed.problem = feed.problem, error
+            await self._report(feed, obj, dialect, State.STALLED)
+            if str(before) != str(error):
+                await self._on_change(feed, feed.snapshot)
+            return
+        if feed.source.suspend:
+            feed.request_digest = digest
+            return
+        requested = bool(token) and token != (feed.handled_request or dialect.handled_request(obj))
+        feed.asked = feed.asked or requested or (changed and feed.snapshot is None)
+        feed.request_digest = digest
+        before_snapshot, before_problem = feed.snapshot, feed.problem
+        await self._refresh(feed, notify=False)
+        if requested:
+            feed.handled_request = token
+        ready = feed.problem is None
+        state = State.READY if ready else (State.STALLED if isinstance(feed.problem, Terminal) else State.RETRYING)
+        await self._report(feed, obj, dialect, state, token=token if requested else "")
+        if feed.snapshot is not before_snapshot or (before_problem is None) != ready or changed:
+            await self._on_change(feed, before_snapshot)
+        if before_snapshot is not None and feed.snapshot is not before_snapshot:
+            before_snapshot.release()
+
+    async def _refresh(self, feed: Feed, *, notify: bool = True) -> None:
+        """Asks the remote, keeps the snapshot or the problem, and plans the next look."""
+        shell, source = self._shell, feed.source
+        assert source is not None
+        feed.asked = False
+        before, problem = feed.snapshot, feed.problem
+        try:
+            feed.snapshot = await self._fetch(source, before)
+            feed.problem, feed.failures = None, 0
+            delay = jittered(source.interval, chance=shell.chance())
+            shell.metrics.polls.labels("moved" if feed.snapshot is not before else "unchanged").inc()
+        except TrueupError as error:
+            feed.problem, feed.failures = error, feed.failures + 1
+            shell.metrics.polls.labels("failed").inc()
+            log.warning("source not fetched", source=feed.label, error=str(error), failures=feed.failures)
+            waited = retry_delay(RETRY, feed.failures, chance=shell.chance())
+            delay = source.interval if isinstance(error, Terminal) or waited is None else waited
+        self.queue.add_after(feed.key, delay.total_seconds())
+        if notify and (feed.snapshot is not before or (problem is None) != (feed.problem is None)):
+            await self._on_change(feed, before)
+        if before is not None and feed.snapshot is not before and notify:
+            before.release()
+
+    async def _fetch(self, source: GitSource, known: GitSnapshot | None) -> GitSnapshot:
+        shell = self._shell
+        credentials = await shell.credentials_of(source, shell.secrets, False)
+        try:
+            return await shell.fetcher.fetch(source, credentials, known=known)
+        except AuthenticationFailed:
+            # The Secret may have been replaced since it was read.
+            fresh = await shell.credentials_of(source, shell.secrets, True)
+            if fresh == credentials:
+                raise
+            return await shell.fetcher.fetch(source, fresh, known=known)
+
+    async def _report(self, feed: Feed, obj: Manifest, dialect: Dialect, state: State, *, token: str = "") -> None:
+        """Writes the source's status, and an Event when there is news."""
+        shell = self._shell
+        old = feed.status
+        if feed.snapshot is not None and (
+            feed.artifact is None or feed.artifact.revision != feed.snapshot.revision or feed.artifact.digest == ""
+        ):
+            feed.artifact = await self._artifact(feed)
+        if feed.problem is None and feed.artifact is not None:
+            message, reason = f"stored artifact for revision '{feed.artifact.revision}'", "Succeeded"
+        else:
+            message, reason = str(feed.problem), getattr(feed.problem, "reason", "Failed")
+        status = SourceStatus(
+            state=state,
+            reason=reason,
+            message=message,
+            observed_generation=generation_of(obj),
+            artifact=feed.artifact,
+            handled_request=token,
+            fetch_failed=feed.problem is not None,
+        )
+        feed.status = status
+        ref = feed.key
+        assert isinstance(ref, ObjectRef)
+        await shell.writer.write(ref, lambda current: dialect.source_status_patch(current, status, shell.clock()))
+        if old is None or (old.message, old.state) != (message, state):
+            news = Event(
+                reason="NewArtifact" if state is State.READY else reason,
+                message=message,
+                warning=state is not State.READY,
+            )
+            shell.events.emit(obj, news)
+
+    async def _artifact(self, feed: Feed) -> Artifact:
+        shell, snapshot = self._shell, feed.snapshot
+        assert snapshot is not None
+        assert isinstance(feed.key, ObjectRef)
+        assert feed.source is not None
+        if shell.packer is not None:
+            return await shell.packer.pack(feed.key, snapshot, feed.source)
+        ref = feed.key
+        path = f"{ref.kind.lower()}/{ref.namespace}/{ref.name}/{snapshot.commit}.tar.gz"
+        return Artifact(
+            revision=snapshot.revision,
+            path=path,
+            url=f"{shell.artifact_url}/artifacts/{path}",
+            digest=f"gittree:{snapshot.tree_id}",
+            size=None,
+            last_update=shell.clock(),
+        )
+
+    def _close(self, feed: Feed) -> None:
+        self.queue.forget(feed.key)
+        if feed.snapshot is not None:
+            feed.snapshot.release()
+
+
+def _identity(url: str) -> str:
+    """For waking only, where a hint too many costs one `ls-remote`: `.git` or not is one repository."""
+    try:
+        return parse_git_url(url, allow_local=True).identity.removesuffix(".git")
+    except InvalidInput:
+        return url
