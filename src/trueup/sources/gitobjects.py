@@ -1,0 +1,114 @@
+"""Reads commits, trees and blobs of one bare repository, safely from many threads.
+
+libgit2 handles may not be shared between threads at the same moment, so one lock guards each. Trees are kept by id in a
+bounded cache: ids never change their content. What is damaged is reported once, to whoever owns the mirror.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import cast
+
+import pygit2
+from pygit2.enums import FileMode, ObjectType
+
+from trueup.model.errors import InvalidInput
+from trueup.model.snapshot import Entry, EntryType
+from trueup.sources.giterrors import MirrorCorrupt
+
+_CACHED_TREES = 20_000
+_FORBIDDEN = frozenset({"", ".", "..", ".git"})
+SUBMODULE_ID_PREFIX = "commit:"
+"""Marks the id of a directory that is a submodule's place: a commit of another repository, not a tree of this one."""
+
+
+class ObjectReader:
+    """One repository's objects. Raises MirrorCorrupt where an object that must exist cannot be read."""
+
+    def __init__(self, directory: Path, label: str, on_corrupt: Callable[[], None] = lambda: None) -> None:
+        self._label = label
+        self._on_corrupt = on_corrupt
+        self._lock = threading.Lock()
+        self._trees: OrderedDict[str, tuple[Entry, ...]] = OrderedDict()
+        try:
+            self._repository = pygit2.Repository(str(directory))
+        except (pygit2.GitError, OSError) as error:
+            raise self._corrupt(str(error)) from error
+
+    def has(self, object_id: str) -> bool:
+        with self._lock:
+            return pygit2.Oid(hex=object_id) in self._repository
+
+    def commit_of(self, object_id: str) -> str:
+        """The commit that an annotated tag leads to; a commit's own id."""
+        with self._lock:
+            try:
+                return str(self._repository[pygit2.Oid(hex=object_id)].peel(ObjectType.COMMIT).id)
+            except pygit2.InvalidSpecError as error:
+                raise InvalidInput(
+                    f"{self._label}: {object_id[:12]} is not a commit", hint="name a branch, tag or commit"
+                ) from error
+            except (KeyError, pygit2.GitError, ValueError) as error:
+                raise self._corrupt(f"{object_id}: {error}") from error
+
+    def tree_of(self, commit: str) -> str:
+        with self._lock:
+            try:
+                found = self._repository[pygit2.Oid(hex=commit)].peel(ObjectType.TREE)
+                return str(found.id)
+            except (KeyError, pygit2.GitError, ValueError) as error:
+                raise self._corrupt(f"commit {commit}: {error}") from error
+
+    def tree(self, tree_id: str) -> tuple[Entry, ...]:
+        """The entries of a tree, sorted by name (Git sorts directories as if their names ended in `/`)."""
+        with self._lock:
+            if (known := self._trees.get(tree_id)) is not None:
+                self._trees.move_to_end(tree_id)
+                return known
+            try:
+                found = self._repository[pygit2.Oid(hex=tree_id)].peel(ObjectType.TREE)
+                children = cast("Iterable[pygit2.Object]", found)
+                entries = tuple(sorted((self._entry(child) for child in children), key=lambda entry: entry.name))
+            except (KeyError, pygit2.GitError, ValueError) as error:
+                raise self._corrupt(f"tree {tree_id}: {error}") from error
+            self._trees[tree_id] = entries
+            while len(self._trees) > _CACHED_TREES:
+                self._trees.popitem(last=False)
+            return entries
+
+    def blob(self, blob_id: str) -> bytes:
+        with self._lock:
+            try:
+                kind, data = self._repository.odb.read(pygit2.Oid(hex=blob_id))
+            except (KeyError, pygit2.GitError, ValueError) as error:
+                raise self._corrupt(f"blob {blob_id}: {error}") from error
+        if kind != ObjectType.BLOB:
+            raise self._corrupt(f"{blob_id} is not a blob")
+        return bytes(data)
+
+    def _entry(self, child: pygit2.Object) -> Entry:
+        raw = child.raw_name or b""
+        name = raw.decode("utf-8", "surrogateescape")
+        if name.lower() in _FORBIDDEN or "/" in name or "\\" in name or "\0" in name:
+            raise InvalidInput(
+                f"{self._label}: a directory holds an entry named {name!r}, which no checkout may have",
+                hint="take it out of the repository's history; `git fsck` names the tree",
+            )
+        mode = child.filemode
+        if mode == FileMode.TREE:
+            return Entry(name, EntryType.DIRECTORY, str(child.id))
+        if mode == FileMode.COMMIT:
+            return Entry(name, EntryType.DIRECTORY, f"{SUBMODULE_ID_PREFIX}{child.id}")
+        if mode == FileMode.LINK:
+            return Entry(name, EntryType.SYMLINK, str(child.id))
+        _, size = self._repository.odb.read_header(child.id)
+        return Entry(name, EntryType.FILE, str(child.id), size, executable=mode == FileMode.BLOB_EXECUTABLE)
+
+    def _corrupt(self, detail: str) -> MirrorCorrupt:
+        self._on_corrupt()
+        return MirrorCorrupt(
+            f"our mirror of {self._label} is damaged ({detail})", hint="nothing: it is rebuilt at the next fetch"
+        )

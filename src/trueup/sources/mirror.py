@@ -1,0 +1,242 @@
+"""One bare mirror: the repository of one URL on our disk, its refs of ours, its garbage, its repair.
+
+Refs: `refs/trueup/snapshots/<commit>` holds a commit that somebody uses; `refs/trueup/grants/<who>/<commit>` records
+that these credentials were shown it. Who may see what is `mirrors`' to ask; this module only keeps.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import os
+import shutil
+import threading
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from pathlib import Path
+
+import pygit2
+import structlog
+
+from trueup.sources.gitcommand import Access, Git
+from trueup.sources.giterrors import DiskFull, MirrorCorrupt
+from trueup.sources.gitobjects import ObjectReader
+from trueup.sources.giturl import GitUrl
+from trueup.sources.mirrorcheck import mirror_damage, remove_leftovers
+
+log = structlog.get_logger(__name__)
+
+SNAPSHOTS, GRANTS, INCOMING = "refs/trueup/snapshots/", "refs/trueup/grants/", "refs/trueup/incoming/"
+_MANY_PACKS = 20
+_COLLECT_DEADLINE = timedelta(minutes=10)
+WHOLE_HISTORY = 2**31 - 1  # git's own number for "infinite depth"
+
+
+class Mirror:
+    """`fetching` serialises what writes; `keeping` is held for moments by readers, and by a collection throughout."""
+
+    def __init__(self, git: Git, directory: Path, url: GitUrl) -> None:
+        self.directory = directory
+        self.url = url
+        self.fetching = asyncio.Lock()
+        self.keeping = asyncio.Lock()
+        self._git = git
+        self._reader: ObjectReader | None = None
+        self._generation = 0
+        self._corrupt = False
+        self._held: Counter[str] = Counter()
+        self._held_lock = threading.Lock()
+        self._numbers = itertools.count()
+
+    async def prepare(self) -> ObjectReader:
+        """The reader of a mirror that is there and looks sound; one that is not is made anew. Needs `fetching`."""
+        if self._reader is None or self._corrupt:
+            async with self.keeping:
+                self._reader = await asyncio.to_thread(self._open)
+                self._corrupt = False
+        return self._reader
+
+    @property
+    def reader(self) -> ObjectReader | None:
+        """None before the first `prepare`, and while the mirror waits to be made anew."""
+        return None if self._corrupt else self._reader
+
+    def mark_corrupt(self) -> None:
+        self._corrupt = True
+
+    @property
+    def is_shallow(self) -> bool:
+        return (self.directory / "shallow").exists()
+
+    @property
+    def is_empty(self) -> bool:
+        """No pack has ever arrived."""
+        with contextlib.suppress(FileNotFoundError), os.scandir(self.directory / "objects" / "pack") as entries:
+            return not any(entry.name.endswith(".pack") for entry in entries)
+        return True
+
+    async def fetch(self, access: Access, wanted: str, *, depth: int | None) -> str:
+        """Fetches one ref or commit and answers the commit that arrived, held until `keep` or the next collection.
+
+        Needs `fetching`. `depth` None continues the history that is there.
+        """
+        place = f"{INCOMING}{next(self._numbers)}"
+        await self._fetch(access, [f"+{wanted}:{place}"], depth)
+        return await asyncio.to_thread(self._take, place)
+
+    async def fetch_history(self, access: Access, refs: Sequence[str]) -> list[str]:
+        """Fetches refs with all of their history; answers every commit that they lead to, newest first. Needs `fetching`."""
+        place = f"{INCOMING}{next(self._numbers)}"
+        specs = [f"+{ref}:{place}/{index}" for index, ref in enumerate(refs)]
+        for chunk in _chunks(specs, 500):
+            await self._fetch(access, chunk, WHOLE_HISTORY)
+        listed = await self._git.run(
+            ["rev-list", f"--glob={place}"], deadline=access.deadline, directory=self.directory
+        )
+        return listed.decode().split()
+
+    async def deepen(self, access: Access, wanted: str, by: int) -> None:
+        """Fetches `by` more commits of history behind what is there. Needs `fetching`."""
+        place = f"{INCOMING}{next(self._numbers)}"
+        await self._fetch(access, [f"+{wanted}:{place}"], None, deepen=by)
+
+    async def _fetch(
+        self, access: Access, specs: Sequence[str], depth: int | None, *, deepen: int | None = None
+    ) -> None:
+        arguments = [
+            "fetch",
+            "--quiet",
+            "--no-tags",
+            "--no-write-fetch-head",
+            "--no-auto-maintenance",
+            "--no-recurse-submodules",
+        ]
+        arguments += ["--update-shallow", "--force"]
+        arguments += [f"--depth={depth}"] if depth is not None else []
+        arguments += [f"--deepen={deepen}"] if deepen is not None else []
+        try:
+            await self._git.run(
+                [*arguments, "--", access.url.text, *specs],
+                access=access,
+                directory=self.directory,
+                grows=self.directory,
+            )
+        except BaseException as error:
+            if isinstance(error, MirrorCorrupt):
+                self.mark_corrupt()
+            await asyncio.shield(asyncio.to_thread(remove_leftovers, self.directory))
+            raise
+
+    async def keep(self, commit: str, who: str) -> bool:
+        """Holds a commit for a snapshot and records the grant; False when the mirror does not have it (any more)."""
+        async with self.keeping:
+            reader = self.reader
+            if reader is None or not await asyncio.to_thread(reader.has, commit):
+                return False
+            await asyncio.to_thread(self._write_refs, commit, who)
+            with self._held_lock:
+                self._held[commit] += 1
+            return True
+
+    def release(self, commit: str) -> None:
+        """One snapshot less uses the commit. From any thread; the ref goes at the next collection."""
+        with self._held_lock:
+            self._held[commit] -= 1
+            if self._held[commit] <= 0:
+                del self._held[commit]
+
+    def held(self) -> frozenset[str]:
+        with self._held_lock:
+            return frozenset(self._held)
+
+    def granted(self, commit: str, who: str) -> bool:
+        """Whether these credentials were shown this commit before. A grant lives as long as a snapshot's ref does."""
+        return (self.directory / f"{GRANTS}{who}/{commit}").is_file()
+
+    async def collect(self) -> bool:
+        """Drops the refs of commits that nobody holds, and what only they led to. True when anything was dropped."""
+        async with self.fetching, self.keeping:
+            if self._reader is None or self._corrupt:
+                return False
+            dropped = await asyncio.to_thread(self._drop_refs)
+            packs = len(list((self.directory / "objects" / "pack").glob("*.pack")))
+            if dropped or packs > _MANY_PACKS:
+                log.info("collecting garbage", url=str(self.url), dropped=dropped, packs=packs)
+                await self._git.run(["repack", "-a", "-d", "-q"], deadline=_COLLECT_DEADLINE, directory=self.directory)
+                await self._git.run(["prune", "--expire=now"], deadline=_COLLECT_DEADLINE, directory=self.directory)
+            return dropped > 0
+
+    def _open(self) -> ObjectReader:
+        """Opens the mirror, or makes an empty one where there is none or a damaged one."""
+        damage = mirror_damage(self.directory) if self.directory.exists() else None
+        if self._corrupt and damage is None:
+            damage = "an object could not be read"
+        if damage is not None:
+            log.warning("rebuilding a damaged mirror", url=str(self.url), damage=damage)
+            aside = self.directory.with_name(f"{self.directory.name}.damaged")
+            shutil.rmtree(aside, ignore_errors=True)
+            self.directory.rename(aside)  # one step: a crash leaves either the old mirror or none
+            shutil.rmtree(aside, ignore_errors=True)
+        if not self.directory.exists():
+            self._create()
+        remove_leftovers(self.directory)
+        self._generation += 1
+        generation = self._generation
+        return ObjectReader(self.directory, str(self.url), self._marker(generation))
+
+    def _marker(self, generation: int) -> Callable[[], None]:
+        def mark() -> None:  # a reader of an earlier mirror says nothing about this one
+            if generation == self._generation:
+                self.mark_corrupt()
+
+        return mark
+
+    def _create(self) -> None:
+        fresh = self.directory.with_name(f"{self.directory.name}.new")
+        shutil.rmtree(fresh, ignore_errors=True)
+        try:
+            repository = pygit2.init_repository(str(fresh), bare=True, initial_head="main")
+            repository.config["gc.auto"] = 0
+            repository.free()
+            (fresh / "description").write_text(f"Trueup's mirror of {self.url}\n", encoding="utf-8")
+            fresh.rename(self.directory)
+        except OSError as error:
+            raise DiskFull(
+                f"cannot create a mirror of {self.url}: {error}", hint="check the state folder's space and rights"
+            ) from error
+
+    def _take(self, place: str) -> str:
+        """The commit that an incoming ref leads to."""
+        assert self._reader is not None
+        try:
+            return self._reader.commit_of((self.directory / place).read_text(encoding="ascii").strip())
+        except FileNotFoundError as error:
+            raise MirrorCorrupt(
+                f"{self.url}: git fetched nothing", hint="nothing: the next try follows by itself"
+            ) from error
+
+    def _write_refs(self, commit: str, who: str) -> None:
+        for name in (f"{SNAPSHOTS}{commit}", f"{GRANTS}{who}/{commit}"):
+            path = self.directory / name
+            if not path.exists():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                partial = path.with_name(f"{commit}.lock")  # git's own way: write beside, then rename
+                partial.write_text(f"{commit}\n", encoding="ascii")
+                partial.replace(path)
+
+    def _drop_refs(self) -> int:
+        held = self.held()
+        dropped = 0
+        for folder in (SNAPSHOTS, GRANTS):
+            for path in (self.directory / folder).rglob("*"):
+                if path.is_file() and path.name not in held:
+                    path.unlink(missing_ok=True)
+                    dropped += folder == SNAPSHOTS
+        shutil.rmtree(self.directory / INCOMING, ignore_errors=True)
+        return dropped
+
+
+def _chunks(items: Sequence[str], size: int) -> list[Sequence[str]]:
+    return [items[start : start + size] for start in range(0, len(items), size)]
