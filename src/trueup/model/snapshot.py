@@ -73,6 +73,8 @@ class InputKind(StrEnum):
     """A name was looked for and not found; it must stay absent. The digest is empty."""
     LISTING = "listing"
     """A directory was listed; the digest covers names and types, not what the files hold."""
+    DIRECTORY = "directory"
+    """A name was looked for and is a directory, which was not listed. The digest is empty."""
     SYMLINK = "symlink"
     """A link was followed; the digest is its target text's id."""
 
