@@ -454,6 +454,7 @@ class ManagedEntry:
     subresource: str
     time: str
     fields_v1: Mapping[str, Any]
+    fields_type: str = "FieldsV1"
 
     @cached_property
     def fields(self) -> FieldSet:
@@ -474,6 +475,7 @@ def managed_entries(obj: Mapping[str, Any]) -> list[ManagedEntry]:
             subresource=str(row.get("subresource") or ""),
             time=str(row.get("time") or ""),
             fields_v1=row.get("fieldsV1") or {},
+            fields_type=str(row.get("fieldsType") or ""),
         )
         for row in rows
         if isinstance(row, dict)
