@@ -8,6 +8,7 @@ from trueup.model.app import GitSource
 from trueup.model.errors import TrueupError
 from trueup.model.outcome import Artifact, SourceStatus
 from trueup.model.refs import ObjectRef
+from trueup.model.revision import Revision
 from trueup.sources.gitsnapshot import GitSnapshot
 
 SourceKey = ObjectRef | GitSource
@@ -27,6 +28,8 @@ class Feed:
     users: set[ObjectRef] = field(default_factory=set)
     request_digest: str = ""
     handled_request: str = ""
+    known: Revision | None = None
+    """The revision that was offered last, also by the process before this one."""
     asked: bool = False
     """Look at the remote at the next look, whatever the interval says."""
     artifact: Artifact | None = None

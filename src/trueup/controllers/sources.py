@@ -24,10 +24,11 @@ from trueup.controllers.status import StatusWriter
 from trueup.controllers.values import ValueStore
 from trueup.dialects.dialect import Dialect
 from trueup.model.app import GitSource, Retry
-from trueup.model.errors import AuthenticationFailed, InvalidInput, Terminal, TrueupError
-from trueup.model.manifest import Manifest, generation_of
+from trueup.model.errors import AuthenticationFailed, InvalidInput, SourceError, Terminal, TrueupError
+from trueup.model.manifest import Manifest, generation_of, status_of
 from trueup.model.outcome import Artifact, SourceStatus, State
 from trueup.model.refs import GroupKind, ObjectRef
+from trueup.model.revision import Revision, parse_revision
 from trueup.sources.credentials import GitCredentials
 from trueup.sources.gitsnapshot import GitSnapshot
 from trueup.sources.giturl import parse_git_url
@@ -40,9 +41,18 @@ RETRY = Retry(first=timedelta(seconds=2), maximum=timedelta(minutes=5))
 class Fetcher(Protocol):
     """`sources.mirrors.GitMirrors`: asks the remote, fetches only when the ref moved."""
 
-    async def fetch(
-        self, source: GitSource, credentials: GitCredentials | None = None, *, known: GitSnapshot | None = None
+    async def resolve_and_fetch(
+        self,
+        source: GitSource,
+        credentials: GitCredentials | None,
+        *,
+        known: Revision | None = None,
+        max_age: timedelta = timedelta(0),
     ) -> GitSnapshot: ...
+
+    async def reopen(
+        self, source: GitSource, credentials: GitCredentials | None, revision: Revision
+    ) -> GitSnapshot | None: ...
 
 
 class Packer(Protocol):
@@ -79,9 +89,13 @@ class SourceController:
         self.feeds = Feeds()
         self.queue: WorkQueue[SourceKey] = WorkQueue()
 
-    def use(self, app: ObjectRef, key: SourceKey) -> Feed:
-        """The App lives on that source from now on; a source that nobody knew is looked at."""
+    def use(self, app: ObjectRef, key: SourceKey, known: Revision | None = None) -> Feed:
+        """The App lives on that source from now on; a source that nobody knew is looked at.
+
+        `known`: the revision that the App had before a restart, so that the mirror on disk can serve it at once.
+        """
         feed, left = self.feeds.use(app, key)
+        feed.known = feed.known or known
         if left is not None:
             self._close(left)
         if feed.snapshot is None and feed.problem is None:
@@ -129,6 +143,7 @@ class SourceController:
                 await self._on_change(gone, gone.snapshot)
             return
         feed = self.feeds.open(ref)
+        feed.known = feed.known or stored_revision(obj)
         dialect = self._shell.dialects[ref.group_kind]
         digest = dialect.requested_digest(obj)
         changed = digest != feed.request_digest
@@ -164,10 +179,14 @@ class SourceController:
         """Asks the remote, keeps the snapshot or the problem, and plans the next look."""
         shell, source = self._shell, feed.source
         assert source is not None
-        feed.asked = False
+        asked, feed.asked = feed.asked, False
         before, problem = feed.snapshot, feed.problem
         try:
-            feed.snapshot = await self._fetch(source, before)
+            found = await self._fetch(feed, source, asked)
+            if before is not None and (found.revision, found.id) == (before.revision, before.id):
+                found.release()
+            else:
+                feed.snapshot, feed.known = found, found.revision
             feed.problem, feed.failures = None, 0
             delay = jittered(source.interval, chance=shell.chance())
             shell.metrics.polls.labels("moved" if feed.snapshot is not before else "unchanged").inc()
@@ -180,20 +199,28 @@ class SourceController:
         self.queue.add_after(feed.key, delay.total_seconds())
         if notify and (feed.snapshot is not before or (problem is None) != (feed.problem is None)):
             await self._on_change(feed, before)
-        if before is not None and feed.snapshot is not before and notify:
-            before.release()
+            if before is not None and feed.snapshot is not before:
+                before.release()
 
-    async def _fetch(self, source: GitSource, known: GitSnapshot | None) -> GitSnapshot:
+    async def _fetch(self, feed: Feed, source: GitSource, asked: bool) -> GitSnapshot:
+        """The newest snapshot; when the remote cannot be asked and nothing is open yet, the one from before a restart."""
         shell = self._shell
+        known = feed.snapshot.revision if feed.snapshot else feed.known
+        # Sources that share a repository and its credentials share one poll per interval.
+        max_age = timedelta(0) if asked or feed.snapshot is None else source.interval / 2
         credentials = await shell.credentials_of(source, shell.secrets, False)
         try:
-            return await shell.fetcher.fetch(source, credentials, known=known)
+            return await shell.fetcher.resolve_and_fetch(source, credentials, known=known, max_age=max_age)
         except AuthenticationFailed:
             # The Secret may have been replaced since it was read.
             fresh = await shell.credentials_of(source, shell.secrets, True)
             if fresh == credentials:
                 raise
-            return await shell.fetcher.fetch(source, fresh, known=known)
+            return await shell.fetcher.resolve_and_fetch(source, fresh, known=known)
+        except SourceError:
+            if feed.snapshot is None and feed.known is not None:
+                feed.snapshot = await shell.fetcher.reopen(source, credentials, feed.known)
+            raise
 
     async def _report(self, feed: Feed, obj: Manifest, dialect: Dialect, state: State, *, token: str = "") -> None:
         """Writes the source's status, and an Event when there is news."""
@@ -258,3 +285,10 @@ def _identity(url: str) -> str:
         return parse_git_url(url, allow_local=True).identity.removesuffix(".git")
     except InvalidInput:
         return url
+
+
+def stored_revision(obj: Manifest) -> Revision | None:
+    """The revision that a source's status names, if any."""
+    artifact = status_of(obj).get("artifact")
+    text = artifact.get("revision") if isinstance(artifact, dict) else None
+    return parse_revision(text) if isinstance(text, str) else None

@@ -1,0 +1,122 @@
+"""What an App should be: variables, render, checks, normalisation. Asks nothing of the objects that are live."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from trueup.controllers.shell import AppShell
+from trueup.controllers.values import SECRET, variables_of
+from trueup.dialects.dialect import Dialect
+from trueup.model.app import App
+from trueup.model.errors import InvalidInput, NotBuiltYet, Transient
+from trueup.model.manifest import Declared
+from trueup.model.outcome import Notice
+from trueup.model.refs import ObjectRef
+from trueup.model.rendering import Substitution, variables_used_by
+from trueup.model.snapshot import Inputs, Snapshot
+from trueup.sync.applier import Applier
+from trueup.sync.canonical import keyed_digest
+from trueup.sync.desired import Desired
+from trueup.sync.normalise import normalise, resolve_scopes
+
+UNSUPPORTED_SHOWN = 5
+
+
+class VariableMissing(Transient):
+    """A ConfigMap or Secret that variables come from is not there (yet)."""
+
+    reason = "BuildFailed"
+
+
+class Content(Struct, frozen=True, kw_only=True):
+    """`digest` is keyed, over all desired objects: equal digests need no new plan."""
+
+    desired: dict[ObjectRef, Desired]
+    inputs: Inputs
+    digest: str
+    source_type: str
+    notices: tuple[Notice, ...]
+    variables: dict[ObjectRef, str]
+    """A keyed digest of each ConfigMap and Secret that was read; empty text: it is optional and not there."""
+
+
+async def make_content(
+    app: App, dialect: Dialect, snapshot: Snapshot, applier: Applier, shell: AppShell, *, fresh: bool
+) -> Content:
+    """Renders the App from the snapshot. `fresh`: read variables again, whatever is kept.
+
+    Raises BuildFailed and its kinds (only another revision helps), NotBuiltYet, or Transient errors.
+    """
+    variables, seen, tainted = await gather_variables(app.render.substitution, shell, fresh=fresh)
+    rendered = await shell.renderer.render(snapshot, app.render, variables)
+    shell.metrics.renders.labels("cached" if rendered.from_cache else "rendered").inc()
+    check_marks(rendered.objects, dialect)
+    scopes = await resolve_scopes(rendered.objects, applier)
+    normalised = normalise(rendered.objects, scopes, app.rules, secret_key=shell.secret_key, tainted=tainted)
+    desired = {item.ref: item for item in normalised.objects}
+    digest = keyed_digest(sorted(item.digest for item in normalised.objects), shell.secret_key)
+    return Content(
+        desired=desired,
+        inputs=rendered.inputs,
+        digest=digest,
+        source_type=rendered.source_type,
+        notices=(*rendered.notices, *normalised.notices),
+        variables=seen,
+    )
+
+
+async def gather_variables(
+    substitution: Substitution | None, shell: AppShell, *, fresh: bool
+) -> tuple[dict[str, str] | None, dict[ObjectRef, str], bool]:
+    """The variables, a digest of each object they came from, and whether any of these was a Secret.
+
+    None: the App asks for no substitution. Later sources win over earlier ones, inline variables over all.
+    """
+    if substitution is None:
+        return None, {}, False
+    values: dict[str, str] = {}
+    seen: dict[ObjectRef, str] = {}
+    tainted = False
+    for source in substitution.sources:
+        obj = await shell.values.get(source.ref, fresh=fresh)
+        if obj is None:
+            if not source.optional:
+                raise VariableMissing(
+                    f"{source.ref} is not there, and postBuild.substituteFrom needs it",
+                    hint="create it, or set optional: true",
+                )
+            seen[source.ref] = ""
+            continue
+        found = variables_of(obj)
+        seen[source.ref] = keyed_digest(found, shell.secret_key)
+        tainted = tainted or (source.ref.group, source.ref.kind) == SECRET
+        values.update(found)
+    values.update(substitution.variables)
+    return values, seen, tainted
+
+
+async def variables_changed(app: App, seen: Mapping[ObjectRef, str], shell: AppShell) -> bool:
+    """Whether any ConfigMap or Secret holds something else than at the last render; asks for each of them."""
+    for ref in variables_used_by(app.render):
+        obj = await shell.values.get(ref, fresh=True)
+        try:
+            digest = keyed_digest(variables_of(obj), shell.secret_key) if obj is not None else ""
+        except InvalidInput:
+            return True
+        if seen.get(ref) != digest:
+            return True
+    return False
+
+
+def check_marks(objects: tuple[Declared, ...], dialect: Dialect) -> None:
+    """Raises NotBuiltYet when an object carries a mark that has a meaning which is not built: nothing is applied then."""
+    found = [
+        f"{item.ref}{f' ({item.origin})' if item.origin else ''}: {mark}"
+        for item in objects
+        if (mark := dialect.unsupported_mark(item.manifest)) is not None
+    ]
+    if found:
+        more = [f"and {len(found) - UNSUPPORTED_SHOWN} more"] if len(found) > UNSUPPORTED_SHOWN else []
+        raise NotBuiltYet("\n".join([*found[:UNSUPPORTED_SHOWN], *more]))

@@ -1,0 +1,202 @@
+"""The objects that Apps care about: whose they are, what is kept of them, and what an event about one means.
+
+Sits between the cluster's watches and the Apps: it decides what little to keep of each object (`reduce`), and turns the
+difference between two sights of it into "it drifted" or "its health changed". Acting on that is `controllers.apps`' work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Protocol
+
+from msgspec import Struct
+
+from trueup.model.app import SyncRules
+from trueup.model.manifest import Manifest, ref_of
+from trueup.model.refs import ObjectRef
+from trueup.sync.autoscaling import ScaleTarget, scale_target
+from trueup.sync.drift import has_drifted
+from trueup.sync.facts import Absent, AppliedRecord, Lens, LiveFacts, reduce_live
+
+
+class Present(Struct, frozen=True):
+    """All that is kept of an object that no App claims: that it is there."""
+
+
+PRESENT = Present()
+_GONE: Manifest = {}
+"""The newest sight of an object that was deleted while our own request for it was under way."""
+Kept = LiveFacts | Present
+
+
+class Claim(Struct, frozen=True):
+    """An App's interest in an object, and how it looks at it."""
+
+    app: ObjectRef
+    lens: Lens
+
+
+class Listener(Protocol):
+    """Told on the event loop, and must not wait."""
+
+    def drifted(self, app: ObjectRef, ref: ObjectRef) -> None: ...
+
+    def health_changed(
+        self, app: ObjectRef, ref: ObjectRef, before: LiveFacts | None, after: LiveFacts | None
+    ) -> None: ...
+
+    def vanished(self, app: ObjectRef, ref: ObjectRef) -> None:
+        """It is gone from the cluster, by whoever's hand; drift, where it should be there."""
+        ...
+
+
+class View(Protocol):
+    """The cluster's live view, as far as it is read here."""
+
+    def get(self, ref: ObjectRef) -> Kept | None: ...
+
+    def knows(self, ref: ObjectRef) -> bool:
+        """Whether all objects of that kind have been seen, so that one that is not there does not exist."""
+        ...
+
+
+class ManagedObjects:
+    """Claims by object, records by claim. One claim counts: of two Apps that declare one object, the first to claim it."""
+
+    def __init__(
+        self,
+        record_of: Callable[[ObjectRef, ObjectRef], AppliedRecord | None],
+        listener: Listener,
+        secret_key: bytes,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._record_of = record_of
+        self._listener = listener
+        self._secret_key = secret_key
+        self._clock = clock
+        self._claims: dict[ObjectRef, Claim] = {}
+        self._others: dict[ObjectRef, list[Claim]] = {}
+        self._of_app: dict[ObjectRef, frozenset[ObjectRef]] = {}
+        self._lenses: dict[Lens, Lens] = {}
+        self._applying: dict[ObjectRef, Manifest | None] = {}
+        """Objects that a request of ours is under way for, and the newest sight of each meanwhile."""
+        self._scalers: dict[ObjectRef, ScaleTarget] = {}
+        self.scaled: dict[ObjectRef, ScaleTarget] = {}
+        """Whose replicas an autoscaler decides, by the target."""
+
+    def claim(self, app: ObjectRef, refs: Iterable[ObjectRef], rules: SyncRules) -> None:
+        """The App cares about exactly these objects from now on."""
+        lens = Lens.of(rules, self._secret_key)
+        lens = self._lenses.setdefault(lens, lens)
+        wanted, before = frozenset(refs), self._of_app.get(app, frozenset())
+        for ref in before - wanted:
+            self._unclaim(app, ref)
+        for ref in wanted:
+            claim = Claim(app, lens)
+            known = self._claims.get(ref)
+            if known is None or known.app == app:
+                self._claims[ref] = claim
+            elif all(other.app != app for other in self._others.get(ref, ())):
+                self._others.setdefault(ref, []).append(claim)
+        self._of_app[app] = wanted
+
+    def release(self, app: ObjectRef) -> None:
+        for ref in self._of_app.pop(app, frozenset()):
+            self._unclaim(app, ref)
+
+    def claimed_by(self, ref: ObjectRef) -> ObjectRef | None:
+        claim = self._claims.get(ref)
+        return claim.app if claim else None
+
+    def reduce(self, obj: Manifest) -> Kept:
+        """What the live view keeps of an object."""
+        ref = ref_of(obj)
+        claim = self._claims.get(ref)
+        if claim is None:
+            return PRESENT
+        return reduce_live(obj, self._record_of(claim.app, ref), claim.lens, self._clock())
+
+    def facts(self, refs: Iterable[ObjectRef], view: View) -> Mapping[ObjectRef, LiveFacts | Absent]:
+        """What is known of these objects, as a plan wants it; what was never looked at closely is left out."""
+        known: dict[ObjectRef, LiveFacts | Absent] = {}
+        for ref in refs:
+            kept = view.get(ref)
+            if isinstance(kept, LiveFacts):
+                known[ref] = kept
+            elif kept is None and view.knows(ref):
+                known[ref] = Absent()
+        return known
+
+    @contextmanager
+    def applying(self, refs: Collection[ObjectRef]) -> Iterator[None]:
+        """While our own requests are under way an event cannot be judged: what it shows may be our own doing.
+
+        Afterwards the newest sight of each object is judged by the new record.
+        """
+        for ref in refs:
+            self._applying[ref] = None
+        try:
+            yield
+        finally:
+            sights = [(ref, self._applying.pop(ref, None)) for ref in refs]
+            for ref, obj in sights:
+                if obj is not None:
+                    self._judge_late(ref, obj)
+
+    def seen(self, ref: ObjectRef, before: Kept | None, after: Kept | None, raw: Manifest | None) -> None:
+        """An event of the live view. `raw` None: a list showed only that it is gone."""
+        claim = self._claims.get(ref)
+        if claim is None:
+            return
+        old = before if isinstance(before, LiveFacts) else None
+        new = after if isinstance(after, LiveFacts) else None
+        record = self._record_of(claim.app, ref)
+        if ref in self._applying:
+            self._applying[ref] = raw if after is not None else _GONE
+        elif after is None:
+            if record is not None:
+                self._listener.vanished(claim.app, ref)
+        elif new is not None and record is not None and has_drifted(record, new, autoscaled=ref in self.scaled):
+            self._listener.drifted(claim.app, ref)
+        if _health(old) != _health(new):
+            for app in (claim.app, *(other.app for other in self._others.get(ref, ()))):
+                self._listener.health_changed(app, ref, old, new)
+
+    def _judge_late(self, ref: ObjectRef, obj: Manifest) -> None:
+        claim = self._claims.get(ref)
+        if claim is None or (record := self._record_of(claim.app, ref)) is None:
+            return
+        if obj is _GONE:
+            self._listener.vanished(claim.app, ref)
+            return
+        facts = reduce_live(obj, record, claim.lens, self._clock())
+        if has_drifted(record, facts, autoscaled=ref in self.scaled):
+            self._listener.drifted(claim.app, ref)
+
+    def scaler_seen(self, ref: ObjectRef, obj: Manifest | None) -> None:
+        """An autoscaler came, changed or went."""
+        before = self._scalers.pop(ref, None)
+        if before is not None and self.scaled.get(before.target) == before:
+            del self.scaled[before.target]
+        target = scale_target(obj) if obj is not None else None
+        if target is not None:
+            self._scalers[ref] = target
+            self.scaled[target.target] = target
+
+    def _unclaim(self, app: ObjectRef, ref: ObjectRef) -> None:
+        others = [claim for claim in self._others.pop(ref, []) if claim.app != app]
+        claim = self._claims.get(ref)
+        if claim is not None and claim.app == app:
+            if others:
+                self._claims[ref] = others.pop(0)
+            else:
+                del self._claims[ref]
+        if others:
+            self._others[ref] = others
+
+
+def _health(facts: LiveFacts | None) -> object:
+    """What makes two sights differ in health: not the message, which may change all the time."""
+    return (facts.verdict.kstatus, facts.verdict.health) if facts else None

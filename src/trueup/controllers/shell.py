@@ -1,0 +1,82 @@
+"""What the App loop needs of the world: one small collaborator per concern, handed in by the wiring."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from trueup.controllers.events import EventWriter
+from trueup.controllers.managed import ManagedObjects
+from trueup.controllers.memory import AppMemory
+from trueup.controllers.metrics import Metrics
+from trueup.controllers.resources import Resources
+from trueup.controllers.sources import SourceController
+from trueup.controllers.state import StateStore
+from trueup.controllers.status import StatusWriter
+from trueup.controllers.tracking import Tracking
+from trueup.controllers.values import ValueStore
+from trueup.dialects.dialect import Dialect
+from trueup.model.app import SyncRules
+from trueup.model.manifest import Declared
+from trueup.model.outcome import Notice
+from trueup.model.refs import GroupKind, ObjectRef
+from trueup.model.rendering import RenderSpec
+from trueup.model.snapshot import Inputs, Snapshot
+from trueup.records.record import Recorder
+from trueup.sync.applier import Applier
+from trueup.sync.execute import Established
+
+
+class Rendered(Protocol):
+    """What a render gives; `digest` is of the objects before any Secret passed through them."""
+
+    @property
+    def objects(self) -> tuple[Declared, ...]: ...
+
+    @property
+    def inputs(self) -> Inputs: ...
+
+    @property
+    def source_type(self) -> str: ...
+
+    @property
+    def notices(self) -> tuple[Notice, ...]: ...
+
+    @property
+    def from_cache(self) -> bool: ...
+
+
+class Renderer(Protocol):
+    async def render(self, snapshot: Snapshot, spec: RenderSpec, variables: Mapping[str, str] | None) -> Rendered: ...
+
+
+@dataclass(slots=True)
+class AppShell:
+    """`chance` gives a number in [0, 1); `loop_time` the loop's monotonic seconds; `clock` the wall clock in UTC."""
+
+    dialects: Mapping[GroupKind, Dialect]
+    """By the kind of their Apps."""
+    resources: Resources
+    memories: dict[ObjectRef, AppMemory]
+    sources: SourceController
+    renderer: Renderer
+    managed: ManagedObjects
+    tracking: Tracking
+    applier_for: Callable[[SyncRules], Applier]
+    established: Established
+    writer: StatusWriter
+    events: EventWriter
+    recorder: Recorder
+    values: ValueStore
+    state: StateStore
+    metrics: Metrics
+    clock: Callable[[], datetime]
+    loop_time: Callable[[], float]
+    chance: Callable[[], float]
+    secret_key: bytes
+    in_flight: int = 16
+
+    def dialect_of(self, ref: ObjectRef) -> Dialect:
+        return self.dialects[ref.group_kind]

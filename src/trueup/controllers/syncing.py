@@ -1,0 +1,140 @@
+"""One sync: plan against what is live, write the inventory ahead, execute, remember. Says nothing to anybody.
+
+What is remembered is right at every moment of a crash or cancellation: each outcome is noted as it happens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import structlog
+from msgspec import Struct
+
+from trueup.controllers.content import Content
+from trueup.controllers.memory import AppMemory
+from trueup.controllers.shell import AppShell
+from trueup.model.app import App
+from trueup.model.change import Action
+from trueup.model.errors import Transient
+from trueup.model.inventory import Inventory
+from trueup.model.refs import ObjectRef
+from trueup.model.revision import Revision
+from trueup.sync.applier import Applier
+from trueup.sync.execute import Execution, execute
+from trueup.sync.outcomes import Outcome
+from trueup.sync.plan import Plan, make_plan
+
+log = structlog.get_logger(__name__)
+
+
+class InventoryNotWritten(Transient):
+    """The write-ahead inventory could not be stored, so nothing was applied."""
+
+    reason = "ReconciliationFailed"
+
+
+class SyncWish(Struct, frozen=True, kw_only=True):
+    """How to sync: `requested` sends everything, `only` some objects alone; without `heal`, what drifted is left."""
+
+    requested: bool = False
+    only: frozenset[ObjectRef] | None = None
+    heal: bool = True
+
+
+def kinds_of(content: Content, inventory: Inventory) -> list[tuple[str, str, str]]:
+    """Every (group, version, kind) whose objects matter; what is declared now says the version."""
+    kinds = {(entry.ref.group, entry.ref.kind): entry.version for entry in inventory.entries}
+    kinds.update({(item.ref.group, item.ref.kind): item.version for item in content.desired.values()})
+    return sorted((group, version, kind) for (group, kind), version in kinds.items())
+
+
+async def plan_sync(memory: AppMemory, app: App, content: Content, shell: AppShell, wish: SyncWish) -> Plan:
+    """Claims the objects, makes sure that they are watched, and plans. Raises WouldPruneAll."""
+    refs = content.desired.keys() | memory.saved.inventory.refs
+    shell.managed.claim(memory.ref, refs, app.rules)
+    await shell.tracking.follow(kinds_of(content, memory.saved.inventory))
+    return make_plan(
+        content.desired.values(),
+        memory.records,
+        shell.tracking.facts(refs),
+        memory.saved.inventory,
+        app.rules,
+        requested=wish.requested,
+        heal=wish.heal,
+        only=wish.only,
+        autoscaled=shell.managed.scaled,
+    )
+
+
+async def run_plan(
+    memory: AppMemory, app: App, plan: Plan, applier: Applier, shell: AppShell, *, revision: Revision
+) -> Execution:
+    """Writes ahead, executes, and brings the memory up to date."""
+    if plan.write_ahead is not None:
+        await _write_ahead(memory, plan.write_ahead, revision, shell)
+    sending = frozenset(send.ref for send in plan.sends)
+
+    def note(outcome: Outcome) -> None:
+        shell.metrics.changes.labels(outcome.change.action.value).inc()
+        if outcome.record is not None:
+            memory.records[outcome.change.ref] = outcome.record
+        if outcome.answer is not None:
+            shell.tracking.observe(outcome.answer)
+
+    with shell.managed.applying(sending):
+        execution = await execute(
+            plan,
+            applier,
+            app.rules,
+            in_flight=shell.in_flight,
+            secret_key=shell.secret_key,
+            on_change=note,
+            established=shell.established,
+        )
+    settle(memory, execution)
+    return execution
+
+
+def settle(memory: AppMemory, execution: Execution) -> None:
+    """What an execution leaves behind in memory."""
+    memory.records.update(execution.records)
+    for ref in execution.forgotten:
+        memory.records.pop(ref, None)
+    memory.saved.inventory = execution.inventory
+    memory.missing_kinds = execution.waiting_for
+    memory.report = execution.report
+
+
+async def _write_ahead(memory: AppMemory, inventory: Inventory, revision: Revision, shell: AppShell) -> None:
+    """The one status write before the first apply. When it fails nothing is applied: no orphan can come to be."""
+    dialect = shell.dialect_of(memory.ref)
+    now = shell.clock()
+    memory.saved.inventory = inventory
+    written = await shell.writer.write(
+        memory.ref, lambda obj: dialect.start_patch(obj, revision, inventory, now), why="start"
+    )
+    if not written:
+        raise InventoryNotWritten(
+            "the inventory could not be written to the status before the apply, so nothing was applied",
+            hint="check that the controller may patch the status of this resource",
+        )
+
+
+def differing(plan: Plan) -> frozenset[ObjectRef]:
+    """The objects that a plan finds different from Git, whether it may change them or not."""
+    drifted = {change.ref for change in plan.settled if change.reason in ("Drifted", "PruneDisabled")}
+    return frozenset(drifted | {send.ref for send in plan.sends} | _pruned(plan))
+
+
+def left_alone(execution_refs: Collection[ObjectRef], plan: Plan) -> set[ObjectRef]:
+    """Of the differing objects, those that an execution did not bring back."""
+    return {ref for ref in differing(plan) if ref not in execution_refs}
+
+
+def brought_back(execution: Execution) -> set[ObjectRef]:
+    done = (Action.CREATED, Action.CONFIGURED, Action.RECREATED, Action.UNCHANGED, Action.PRUNED)
+    return {change.ref for change in execution.report.changes if change.action in done}
+
+
+def _pruned(plan: Plan) -> set[ObjectRef]:
+    return {prune.ref for stage in plan.prunes.stages for rank in stage for prune in rank}

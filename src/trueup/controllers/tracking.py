@@ -1,0 +1,71 @@
+"""Which resources are watched for the objects of Apps, and what the watches know. An adapter over the live view."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Protocol
+
+import structlog
+
+from trueup.controllers.managed import Kept, ManagedObjects
+from trueup.model.apierror import ApiError, KindNotServed
+from trueup.model.manifest import Manifest
+from trueup.model.refs import GroupKind, ObjectRef
+from trueup.sync.facts import Absent, LiveFacts
+
+log = structlog.get_logger(__name__)
+
+
+class Watches(Protocol):
+    """The cluster's live view by kinds, as `controllers.wiring` adapts it."""
+
+    async def follow(self, group: str, version: str, kind: str) -> None:
+        """Returns when all objects of the kind have been seen. Raises KindNotServed or ApiError."""
+        ...
+
+    def is_complete(self, group_kind: GroupKind) -> bool: ...
+
+    def get(self, ref: ObjectRef) -> Kept | None: ...
+
+    def observe(self, answer: Manifest) -> None:
+        """An answer to our own write."""
+        ...
+
+
+class Tracking:
+    """Follows kinds as Apps come to need them, and answers what is known of objects."""
+
+    def __init__(self, watches: Watches, managed: ManagedObjects) -> None:
+        self._watches = watches
+        self._managed = managed
+        self._followed: set[GroupKind] = set()
+        self._refused: dict[GroupKind, str] = {}
+
+    async def follow(self, kinds: Iterable[tuple[str, str, str]]) -> None:
+        """Watches every (group, version, kind). A kind that is not served or not allowed is left for the apply to tell."""
+        for group, version, kind in kinds:
+            group_kind = GroupKind(group, kind)
+            if group_kind in self._followed and self._watches.is_complete(group_kind):
+                continue
+            try:
+                await self._watches.follow(group, version, kind)
+                self._followed.add(group_kind)
+                self._refused.pop(group_kind, None)
+            except KindNotServed:
+                continue
+            except ApiError as error:
+                if self._refused.get(group_kind) != error.message:
+                    self._refused[group_kind] = error.message
+                    log.warning("kind not watched: its drift is not seen", kind=str(group_kind), error=error.message)
+
+    def facts(self, refs: Iterable[ObjectRef]) -> Mapping[ObjectRef, LiveFacts | Absent]:
+        return self._managed.facts(refs, self)
+
+    def get(self, ref: ObjectRef) -> Kept | None:
+        return self._watches.get(ref)
+
+    def knows(self, ref: ObjectRef) -> bool:
+        return self._watches.is_complete(ref.group_kind)
+
+    def observe(self, answer: Manifest) -> None:
+        self._watches.observe(answer)
