@@ -22,7 +22,7 @@ SCHEDULE_WINDOW = timedelta(seconds=15)
 """How long a pod may be unschedulable before that is a failure."""
 
 JOB_RUNNING = "kstatus/job/InProgress"
-"""kstatus calls a running Job Current; whoever waits for a Job waits for its end (see `wait_status`)."""
+"""kstatus calls a running Job Current; whoever waits for a Job waits for its end (`judge.status_for_wait`)."""
 
 _NO_DEADLINE = 2**31 - 1
 
@@ -45,11 +45,6 @@ def kstatus_of(obj: Manifest, now: datetime) -> Found:
     if rule is not None:
         return rule(obj, now)
     return _ready(obj) or _current("Resource is current", "generic/Current")
-
-
-def wait_status(status: Kstatus, rule: str) -> Kstatus:
-    """What counts for `wait` and `healthChecks`: as kstatus says, but a Job is waited for until it ends."""
-    return Kstatus.IN_PROGRESS if rule == JOB_RUNNING else status
 
 
 def next_look(obj: Manifest, now: datetime) -> datetime | None:
