@@ -1,1 +1,1 @@
-"""Translations: resources of a family (Flux, Argo CD) -> Apps, and outcomes -> their status."""
+"""Dialects: families of resources (Flux, Argo CD) to the one App, and outcomes back to their own status. Pure."""

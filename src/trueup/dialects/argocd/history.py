@@ -1,0 +1,89 @@
+"""What an Application's status remembers: its resources as an inventory, its syncs, the revision that was applied last."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from trueup.dialects.reading import format_time, parse_time, rows_of
+from trueup.model.inventory import Inventory, InventoryEntry
+from trueup.model.manifest import Manifest, spec_of, status_of
+from trueup.model.outcome import HistoryEntry
+from trueup.model.refs import ObjectRef
+from trueup.model.revision import Revision, parse_revision
+
+HISTORY_LIMIT = 10
+
+
+def history_limit(obj: Manifest) -> int:
+    value = spec_of(obj).get("revisionHistoryLimit")
+    return max(value, 0) if isinstance(value, int) and not isinstance(value, bool) else HISTORY_LIMIT
+
+
+def inventory_of(obj: Manifest) -> Inventory:
+    """Argo CD has no inventory of its own; `status.resources` is what the last comparison knew, hooks left out."""
+    entries: list[InventoryEntry] = []
+    for row in rows_of(status_of(obj).get("resources")):
+        kind, name = str(row.get("kind") or ""), str(row.get("name") or "")
+        if kind and name and not row.get("hook"):
+            ref = ObjectRef(str(row.get("group") or ""), kind, str(row.get("namespace") or ""), name)
+            entries.append(InventoryEntry(ref, str(row.get("version") or "")))
+    return Inventory.of(entries)
+
+
+def applied_revision_of(obj: Manifest) -> Revision | None:
+    rows = rows_of(status_of(obj).get("history"))
+    return parse_revision(str(rows[-1].get("revision") or "")) if rows else None
+
+
+def history_of(obj: Manifest) -> tuple[HistoryEntry, ...]:
+    """Newest last, as it is stored. Argo CD remembers successes only, and no digest."""
+    entries: list[HistoryEntry] = []
+    for row in rows_of(status_of(obj).get("history")):
+        deployed = parse_time(row.get("deployedAt")) or datetime.fromtimestamp(0, UTC)
+        started = parse_time(row.get("deployStartedAt")) or deployed
+        who = row.get("initiatedBy")
+        entries.append(
+            HistoryEntry(
+                id=int(row.get("id") or 0),
+                revision=str(row.get("revision") or ""),
+                digest="",
+                first_at=started,
+                last_at=deployed,
+                duration=max(deployed - started, timedelta()),
+                succeeded=True,
+                initiated_by=str(who.get("username") or "") if isinstance(who, dict) else "",
+            )
+        )
+    return tuple(entries)
+
+
+def history_rows(obj: Manifest, entries: Iterable[HistoryEntry]) -> list[dict[str, Any]]:
+    """Rows that are stored already stay as they are, with the source that they were made from; new ones take today's."""
+    stored = {row.get("id"): row for row in rows_of(status_of(obj).get("history"))}
+    source = spec_of(obj).get("source")
+    rows: list[dict[str, Any]] = []
+    for entry in sorted((entry for entry in entries if entry.succeeded), key=lambda entry: entry.id):
+        digest = _commit(entry.revision)
+        known = stored.get(entry.id)
+        if known is not None and known.get("revision") == digest:
+            rows.append(known)
+            continue
+        row: dict[str, Any] = {
+            "id": entry.id,
+            "revision": digest,
+            "deployStartedAt": format_time(entry.last_at - entry.duration),
+            "deployedAt": format_time(entry.last_at),
+            "initiatedBy": {"username": entry.initiated_by} if entry.initiated_by else {"automated": True},
+        }
+        if isinstance(source, dict):
+            row["source"] = source
+        rows.append(row)
+    limit = history_limit(obj)
+    return rows[-limit:] if limit else []
+
+
+def _commit(text: str) -> str:
+    revision = parse_revision(text)
+    return revision.digest if revision else text

@@ -1,0 +1,58 @@
+"""Argo CD's marks on managed objects: whose they are, and by which annotation one leaves a rule or asks for what is not built."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from trueup.dialects.argocd.options import ALWAYS_SO, normalised
+from trueup.dialects.argocd.shared import COMPARE_OPTIONS, PREFIX, SYNC_OPTIONS, instance_name
+from trueup.model.app import OptOut, Owner
+from trueup.model.manifest import annotations_of
+
+FIELD_MANAGER = "argocd-controller"
+TAKEOVER_MANAGERS = ("kubectl-client-side-apply",)
+
+HOOK = PREFIX + "hook"
+HELM_HOOK = "helm.sh/hook"
+SYNC_WAVE = PREFIX + "sync-wave"
+
+OPT_OUT = OptOut(
+    never_prune=((SYNC_OPTIONS, "prune=false"),),
+    never_delete=((SYNC_OPTIONS, "delete=false"), ("helm.sh/resource-policy", "keep")),
+    force=((SYNC_OPTIONS, "force=true"),),
+    options_annotation=SYNC_OPTIONS,
+)
+_BUILT = {value for key, value in (*OPT_OUT.never_prune, *OPT_OUT.never_delete, *OPT_OUT.force) if key == SYNC_OPTIONS}
+_COMPARE_ALWAYS_SO = frozenset({"", "serversidediff=true", "serversidediff=false", "includemutationwebhook=false"})
+
+
+def owner(namespace: str, name: str, control_namespace: str) -> Owner:
+    """The tracking annotation's value begins with this and goes on with the very object that carries it."""
+    return Owner(tracking_id_prefix=f"{instance_name(namespace, name, control_namespace)}:")
+
+
+def unsupported_mark(obj: Mapping[str, Any]) -> str | None:
+    """What a rendered object asks for that is not built yet; None: nothing."""
+    annotations = annotations_of(obj)
+    if hook := annotations.get(HOOK):
+        return _not_built(HOOK, hook, "hooks are")
+    # Outside Helm, `crd-install` means a plain object.
+    if (hook := annotations.get(HELM_HOOK)) and hook != "crd-install":
+        return _not_built(HELM_HOOK, hook, "hooks are")
+    if (wave := str(annotations.get(SYNC_WAVE) or "0").strip()) not in ("0", "+0", "-0"):
+        return _not_built(SYNC_WAVE, wave, "waves are")
+    for option in str(annotations.get(SYNC_OPTIONS) or "").split(","):
+        if (text := normalised(option)) and text not in _BUILT and text not in ALWAYS_SO:
+            return _not_built(SYNC_OPTIONS, option.strip(), "this option is")
+    for option in str(annotations.get(COMPARE_OPTIONS) or "").split(","):
+        if normalised(option) not in _COMPARE_ALWAYS_SO:
+            return _not_built(COMPARE_OPTIONS, option.strip(), "this option is")
+    for key in (PREFIX + "ignore-healthcheck", PREFIX + "ignore-restart-policy"):
+        if str(annotations.get(key) or "").lower() == "true":
+            return _not_built(key, "true", "it is")
+    return None
+
+
+def _not_built(key: str, value: str, what: str) -> str:
+    return f"annotation {key}: {value} has a meaning, and {what} not built yet"

@@ -1,0 +1,215 @@
+"""Argo CD's queue of one: the top-level `operation` as a request, and `status.operationState` as its report.
+
+Clients write both: `operation` to ask, the phase Terminating to stop. So every patch that touches either carries the
+resourceVersion, and is made anew when somebody else wrote meanwhile.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import structs
+
+from trueup.dialects.argocd.application_resource import Operation
+from trueup.dialects.argocd.options import read_options
+from trueup.dialects.reading import format_time, read_struct
+from trueup.model.app import SyncRules
+from trueup.model.change import Action, Change
+from trueup.model.manifest import Manifest, ref_of, spec_of, status_of
+from trueup.model.outcome import OperationPhase, OperationRequest, OperationStatus
+from trueup.model.refs import ObjectRef
+from trueup.model.revision import Revision
+
+_FINAL = (OperationPhase.SUCCEEDED, OperationPhase.FAILED, OperationPhase.ERROR)
+_RESULTS = {
+    Action.CREATED: "Synced",
+    Action.CONFIGURED: "Synced",
+    Action.UNCHANGED: "Synced",
+    Action.RECREATED: "Synced",
+    Action.PRUNED: "Pruned",
+    Action.SKIPPED: "PruneSkipped",
+    Action.FAILED: "SyncFailed",
+}
+
+
+def read_operation(obj: Manifest) -> OperationRequest | None:
+    """What `operation.sync` asks; None where nothing is asked. Raises InvalidInput for a shape that cannot be."""
+    raw = obj.get("operation")
+    if not isinstance(raw, dict):
+        return None
+    said = read_struct(Operation, raw, ref=ref_of(obj), root="operation")
+    if said.sync is None:
+        return None
+    sync, strategy = said.sync, said.sync.sync_strategy
+    force = bool(strategy and ((strategy.apply and strategy.apply.force) or (strategy.hook and strategy.hook.force)))
+    return OperationRequest(
+        revision=sync.revision,
+        prune=sync.prune,
+        dry_run=sync.dry_run,
+        force=force,
+        resources=tuple(ObjectRef(r.group, r.kind, r.namespace, r.name) for r in sync.resources),
+        options=sync.sync_options,
+        initiated_by=said.initiated_by.username,
+        automated=said.initiated_by.automated,
+        retry_limit=said.retry.limit if "retry" in raw else None,
+    )
+
+
+def unbuilt_operation(obj: Manifest) -> list[str]:
+    """Fields of a requested operation that have a meaning and are not built yet."""
+    raw = obj.get("operation")
+    sync = raw.get("sync") if isinstance(raw, dict) else None
+    if not isinstance(sync, dict):
+        return []
+    found = [f"operation.sync.{key}" for key in ("manifests", "sources", "revisions") if sync.get(key)]
+    # A rollback repeats the source that it goes back to; only its revision may differ from today's.
+    source, declared = sync.get("source"), spec_of(obj).get("source")
+    if isinstance(source, dict) and _without_revision(source) != _without_revision(declared):
+        found.append("operation.sync.source")
+    options = sync.get("syncOptions")
+    texts = [str(text) for text in options] if isinstance(options, list) else []
+    return [*found, *(f"operation.sync.syncOptions={text}" for text in read_options(texts).unbuilt)]
+
+
+def _without_revision(source: object) -> dict[str, Any]:
+    return {key: value for key, value in source.items() if key != "targetRevision"} if isinstance(source, dict) else {}
+
+
+def prunes_by_itself(obj: Manifest) -> bool:
+    """Whether an automated sync of this Application prunes."""
+    policy = spec_of(obj).get("syncPolicy")
+    automated = policy.get("automated") if isinstance(policy, dict) else None
+    return isinstance(automated, dict) and automated.get("prune") is True
+
+
+def requested_rules(rules: SyncRules, request: OperationRequest) -> SyncRules:
+    """The rules of one sync that a client asked for: its own prune, force and options, on top of the Application's."""
+    options = read_options(request.options)
+    limit = request.retry_limit
+    retry = rules.retry
+    if limit is not None:
+        retry = structs.replace(retry, limit=None if limit < 0 else limit)
+    return structs.replace(
+        rules,
+        prune=request.prune and not options.never_prune,
+        prune_last=rules.prune_last or options.prune_last,
+        create_namespace=rules.create_namespace or options.create_namespace,
+        force=rules.force or request.force or options.force,
+        validate=rules.validate and options.validate,
+        delete_propagation=options.propagation or rules.delete_propagation,
+        retry=retry,
+    )
+
+
+def operation_state(obj: Manifest) -> dict[str, Any]:
+    value = status_of(obj).get("operationState")
+    return value if isinstance(value, dict) else {}
+
+
+def asks_to_terminate(obj: Manifest) -> bool:
+    return operation_state(obj).get("phase") == OperationPhase.TERMINATING
+
+
+def is_final(status: OperationStatus) -> bool:
+    return status.phase in _FINAL
+
+
+def new_state(obj: Manifest, status: OperationStatus) -> dict[str, Any]:
+    """The whole `operationState`. While a client's Terminating stands, only a final phase replaces it."""
+    before = operation_state(obj)
+    phase = status.phase
+    if asks_to_terminate(obj) and not is_final(status):
+        phase = OperationPhase.TERMINATING
+    state: dict[str, Any] = {
+        "operation": _operation(obj, status),
+        "phase": str(phase),
+        "message": status.message or _message(status),
+        "startedAt": format_time(status.started_at),
+        "syncResult": _sync_result(obj, status),
+    }
+    if status.finished_at is not None:
+        state["finishedAt"] = format_time(status.finished_at)
+    if status.retry_count:
+        state["retryCount"] = status.retry_count
+    if (
+        not status.report
+        and before.get("startedAt") == state["startedAt"]
+        and isinstance(before.get("syncResult"), dict)
+    ):
+        state["syncResult"] = {**before["syncResult"], **state["syncResult"]}
+    return state
+
+
+def operation_is_done(obj: Manifest, status: OperationStatus) -> bool:
+    """Whether `operation` is to be removed with this state: it is the one that ended, not one that came meanwhile."""
+    raw = obj.get("operation")
+    if not isinstance(raw, dict) or not is_final(status):
+        return False
+    before = operation_state(obj)
+    if before.get("startedAt") == format_time(status.started_at):
+        return bool(before.get("operation") == raw)
+    initiator = raw.get("initiatedBy")
+    return not status.automated or (isinstance(initiator, dict) and initiator.get("automated") is True)
+
+
+def _operation(obj: Manifest, status: OperationStatus) -> dict[str, Any]:
+    before = operation_state(obj)
+    if before.get("startedAt") == format_time(status.started_at) and isinstance(before.get("operation"), dict):
+        return dict(before["operation"])
+    raw = obj.get("operation")
+    if not status.automated and isinstance(raw, dict):
+        return dict(raw)
+    sync: dict[str, Any] = {"prune": True} if status.prune else {}
+    if status.dry_run:
+        sync["dryRun"] = True
+    if status.revision is not None:
+        sync["revision"] = status.revision.digest
+    initiator: dict[str, Any] = {"automated": True} if status.automated else {"username": status.initiated_by}
+    return {"initiatedBy": initiator, "sync": sync}
+
+
+def _sync_result(obj: Manifest, status: OperationStatus) -> dict[str, Any]:
+    result: dict[str, Any] = {"revision": revision_text(status.revision)}
+    if isinstance(source := spec_of(obj).get("source"), dict):
+        result["source"] = source
+    if status.report is not None:
+        result["resources"] = [_result_row(change) for change in status.report.changes]
+    return result
+
+
+def _result_row(change: Change) -> dict[str, Any]:
+    ref = change.ref
+    failed = change.action is Action.FAILED
+    kind = f"{ref.kind.lower()}.{ref.group}" if ref.group else ref.kind.lower()
+    row = {
+        "group": ref.group,
+        "version": change.version,
+        "kind": ref.kind,
+        "namespace": ref.namespace,
+        "name": ref.name,
+        "message": change.message or f"{kind}/{ref.name} {change.action}",
+        "hookPhase": "Failed" if failed else "Running" if change.action is not Action.PRUNED else "Succeeded",
+        "syncPhase": "Sync",
+    }
+    # An object that was left alone by its own mark was neither applied nor pruned: it has no result code.
+    if change.action is not Action.SKIPPED or change.reason == "PruneSkipped":
+        row["status"] = _RESULTS[change.action]
+    return row
+
+
+def _message(status: OperationStatus) -> str:
+    match status.phase:
+        case OperationPhase.SUCCEEDED:
+            return "successfully synced (all tasks run)"
+        case OperationPhase.TERMINATING:
+            return "operation is terminating"
+        case OperationPhase.RUNNING:
+            return "syncing"
+        case OperationPhase.FAILED | OperationPhase.ERROR:
+            failures = len(status.report.failures) if status.report else 0
+            return f"{failures} objects could not be synced" if failures else "the sync failed"
+
+
+def revision_text(revision: Revision | None) -> str:
+    """Argo CD writes the bare commit, without the name that led there."""
+    return revision.digest if revision else ""

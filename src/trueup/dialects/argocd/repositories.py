@@ -1,0 +1,73 @@
+"""Which of Argo CD's repository Secrets holds the credentials for a URL.
+
+A Secret labelled `repository` is for one URL; one labelled `repo-creds` for every URL that begins with its own, the longest
+winning. URLs are compared as Argo CD compares them: lower case, without `.git`, `git@host:path` as `ssh://git@host/path`.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from trueup.dialects.argocd.shared import DEFAULT_PROJECT, PREFIX
+from trueup.model.manifest import Manifest, labels_of, ref_of
+from trueup.model.refs import ObjectRef
+
+SECRET_TYPE = PREFIX + "secret-type"
+REPOSITORY = "repository"
+REPO_CREDS = "repo-creds"
+
+_SCP = re.compile(r"^(?P<user>[^/@:]+)@(?P<host>[^/:]+):(?P<path>.*)$")
+_CREDENTIALS = ("username", "password", "bearerToken", "sshPrivateKey", "tlsClientCertData", "githubAppPrivateKey")
+
+
+def match_repository_secret(
+    url: str, secrets: Iterable[Manifest], *, project: str = DEFAULT_PROJECT
+) -> ObjectRef | None:
+    """The Secret to read, or None where none fits.
+
+    A Secret of the project goes before one of no project; one of another project is not ours to use. A `repository` that
+    holds no credentials itself takes them from the fitting `repo-creds`, as with the original.
+    """
+    wanted = normalise_url(url)
+    exact: list[tuple[bool, bool, ObjectRef]] = []
+    prefixes: list[tuple[int, ObjectRef]] = []
+    for secret in secrets:
+        kind = labels_of(secret).get(SECRET_TYPE)
+        own = normalise_url(field_of(secret, "url"))
+        if not own or field_of(secret, "type") not in ("", "git"):
+            continue
+        scope = field_of(secret, "project")
+        if scope not in ("", project):
+            continue
+        if kind == REPOSITORY and own == wanted:
+            exact.append((any(field_of(secret, key) for key in _CREDENTIALS), bool(scope), ref_of(secret)))
+        elif kind == REPO_CREDS and wanted.startswith(own):
+            prefixes.append((len(own), ref_of(secret)))
+    best = max(exact, key=lambda row: (row[1], row[0]), default=None)
+    template = max(prefixes, default=None)
+    if best is not None and (best[0] or template is None):
+        return best[2]
+    return template[1] if template is not None else None
+
+
+def normalise_url(url: str) -> str:
+    text = url.strip().lower()
+    if "://" not in text and (match := _SCP.match(text)):
+        text = f"ssh://{match['user']}@{match['host']}/{match['path']}"
+    return text.removesuffix("/").removesuffix(".git").removeprefix("ssh://")
+
+
+def field_of(secret: Mapping[str, Any], key: str) -> str:
+    """One value of a Secret as served; empty where it is missing or not text."""
+    data = secret.get("data")
+    raw = data.get(key) if isinstance(data, dict) else None
+    if not isinstance(raw, str):
+        return ""
+    try:
+        return base64.b64decode(raw, validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        return ""

@@ -1,0 +1,32 @@
+"""Names that Argo CD's kinds share."""
+
+from __future__ import annotations
+
+from trueup.dialects.dialect import ServedKind
+
+GROUP = "argoproj.io"
+APPLICATION = ServedKind(group=GROUP, versions=("v1alpha1",), kind="Application", plural="applications")
+APP_PROJECT = ServedKind(group=GROUP, versions=("v1alpha1",), kind="AppProject", plural="appprojects")
+
+CONTROL_NAMESPACE = "argocd"
+DEFAULT_PROJECT = "default"
+IN_CLUSTER_SERVER = "https://kubernetes.default.svc"
+IN_CLUSTER_NAME = "in-cluster"
+
+PREFIX = "argocd.argoproj.io/"
+REFRESH = PREFIX + "refresh"
+REFRESH_TIMESTAMP = PREFIX + "refresh-timestamp"
+SKIP_RECONCILE = PREFIX + "skip-reconcile"
+SYNC_OPTIONS = PREFIX + "sync-options"
+COMPARE_OPTIONS = PREFIX + "compare-options"
+TRACKING_ID = PREFIX + "tracking-id"
+
+FINALIZER = "resources-finalizer.argocd.argoproj.io"
+FINALIZER_FOREGROUND = FINALIZER + "/foreground"
+FINALIZER_BACKGROUND = FINALIZER + "/background"
+FINALIZERS = (FINALIZER, FINALIZER_FOREGROUND, FINALIZER_BACKGROUND)
+
+
+def instance_name(namespace: str, name: str, control_namespace: str) -> str:
+    """How an Application is named in tracking ids: `<app>`, or `<ns>_<app>` outside the control namespace."""
+    return name if namespace == control_namespace else f"{namespace}_{name}"

@@ -1,0 +1,75 @@
+"""Which fields and annotations of an Application have a meaning that is not built yet. Said, never skipped."""
+
+from __future__ import annotations
+
+from trueup.dialects.argocd.application_resource import ApplicationSpec
+from trueup.dialects.argocd.options import SyncOptions, normalised
+from trueup.dialects.argocd.shared import (
+    COMPARE_OPTIONS,
+    DEFAULT_PROJECT,
+    IN_CLUSTER_NAME,
+    IN_CLUSTER_SERVER,
+    PREFIX,
+)
+from trueup.dialects.argocd.source_resource import DirectoryOptions, JsonnetOptions, KustomizeOptions, Source
+from trueup.dialects.reading import finalizers_of
+from trueup.model.manifest import Manifest, annotations_of
+
+_HOOK_FINALIZERS = ("pre-delete-finalizer.argocd.argoproj.io", "post-delete-finalizer.argocd.argoproj.io")
+
+
+def unbuilt_fields(spec: ApplicationSpec, options: SyncOptions, obj: Manifest) -> list[str]:
+    """Their names as a user would look for them; empty: all is built."""
+    destination, policy = spec.destination, spec.sync_policy
+    fields = {
+        f"spec.project={spec.project}": spec.project not in ("", DEFAULT_PROJECT),
+        f"spec.destination.server={destination.server}": destination.server.rstrip("/") not in ("", IN_CLUSTER_SERVER),
+        f"spec.destination.name={destination.name}": destination.name not in ("", IN_CLUSTER_NAME),
+        "spec.sources": bool(spec.sources),
+        "spec.sourceHydrator": spec.source_hydrator is not None,
+        "spec.ignoreDifferences": bool(spec.ignore_differences),
+        "spec.syncPolicy.managedNamespaceMetadata": bool(
+            options.create_namespace
+            and policy
+            and (managed := policy.managed_namespace_metadata)
+            and (managed.labels or managed.annotations)
+        ),
+    }
+    found = [name for name, is_set in fields.items() if is_set]
+    found.extend(f"spec.syncPolicy.syncOptions={option}" for option in options.unbuilt)
+    if spec.source is not None:
+        found.extend(_of_source(spec.source))
+    found.extend(_of_metadata(obj))
+    return found
+
+
+def _of_source(source: Source) -> list[str]:
+    fields = {
+        "spec.source.chart": bool(source.chart),
+        "spec.source.helm": source.helm is not None,
+        "spec.source.plugin": source.plugin is not None,
+        "spec.source.ref": bool(source.ref),
+        "spec.source.tagPrefix": bool(source.tag_prefix),
+        "spec.source.repoURL=oci://": source.repo_url.startswith("oci://"),
+    }
+    kustomize = source.kustomize or KustomizeOptions()
+    directory = source.directory or DirectoryOptions()
+    fields |= {
+        "spec.source.kustomize.version": bool(kustomize.version),
+        "spec.source.kustomize.kubeVersion": bool(kustomize.kube_version),
+        "spec.source.kustomize.apiVersions": bool(kustomize.api_versions),
+        "spec.source.kustomize.commonAnnotationsEnvsubst": kustomize.common_annotations_envsubst,
+        "spec.source.directory.jsonnet": directory.jsonnet != JsonnetOptions(),
+        "spec.source.directory.disableExtensionFilter": directory.disable_extension_filter,
+    }
+    return [name for name, is_set in fields.items() if is_set]
+
+
+def _of_metadata(obj: Manifest) -> list[str]:
+    annotations = annotations_of(obj)
+    found = [f"metadata.annotations[{PREFIX}hydrate]"] if PREFIX + "hydrate" in annotations else []
+    for option in str(annotations.get(COMPARE_OPTIONS) or "").split(","):
+        if normalised(option) == "includemutationwebhook=true":
+            found.append(f"metadata.annotations[{COMPARE_OPTIONS}]={option.strip()}")
+    found.extend(f"metadata.finalizers={name}" for name in finalizers_of(obj) if name.split("/")[0] in _HOOK_FINALIZERS)
+    return found

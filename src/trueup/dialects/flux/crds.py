@@ -1,0 +1,50 @@
+"""The CRDs of Flux's kinds, with the labels, columns and names by which its own clients know them.
+
+The labels say `part-of: flux` and the version whose API we serve, because `flux check`, `flux migrate` and `flux version`
+look for them; `managed-by: trueup` tells ours from the originals. `instance` and `component` are left out: they would
+claim that Flux's own controllers were installed.
+"""
+
+from __future__ import annotations
+
+from trueup.dialects.crd import AGE, READY, STATUS, Column, Definition, build_crd
+from trueup.dialects.flux.gitrepository_resource import GitRepositorySpec, GitRepositoryStatus
+from trueup.dialects.flux.kustomization_resource import KustomizationSpec, KustomizationStatus
+from trueup.dialects.flux.shared import API_LEVEL, GIT_REPOSITORY, KUSTOMIZATION
+from trueup.model.manifest import Manifest
+
+_LABELS = {"app.kubernetes.io/part-of": "flux", "app.kubernetes.io/version": API_LEVEL}
+_NOT_YET_OBSERVED = {"observedGeneration": -1}
+"""So that kstatus says InProgress until the first look."""
+
+
+def kustomization_crd() -> Manifest:
+    return build_crd(
+        Definition(
+            kind=KUSTOMIZATION,
+            description="A path of a source that is rendered and kept true in the cluster.",
+            columns=(AGE, READY, STATUS),
+            short_names=("ks",),
+            categories=("all", "fluxcd", "fluxcd-appliers"),
+            labels=_LABELS,
+        ),
+        spec=KustomizationSpec,
+        status=KustomizationStatus,
+        status_default=_NOT_YET_OBSERVED,
+    )
+
+
+def git_repository_crd() -> Manifest:
+    return build_crd(
+        Definition(
+            kind=GIT_REPOSITORY,
+            description="A Git repository that is watched for new revisions.",
+            columns=(Column("URL", ".spec.url"), AGE, READY, STATUS),
+            short_names=("gitrepo",),
+            categories=("all", "fluxcd", "fluxcd-sources"),
+            labels=_LABELS,
+        ),
+        spec=GitRepositorySpec,
+        status=GitRepositoryStatus,
+        status_default=_NOT_YET_OBSERVED,
+    )

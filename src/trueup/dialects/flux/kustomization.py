@@ -1,0 +1,191 @@
+"""Kustomization -> App: each field's meaning and default, for every version."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from msgspec import json
+
+from trueup.dialects.flux import marks
+from trueup.dialects.flux.kustomization_resource import (
+    HealthCheckReference,
+    JsonPatchOperation,
+    KustomizationSpec,
+    PatchEntry,
+    PostBuild,
+    Selector,
+)
+from trueup.dialects.flux.shared import GIT_REPOSITORY, KUSTOMIZATION, written_version
+from trueup.dialects.reading import identity, not_built, read_duration, read_struct
+from trueup.model.app import App, DeletionPolicy, Dependency, HealthCheck, KindOrder, Retry, SyncRules
+from trueup.model.errors import InvalidInput
+from trueup.model.manifest import Manifest, generation_of, spec_of
+from trueup.model.refs import ObjectRef, split_api_version
+from trueup.model.rendering import (
+    CommonMetadata,
+    ImageOverride,
+    Overlay,
+    Patch,
+    PatchTarget,
+    RenderMode,
+    RenderSpec,
+    SubstituteFrom,
+    Substitution,
+)
+
+FIRST_RETRY = timedelta(seconds=10)
+OLDEST = "v1beta1"
+
+
+def read_kustomization(obj: Manifest) -> App:
+    """Raises InvalidInput for what cannot be, NotBuiltYet for what cannot be yet."""
+    ref = identity(obj)
+    spec = read_struct(KustomizationSpec, spec_of(obj), ref=ref, root="spec")
+    not_built(ref, _unbuilt(spec))
+    return App(
+        ref=ref,
+        dialect="flux",
+        generation=generation_of(obj),
+        source=GIT_REPOSITORY.ref(spec.source_ref.namespace or ref.namespace, spec.source_ref.name),
+        render=_render(ref, spec),
+        rules=_rules(ref, spec, written_version(obj)),
+    )
+
+
+def _unbuilt(spec: KustomizationSpec) -> list[str]:
+    fields = {
+        "spec.kubeConfig": spec.kube_config is not None,
+        "spec.decryption": spec.decryption is not None,
+        "spec.healthCheckExprs": bool(spec.health_check_exprs),
+        "spec.ignore": bool(spec.ignore),
+        "spec.driftIgnoreRules": bool(spec.drift_ignore_rules),
+        f"spec.sourceRef.kind={spec.source_ref.kind}": spec.source_ref.kind != GIT_REPOSITORY.kind,
+    }
+    found = [field for field, is_set in fields.items() if is_set]
+    found.extend(f"spec.dependsOn[{n}].readyExpr" for n, item in enumerate(spec.depends_on) if item.ready_expr)
+    return found
+
+
+def _rules(ref: ObjectRef, spec: KustomizationSpec, version: str) -> SyncRules:
+    interval = read_duration(spec.interval, ref=ref, field="spec.interval")
+    if interval <= timedelta():
+        raise InvalidInput(f"{spec.interval!r} is no interval", ref=ref, field="spec.interval", hint='write "10m"')
+    return SyncRules(
+        owner=marks.owner(ref.namespace, ref.name),
+        field_manager=marks.FIELD_MANAGER,
+        takeover_managers=marks.TAKEOVER_MANAGERS,
+        # Later versions call a namespaced object without a namespace an error; the oldest one did not.
+        default_namespace="default" if version == OLDEST else "",
+        kind_order=KindOrder.STAGED,
+        prune=spec.prune,
+        force=spec.force,
+        wait=spec.wait,
+        health_checks=() if spec.wait else tuple(_health_check(ref, n, c) for n, c in enumerate(spec.health_checks)),
+        timeout=_timeout(ref, spec, interval, version),
+        interval=interval,
+        retry=_retry(ref, spec, interval),
+        depends_on=tuple(
+            Dependency(KUSTOMIZATION.ref(item.namespace or ref.namespace, item.name)) for item in spec.depends_on
+        ),
+        service_account=f"{ref.namespace}:{spec.service_account_name}" if spec.service_account_name else "",
+        deletion_policy=DeletionPolicy(spec.deletion_policy or DeletionPolicy.MIRROR_PRUNE),
+        suspend=spec.suspend,
+        opt_out=marks.OPT_OUT,
+    )
+
+
+def _timeout(ref: ObjectRef, spec: KustomizationSpec, interval: timedelta, version: str) -> timedelta:
+    """v1beta1: the interval, at least a minute. Since v1beta2: the interval less 30 s, at least 30 s."""
+    if spec.timeout is not None:
+        return max(read_duration(spec.timeout, ref=ref, field="spec.timeout"), timedelta(seconds=30))
+    if version == OLDEST:
+        return max(interval, timedelta(minutes=1))
+    return max(interval - timedelta(seconds=30), timedelta(seconds=30))
+
+
+def _retry(ref: ObjectRef, spec: KustomizationSpec, interval: timedelta) -> Retry:
+    """A `retryInterval` is kept to the letter; without one we begin sooner than Flux and end at its default, the interval."""
+    if spec.retry_interval is not None:
+        wait = read_duration(spec.retry_interval, ref=ref, field="spec.retryInterval")
+        return Retry(first=wait, factor=1.0, maximum=wait)
+    return Retry(first=min(FIRST_RETRY, interval), maximum=interval)
+
+
+def _health_check(ref: ObjectRef, number: int, check: HealthCheckReference) -> HealthCheck:
+    group, version = split_api_version(check.api_version or "apps/v1")
+    if not version:
+        field = f"spec.healthChecks[{number}].apiVersion"
+        raise InvalidInput(f"{check.api_version!r} is no apiVersion", ref=ref, field=field, hint='write "apps/v1"')
+    return HealthCheck(ObjectRef(group, check.kind, check.namespace, check.name), version)
+
+
+def _render(ref: ObjectRef, spec: KustomizationSpec) -> RenderSpec:
+    overlay = Overlay(
+        namespace=spec.target_namespace or "",
+        name_prefix=spec.name_prefix or "",
+        name_suffix=spec.name_suffix or "",
+        images=tuple(
+            ImageOverride(name=i.name, new_name=i.new_name, new_tag=i.new_tag, digest=i.digest) for i in spec.images
+        ),
+        patches=_patches(ref, spec),
+        components=spec.components,
+        ignore_missing_components=spec.ignore_missing_components,
+        build_metadata=spec.build_metadata,
+    )
+    common = spec.common_metadata
+    return RenderSpec(
+        path=spec.path,
+        mode=RenderMode.FLUX,
+        overlay=overlay,
+        substitution=_substitution(ref, spec.post_build) if spec.post_build else None,
+        common_metadata=CommonMetadata(common.labels, common.annotations) if common else None,
+    )
+
+
+def _patches(ref: ObjectRef, spec: KustomizationSpec) -> tuple[Patch, ...]:
+    """The three lists as one, in the order in which Kustomize carries them out."""
+    merges: list[Patch] = []
+    for number, merge in enumerate(spec.patches_strategic_merge):
+        if not isinstance(merge, dict):
+            field = f"spec.patchesStrategicMerge[{number}]"
+            raise InvalidInput("a strategic-merge patch must be an object", ref=ref, field=field)
+        merges.append(Patch(patch=json.encode(merge).decode()))
+    operations = (
+        Patch(patch=json.encode([_operation(op) for op in entry.patch]).decode(), target=_target(entry.target))
+        for entry in spec.patches_json6902
+    )
+    return (*merges, *(_patch(entry) for entry in spec.patches), *operations)
+
+
+def _operation(operation: JsonPatchOperation) -> dict[str, object]:
+    row: dict[str, object] = {"op": operation.op, "path": operation.path}
+    if operation.op in ("move", "copy"):
+        return {**row, "from": operation.from_}
+    return row if operation.op == "remove" else {**row, "value": operation.value}
+
+
+def _patch(entry: PatchEntry) -> Patch:
+    return Patch(patch=entry.patch, target=_target(entry.target) if entry.target else None)
+
+
+def _target(selector: Selector) -> PatchTarget:
+    return PatchTarget(
+        group=selector.group,
+        version=selector.version,
+        kind=selector.kind,
+        name=selector.name,
+        namespace=selector.namespace,
+        label_selector=selector.label_selector,
+        annotation_selector=selector.annotation_selector,
+    )
+
+
+def _substitution(ref: ObjectRef, said: PostBuild) -> Substitution:
+    return Substitution(
+        variables=said.substitute,
+        sources=tuple(
+            SubstituteFrom(ref=ObjectRef("", item.kind, ref.namespace, item.name), optional=item.optional)
+            for item in said.substitute_from
+        ),
+        always=said.substitute_strategy == "Always",
+    )
