@@ -1,0 +1,148 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"path"
+
+	"sigs.k8s.io/kustomize/api/krusty"
+	"sigs.k8s.io/kustomize/api/resmap"
+	"sigs.k8s.io/kustomize/api/types"
+	"sigs.k8s.io/yaml"
+
+	"trueup.dev/engines/pipe"
+)
+
+// buildParams asks for `kustomize build` of a directory.
+type buildParams struct {
+	Path string `json:"path"`
+	// Resources stand in for a kustomization file where the directory has none; null when it has one.
+	Resources []string `json:"resources"`
+	Overlay   *overlay `json:"overlay"`
+	// MaxObjects and MaxBytes bound the answer.
+	MaxObjects int `json:"maxObjects"`
+	MaxBytes   int `json:"maxBytes"`
+}
+
+// object is one rendered manifest. Text is its YAML, given only where a variable might stand in it.
+type object struct {
+	JSON json.RawMessage `json:"object"`
+	Path string          `json:"path,omitempty"`
+	Line int             `json:"line,omitempty"`
+	Text string          `json:"text,omitempty"`
+}
+
+type objects struct {
+	Objects []object `json:"objects"`
+}
+
+func build(raw json.RawMessage, files *pipe.Files) (any, bool, error) {
+	var params buildParams
+	if err := json.Unmarshal(raw, &params); err != nil {
+		return nil, false, err
+	}
+	fs := newSnapshotFS(files)
+	result, err := buildIn(fs, &params)
+	retire := changesSchema(fs)
+	if err != nil {
+		return nil, retire, explain(fs, params.Path, err)
+	}
+	return result, retire, nil
+}
+
+func buildIn(fs *snapshotFS, params *buildParams) (*objects, error) {
+	if err := prepare(fs, params, true); err != nil {
+		return nil, err
+	}
+	resources, err := run(fs, params.Path)
+	if err != nil && !mentionsAnnotations(fs, params) {
+		return nil, err
+	}
+	origins := origins{fs: fs, root: params.Path}
+	if err == nil {
+		err = origins.take(resources)
+	}
+	if mentionsAnnotations(fs, params) {
+		// Notes about origins live in an annotation while the library works. Where a patch or selector looks at
+		// annotations it could see them, so what counts is a second build without.
+		if err := prepare(fs, params, false); err != nil {
+			return nil, err
+		}
+		if resources, err = run(fs, params.Path); err != nil {
+			return nil, err
+		}
+		if resources.Size() != len(origins.paths) {
+			origins.paths = make([]string, resources.Size())
+		}
+	} else if err != nil {
+		return nil, err
+	}
+	return collect(resources, &origins, params)
+}
+
+func run(fs *snapshotFS, dir string) (resmap.ResMap, error) {
+	return krusty.MakeKustomizer(&krusty.Options{
+		LoadRestrictions: types.LoadRestrictionsNone, // the Snapshot's root is the restriction
+		PluginConfig:     types.DisabledPluginConfig(),
+	}).Run(fs, mounted(dir))
+}
+
+func collect(resources resmap.ResMap, origins *origins, params *buildParams) (*objects, error) {
+	if params.MaxObjects > 0 && resources.Size() > params.MaxObjects {
+		return nil, tooMany(resources.Size(), params.MaxObjects)
+	}
+	result := &objects{Objects: make([]object, 0, resources.Size())}
+	total := 0
+	for i, resource := range resources.Resources() {
+		text, err := resource.MarshalJSON()
+		if err != nil {
+			return nil, err
+		}
+		if total += len(text); params.MaxBytes > 0 && total > params.MaxBytes {
+			return nil, tooLarge(params.MaxBytes)
+		}
+		one := object{JSON: text}
+		one.Path, one.Line = origins.of(i, resource.GetKind(), resource.GetName())
+		if bytes.IndexByte(text, '$') >= 0 {
+			asYAML, err := yaml.JSONToYAML(text)
+			if err != nil {
+				return nil, err
+			}
+			one.Text = string(asYAML)
+		}
+		result.Objects = append(result.Objects, one)
+	}
+	return result, nil
+}
+
+// changesSchema says that this build left the library's process-wide schema different from how it found it.
+func changesSchema(fs *snapshotFS) bool {
+	for at, text := range fs.read {
+		if isKustomization(path.Base(at)) && (bytes.Contains(text, []byte("openapi")) || bytes.Contains(text, []byte("crds"))) {
+			return true
+		}
+	}
+	return false
+}
+
+// mentionsAnnotations says that the build may have looked at the annotation that carries origins.
+func mentionsAnnotations(fs *snapshotFS, params *buildParams) bool {
+	if params.Overlay != nil && params.Overlay.mentionsAnnotations() {
+		return true
+	}
+	for _, text := range fs.read {
+		if looksAtAnnotations(text) {
+			return true
+		}
+	}
+	return false
+}
+
+func looksAtAnnotations(text []byte) bool {
+	for _, word := range []string{"metadata/annotations", "annotationSelector", "metadata.annotations", "buildMetadata"} {
+		if bytes.Contains(text, []byte(word)) {
+			return true
+		}
+	}
+	return false
+}

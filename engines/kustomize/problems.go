@@ -1,0 +1,251 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"regexp"
+	"slices"
+	"sort"
+	"strconv"
+	"strings"
+
+	"sigs.k8s.io/kustomize/api/types"
+
+	"trueup.dev/engines/pipe"
+)
+
+var errNothing = &pipe.Problem{Code: "Empty", Message: "there is nothing to build"}
+
+func tooMany(count, limit int) *pipe.Problem {
+	return &pipe.Problem{
+		Code: "TooManyObjects", Message: fmt.Sprintf("%d objects, of at most %d", count, limit),
+		Hint: "split the path into several Apps",
+	}
+}
+
+func tooLarge(limit int) *pipe.Problem {
+	return &pipe.Problem{
+		Code: "TooLarge", Message: fmt.Sprintf("the objects are more than %d bytes together", limit),
+		Hint: "split the path into several Apps",
+	}
+}
+
+var lineNumber = regexp.MustCompile(`\bline (\d+)(:| )?`)
+
+// syntaxProblem shortens a YAML reader's error and moves its line (relative to the document) to the file's.
+func syntaxProblem(err error, first int) *pipe.Problem {
+	message := err.Error()
+	problem := &pipe.Problem{Code: "Syntax"}
+	if match := lineNumber.FindStringSubmatch(message); match != nil {
+		line, _ := strconv.Atoi(match[1])
+		problem.Line = first + line - 1
+		message = strings.Replace(message, match[0], "", 1)
+	}
+	for _, noise := range []string{"error converting YAML to JSON: ", "MalformedYAMLError: ", "unmarshal errors:", "yaml: "} {
+		message = strings.ReplaceAll(message, noise, "")
+	}
+	problem.Message = "YAML: " + strings.Join(strings.Fields(message), " ")
+	switch {
+	case strings.Contains(message, "already set in map"), strings.Contains(message, "already defined"):
+		problem.Code = "DuplicateKey"
+		problem.Hint = "keep one of the two"
+	case strings.Contains(message, "cannot start any token"):
+		problem.Hint = "indent with spaces, never with tabs"
+	}
+	return problem
+}
+
+func invalidKustomization(at string, err error) *pipe.Problem {
+	problem := syntaxProblem(err, 1)
+	problem.Code, problem.Path = "InvalidKustomization", at
+	problem.Message = strings.Replace(strings.TrimPrefix(problem.Message, "YAML: "), "invalid Kustomization: ", "", 1)
+	return problem
+}
+
+// explain turns an error of the library into one for a person: the file and line, and no more words than help.
+func explain(fs *snapshotFS, root string, err error) error {
+	var problem *pipe.Problem
+	switch text := err.Error(); {
+	case fs.refused != nil:
+		if fs.refused.Path == "" {
+			fs.refused.Path = root
+		}
+		return fs.refused
+	case errors.As(err, &problem):
+		return problem
+	case strings.Contains(text, "no 'git' program on path"), strings.Contains(text, errNoNetwork.Error()):
+		return remote(fs, root, text)
+	case strings.Contains(text, "already registered id"):
+		if problem := duplicates(fs); problem != nil {
+			return problem
+		}
+	case strings.Contains(text, "--enable-helm"), strings.Contains(text, "helm"):
+		if at, line := mention(fs, "helmCharts", "helmChartInflationGenerator", "HelmChartInflationGenerator"); at != "" {
+			return &pipe.Problem{
+				Code: "NotBuiltYet", Message: "helm charts in a kustomization are not rendered yet", Path: at, Line: line,
+				Hint: "render the chart into the repository",
+			}
+		}
+	}
+	if problem := inspect(fs, err.Error()); problem != nil {
+		return problem
+	}
+	return shorten(fs, root, err.Error())
+}
+
+var quoted = regexp.MustCompile(`accumulating resources from '([^']*)'`)
+
+// remote names the resource that would have to be fetched.
+func remote(fs *snapshotFS, root, text string) *pipe.Problem {
+	problem := &pipe.Problem{
+		Code: "RemoteRefused", Path: root,
+		Message: "remote bases and URLs are not fetched while rendering, so that a commit alone decides what runs",
+		Hint:    "copy it into the repository (a submodule counts)",
+	}
+	for _, match := range quoted.FindAllStringSubmatch(text, -1) {
+		problem.Message = match[1] + ": " + problem.Message
+		if at, line := mention(fs, match[1]); at != "" {
+			problem.Path, problem.Line = at, line
+		}
+		return problem
+	}
+	return problem
+}
+
+// mention finds the kustomization file and line where one of the words stands.
+func mention(fs *snapshotFS, words ...string) (string, int) {
+	for _, at := range paths(fs) {
+		if !isKustomization(path.Base(at)) {
+			continue
+		}
+		for i, line := range strings.Split(string(fs.read[at]), "\n") {
+			for _, word := range words {
+				if strings.Contains(line, word) {
+					return at, i + 1
+				}
+			}
+		}
+	}
+	return "", 0
+}
+
+func paths(fs *snapshotFS) []string {
+	all := make([]string, 0, len(fs.read))
+	for at := range fs.read {
+		all = append(all, at)
+	}
+	sort.Strings(all)
+	return all
+}
+
+func isManifest(at string) bool {
+	return slices.Contains([]string{".yaml", ".yml", ".json"}, path.Ext(at)) && !isKustomization(path.Base(at))
+}
+
+// duplicates finds objects that two documents declare, among all files that were read.
+func duplicates(fs *snapshotFS) *pipe.Problem {
+	type key struct{ group, kind, namespace, name string }
+	seen := map[key]pipe.Place{}
+	for _, at := range paths(fs) {
+		if !isManifest(at) {
+			continue
+		}
+		for _, doc := range documents(fs.read[at]) {
+			if doc.identify() != nil {
+				continue
+			}
+			for _, id := range doc.ids {
+				if id.Kind == "" || id.Name == "" {
+					continue
+				}
+				k := key{id.group(), id.Kind, id.Namespace, id.Name}
+				place := pipe.Place{Path: at, Line: id.line}
+				if first, twice := seen[k]; twice {
+					return &pipe.Problem{
+						Code:    "Duplicate",
+						Message: fmt.Sprintf("%s is declared twice: in %s:%d and %s:%d", id, first.Path, first.Line, place.Path, place.Line),
+						Path:    place.Path, Line: place.Line, Places: []pipe.Place{first, place},
+						Hint: "remove one of the two",
+					}
+				}
+				seen[k] = place
+			}
+		}
+	}
+	return nil
+}
+
+// inspect reads the files that the library's error speaks of once more, to find the line.
+func inspect(fs *snapshotFS, text string) *pipe.Problem {
+	for _, at := range paths(fs) {
+		if isKustomization(path.Base(at)) {
+			var k types.Kustomization
+			if err := k.Unmarshal(fs.read[at]); err != nil {
+				return invalidKustomization(at, err)
+			}
+			continue
+		}
+		if !isManifest(at) || !strings.Contains(text, path.Base(at)) {
+			continue
+		}
+		if problem := checkEncoding(fs.read[at]); problem != nil {
+			problem.Path = at
+			return problem
+		}
+		for _, doc := range documents(fs.read[at]) {
+			if problem := doc.check(); problem != nil {
+				problem.Path = at
+				return problem
+			}
+		}
+	}
+	return nil
+}
+
+// check says what is wrong with a document that should hold an object.
+func (d *document) check() *pipe.Problem {
+	if problem := d.identify(); problem != nil {
+		return problem
+	}
+	for _, id := range d.ids {
+		switch {
+		case id.Kind == "" && id.Name == "" && id.APIVersion == "":
+			return &pipe.Problem{Code: "NotAnObject", Message: "expected a mapping with apiVersion, kind and metadata", Line: id.line}
+		case id.Kind == "":
+			return &pipe.Problem{Code: "NoKind", Message: "the object has no kind", Line: id.line}
+		case id.Name == "":
+			return &pipe.Problem{Code: "NoName", Message: fmt.Sprintf("the %s has no metadata.name", id.Kind), Line: id.line}
+		}
+	}
+	if _, problem := d.toJSON(); problem != nil {
+		return problem
+	}
+	return nil
+}
+
+var wrapping = regexp.MustCompile(`^(accumulating resources: )?(accumulation err='.*': )(.*)$`)
+
+// shorten leaves out what only repeats where we are.
+func shorten(fs *snapshotFS, root, text string) *pipe.Problem {
+	problem := &pipe.Problem{Code: "Failed", Path: root}
+	if match := quoted.FindStringSubmatch(text); match != nil {
+		if at, line := mention(fs, match[1]); at != "" {
+			problem.Path, problem.Line = at, line
+		}
+		if strings.Contains(text, "file does not exist") {
+			problem.Code, problem.Message = "NotFound", fmt.Sprintf("%s does not exist", match[1])
+			return problem
+		}
+	}
+	for {
+		match := wrapping.FindStringSubmatch(text)
+		if match == nil || strings.HasPrefix(match[3], "must build at directory") {
+			break
+		}
+		text = match[3]
+	}
+	text = strings.ReplaceAll(text, mount+"/", "")
+	problem.Message = strings.TrimSpace(strings.ReplaceAll(text, mount, "the repository's root"))
+	return problem
+}

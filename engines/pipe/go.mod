@@ -1,0 +1,3 @@
+module trueup.dev/engines/pipe
+
+go 1.26.0

@@ -1,0 +1,94 @@
+"""The engine's window on a Snapshot: answers its looks, sends along what it will want next, records what counted."""
+
+from __future__ import annotations
+
+from trueup.model.errors import BuildFailed
+from trueup.model.snapshot import EntryType
+from trueup.render.engine.frames import File, Name
+from trueup.render.inputs import At, Recorder, join, too_large
+from trueup.render.limits import RenderLimits
+
+KUSTOMIZATION_FILES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+_AHEAD_FILE = 128 << 10
+_AHEAD_TOTAL = 1 << 20
+_AHEAD_COUNT = 64
+
+
+class SnapshotFiles:
+    """An engine's `FileServer` over a Recorder."""
+
+    def __init__(self, recorder: Recorder, limits: RenderLimits) -> None:
+        self._recorder = recorder
+        self._limits = limits
+        self._sent: set[str] = set()
+        self._bytes = 0
+
+    def found(self, path: str, listed: bool) -> tuple[tuple[File, ...], tuple[bytes, ...]]:
+        files: list[File] = []
+        blobs: list[bytes] = []
+        self._add(path, listed, files, blobs)
+        if files[0].is_ == "directory":
+            self._add_ahead(path, files, blobs)
+        return tuple(files), tuple(blobs)
+
+    def ahead(self, paths: tuple[str, ...]) -> tuple[tuple[File, ...], tuple[bytes, ...]]:
+        """Files that a request will surely ask for, to send with it."""
+        files: list[File] = []
+        blobs: list[bytes] = []
+        for path in paths:
+            if sum(map(len, blobs)) > _AHEAD_TOTAL:
+                break
+            self._add(path, False, files, blobs)
+        return tuple(files), tuple(blobs)
+
+    def looked(self, path: str, listed: bool) -> None:
+        try:
+            self._recorder.look(path)
+            if listed:
+                self._recorder.listing(path)
+        except BuildFailed:
+            return  # the engine was told why and has said so
+
+    def _add(self, path: str, listed: bool, files: list[File], blobs: list[bytes]) -> None:
+        self._sent.add(path)
+        try:
+            at = self._recorder.peek(path)
+            if at.entry is None:
+                files.append(File(path=path, is_="absent", at=at.path))
+            elif at.is_directory:
+                names = self._names(path) if listed else ()
+                files.append(File(path=path, is_="directory", at=at.path, names=names, listed=listed))
+            else:
+                data = self._read(at)
+                files.append(File(path=path, is_="file", at=at.path, size=len(data)))
+                blobs.append(data)
+        except BuildFailed as error:
+            files.append(File(path=path, is_="refused", why=error.message))
+
+    def _read(self, at: At) -> bytes:
+        assert at.entry is not None
+        if at.entry.size > self._limits.file_bytes:
+            raise too_large(at, self._limits.file_bytes)
+        self._bytes += at.entry.size
+        if self._bytes > self._limits.total_bytes:
+            raise BuildFailed(f"the files have more than {self._limits.total_bytes} bytes together")
+        return self._recorder.snapshot.read(at.path)
+
+    def _names(self, path: str) -> tuple[Name, ...]:
+        rows: list[Name] = []
+        for entry in self._recorder.listing(path):
+            at = self._recorder.peek(join(path, entry.name))
+            if at.entry is not None:
+                rows.append(Name(entry.name, "directory" if at.is_directory else "file"))
+        return tuple(rows)
+
+    def _add_ahead(self, directory: str, files: list[File], blobs: list[bytes]) -> None:
+        """The kustomization files of a directory and the small manifests beside them: one answer in place of many."""
+        paths = [join(directory, name) for name in KUSTOMIZATION_FILES]
+        at = self._recorder.peek(directory)
+        for entry in self._recorder.snapshot.listing(at.path)[:_AHEAD_COUNT]:
+            if entry.type is EntryType.FILE and entry.size <= _AHEAD_FILE and entry.name.endswith((".yaml", ".yml")):
+                paths.append(join(directory, entry.name))
+        for path in paths:
+            if path not in self._sent and sum(map(len, blobs)) <= _AHEAD_TOTAL:
+                self._add(path, False, files, blobs)
