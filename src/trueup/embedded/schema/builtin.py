@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from trueup.embedded.schema.node import RawSchema, SchemaNode
+from trueup.embedded.schema.node import OBJECT_META, RawSchema, SchemaNode
 
 DATA = Path(__file__).parent / "data" / "openapi-v3"
 
@@ -42,10 +42,12 @@ class BuiltinSchemas:
         return self.definition(name) if name else None
 
     def definition(self, name: str) -> SchemaNode | None:
-        """A definition by its full name, of a group-version that was asked for before."""
+        """A definition by its full name, of a group-version that was asked for before; ObjectMeta always."""
         node = self._nodes.get(name)
+        if node is None and name == OBJECT_META and name not in self._raw:
+            self.node("coordination.k8s.io", "v1", "Lease")  # the smallest document that has it
         if node is None and (raw := self._raw.get(name)) is not None:
-            node = self._nodes[name] = SchemaNode(raw, self.definition, name=name)
+            node = self._nodes[name] = SchemaNode(raw, self.definition, name=name, builtin=True)
         return node
 
     def _read(self, group: str, version: str) -> dict[str, str]:

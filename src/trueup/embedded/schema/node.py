@@ -18,14 +18,18 @@ Lookup: TypeAlias = Callable[[str], "SchemaNode | None"]
 MISSING: Final = object()
 QUANTITY: Final = "io.k8s.apimachinery.pkg.api.resource.Quantity"
 RAW_EXTENSION: Final = "io.k8s.apimachinery.pkg.runtime.RawExtension"
+OBJECT_META: Final = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
 INT_OR_STRING: Final = "io.k8s.apimachinery.pkg.util.intstr.IntOrString"
 
 
 class SchemaNode:
     """A schema at one place. Nodes are shared and immutable; compare them by identity."""
 
-    def __init__(self, raw: RawSchema, lookup: Lookup, *, name: str = "", preserve: bool = False) -> None:
+    def __init__(
+        self, raw: RawSchema, lookup: Lookup, *, name: str = "", preserve: bool = False, builtin: bool = False
+    ) -> None:
         """`name`: of the definition, when this is one. `preserve`: an ancestor preserves unknown fields for all below."""
+        self._builtin = builtin
         self.raw = raw
         self.name = name
         self._lookup = lookup
@@ -50,6 +54,23 @@ class SchemaNode:
         self.list_type, self.list_keys = _list_type(raw, self.patch_strategies, self.patch_merge_key)
 
     @property
+    def builtin(self) -> bool:
+        """Whether this is (part of) a definition of Kubernetes' own, where zero values mean something else."""
+        return self._builtin
+
+    @property
+    def is_resource(self) -> bool:
+        """Whether objects here have apiVersion, kind and metadata of their own, which the schema need not declare."""
+        return False
+
+    @property
+    def is_free_form(self) -> bool:
+        """Whether anything may stand here because nothing is declared: in Kubernetes' own definitions, and without a type."""
+        if self.raw.get("properties") or "additionalProperties" in self.raw:
+            return False
+        return self.preserve_unknown or self.builtin or not self.type
+
+    @property
     def is_map_atomic(self) -> bool:
         """Whether a map here is merged and owned only as a whole."""
         return self.map_type == "atomic" or self.raw_extension
@@ -62,9 +83,27 @@ class SchemaNode:
     def properties(self) -> Mapping[str, SchemaNode]:
         """The declared fields."""
         below = self._preserve_below or self.preserve_unknown
-        return {
-            name: node_of(raw, self._lookup, preserve=below) for name, raw in (self.raw.get("properties") or {}).items()
-        }
+        return {name: self._node_of(raw, below) for name, raw in (self.raw.get("properties") or {}).items()}
+
+    @cached_property
+    def with_defaults(self) -> Mapping[str, SchemaNode]:
+        """The declared fields that have a default."""
+        return {name: node for name, node in self.properties.items() if node.effective_default is not MISSING}
+
+    @property
+    def effective_default(self) -> Any:
+        """What an absent field becomes, or MISSING. In Kubernetes' own schemas the zero values only say that a Go field
+        is no pointer; of those, the server writes out none but empty structs."""
+        if self.default is None:
+            return MISSING
+        if self._builtin and (self.default in ("", 0) or (self.default == {} and self.type != "object")):
+            return MISSING
+        return self.default
+
+    @property
+    def declared_additional(self) -> SchemaNode | None:
+        """The schema of undeclared fields, when one is written down."""
+        return self.additional if isinstance(self.raw.get("additionalProperties"), dict) else None
 
     @cached_property
     def items(self) -> SchemaNode:
@@ -72,7 +111,7 @@ class SchemaNode:
         raw = self.raw.get("items")
         if not isinstance(raw, dict):
             return UNTYPED
-        return node_of(raw, self._lookup, preserve=self._preserve_below or self.preserve_unknown)
+        return self._node_of(raw, self._preserve_below or self.preserve_unknown)
 
     @cached_property
     def additional(self) -> SchemaNode | None:
@@ -82,7 +121,7 @@ class SchemaNode:
         raw = self.raw.get("additionalProperties")
         below = self._preserve_below or self.preserve_unknown
         if isinstance(raw, dict):
-            return node_of(raw, self._lookup, preserve=below)
+            return self._node_of(raw, below)
         if raw is True:
             return DEDUCED
         if raw is False:
@@ -112,6 +151,9 @@ class SchemaNode:
         """Types without `type` that the server knows to be scalars all the same."""
         return self.quantity or (self.int_or_string and bool(self.name))
 
+    def _node_of(self, raw: RawSchema, preserve: bool) -> SchemaNode:
+        return node_of(raw, self._lookup, preserve=preserve, builtin=self._builtin)
+
     def with_overrides(self, extra: RawSchema) -> SchemaNode:
         """This definition at a place that adds a default, a map type or the like beside the reference."""
         return _Overridden(self, extra)
@@ -124,7 +166,9 @@ class _Overridden(SchemaNode):
     """A definition with some keywords said anew at the place of use. Children are the definition's own nodes."""
 
     def __init__(self, base: SchemaNode, extra: RawSchema) -> None:
-        super().__init__(base.raw | extra, base._lookup, name=base.name, preserve=base._preserve_below)
+        super().__init__(
+            base.raw | extra, base._lookup, name=base.name, preserve=base._preserve_below, builtin=base._builtin
+        )
         self._base = base
 
     @cached_property
@@ -154,8 +198,10 @@ def _list_type(raw: RawSchema, strategies: frozenset[str], merge_key: str) -> tu
     return "atomic", ()
 
 
-def node_of(raw: RawSchema, lookup: Lookup, *, preserve: bool = False) -> SchemaNode:
+def node_of(raw: RawSchema, lookup: Lookup, *, preserve: bool = False, builtin: bool = False) -> SchemaNode:
     """The node of a raw schema, a reference followed."""
+    if raw.get("x-kubernetes-embedded-resource") is True:
+        return ResourceNode(raw, lookup, preserve=preserve)
     reference = raw.get("$ref")
     if reference is None:
         every = raw.get("allOf")
@@ -167,7 +213,26 @@ def node_of(raw: RawSchema, lookup: Lookup, *, preserve: bool = False) -> Schema
             return DEDUCED
         extra = {key: value for key, value in raw.items() if key not in ("$ref", "allOf", "description")}
         return base.with_overrides(extra) if extra else base
-    return SchemaNode(raw, lookup, preserve=preserve)
+    return SchemaNode(raw, lookup, preserve=preserve, builtin=builtin)
+
+
+class ResourceNode(SchemaNode):
+    """A whole custom resource, or one inside another: its metadata is Kubernetes' own, whatever the schema says of it."""
+
+    @property
+    def is_resource(self) -> bool:
+        return True
+
+    @property
+    def is_free_form(self) -> bool:
+        return False
+
+    @cached_property
+    def properties(self) -> Mapping[str, SchemaNode]:
+        below = self._preserve_below or self.preserve_unknown
+        own = {name: self._node_of(raw, below) for name, raw in (self.raw.get("properties") or {}).items()}
+        text = SchemaNode({"type": "string"}, self._lookup)
+        return own | {"apiVersion": text, "kind": text, "metadata": self._lookup(OBJECT_META) or DEDUCED}
 
 
 def _nowhere(_name: str) -> SchemaNode | None:

@@ -1,0 +1,24 @@
+"""What objects of a kind look like: schemas of built-in kinds and of custom resources, and what follows from them."""
+
+from trueup.embedded.schema.builtin import BuiltinSchemas
+from trueup.embedded.schema.defaults import apply_defaults
+from trueup.embedded.schema.errors import FieldError, field_error
+from trueup.embedded.schema.node import DEDUCED, SchemaNode
+from trueup.embedded.schema.prune import prune, unknown_fields
+from trueup.embedded.schema.structural import NotStructural, structural, structural_errors
+from trueup.embedded.schema.validate import validate
+
+__all__ = [
+    "DEDUCED",
+    "BuiltinSchemas",
+    "FieldError",
+    "NotStructural",
+    "SchemaNode",
+    "apply_defaults",
+    "field_error",
+    "prune",
+    "structural",
+    "structural_errors",
+    "unknown_fields",
+    "validate",
+]

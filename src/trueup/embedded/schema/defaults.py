@@ -1,0 +1,61 @@
+"""Defaults of a schema, and the nulls that mean "not set".
+
+Rules: k8s.io/apiextensions-apiserver, pkg/apiserver/schema/defaulting. What built-in kinds default beyond their schema
+(a Deployment's strategy) is the API server's.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from trueup.embedded.schema.node import MISSING, SchemaNode
+from trueup.model.manifest import Manifest
+
+
+def apply_defaults(node: SchemaNode, obj: Manifest) -> Manifest:
+    """The object with its defaults, and without nulls where the schema allows none.
+
+    Gives the object itself when nothing is missing; never changes it.
+    """
+    out: Manifest = _default(obj, node)
+    return out
+
+
+def _default(value: Any, node: SchemaNode) -> Any:
+    if isinstance(value, dict):
+        return _default_map(value, node)
+    if isinstance(value, list):
+        items = node.items
+        out = []
+        for item in value:
+            if item is None and not items.nullable and (default := items.effective_default) is not MISSING:
+                item = copy.deepcopy(default)
+            out.append(_default(item, items))
+        return out if any(new is not old for new, old in zip(out, value, strict=True)) else value
+    return value
+
+
+def _default_map(value: dict[str, Any], node: SchemaNode) -> dict[str, Any]:
+    out: dict[str, Any] | None = None
+    properties = node.properties
+    for name, below in node.with_defaults.items():
+        if name not in value or (value[name] is None and not below.nullable):
+            out = dict(value) if out is None else out
+            out[name] = copy.deepcopy(below.effective_default)
+    for key, item in (value if out is None else dict(out)).items():
+        child = properties.get(key) or node.declared_additional
+        if child is None:
+            continue
+        if item is None and not child.nullable:
+            out = dict(value) if out is None else out
+            if (default := child.effective_default) is MISSING:
+                del out[key]
+                continue
+            item = copy.deepcopy(default)
+            out[key] = item
+        new = _default(item, child)
+        if new is not item:
+            out = dict(value) if out is None else out
+            out[key] = new
+    return value if out is None else out

@@ -1,0 +1,60 @@
+"""Fields that a schema does not know: dropping them, and naming them for strict validation.
+
+Rules: k8s.io/apiextensions-apiserver, pkg/apiserver/schema/pruning.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from trueup.embedded.schema.node import DEDUCED, SchemaNode
+from trueup.model.manifest import Manifest
+
+
+def prune(node: SchemaNode, obj: Manifest) -> tuple[Manifest, tuple[str, ...]]:
+    """The object without what the schema does not know, and the paths of that: `spec.ports[0].nme`.
+
+    Gives the object itself when nothing is unknown; never changes it.
+    """
+    unknown: list[str] = []
+    kept = _prune(obj, node, "", unknown)
+    return kept, tuple(sorted(unknown))
+
+
+def unknown_fields(node: SchemaNode, obj: Manifest) -> list[str]:
+    """The paths of all fields that the schema does not know, sorted."""
+    return list(prune(node, obj)[1])
+
+
+def _prune(value: Any, node: SchemaNode | None, path: str, unknown: list[str]) -> Any:
+    """`node` is None below `additionalProperties: true`, where only scalars and lists of them may stand."""
+    if isinstance(value, dict):
+        return _prune_map(value, node, path, unknown)
+    if isinstance(value, list):
+        below = None if node is None else node.items
+        out = [_prune(item, below, f"{path}[{index}]", unknown) for index, item in enumerate(value)]
+        return out if any(new is not old for new, old in zip(out, value, strict=True)) else value
+    return value
+
+
+def _prune_map(value: dict[str, Any], node: SchemaNode | None, path: str, unknown: list[str]) -> dict[str, Any]:
+    if node is not None and (node is DEDUCED or node.is_free_form):
+        return value
+    out: dict[str, Any] | None = None
+    properties = node.properties if node is not None else {}
+    extra = node.raw.get("additionalProperties") if node is not None else None
+    for key, item in value.items():
+        below = properties.get(key)
+        if below is None:
+            if not isinstance(extra, dict) and extra is not True:
+                if node is None or not node.preserve_unknown:
+                    unknown.append(f"{path}.{key}" if path else key)
+                    out = dict(value) if out is None else out
+                    del out[key]
+                continue
+            below = node.additional if node is not None and extra is not True else None
+        kept = _prune(item, below, f"{path}.{key}" if path else key, unknown)
+        if kept is not item:
+            out = dict(value) if out is None else out
+            out[key] = kept
+    return value if out is None else out
