@@ -71,7 +71,7 @@ def _fields(schema: dict[str, Any], schemas: dict[str, Any]) -> dict[str, dict[s
             match field.get("x-kubernetes-list-type"):
                 case "map":
                     keys = facts["keys"] = field["x-kubernetes-list-map-keys"]
-                    item = schemas[ref]["properties"] if ref else {}
+                    item: dict[str, Any] = schemas[ref]["properties"] if ref else {}
                     if defaults := {key: item[key]["default"] for key in keys if item.get(key, {}).get("default")}:
                         facts["defaults"] = defaults
                 case "set":
