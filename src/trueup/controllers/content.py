@@ -51,7 +51,6 @@ async def make_content(
     """
     variables, seen, tainted = await gather_variables(app.render.substitution, shell, fresh=fresh)
     rendered = await shell.renderer.render(snapshot, app.render, variables)
-    shell.metrics.renders.labels("cached" if rendered.from_cache else "rendered").inc()
     check_marks(rendered.objects, dialect)
     scopes = await resolve_scopes(rendered.objects, applier)
     normalised = normalise(rendered.objects, scopes, app.rules, secret_key=shell.secret_key, tainted=tainted)

@@ -8,12 +8,13 @@ from datetime import datetime
 import msgspec
 from msgspec import Struct
 
+from trueup.controllers.pins import Pin
 from trueup.controllers.waits import HealthWait
 from trueup.model.app import App
 from trueup.model.change import SyncReport
 from trueup.model.errors import TrueupError
 from trueup.model.health import Health
-from trueup.model.inventory import Inventory
+from trueup.model.inventory import Inventory, InventoryEntry
 from trueup.model.outcome import AppStatus, HistoryEntry, Notice, OperationStatus, State
 from trueup.model.refs import GroupKind, ObjectRef
 from trueup.model.revision import Revision
@@ -60,13 +61,21 @@ class AppMemory:
     """Why the resource cannot become an App, or the source's content cannot be rendered."""
     request_digest: str = ""
     """Of the resource as it is now."""
+    read_digest: str = ""
+    """Of the resource as it was read into `app` (or `problem`)."""
     app_digest: str = ""
+    pin: Pin | None = None
+    was_pinned: bool = False
+    deleting: bool = False
+    """The deletion of the objects has begun; the inventory shrinks from now on."""
     suspended: bool = False
     records: dict[ObjectRef, AppliedRecord] = field(default_factory=dict)
     desired: dict[ObjectRef, Desired] | None = None
     """None: not rendered since the start of this process."""
     content_stale: bool = False
     """A revision, variable or pin that concerns the App came since the last render."""
+    unsure: bool = False
+    """The source was not seen since the start of this process: whether its revision concerns the App is to be found out."""
     failures: int = 0
     retry_at: float | None = None
     """Seconds of the loop's clock."""
@@ -75,6 +84,11 @@ class AppMemory:
     out_of_sync: set[ObjectRef] = field(default_factory=set)
     """Objects that differ from Git and are left so (no self-heal, no automation, pending prune)."""
     wait: HealthWait | None = None
+    pending_token: str = ""
+    """The request that the end of the wait answers."""
+    deploy_started: datetime | None = None
+    shown: tuple[InventoryEntry, ...] = ()
+    """Objects that an App without automation would come to own; only shown."""
     missing_kinds: frozenset[GroupKind] = frozenset()
     variables_seen: dict[ObjectRef, str] = field(default_factory=dict)
     """Digest of each ConfigMap and Secret that the last render's variables came from."""
@@ -89,6 +103,11 @@ class AppMemory:
     @property
     def is_ready(self) -> bool:
         return self.saved.state is State.READY
+
+    @property
+    def wants_sync(self) -> bool:
+        """What it was asked for last, or what it read, has not been synced yet."""
+        return self.content_stale or self.app_digest != self.saved.spec_digest
 
     def to_bytes(self) -> bytes:
         self.saved.records = tuple(self.records.values())

@@ -11,7 +11,7 @@ from msgspec import structs
 from trueup.controllers.memory import AppMemory
 from trueup.model.change import Action, SyncReport
 from trueup.model.health import Health, worst
-from trueup.model.inventory import InventoryEntry
+from trueup.model.inventory import Inventory, InventoryEntry
 from trueup.model.manifest import Manifest
 from trueup.model.outcome import AppStatus, HistoryEntry, Notice, ResourceState, State
 from trueup.model.refs import ObjectRef
@@ -49,9 +49,12 @@ def make_status(memory: AppMemory, generation: int, live: LiveView, now: datetim
 
 
 def resource_states(memory: AppMemory, live: LiveView) -> tuple[ResourceState, ...]:
-    """One row per object of the inventory, in its order."""
+    """One row per object that the App owns or (not synced yet) would own, in a stable order."""
     wanted: Mapping[ObjectRef, Any] = memory.desired if memory.desired is not None else memory.records
-    return tuple(_resource_state(entry, wanted, memory.out_of_sync, live) for entry in memory.saved.inventory.entries)
+    entries = Inventory.of((*memory.saved.inventory.entries, *memory.shown)).entries if memory.shown else ()
+    return tuple(
+        _resource_state(entry, wanted, memory.out_of_sync, live) for entry in entries or memory.saved.inventory.entries
+    )
 
 
 def _resource_state(

@@ -44,9 +44,6 @@ class Rendered(Protocol):
     @property
     def notices(self) -> tuple[Notice, ...]: ...
 
-    @property
-    def from_cache(self) -> bool: ...
-
 
 class Renderer(Protocol):
     async def render(self, snapshot: Snapshot, spec: RenderSpec, variables: Mapping[str, str] | None) -> Rendered: ...
@@ -64,6 +61,8 @@ class AppShell:
     renderer: Renderer
     managed: ManagedObjects
     tracking: Tracking
+    control: Applier
+    """The controller's own rights, for looks that no tenant has to be able to take."""
     applier_for: Callable[[SyncRules], Applier]
     established: Established
     writer: StatusWriter

@@ -13,17 +13,18 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 import structlog
+from msgspec import structs
 
 from trueup.controllers.backoff import jittered, retry_delay
+from trueup.controllers.credentials import SourceCredentials
 from trueup.controllers.events import Event, EventWriter
 from trueup.controllers.feeds import Feed, Feeds, SourceKey
 from trueup.controllers.metrics import Metrics
 from trueup.controllers.queue import Priority, WorkQueue
 from trueup.controllers.resources import Resources
 from trueup.controllers.status import StatusWriter
-from trueup.controllers.values import ValueStore
 from trueup.dialects.dialect import Dialect
-from trueup.model.app import GitSource, Retry
+from trueup.model.app import GitReference, GitSource, Retry
 from trueup.model.errors import AuthenticationFailed, InvalidInput, SourceError, Terminal, TrueupError
 from trueup.model.manifest import Manifest, generation_of, status_of
 from trueup.model.outcome import Artifact, SourceStatus, State
@@ -71,8 +72,7 @@ class SourceShell:
     """By the kind of their source resource."""
     writer: StatusWriter
     events: EventWriter
-    secrets: ValueStore
-    credentials_of: Callable[[GitSource, ValueStore, bool], Awaitable[GitCredentials | None]]
+    credentials: SourceCredentials
     metrics: Metrics
     clock: Callable[[], datetime]
     chance: Callable[[], float]
@@ -122,6 +122,19 @@ class SourceController:
         for feed in woken:
             self.ask(feed.key)
         return len(woken)
+
+    async def at_revision(self, feed: Feed, revision: Revision) -> GitSnapshot:
+        """The same source at a revision of before (a pin); from the mirror where it has it. Raises SourceError."""
+        assert feed.source is not None
+        if feed.snapshot is not None and feed.snapshot.revision == revision:
+            return feed.snapshot
+        shell = self._shell
+        by_url = isinstance(feed.key, GitSource)
+        credentials = await shell.credentials.find(feed.source, by_url=by_url, fresh=False)
+        if (found := await shell.fetcher.reopen(feed.source, credentials, revision)) is not None:
+            return found
+        source = structs.replace(feed.source, reference=GitReference(branch=revision.name, commit=revision.digest))
+        return await shell.fetcher.resolve_and_fetch(source, credentials)
 
     async def look(self, key: SourceKey) -> None:
         """One look at one source. Raises only what must end the loop (a lost Lease, cancellation)."""
@@ -208,12 +221,13 @@ class SourceController:
         known = feed.snapshot.revision if feed.snapshot else feed.known
         # Sources that share a repository and its credentials share one poll per interval.
         max_age = timedelta(0) if asked or feed.snapshot is None else source.interval / 2
-        credentials = await shell.credentials_of(source, shell.secrets, False)
+        by_url = isinstance(feed.key, GitSource)
+        credentials = await shell.credentials.find(source, by_url=by_url, fresh=False)
         try:
             return await shell.fetcher.resolve_and_fetch(source, credentials, known=known, max_age=max_age)
         except AuthenticationFailed:
             # The Secret may have been replaced since it was read.
-            fresh = await shell.credentials_of(source, shell.secrets, True)
+            fresh = await shell.credentials.find(source, by_url=by_url, fresh=True)
             if fresh == credentials:
                 raise
             return await shell.fetcher.resolve_and_fetch(source, fresh, known=known)

@@ -5,7 +5,7 @@ What is remembered is right at every moment of a crash or cancellation: each out
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable
 
 import structlog
 from msgspec import Struct
@@ -17,6 +17,7 @@ from trueup.model.app import App
 from trueup.model.change import Action
 from trueup.model.errors import Transient
 from trueup.model.inventory import Inventory
+from trueup.model.manifest import Manifest
 from trueup.model.refs import ObjectRef
 from trueup.model.revision import Revision
 from trueup.sync.applier import Applier
@@ -67,9 +68,16 @@ async def plan_sync(memory: AppMemory, app: App, content: Content, shell: AppShe
 
 
 async def run_plan(
-    memory: AppMemory, app: App, plan: Plan, applier: Applier, shell: AppShell, *, revision: Revision
+    memory: AppMemory,
+    app: App,
+    plan: Plan,
+    applier: Applier,
+    shell: AppShell,
+    *,
+    revision: Revision,
+    keep: Callable[[ObjectRef, Manifest], None] | None = None,
 ) -> Execution:
-    """Writes ahead, executes, and brings the memory up to date."""
+    """Writes ahead, executes, and brings the memory up to date. `keep` is given every object that the server answered."""
     if plan.write_ahead is not None:
         await _write_ahead(memory, plan.write_ahead, revision, shell)
     sending = frozenset(send.ref for send in plan.sends)
@@ -80,6 +88,8 @@ async def run_plan(
             memory.records[outcome.change.ref] = outcome.record
         if outcome.answer is not None:
             shell.tracking.observe(outcome.answer)
+            if keep is not None:
+                keep(outcome.change.ref, outcome.answer)
 
     with shell.managed.applying(sending):
         execution = await execute(
@@ -124,11 +134,6 @@ def differing(plan: Plan) -> frozenset[ObjectRef]:
     """The objects that a plan finds different from Git, whether it may change them or not."""
     drifted = {change.ref for change in plan.settled if change.reason in ("Drifted", "PruneDisabled")}
     return frozenset(drifted | {send.ref for send in plan.sends} | _pruned(plan))
-
-
-def left_alone(execution_refs: Collection[ObjectRef], plan: Plan) -> set[ObjectRef]:
-    """Of the differing objects, those that an execution did not bring back."""
-    return {ref for ref in differing(plan) if ref not in execution_refs}
 
 
 def brought_back(execution: Execution) -> set[ObjectRef]:

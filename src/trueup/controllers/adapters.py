@@ -1,0 +1,161 @@
+"""The rooms below, in the shape that the loops ask for. No decisions."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+from trueup.cluster.applier import ClusterApplier
+from trueup.cluster.client import KubeClient
+from trueup.cluster.liveview import LiveView
+from trueup.cluster.resource import Resource
+from trueup.controllers.managed import Kept
+from trueup.controllers.metrics import Metrics
+from trueup.controllers.status import Patch
+from trueup.model.app import SyncRules
+from trueup.model.manifest import Manifest, name_of, namespace_of, ref_of
+from trueup.model.refs import GroupKind, ObjectRef, split_api_version
+from trueup.model.rendering import RenderSpec
+from trueup.model.snapshot import Snapshot
+from trueup.render.engine.pool import EnginePool
+from trueup.render.render import Rendered, render
+from trueup.sync.established import is_established, served_version
+
+STATUS_MANAGER = "trueup"
+
+
+class ClusterWatches:
+    """`controllers.tracking.Watches` over the live view of managed objects."""
+
+    def __init__(self, client: KubeClient, view: LiveView[Kept]) -> None:
+        self._client = client
+        self._view = view
+        self._resources: dict[GroupKind, Resource] = {}
+
+    async def follow(self, group: str, version: str, kind: str) -> None:
+        resource = await self._client.discovery.resource(group, version, kind)
+        known = self._resources.setdefault(resource.group_kind, resource)
+        if known.is_watchable:
+            await self._view.track(known)
+
+    def is_complete(self, group_kind: GroupKind) -> bool:
+        resource = self._resources.get(group_kind)
+        return resource is not None and self._view.synced(resource)
+
+    def get(self, ref: ObjectRef) -> Kept | None:
+        return self._view.get(ref)
+
+    def observe(self, answer: Manifest) -> None:
+        self._view.observe(answer)
+
+
+class ClusterEvents:
+    """`controllers.events.EventSink`."""
+
+    def __init__(self, client: KubeClient) -> None:
+        self._client = client
+
+    async def create_event(self, event: Manifest) -> None:
+        await self._client.create_event(event)
+
+    async def patch_event(self, namespace: str, name: str, patch: Manifest) -> None:
+        resource = await self._client.discovery.resource("", "v1", "Event")
+        await self._client.merge_patch(resource, name, namespace, patch, manager=STATUS_MANAGER)
+
+
+class ClusterPatcher:
+    """`controllers.status.Patcher`: patches a dialect's resource at the version that it was read in."""
+
+    def __init__(self, client: KubeClient) -> None:
+        self._client = client
+
+    async def patch_resource(self, obj: Manifest, patch: Patch) -> Manifest:
+        ref = ref_of(obj)
+        _, version = split_api_version(str(obj.get("apiVersion", "")))
+        resource = await self._client.discovery.resource(ref.group, version, ref.kind)
+        return await self._client.merge_patch(
+            resource,
+            name_of(obj),
+            namespace_of(obj),
+            patch.body,
+            subresource=patch.subresource,
+            manager=STATUS_MANAGER,
+        )
+
+
+class Appliers:
+    """An applier per identity and field manager: impersonates the App's ServiceAccount where it names one."""
+
+    def __init__(self, client: KubeClient) -> None:
+        self._client = client
+        self._known: dict[tuple[str, str], ClusterApplier] = {}
+
+    def __call__(self, rules: SyncRules) -> ClusterApplier:
+        key = (rules.service_account, rules.field_manager)
+        applier = self._known.get(key)
+        if applier is None:
+            client = self._client
+            if rules.service_account:
+                client = client.impersonate(f"system:serviceaccount:{rules.service_account}")
+            applier = self._known[key] = ClusterApplier(client, rules.field_manager)
+        return applier
+
+
+class EngineRenderer:
+    """`controllers.shell.Renderer` over the engines."""
+
+    def __init__(self, engines: EnginePool, metrics: Metrics) -> None:
+        self._engines = engines
+        self._metrics = metrics
+
+    async def render(self, snapshot: Snapshot, spec: RenderSpec, variables: Mapping[str, str] | None) -> Rendered:
+        rendered = await render(snapshot, spec, variables, self._engines)
+        self._metrics.renders.labels("rendered").inc()
+        return rendered
+
+
+class Definitions:
+    """Which CRDs are established, heard from a watch: what a sync waits for, and who is told when a kind appears."""
+
+    def __init__(self, client: KubeClient, on_kind: Callable[[GroupKind], None]) -> None:
+        self._client = client
+        self._on_kind = on_kind
+        self._established: dict[str, str] = {}
+        self._changed = asyncio.Event()
+
+    @staticmethod
+    def reduce(crd: Manifest) -> tuple[str, ...]:
+        """What is kept of a CRD: established or not, its generation, what it serves."""
+        served = served_version(crd) or ("", "", "")
+        return ("established" if is_established(crd) else "", *served)
+
+    def seen(
+        self, ref: ObjectRef, before: tuple[str, ...] | None, after: tuple[str, ...] | None, _: Manifest | None
+    ) -> None:
+        if after is None:
+            self._established.pop(ref.name, None)
+            self._client.discovery.invalidate()
+            return
+        if not after[0]:
+            return
+        self._established[ref.name] = after[0]
+        self._changed.set()
+        if before is None or before != after:
+            self._client.discovery.invalidate()
+            self._on_kind(GroupKind(after[1], after[3]))
+
+    async def wait(self, crd: Manifest) -> None:
+        """Returns when the CRD is established and its kind is in discovery; the caller bounds the wait."""
+        while crd["metadata"]["name"] not in self._established:
+            self._changed.clear()
+            await self._changed.wait()
+        wanted: tuple[str, str, str] | None = served_version(crd)
+        if wanted is None:
+            return
+        pause = 0.02
+        while True:
+            catalog = await self._client.discovery.refresh()
+            if catalog.find(*wanted) is not None:
+                return
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 1.0)

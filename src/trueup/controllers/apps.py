@@ -1,0 +1,477 @@
+"""The App loop: what happens in the world becomes a look at an App, and each look takes one step.
+
+Events only say where to look. All state is in memory (`controllers.memory`), the cluster and Git; a look that comes
+twice, late or after a crash ends the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import defaultdict
+
+import structlog
+
+from trueup.controllers.concluding import Conclusion, blocked_by, conclude, write_status
+from trueup.controllers.decide import Situation, Step, next_step
+from trueup.controllers.deleting import Deleter
+from trueup.controllers.events import Event
+from trueup.controllers.feeds import Feed, SourceKey
+from trueup.controllers.memory import AppMemory
+from trueup.controllers.pins import is_in_force, read_pin
+from trueup.controllers.queue import Priority, WorkQueue
+from trueup.controllers.reconciling import Job, Reconciler
+from trueup.controllers.shell import AppShell
+from trueup.dialects.dialect import Dialect
+from trueup.model.apierror import LeaseLost
+from trueup.model.app import App, GitSource
+from trueup.model.errors import Terminal, TrueupError
+from trueup.model.manifest import Manifest, is_deleting
+from trueup.model.outcome import Requests, State
+from trueup.model.refs import GroupKind, ObjectRef
+from trueup.records.record import Record, RecordKind
+from trueup.render.inputs import still_true
+from trueup.render.readers import InputIndex
+from trueup.sources.gitsnapshot import GitSnapshot
+from trueup.sources.treediff import diff
+from trueup.sync.canonical import keyed_digest
+from trueup.sync.drift import has_drifted
+from trueup.sync.facts import Absent, LiveFacts
+
+log = structlog.get_logger(__name__)
+
+SOURCE_NOT_READY = "SourceNotReady"
+HEALTH_DELAY = 0.25
+"""Seconds over which health changes of one App are gathered into one status write."""
+
+
+class AppController:
+    """All Apps of this process. `controllers.managed.Listener` is implemented here."""
+
+    def __init__(self, shell: AppShell) -> None:
+        self._shell = shell
+        self.queue: WorkQueue[ObjectRef] = WorkQueue()
+        self._reconciler = Reconciler(shell, self._look_later)
+        self._deleter = Deleter(shell, self._look_later)
+        self._readers: dict[SourceKey, InputIndex] = defaultdict(InputIndex)
+        self._dependents: dict[ObjectRef, set[ObjectRef]] = defaultdict(set)
+        self._depends: dict[ObjectRef, frozenset[ObjectRef]] = {}
+        self._health_changed: set[ObjectRef] = set()
+
+    # what happens in the world
+
+    def resource_changed(self, obj: Manifest, ref: ObjectRef) -> None:
+        """An App's resource came or changed. Our own status writes change nothing that is asked for, and end here."""
+        memory = self._shell.memories.setdefault(ref, AppMemory(ref))
+        dialect = self._shell.dialect_of(ref)
+        digest = dialect.requested_digest(obj)
+        if digest == memory.request_digest and not is_deleting(obj):
+            return
+        known = memory.request_digest != ""
+        memory.request_digest = digest
+        self.queue.add(ref, Priority.URGENT if known else Priority.CHANGED)
+
+    def resource_gone(self, ref: ObjectRef) -> None:
+        self.queue.add(ref)
+
+    async def source_changed(self, feed: Feed, before: GitSnapshot | None) -> None:
+        """A source has another snapshot or state: whom does it concern? Cost follows the change, not the Apps."""
+        after = feed.snapshot
+        if after is None or before is None or before is after:
+            for ref in feed.users:
+                if (memory := self._shell.memories.get(ref)) is not None:
+                    memory.unsure = True
+                self.queue.add(ref)
+            return
+        changes = tuple(await asyncio.to_thread(lambda: list(diff(before, after))))
+        concerned = self._readers[feed.key].concerned(changes, after)
+        for ref in feed.users:
+            memory = self._shell.memories.get(ref)
+            if memory is None:
+                continue
+            if ref in concerned or memory.saved.inputs is None or memory.saved.state is not State.READY:
+                memory.content_stale = True
+                self.queue.add(ref)
+            else:
+                self.queue.add(ref, Priority.ROUTINE)
+
+    def value_changed(self, ref: ObjectRef) -> None:
+        """A watched ConfigMap or Secret changed: Apps whose variables come from it render again."""
+        self._shell.values.forget(ref)
+        for memory in self._shell.memories.values():
+            if ref in memory.variables_seen:
+                memory.content_stale = True
+                self.queue.add(memory.ref)
+
+    def kind_appeared(self, group_kind: GroupKind) -> None:
+        """A CRD is established: Apps that waited for its kind try again at once."""
+        for memory in self._shell.memories.values():
+            if group_kind in memory.missing_kinds:
+                memory.retry_at = self._shell.loop_time()
+                self.queue.add(memory.ref)
+
+    def drifted(self, app: ObjectRef, ref: ObjectRef) -> None:
+        memory = self._shell.memories.get(app)
+        if memory is not None:
+            memory.heals.setdefault(ref, self._shell.loop_time())
+            self.queue.add(app, Priority.URGENT)
+
+    def vanished(self, app: ObjectRef, ref: ObjectRef) -> None:
+        self.drifted(app, ref)
+
+    def health_changed(self, app: ObjectRef, ref: ObjectRef, before: LiveFacts | None, after: LiveFacts | None) -> None:
+        memory = self._shell.memories.get(app)
+        if memory is None:
+            return
+        was = before.verdict.health if before else None
+        now = after.verdict.health if after else None
+        if before is not None and was is not None and was != now:
+            message = f"{ref}: {was} -> {now or 'gone'}"
+            self._shell.recorder.put(
+                Record(
+                    kind=RecordKind.HEALTH,
+                    app=app,
+                    dialect=self._shell.dialect_of(app).name,
+                    at=self._shell.clock(),
+                    message=f"{message}: {after.verdict.message}" if after and after.verdict.message else message,
+                )
+            )
+        if memory.wait is not None and ref in memory.wait.refs:
+            self.queue.add(app)
+        elif self._shell.dialect_of(app).shows_health:
+            self._health_changed.add(app)
+            self.queue.add_after(app, HEALTH_DELAY)
+
+    def restore(self, ref: ObjectRef, obj: Manifest) -> AppMemory:
+        """Before the first looks of a process: reads an App, so that its objects are claimed before they are first seen."""
+        memory = self._shell.memories.setdefault(ref, AppMemory(ref))
+        if not is_deleting(obj):
+            self._read(memory, obj)
+            memory.unsure = True
+        self.queue.add(ref)
+        return memory
+
+    def recheck(self) -> None:
+        """What is remembered against what is seen, in memory alone: a drift whose event was lost is found here."""
+        for memory in self._shell.memories.values():
+            if memory.app is None or memory.suspended:
+                continue
+            facts = self._shell.tracking.facts(memory.records)
+            for ref, record in memory.records.items():
+                fact = facts.get(ref)
+                scaled = ref in self._shell.managed.scaled
+                if isinstance(fact, Absent) or (fact is not None and has_drifted(record, fact, autoscaled=scaled)):
+                    self.drifted(memory.ref, ref)
+
+    # one look
+
+    async def look(self, ref: ObjectRef) -> None:
+        """Takes one step. Raises LeaseLost; a bug is logged, told on the resource and tried again later."""
+        shell = self._shell
+        started = shell.loop_time()
+        step = Step.IDLE
+        try:
+            step = await self._look(ref)
+        except LeaseLost:
+            raise
+        except TrueupError as error:
+            log.warning("look failed", app=str(ref), error=str(error))
+            self._look_later(ref, 5.0)
+        except Exception:
+            log.exception("look failed by a bug", app=str(ref))
+            self._look_later(ref, 30.0)
+        finally:
+            shell.metrics.reconciles.labels("app", step.value).observe(shell.loop_time() - started)
+            shell.metrics.queue.labels("apps").set(len(self.queue))
+
+    async def _look(self, ref: ObjectRef) -> Step:
+        shell = self._shell
+        obj = shell.resources.get(ref)
+        memory = shell.memories.get(ref)
+        if memory is None:
+            if obj is None:
+                return Step.FORGET
+            memory = shell.memories.setdefault(ref, AppMemory(ref))
+        if obj is not None:
+            self._read(memory, obj)
+        situation, requests, feed = self._situation(memory, obj)
+        step = next_step(situation)
+        match step:
+            case Step.FORGET:
+                self._forget(memory)
+            case Step.FINALIZE | Step.RELEASE:
+                assert obj is not None
+                await self._deleter.delete(memory, obj, holds=step is Step.FINALIZE)
+            case Step.STALL:
+                assert obj is not None
+                await self._stall(memory, obj)
+            case Step.WAIT_SOURCE:
+                assert obj is not None
+                await self._wait_for_source(memory, obj, feed)
+            case Step.WAIT_DEPENDENCY:
+                assert obj is not None
+                await self._wait_for_dependencies(memory, obj)
+            case Step.SYNC:
+                assert obj is not None
+                await self._sync(memory, obj, requests, feed)
+            case Step.HEAL:
+                assert obj is not None
+                assert memory.app is not None
+                await self._reconciler.heal(memory, obj, memory.app, feed.snapshot if feed else None)
+            case Step.CHECK_HEALTH:
+                assert obj is not None
+                await self._reconciler.check_health(memory, obj)
+                self._wake_dependents(memory)
+            case Step.MOVE_REVISION:
+                assert obj is not None
+                assert feed is not None
+                assert feed.snapshot is not None
+                await self._reconciler.move_revision(memory, obj, feed.snapshot.revision)
+                self._wake_dependents(memory)
+            case Step.IDLE:
+                await self._idle(memory, obj)
+        return step
+
+    def _situation(self, memory: AppMemory, obj: Manifest | None) -> tuple[Situation, Requests, Feed | None]:
+        """Gathers what the choice of the step depends on."""
+        shell = self._shell
+        if obj is None:
+            return Situation(exists=False), Requests(), None
+        dialect = shell.dialect_of(memory.ref)
+        if is_deleting(obj):
+            return Situation(deleting=True, has_finalizer=dialect.has_finalizer(obj)), Requests(), None
+        if memory.problem is not None or memory.app is None:
+            return Situation(problem=True, suspended=memory.suspended), Requests(), None
+        feed = shell.sources.feeds.of_app(memory.ref)
+        requests = self._requests(memory, obj, dialect)
+        saved = memory.saved
+        pinned = is_in_force(memory.pin, shell.clock())
+        snapshot = feed.snapshot if feed else None
+        moved = snapshot is not None and not pinned and snapshot.revision != saved.revision
+        stale = memory.content_stale or saved.inputs is None or pinned != memory.was_pinned
+        if moved and not stale and saved.state is not State.READY:
+            stale = True  # what failed before is tried with every revision
+        if memory.unsure and not stale and snapshot is not None and saved.inputs is not None:
+            # First sight of the source since a restart: only the inputs themselves can tell whether it matters.
+            stale = not still_true(saved.inputs, snapshot)
+            memory.content_stale, memory.unsure = stale, False
+        situation = Situation(
+            suspended=memory.suspended,
+            source_ready=snapshot is not None,
+            dependencies_ready=not self._unready(memory.app),
+            requested=self._is_new(memory, requests),
+            spec_changed=memory.app_digest != saved.spec_digest,
+            content_changed=stale,
+            retry_due=memory.retry_at is not None and memory.retry_at <= shell.loop_time(),
+            drifted=bool(memory.heals),
+            waiting=memory.wait is not None,
+            revision_moved=moved,
+        )
+        return situation, requests, feed
+
+    # reading
+
+    def _read(self, memory: AppMemory, obj: Manifest) -> None:
+        """Reads the resource again when somebody asked for something since the last look."""
+        dialect = self._shell.dialect_of(memory.ref)
+        digest = dialect.requested_digest(obj)
+        memory.request_digest = digest
+        if digest == memory.read_digest:
+            return
+        memory.read_digest = digest
+        memory.suspended = dialect.suspended(obj)
+        try:
+            app = dialect.read_app(obj)
+            memory.pin = read_pin(obj)
+        except Terminal as error:
+            memory.app, memory.problem = None, error
+            return
+        memory.problem = None
+        memory.app = app
+        memory.app_digest = _app_digest(app)
+        if not memory.saved.inventory.entries:
+            # The state folder was lost, or the App comes from a backup: the status remembers what is ours.
+            memory.saved.inventory = dialect.stored_inventory(obj)
+            memory.saved.applied = memory.saved.applied or dialect.stored_applied_revision(obj)
+            memory.saved.history = memory.saved.history or dialect.stored_history(obj)
+        self._note_dependencies(memory.ref, app)
+        feed = self._shell.sources.use(memory.ref, app.source, memory.saved.revision)
+        if memory.saved.inputs is not None:
+            self._readers[feed.key].add(memory.ref, memory.saved.inputs)
+        self._shell.managed.claim(memory.ref, memory.saved.inventory.refs | memory.records.keys(), app.rules)
+
+    def _requests(self, memory: AppMemory, obj: Manifest, dialect: Dialect) -> Requests:
+        try:
+            return dialect.read_requests(obj)
+        except Terminal as error:
+            memory.problem = error
+            return Requests()
+
+    def _is_new(self, memory: AppMemory, requests: Requests) -> bool:
+        """Whether a request waits for an answer. A token is answered once; the others are taken off when done."""
+        token = bool(requests.token) and requests.token not in (memory.saved.handled_request, memory.pending_token)
+        return token or bool(requests.refresh) or requests.operation is not None or requests.terminate
+
+    def _note_dependencies(self, ref: ObjectRef, app: App) -> None:
+        for old in self._depends.get(ref, frozenset()):
+            self._dependents[old].discard(ref)
+        self._depends[ref] = frozenset(dependency.ref for dependency in app.rules.depends_on)
+        for new in self._depends[ref]:
+            self._dependents[new].add(ref)
+
+    def _unready(self, app: App) -> tuple[ObjectRef, ...]:
+        """Dependencies that are not ready, or (on the same source) not at the revision that is to be applied."""
+        waiting = []
+        for dependency in app.rules.depends_on:
+            memory = self._shell.memories.get(dependency.ref)
+            if memory is None or memory.app is None or not memory.is_ready or memory.wants_sync:
+                waiting.append(dependency.ref)
+                continue
+            if memory.app.source == app.source:
+                feed = self._shell.sources.feeds.of_app(app.ref)
+                if feed and feed.snapshot and memory.saved.revision != feed.snapshot.revision:
+                    waiting.append(dependency.ref)
+        return tuple(waiting)
+
+    # steps
+
+    async def _sync(self, memory: AppMemory, obj: Manifest, requests: Requests, feed: Feed | None) -> None:
+        shell = self._shell
+        assert memory.app is not None
+        assert feed is not None
+        assert feed.snapshot is not None
+        memory.retry_at = None
+        if not await self._hold(memory, obj):
+            return
+        pinned = is_in_force(memory.pin, shell.clock())
+        snapshot = feed.snapshot
+        new = requests.token if requests.token != memory.saved.handled_request else ""
+        if requests.terminate and requests.operation is None and memory.wait is None:
+            await write_status(memory, obj, shell, token=new)
+        if pinned and memory.pin is not None:
+            snapshot = await shell.sources.at_revision(feed, memory.pin.revision)
+            self._look_later_at_pin_end(memory)
+        memory.was_pinned = pinned
+        memory.saved.spec_digest = memory.app_digest
+        job = Job(
+            memory=memory,
+            obj=obj,
+            app=memory.app,
+            snapshot=snapshot,
+            requests=requests,
+            token=new,
+            started=shell.clock(),
+        )
+        await self._reconciler.sync(job)
+        if memory.saved.inputs is not None:
+            self._readers[feed.key].add(memory.ref, memory.saved.inputs)
+        if feed.snapshot is not None and feed.snapshot.revision != snapshot.revision and not pinned:
+            # A newer revision came meanwhile; whether it concerns us could not be told before the inputs were known.
+            memory.content_stale = memory.saved.inputs is None or not still_true(memory.saved.inputs, feed.snapshot)
+            self.queue.add(memory.ref)
+        self._wake_dependents(memory)
+
+    async def _hold(self, memory: AppMemory, obj: Manifest) -> bool:
+        """Puts our finalizer on before anything is applied, so that a deletion waits for us."""
+        dialect = self._shell.dialect_of(memory.ref)
+        if dialect.finalizer_patch(obj, present=True) is None:
+            return True
+        return await self._shell.writer.write(
+            memory.ref, lambda current: dialect.finalizer_patch(current, present=True), why="finalizer"
+        )
+
+    async def _stall(self, memory: AppMemory, obj: Manifest) -> None:
+        """Says what cannot be read or is not built; once per wording."""
+        error = memory.problem
+        assert error is not None
+        message = str(error)
+        if memory.saved.state is State.STALLED and memory.saved.message == message and memory.status is not None:
+            return
+        requests = Requests()
+        with contextlib.suppress(Terminal):
+            requests = self._shell.dialect_of(memory.ref).read_requests(obj)
+        end = Conclusion(
+            state=State.STALLED,
+            reason=error.reason,
+            message=message,
+            token=requests.token if requests.token != memory.saved.handled_request else "",
+            event=Event(reason=error.reason, message=message, warning=True),
+            record=Record(
+                kind=RecordKind.FAILURE,
+                app=memory.ref,
+                dialect=self._shell.dialect_of(memory.ref).name,
+                at=self._shell.clock(),
+                result="failed",
+                reason=error.reason,
+                message=message,
+            ),
+        )
+        await conclude(memory, obj, end, self._shell)
+
+    async def _wait_for_source(self, memory: AppMemory, obj: Manifest, feed: Feed | None) -> None:
+        assert memory.app is not None
+        source = memory.app.source
+        label = source.url if isinstance(source, GitSource) else str(source)
+        if feed is None or (feed.source is None and feed.problem is None):
+            message, reason = f"{label} is not there", "SourceNotFound"
+        elif feed.problem is not None:
+            message, reason = f"{label}: {feed.problem}", SOURCE_NOT_READY
+        elif isinstance(source, GitSource):
+            return  # its first fetch is under way
+        else:
+            message, reason = f"{label} has no artifact yet", SOURCE_NOT_READY
+        await self._wait(memory, obj, reason, message)
+
+    async def _wait_for_dependencies(self, memory: AppMemory, obj: Manifest) -> None:
+        assert memory.app is not None
+        await self._wait(memory, obj, "DependencyNotReady", blocked_by(self._unready(memory.app)))
+
+    async def _wait(self, memory: AppMemory, obj: Manifest, reason: str, message: str) -> None:
+        """Says what is waited for; whatever ends the wait wakes the App."""
+        saved = memory.saved
+        if (saved.state, saved.reason, saved.message) == (State.WAITING, reason, message) and memory.status is not None:
+            return
+        event = Event(reason=reason, message=message, warning=reason != "DependencyNotReady")
+        end = Conclusion(state=State.WAITING, reason=reason, message=message, event=event)
+        await conclude(memory, obj, end, self._shell)
+
+    async def _idle(self, memory: AppMemory, obj: Manifest | None) -> None:
+        """Nothing to do; a change of health may still have to be shown."""
+        if obj is None or memory.ref not in self._health_changed:
+            return
+        self._health_changed.discard(memory.ref)
+        if memory.app is not None and memory.status is not None:
+            await write_status(memory, obj, self._shell)
+
+    def _forget(self, memory: AppMemory) -> None:
+        ref = memory.ref
+        shell = self._shell
+        feed = shell.sources.feeds.of_app(ref)
+        if feed is not None:
+            self._readers[feed.key].remove(ref)
+        shell.sources.leave(ref)
+        shell.managed.release(ref)
+        shell.memories.pop(ref, None)
+        shell.state.drop(ref)
+        self.queue.forget(ref)
+        for old in self._depends.pop(ref, frozenset()):
+            self._dependents[old].discard(ref)
+
+    # waking
+
+    def _wake_dependents(self, memory: AppMemory) -> None:
+        if memory.is_ready:
+            for ref in self._dependents.get(memory.ref, ()):
+                self.queue.add(ref)
+
+    def _look_later(self, ref: ObjectRef, seconds: float) -> None:
+        self.queue.add_after(ref, seconds)
+
+    def _look_later_at_pin_end(self, memory: AppMemory) -> None:
+        if memory.pin is not None and memory.pin.until is not None:
+            self._look_later(memory.ref, (memory.pin.until - self._shell.clock()).total_seconds() + 0.1)
+
+
+def _app_digest(app: App) -> str:
+    """Changes when anything that decides the objects changes; the generation alone does not."""
+    return keyed_digest(repr((app.source, app.render, app.rules)), b"")

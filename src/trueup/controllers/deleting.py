@@ -1,0 +1,165 @@
+"""The end of an App: its resource is being deleted. What happens to its objects, and when we let the resource go.
+
+Deleting is the most dangerous thing that we do. Objects go only by the App's own policy and marks; when the App goes
+because its CRD or namespace goes, they live on, and that is said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import structlog
+
+from trueup.controllers.concluding import plan_retry, write_status
+from trueup.controllers.events import Event
+from trueup.controllers.memory import AppMemory
+from trueup.controllers.reporting import change_summary, failure_message
+from trueup.controllers.shell import AppShell
+from trueup.model.apierror import ApiError
+from trueup.model.app import App, DeletionPolicy
+from trueup.model.errors import Terminal, TrueupError
+from trueup.model.manifest import Manifest, is_deleting
+from trueup.model.outcome import State
+from trueup.model.refs import ObjectRef
+from trueup.records.record import Record, RecordKind
+from trueup.sync.execute import Execution, execute_prunes
+from trueup.sync.facts import Absent
+from trueup.sync.order import CRD, NAMESPACE
+from trueup.sync.prunes import plan_deletion
+
+log = structlog.get_logger(__name__)
+
+CHECK_SECONDS = 2.0
+"""How often a deletion that waits for its objects looks again, besides being woken by their events."""
+
+
+class Deleter:
+    """Takes the two steps of a deletion."""
+
+    def __init__(self, shell: AppShell, look_later: Callable[[ObjectRef, float], None]) -> None:
+        self._shell = shell
+        self._look_later = look_later
+
+    async def delete(self, memory: AppMemory, obj: Manifest, *, holds: bool) -> None:
+        """`holds`: our finalizer is on. Without it the resource goes by itself and its objects live on."""
+        if not holds:
+            return
+        reason = await self._going_with(memory.ref)
+        if reason:
+            await self._let_live(memory, obj, reason)
+            return
+        app = memory.app or self._read(memory, obj)
+        if app is None:
+            await self._let_live(memory, obj, f"it cannot be read ({memory.problem})")
+            return
+        try:
+            done = await self._delete_objects(memory, obj, app)
+        except TrueupError as error:
+            await self._failed(memory, obj, error)
+            return
+        if done:
+            await self._take_finalizer_off(memory)
+
+    async def _going_with(self, ref: ObjectRef) -> str:
+        """Why the resource goes, when it is not because somebody deleted just it; empty: somebody did."""
+        applier = self._shell.control
+        dialect = self._shell.dialect_of(ref)
+        if ref.namespace:
+            namespace = await applier.get(ObjectRef(NAMESPACE.group, NAMESPACE.kind, "", ref.namespace), "v1")
+            if namespace is None or is_deleting(namespace):
+                return f"its namespace {ref.namespace} is being deleted"
+        crd = await applier.get(ObjectRef(CRD.group, CRD.kind, "", dialect.app_kind.crd_name), "v1")
+        if crd is None or is_deleting(crd):
+            return f"its CRD {dialect.app_kind.crd_name} is being deleted"
+        return ""
+
+    async def _let_live(self, memory: AppMemory, obj: Manifest, why: str) -> None:
+        kept = len(memory.saved.inventory)
+        message = f"{memory.ref} goes because {why}; its {kept} objects live on, unmanaged"
+        log.warning("objects left alive", app=str(memory.ref), why=why, objects=kept)
+        self._shell.events.emit(obj, Event(reason="ObjectsKept", message=message, warning=True))
+        self._record(memory, message, "succeeded")
+        await self._take_finalizer_off(memory)
+
+    def _read(self, memory: AppMemory, obj: Manifest) -> App | None:
+        try:
+            return self._shell.dialect_of(memory.ref).read_app(obj)
+        except Terminal as error:
+            memory.problem = error
+            return None
+
+    async def _delete_objects(self, memory: AppMemory, obj: Manifest, app: App) -> bool:
+        """Deletes by the policy. True: nothing more is to be waited for."""
+        shell = self._shell
+        dialect = shell.dialect_of(memory.ref)
+        stored = dialect.stored_inventory(obj)
+        memory.saved.inventory = memory.saved.inventory.union(stored) if not memory.deleting else memory.saved.inventory
+        memory.deleting = True
+        inventory = memory.saved.inventory
+        shell.managed.claim(memory.ref, inventory.refs, app.rules)
+        await shell.tracking.follow({(e.ref.group, e.version, e.ref.kind) for e in inventory.entries})
+        prunes = plan_deletion(inventory, shell.tracking.facts(inventory.refs), app.rules)
+        records, memory.records = memory.records, {}  # what goes now is not drift
+        try:
+            execution = await execute_prunes(
+                prunes,
+                inventory,
+                shell.applier_for(app.rules),
+                app.rules,
+                in_flight=shell.in_flight,
+                on_change=lambda _: None,
+            )
+        except TrueupError:
+            memory.records = records
+            raise
+        if execution.report.failures:
+            raise _DeletionFailed(failure_message(execution.report))
+        waits = app.rules.deletion_policy is DeletionPolicy.WAIT_FOR_TERMINATION or dialect.waits_for_deletion
+        if waits and not self._all_gone(execution):
+            self._look_later(memory.ref, CHECK_SECONDS)
+            return False
+        summary = change_summary(execution.report)
+        self._record(memory, f"deleted with its resource: {summary}", "succeeded", execution)
+        shell.events.emit(obj, Event(reason="Deleted", message=f"{memory.ref}: {summary}"))
+        return True
+
+    def _all_gone(self, execution: Execution) -> bool:
+        refs = execution.inventory.refs
+        facts = self._shell.tracking.facts(refs)
+        return all(isinstance(facts.get(ref), Absent) for ref in refs)
+
+    async def _take_finalizer_off(self, memory: AppMemory) -> None:
+        dialect = self._shell.dialect_of(memory.ref)
+        await self._shell.writer.write(
+            memory.ref, lambda current: dialect.finalizer_patch(current, present=False), why="finalizer"
+        )
+
+    async def _failed(self, memory: AppMemory, obj: Manifest, error: TrueupError) -> None:
+        """A missing ServiceAccount lets go, as in Flux: its rights are gone, and nobody could delete with them again."""
+        if isinstance(error, ApiError) and error.is_forbidden and memory.app and memory.app.rules.service_account:
+            await self._let_live(memory, obj, f"its ServiceAccount may not delete ({error.message})")
+            return
+        plan_retry(memory, error, self._shell)
+        self._look_later(memory.ref, 10.0)
+        memory.saved.state, memory.saved.reason, memory.saved.message = State.RETRYING, "PruneFailed", str(error)
+        self._shell.events.emit(obj, Event(reason="PruneFailed", message=str(error), warning=True))
+        self._record(memory, str(error), "failed")
+        await write_status(memory, obj, self._shell)
+
+    def _record(self, memory: AppMemory, message: str, result: str, execution: Execution | None = None) -> None:
+        self._shell.recorder.put(
+            Record(
+                kind=RecordKind.PRUNE,
+                app=memory.ref,
+                dialect=self._shell.dialect_of(memory.ref).name,
+                at=self._shell.clock(),
+                result=result,
+                message=message,
+                revision=str(memory.saved.applied or ""),
+                changes=execution.report.changes if execution else (),
+            )
+        )
+
+
+class _DeletionFailed(TrueupError):
+    reason = "PruneFailed"
