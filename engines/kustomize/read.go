@@ -17,9 +17,35 @@ import (
 
 // readParams asks for the objects of plain manifest files, as Kubernetes' own clients read them.
 type readParams struct {
-	Paths      []string `json:"paths"`
-	MaxObjects int      `json:"maxObjects"`
-	MaxBytes   int      `json:"maxBytes"`
+	Paths []string `json:"paths"`
+	// Lenient leaves out files that do not look like manifests instead of refusing them, and files that hold SkipMark.
+	Lenient    bool   `json:"lenient"`
+	SkipMark   string `json:"skipMark"`
+	MaxObjects int    `json:"maxObjects"`
+	MaxBytes   int    `json:"maxBytes"`
+}
+
+type readResult struct {
+	objects
+	Skipped []skipped `json:"skipped,omitempty"`
+}
+
+type skipped struct {
+	Path string `json:"path"`
+	Why  string `json:"why"`
+}
+
+// looksLikeManifest is Argo CD's rule for telling a broken manifest from a file that was never one.
+func looksLikeManifest(file *pipe.File) bool {
+	if path.Ext(file.At) == ".json" {
+		return true
+	}
+	for _, word := range []string{"apiVersion:", "kind:", "metadata:"} {
+		if !bytes.Contains(file.Data, []byte(word)) {
+			return false
+		}
+	}
+	return true
 }
 
 func read(raw json.RawMessage, files *pipe.Files) (any, bool, error) {
@@ -27,7 +53,7 @@ func read(raw json.RawMessage, files *pipe.Files) (any, bool, error) {
 	if err := json.Unmarshal(raw, &params); err != nil {
 		return nil, false, err
 	}
-	result := &objects{Objects: []object{}}
+	result := &readResult{objects: objects{Objects: []object{}}}
 	total := 0
 	for _, name := range params.Paths {
 		file, err := files.Look(name, false)
@@ -41,7 +67,14 @@ func read(raw json.RawMessage, files *pipe.Files) (any, bool, error) {
 			}
 			return nil, false, &pipe.Problem{Code: "Refused", Message: why, Path: name}
 		}
+		if params.SkipMark != "" && bytes.Contains(file.Data, []byte(params.SkipMark)) {
+			continue
+		}
 		found, problem := objectsOf(file)
+		if problem != nil && params.Lenient && len(found) == 0 && !looksLikeManifest(file) {
+			result.Skipped = append(result.Skipped, skipped{Path: file.At, Why: problem.Message})
+			continue
+		}
 		if problem != nil {
 			problem.Path = file.At
 			return nil, false, problem
@@ -73,11 +106,11 @@ func objectsOf(file *pipe.File) ([]object, *pipe.Problem) {
 	for _, doc := range documents(file.Data) {
 		asJSON, problem := doc.toJSON()
 		if problem != nil {
-			return nil, problem
+			return found, problem
 		}
 		more, problem := inlineLists(asJSON, file.At, doc.line)
 		if problem != nil {
-			return nil, problem
+			return found, problem
 		}
 		found = append(found, more...)
 	}
@@ -215,6 +248,9 @@ func inlineLists(raw json.RawMessage, at string, line int) ([]object, *pipe.Prob
 		Items []json.RawMessage `json:"items"`
 	}
 	if err := json.Unmarshal(trimmed, &list); err == nil {
+		if kind, _ := list.Kind.(string); kind == "" {
+			return nil, &pipe.Problem{Code: "NoKind", Message: "the object has no kind", Line: line}
+		}
 		if kind, ok := list.Kind.(string); ok && strings.HasSuffix(kind, "List") && list.Items != nil {
 			var found []object
 			for _, item := range list.Items {

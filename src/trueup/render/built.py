@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec import Raw, Struct
 
+from trueup.model.outcome import Notice
 from trueup.model.snapshot import Inputs
 
 
@@ -23,3 +24,4 @@ class Build(Struct, frozen=True, kw_only=True):
     inputs: Inputs
     source_type: str
     """`Kustomize` or `Directory`."""
+    notices: tuple[Notice, ...] = ()

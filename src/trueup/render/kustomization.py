@@ -8,40 +8,24 @@ resource adds is merged by the engine, with the library's own types.
 from __future__ import annotations
 
 import msgspec
-from msgspec import Struct
 
 from trueup.model.errors import BuildFailed
 from trueup.model.manifest import Origin
 from trueup.model.rendering import Overlay, RenderMode, RenderSpec
 from trueup.model.snapshot import EntryType
 from trueup.render.built import BuiltObject
-from trueup.render.engine.frames import Problem
-from trueup.render.engine.process import EngineProcess, Refused
+from trueup.render.engine.process import EngineProcess
 from trueup.render.files import KUSTOMIZATION_FILES, SnapshotFiles
 from trueup.render.inputs import Recorder, join
 from trueup.render.limits import RenderLimits
-from trueup.render.problems import as_error
+from trueup.render.requests import request_objects
 
 _MANIFESTS = (".yaml", ".yml")
 
 
-class _Objects(Struct, frozen=True):
-    objects: tuple[_Object, ...]
-
-
-class _Object(Struct, frozen=True):
-    object: msgspec.Raw
-    path: str = ""
-    line: int = 0
-    text: str = ""
-
-
-_decoder = msgspec.json.Decoder(_Objects)
-
-
 def has_kustomization(recorder: Recorder, path: str) -> bool:
     """Whether the directory itself holds a kustomization file."""
-    return any([recorder.look(join(path, name)).is_file for name in KUSTOMIZATION_FILES])
+    return any(recorder.look(join(path, name)).is_file for name in KUSTOMIZATION_FILES)
 
 
 def build_kustomization(
@@ -58,33 +42,14 @@ def build_kustomization(
         along = files.ahead(tuple(join(path, name.removeprefix("./")) for name in resources))
     else:
         along = files.found(path, False)
-    params = {
+    params: dict[str, object] = {
         "path": path,
         "resources": resources,
         "overlay": overlay_params(spec.overlay, spec.mode),
         "maxObjects": limits.objects,
         "maxBytes": limits.output_bytes,
     }
-    return run(engine, "build", params, files, *along)
-
-
-def run(
-    engine: EngineProcess,
-    kind: str,
-    params: dict[str, object],
-    files: SnapshotFiles,
-    along: tuple[msgspec.Struct, ...],
-    blobs: tuple[bytes, ...],
-) -> tuple[BuiltObject, ...]:
-    """One request whose answer is objects."""
-    try:
-        answer = engine.call(kind, params, files, along, blobs)  # type: ignore[arg-type]
-    except Refused as refused:
-        if refused.problem.code == "Empty":
-            return ()
-        raise as_error(refused.problem) from refused
-    found = _decoder.decode(answer).objects
-    return tuple(BuiltObject(one.object, one.path, one.line, one.text) for one in found)
+    return request_objects(engine, "build", params, files, along).objects
 
 
 def generated_resources(recorder: Recorder, path: str, limits: RenderLimits) -> list[str]:
@@ -153,5 +118,3 @@ def overlay_params(overlay: Overlay, mode: RenderMode) -> dict[str, object] | No
         "labelIncludeTemplates": overlay.label_include_templates,
         "buildMetadata": list(overlay.build_metadata),
     }
-
-

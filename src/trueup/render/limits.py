@@ -16,3 +16,6 @@ class RenderLimits(Struct, frozen=True, kw_only=True):
     output_bytes: int = 64 << 20
     """Of all rendered objects as JSON."""
     seconds: float = 60.0
+
+
+DEFAULT_LIMITS = RenderLimits()

@@ -6,23 +6,30 @@ from Secrets: its result stays in memory.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Mapping
 
 import msgspec
 from msgspec import Struct
 
-from trueup.model.errors import BuildFailed
-from trueup.model.manifest import Declared
+from trueup.model.errors import BuildFailed, NotBuiltYet
+from trueup.model.manifest import Declared, Origin
 from trueup.model.outcome import Notice
-from trueup.model.rendering import RenderMode, RenderSpec
+from trueup.model.rendering import DirectoryOptions, RenderMode, RenderSpec
 from trueup.model.snapshot import Inputs, Snapshot
 from trueup.render.built import Build
+from trueup.render.cache import BuildCache, cache_key
+from trueup.render.directory import build_directory
 from trueup.render.engine.pool import EnginePool
 from trueup.render.engine.process import EngineProcess
-from trueup.render.inputs import Ignoring, Recorder
-from trueup.render.kustomization import build_kustomization
-from trueup.render.limits import RenderLimits
+from trueup.render.finish import finished, needs_engine
+from trueup.render.inputs import Ignoring, Recorder, join
+from trueup.render.kustomization import build_kustomization, has_kustomization
+from trueup.render.limits import DEFAULT_LIMITS, RenderLimits
+
+KUSTOMIZE = "Kustomize"
+DIRECTORY = "Directory"
 
 
 class Rendered(Struct, frozen=True, kw_only=True):
@@ -31,9 +38,44 @@ class Rendered(Struct, frozen=True, kw_only=True):
     objects: tuple[Declared, ...]
     inputs: Inputs
     source_type: str
+    """`Kustomize` or `Directory`."""
     digest: str
-    """`sha256:<hex>` of the manifests."""
+    """`sha256:<hex>` of the objects before any Secret passed through them."""
     notices: tuple[Notice, ...] = ()
+    from_cache: bool = False
+
+
+class Renderer:
+    """Renders with a pool of engines and, where one is given, a cache of builds."""
+
+    def __init__(
+        self, engines: EnginePool, *, cache: BuildCache | None = None, limits: RenderLimits = DEFAULT_LIMITS
+    ) -> None:
+        self.engines = engines
+        self.limits = limits
+        self._cache = cache
+
+    async def render(
+        self, snapshot: Snapshot, spec: RenderSpec, variables: Mapping[str, str] | None = None
+    ) -> Rendered:
+        """Raises BuildFailed, NotBuiltYet (both Terminal) or EngineFailed (Transient).
+
+        `variables` are those of `finish.merge_variables`; None: only the inline ones of the spec.
+        """
+        built, from_cache = await self.build(snapshot, spec)
+        rendered = await finish(built, spec, variables, self.engines)
+        return msgspec.structs.replace(rendered, from_cache=from_cache)
+
+    async def build(self, snapshot: Snapshot, spec: RenderSpec) -> tuple[Build, bool]:
+        """The half that Git alone decides, and whether it came from the cache."""
+        if self._cache is None:
+            return await build(snapshot, spec, self.engines, limits=self.limits), False
+        key = cache_key(spec, await self.engines.version())
+        if (kept := await asyncio.to_thread(self._cache.find, key, snapshot)) is not None:
+            return kept, True
+        built = await build(snapshot, spec, self.engines, limits=self.limits)
+        await asyncio.to_thread(self._cache.put, key, built)
+        return built, False
 
 
 async def render(
@@ -42,14 +84,15 @@ async def render(
     variables: Mapping[str, str] | None,
     engines: EnginePool,
     *,
-    limits: RenderLimits = RenderLimits(),
+    limits: RenderLimits = DEFAULT_LIMITS,
+    cache: BuildCache | None = None,
 ) -> Rendered:
-    """Both halves. Raises BuildFailed, NotBuiltYet (Terminal) or EngineFailed (Transient)."""
-    return await finish(await build(snapshot, spec, engines, limits=limits), spec, variables, engines)
+    """One render; see `Renderer.render`."""
+    return await Renderer(engines, cache=cache, limits=limits).render(snapshot, spec, variables)
 
 
 async def build(
-    snapshot: Snapshot, spec: RenderSpec, engines: EnginePool, *, limits: RenderLimits = RenderLimits()
+    snapshot: Snapshot, spec: RenderSpec, engines: EnginePool, *, limits: RenderLimits = DEFAULT_LIMITS
 ) -> Build:
     """The half that Git alone decides."""
     return await engines.use(lambda engine: build_with(engine, snapshot, spec, limits), seconds=limits.seconds)
@@ -57,31 +100,56 @@ async def build(
 
 def build_with(engine: EngineProcess, snapshot: Snapshot, spec: RenderSpec, limits: RenderLimits) -> Build:
     """The same with a process in hand; blocks."""
-    flux = spec.mode is RenderMode.FLUX
-    recorder = Recorder(snapshot, Ignoring(spec.ignore) if flux else None)
-    path = clean_path(spec.path)
-    at = recorder.look(path)
+    recorder = Recorder(snapshot, Ignoring(spec.ignore) if spec.mode is RenderMode.FLUX else None)
+    at = recorder.look(clean_path(spec.path))
     if at.entry is None:
-        raise BuildFailed(f"the path {spec.path} does not exist in {snapshot.revision}")
+        raise BuildFailed(f"the path {spec.path!r} does not exist in {snapshot.revision.short}")
     if not at.is_directory:
-        raise BuildFailed(f"the path {spec.path} is a file", hint="name the directory that holds it")
+        raise BuildFailed(f"the path {spec.path!r} is a file", hint="name the directory that holds it")
+    if spec.mode is RenderMode.ARGOCD and not _is_kustomize(recorder, at.path, spec):
+        options = spec.directory or DirectoryOptions()
+        objects, notices = build_directory(engine, recorder, at.path, options, limits)
+        return Build(objects=objects, inputs=recorder.inputs(), source_type=DIRECTORY, notices=notices)
     objects = build_kustomization(engine, recorder, at.path, spec, limits)
-    return Build(objects=objects, inputs=recorder.inputs(), source_type="Kustomize")
+    return Build(objects=objects, inputs=recorder.inputs(), source_type=KUSTOMIZE)
 
 
-async def finish(
-    build: Build, spec: RenderSpec, variables: Mapping[str, str] | None, engines: EnginePool
-) -> Rendered:
+def _is_kustomize(recorder: Recorder, path: str, spec: RenderSpec) -> bool:
+    """Argo CD's discovery: an explicit block decides, otherwise the files of the path itself."""
+    if recorder.look(join(path, ".argocd-source.yaml")).is_file:
+        raise NotBuiltYet(
+            "parameter overrides in .argocd-source.yaml are not carried out yet",
+            origin=Origin(join(path, ".argocd-source.yaml")),
+        )
+    if spec.directory is not None:
+        return False
+    if spec.force_kustomize or has_kustomization(recorder, path):
+        return True
+    if recorder.look(join(path, "Chart.yaml")).is_file:
+        raise NotBuiltYet("Helm charts are not rendered yet", origin=Origin(join(path, "Chart.yaml")))
+    return False
+
+
+async def finish(build: Build, spec: RenderSpec, variables: Mapping[str, str] | None, engines: EnginePool) -> Rendered:
     """The half that variables decide."""
-    objects = tuple(Declared(msgspec.json.decode(one.object), None) for one in build.objects)
-    return Rendered(objects=objects, inputs=build.inputs, source_type=build.source_type, digest=digest_of(objects))
+    if needs_engine(build, spec, variables):
+        objects, notices = await engines.use(lambda engine: finished(build, spec, variables, engine))
+    else:
+        objects, notices = finished(build, spec, variables, None)
+    return Rendered(
+        objects=objects,
+        inputs=build.inputs,
+        source_type=build.source_type,
+        digest=_digest(build, spec),
+        notices=(*build.notices, *notices),
+    )
 
 
-def digest_of(objects: tuple[Declared, ...]) -> str:
-    digest = hashlib.sha256()
-    for one in objects:
-        digest.update(msgspec.json.encode(one.manifest, order="deterministic"))
+def _digest(build: Build, spec: RenderSpec) -> str:
+    digest = hashlib.sha256(msgspec.json.encode(spec.common_metadata, order="deterministic"))
+    for one in build.objects:
         digest.update(b"\n")
+        digest.update(one.object)
     return f"sha256:{digest.hexdigest()}"
 
 

@@ -108,4 +108,5 @@ def encode(message: Request | Found, blobs: tuple[bytes, ...] = ()) -> bytes:
 
 def decode(header: bytes) -> Received:
     """Raises msgspec.DecodeError or ValidationError."""
-    return _decoder.decode(header)
+    received: Received = _decoder.decode(header)
+    return received

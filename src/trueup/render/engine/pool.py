@@ -37,6 +37,9 @@ class EngineLimits(Struct, frozen=True, kw_only=True):
     """A process that had nothing to do for so long ends."""
 
 
+DEFAULT_LIMITS = EngineLimits()
+
+
 class EnginePool:
     """`async with EnginePool() as engines:`; at most `workers` requests run at a time, the others wait in order."""
 
@@ -44,7 +47,7 @@ class EnginePool:
         self,
         *,
         workers: int | None = None,
-        limits: EngineLimits = EngineLimits(),
+        limits: EngineLimits = DEFAULT_LIMITS,
         binary: Path | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -190,5 +193,5 @@ async def _settle(future: Awaitable[object]) -> None:
 async def _swallow(future: Awaitable[object]) -> None:
     try:
         await future
-    except BaseException:  # noqa: BLE001 - already raised to the caller, or of no interest after a kill
+    except BaseException:
         return

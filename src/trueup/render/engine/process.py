@@ -51,7 +51,7 @@ class FileServer(Protocol):
         ...
 
 
-class Refused(Exception):  # noqa: N818 - an answer, not a failure of ours
+class Refused(Exception):
     """The engine answered that the input is wrong."""
 
     def __init__(self, problem: Problem) -> None:

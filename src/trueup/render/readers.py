@@ -14,7 +14,6 @@ from trueup.model.snapshot import EntryType, Input, InputKind, Inputs, Snapshot,
 from trueup.render.inputs import ancestors, holds
 
 _AT_PATH = frozenset({InputKind.FILE, InputKind.SYMLINK})
-_OF_DIRECTORIES = frozenset({InputKind.LISTING, InputKind.DIRECTORY})
 
 
 class InputIndex:
@@ -58,15 +57,19 @@ class InputIndex:
     def inputs_of(self, app: ObjectRef) -> Inputs | None:
         return self._inputs.get(app)
 
-    def concerned(self, changes: Iterable[TreeChange], after: Snapshot) -> set[ObjectRef]:
-        """The Apps for which a look would find something else in `after`."""
+    def concerned(self, changes: Iterable[TreeChange], after: Snapshot | None = None) -> set[ObjectRef]:
+        """The Apps for which a look would find something else in `after`.
+
+        Without `after` the answer may name some too many: Apps that looked at a directory on the way to a file that
+        appeared or disappeared.
+        """
         apps: set[ObjectRef] = set()
         checked: set[Input] = set()
         for change in changes:
             for item in self._touched(change):
                 if item not in checked:
                     checked.add(item)
-                    if not holds(item, after):
+                    if after is None or not holds(item, after):
                         apps |= self._readers[item]
         return apps
 
@@ -74,7 +77,7 @@ class InputIndex:
         """Every look that the change might have turned; `holds` then decides."""
         structural = _kind(change, before=True) is not _kind(change, before=False)
         for item in self._at.get(change.path, ()):
-            if structural or item.kind in _AT_PATH:
+            if structural or (item.kind in _AT_PATH and not _same(item, change)):
                 yield item
         if not structural:
             return
@@ -90,6 +93,11 @@ class InputIndex:
         if item.kind is InputKind.ABSENT:
             for parent in ancestors(item.path):
                 yield self._absent_below, parent
+
+
+def _same(item: Input, change: TreeChange) -> bool:
+    """Only the mode changed, which no look depends on."""
+    return change.after is not None and change.after.id == item.digest
 
 
 def _kind(change: TreeChange, *, before: bool) -> EntryType | None:
