@@ -25,7 +25,7 @@ from trueup.model.refs import GroupKind, ObjectRef
 from trueup.sync.applier import Applier
 from trueup.sync.apply_one import apply_one
 from trueup.sync.delete_one import delete_one
-from trueup.sync.explain import explain
+from trueup.sync.explain import explain, is_permanent
 from trueup.sync.facts import AppliedRecord
 from trueup.sync.inventory import after_sync
 from trueup.sync.order import CRD
@@ -169,7 +169,7 @@ class _Run:
     def failed(self, send: Send, error: TrueupError) -> Outcome:
         if isinstance(error, ClusterUnreachable):
             self.unreachable = error
-        text = explain(error, send.ref, send.desired.version)
+        text = explain(error, send.ref, send.desired.version, hide_values=send.desired.tainted)
         if (blame := self.blame(send.ref)) and not isinstance(error, ClusterUnreachable):
             text += f"\n  {blame}"
         return Outcome(
@@ -182,7 +182,7 @@ class _Run:
                 origin=send.desired.origin,
             ),
             waits_for=send.ref.group_kind if isinstance(error, KindNotServed) else None,
-            retryable=not isinstance(error, ApiError) or error.is_retryable or error.code in (403, 404, 409),
+            retryable=not is_permanent(error),
         )
 
     def blame(self, ref: ObjectRef) -> str:

@@ -40,7 +40,6 @@ def applied(send: Send, answer: Manifest, manager: str, secret_key: bytes, *, ac
         version=send.desired.version,
         action=action or seen,
         fields=fields if (action or seen) is Action.CONFIGURED else (),
-        message=f"{send.why}",
         reason=send.why.value,
         origin=send.desired.origin,
     )
