@@ -80,6 +80,16 @@ class Dialect(Protocol):
         """How many finished deployments a status holds, where the resource does not say."""
         ...
 
+    @property
+    def shows_health(self) -> bool:
+        """Whether a status tells the health of the objects at all times, and so is written when it changes."""
+        ...
+
+    @property
+    def waits_for_deletion(self) -> bool:
+        """Whether an App's resource stays until its objects are gone (Argo CD), whatever its policy says."""
+        ...
+
     def read_app(self, obj: Manifest) -> App: ...
 
     def read_source(self, obj: Manifest) -> GitSource:

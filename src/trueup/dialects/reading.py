@@ -25,13 +25,14 @@ def read_struct(type_: type[T], value: object, *, ref: ObjectRef, root: str) -> 
     """
     try:
         return msgspec.convert(value, type_)
-    except msgspec.ValidationError as first:
-        try:
-            return msgspec.convert(_without_nulls(value), type_)
-        except msgspec.ValidationError:
-            message, _, path = str(first).partition(" - at ")
-            field = path.strip("`").replace("$", root, 1) or root
-            raise InvalidInput(message, ref=ref, field=field, hint="see `kubectl explain` for this field") from first
+    except msgspec.ValidationError:
+        pass
+    try:
+        return msgspec.convert(_without_nulls(value), type_)
+    except msgspec.ValidationError as error:
+        message, _, path = str(error).partition(" - at ")
+        field = path.strip("`").replace("$", root, 1) or root
+        raise InvalidInput(message, ref=ref, field=field, hint="see `kubectl explain` for this field") from error
 
 
 def _without_nulls(value: object) -> object:

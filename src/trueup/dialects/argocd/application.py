@@ -27,7 +27,7 @@ from trueup.dialects.argocd.unbuilt import unbuilt_fields
 from trueup.dialects.reading import finalizers_of, identity, not_built, read_duration, read_struct
 from trueup.model.app import App, DeletionPolicy, GitReference, GitSource, KindOrder, Retry, SyncRules
 from trueup.model.errors import InvalidInput
-from trueup.model.manifest import Manifest, annotations_of, generation_of, spec_of
+from trueup.model.manifest import Manifest, annotations_of, spec_of
 from trueup.model.refs import ObjectRef
 from trueup.model.rendering import DirectoryOptions as Directory
 from trueup.model.rendering import (
@@ -57,7 +57,8 @@ def read_application(obj: Manifest, control_namespace: str) -> App:
     return App(
         ref=ref,
         dialect="argocd",
-        generation=generation_of(obj),
+        # Our own status writes raise the generation of an Application: it says nothing about the spec.
+        generation=0,
         source=_git_source(source, suspend=is_suspended(obj)),
         render=_render(ref, source),
         rules=_rules(ref, spec, options, obj, control_namespace),

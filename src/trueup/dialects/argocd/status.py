@@ -75,7 +75,7 @@ def start_patch(obj: Manifest, revision: Revision, inventory: Inventory, now: da
         automated=not isinstance(obj.get("operation"), dict),
         prune=prunes_by_itself(obj),
     )
-    ours: dict[str, Any] = {"resources": _sorted(rows), "operationState": new_state(obj, operation)}
+    ours: dict[str, Any] = {"resources": _sorted(rows) or None, "operationState": new_state(obj, operation)}
     return _patch(obj, ours, done=False)
 
 
@@ -90,7 +90,7 @@ def app_patch(obj: Manifest, status: AppStatus, now: datetime, control_namespace
             "revision": revision_text(compared) or None,
         },
         "health": _health(obj, status, now),
-        "resources": _resource_rows(obj, status),
+        "resources": _resource_rows(obj, status) or None,
         "conditions": _condition_rows(obj, status, now),
         "controllerNamespace": control_namespace,
     }

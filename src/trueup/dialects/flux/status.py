@@ -61,7 +61,7 @@ def start_patch(obj: Manifest, revision: Revision, inventory: Inventory, now: da
     ]
     ours = {
         "conditions": merge_conditions(_conditions(obj), conditions, owned=_OWNED, now=format_time(now)),
-        "inventory": {"entries": inventory_rows(inventory)},
+        "inventory": _inventory(obj, inventory),
         "lastAttemptedRevision": str(revision),
     }
     return _patch(obj, ours)
@@ -74,7 +74,7 @@ def app_patch(obj: Manifest, status: AppStatus, now: datetime) -> StatusPatch | 
         "conditions": merge_conditions(
             _conditions(obj), _app_conditions(obj, status), owned=_OWNED, now=format_time(now)
         ),
-        "inventory": {"entries": inventory_rows(status.inventory)},
+        "inventory": _inventory(obj, status.inventory),
     }
     if status.attempted is not None:
         ours["lastAttemptedRevision"] = str(status.attempted)
@@ -85,6 +85,12 @@ def app_patch(obj: Manifest, status: AppStatus, now: datetime) -> StatusPatch | 
     if status.history:
         ours["history"] = history_rows(status.history)
     return _patch(obj, ours)
+
+
+def _inventory(obj: Manifest, inventory: Inventory) -> dict[str, Any] | None:
+    """An empty inventory is written only over one that was not."""
+    rows = inventory_rows(inventory)
+    return {"entries": rows} if rows or status_of(obj).get("inventory") else None
 
 
 def _app_conditions(obj: Manifest, status: AppStatus) -> list[Condition]:
