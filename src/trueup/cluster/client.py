@@ -259,7 +259,7 @@ class KubeClient:
         return await self._write("create", "POST", path + query, resource, manifest, repeatable=False, of=manifest)
 
     async def create_event(self, event: Manifest) -> None:
-        """Posts a core/v1 Event as it stands; `events.event_manifest` makes them."""
+        """Posts a core/v1 Event as it stands. Sent once: a lost Event is better than two."""
         path = f"/api/v1/namespaces/{namespace_of(event) or 'default'}/events"
         await self._transport.request(
             Call(
