@@ -1,0 +1,45 @@
+"""`python -m trueup.embedded`: runs the embedded Kubernetes until SIGINT or SIGTERM."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+from pathlib import Path
+
+from trueup.embedded.server import Settings, running
+
+
+def _settings() -> Settings:
+    parser = argparse.ArgumentParser(prog="python -m trueup.embedded", description=__doc__)
+    parser.add_argument("--data-dir", type=Path, required=True, help="folder for certificates and objects")
+    parser.add_argument("--kubeconfig", type=Path, help="file to write (default: kubeconfig in the data folder)")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=0, help="0: any free port")
+    parser.add_argument("--in-memory", action="store_true", help="keep no objects on disk")
+    parser.add_argument(
+        "--no-workloads", action="store_true", help="only the API: nothing collects garbage or runs pods"
+    )
+    options = parser.parse_args()
+    return Settings(
+        data_dir=options.data_dir,
+        kubeconfig=options.kubeconfig or options.data_dir / "kubeconfig",
+        host=options.host,
+        port=options.port,
+        in_memory=options.in_memory,
+        workloads=not options.no_workloads,
+    )
+
+
+async def _main() -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    async with running(_settings()) as cluster:
+        print(f"ready {cluster.url}", flush=True)
+        await stop.wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(_main())

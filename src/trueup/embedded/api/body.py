@@ -1,0 +1,124 @@
+"""Request bodies: read with a limit, decoded by content type, with what a strict reader would complain about.
+
+JSON and YAML are read; Kubernetes' protobuf is refused with 415. A YAML body goes through the same JSON
+reader, as the real server does.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import yaml
+from msgspec import Struct
+
+from trueup.embedded.api.negotiation import JSON, YAML
+from trueup.embedded.api.refusals import bad_request, unsupported_media_type
+from trueup.model.manifest import Manifest
+
+LIMIT = 3 * 1024 * 1024
+ACCEPTED = (JSON, YAML)
+
+_decode = msgspec.json.Decoder().decode
+
+
+class Body(Struct, frozen=True):
+    """A decoded object, and the paths of keys that stood twice (found only when asked for)."""
+
+    manifest: Manifest
+    duplicates: tuple[str, ...] = ()
+
+
+def media_type_of(content_type: str) -> str:
+    return content_type.partition(";")[0].strip().lower() or JSON
+
+
+def decode_any(raw: bytes, media_type: str = JSON) -> Any:
+    """Any JSON value; raises 400 with the reader's words."""
+    if media_type == YAML:
+        return _from_yaml(raw)
+    try:
+        return _decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise bad_request(f"error decoding the request body: {error}") from error
+
+
+def decode_object(raw: bytes, content_type: str, *, find_duplicates: bool) -> Body:
+    """An object from a create or update; raises 400 or 415."""
+    media_type = media_type_of(content_type)
+    if media_type not in ACCEPTED:
+        raise unsupported_media_type(ACCEPTED)
+    value = decode_any(raw, media_type)
+    if not isinstance(value, dict):
+        raise bad_request(
+            f"the object provided is unrecognized (must be of type Object): it is a JSON {_json_type(value)}"
+        )
+    duplicates = duplicate_keys(raw) if find_duplicates and media_type == JSON else ()
+    return Body(value, duplicates)
+
+
+def _json_type(value: Any) -> str:
+    names = {list: "array", str: "string", bool: "boolean", type(None): "null"}
+    return names.get(type(value), "number")
+
+
+class _NoAnchorsBomb(yaml.CSafeLoader):
+    """YAML bodies come from people's scripts; an alias multiplies memory, and no client writes one here."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            raise bad_request("YAML aliases are not accepted in request bodies: write the value out")
+        return super().compose_node(parent, index)
+
+
+# Timestamps stay text, as they do in every Kubernetes reader.
+_NoAnchorsBomb.yaml_implicit_resolvers = {
+    sign: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for sign, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def _from_yaml(raw: bytes) -> Any:
+    try:
+        value = yaml.load(raw, Loader=_NoAnchorsBomb)  # noqa: S506 (a SafeLoader)
+        return _decode(msgspec.json.encode(value))
+    except (yaml.YAMLError, TypeError, ValueError, RecursionError) as error:
+        raise bad_request(f"error converting YAML to JSON: {error}") from error
+
+
+def duplicate_keys(raw: bytes) -> tuple[str, ...]:
+    """Paths of the keys that an object of the document holds more than once, such as `spec.replicas`."""
+    # The hook sees inner objects first, so each is remembered by identity until its parent gives it a path.
+    found: dict[int, tuple[object, list[str]]] = {}
+
+    def hook(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+        made = dict(pairs)
+        twice: list[str] = []
+        seen: set[str] = set()
+        for key, value in pairs:
+            if key in seen:
+                twice.append(key)
+            seen.add(key)
+            twice += [f"{key}{'' if path.startswith('[') else '.'}{path}" for path in _inside(value, found)]
+        if twice:
+            found[id(made)] = (made, twice)
+        return made
+
+    try:
+        root = json.loads(raw, object_pairs_hook=hook)
+    except (ValueError, RecursionError):
+        return ()
+    return tuple(dict.fromkeys(_inside(root, found)))
+
+
+def _inside(value: Any, found: dict[int, tuple[object, list[str]]]) -> list[str]:
+    if isinstance(value, dict):
+        return found[id(value)][1] if id(value) in found else []
+    if isinstance(value, list):
+        paths = []
+        for index, item in enumerate(value):
+            paths += [f"[{index}]{'' if path.startswith('[') else '.'}{path}" for path in _inside(item, found)]
+        return paths
+    return []

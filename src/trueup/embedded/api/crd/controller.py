@@ -1,0 +1,194 @@
+"""Follows the stored definitions: serves what they describe, writes their conditions, and ends their objects with them.
+
+Serving begins as soon as the definition is committed. A definition that is deleted waits, behind a finalizer, until every
+object of it is gone. https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import msgspec
+import structlog
+
+from trueup.embedded.api import metadata
+from trueup.embedded.api.call import Call
+from trueup.embedded.api.crd.compile import kinds_of, storage_of, storage_version_of
+from trueup.embedded.api.deletion import Deletion
+from trueup.embedded.api.kinds import Kind, Registry
+from trueup.embedded.api.options import DeleteOptions, WriteOptions
+from trueup.embedded.api.writes import Writes, utc_now
+from trueup.embedded.auth.identity import system
+from trueup.embedded.schema import NotStructural
+from trueup.embedded.storage.history import Event, EventType
+from trueup.embedded.storage.keys import Resource
+from trueup.embedded.storage.store import Store
+from trueup.model.apierror import ApiError
+from trueup.model.manifest import Manifest, is_deleting, metadata_of, name_of, spec_of
+
+log = structlog.get_logger(__name__)
+
+DEFINITIONS = Resource("apiextensions.k8s.io", "customresourcedefinitions")
+CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
+_decode = msgspec.json.Decoder(dict).decode
+
+
+class DefinitionController:
+    """`follow` keeps the registry in step at once; `run` does what needs writes."""
+
+    def __init__(self, store: Store, registry: Registry, writes: Writes, removal: Deletion) -> None:
+        self._store = store
+        self._registry = registry
+        self._writes = writes
+        self._removal = removal
+        self._call = Call(system("apiextensions"), "kube-apiserver")
+        self._changed: asyncio.Queue[str] = asyncio.Queue()
+        self._served: dict[str, Any] = {}
+        for record in store.scan(DEFINITIONS):
+            self._serve(record.manifest)
+            self._changed.put_nowait(record.key.name)
+        store.listen(self.follow)
+
+    def follow(self, event: Event) -> None:
+        if event.record.resource == DEFINITIONS:
+            name = event.record.key.name
+            if event.type is EventType.DELETED:
+                self._registry.set_custom(name, ())
+                self._served.pop(name, None)
+            else:
+                self._serve(event.record.manifest)
+                self._changed.put_nowait(name)
+        elif event.type is EventType.DELETED and not self._registry.is_builtin_group(event.record.resource.group):
+            # Possibly the last object that a definition waited for.
+            self._changed.put_nowait(f"{event.record.resource.name}.{event.record.resource.group}")
+
+    async def run(self) -> None:
+        """Works until cancelled."""
+        while True:
+            name = await self._changed.get()
+            record = self._store.get(DEFINITIONS, "", name)
+            if record is None:
+                continue
+            try:
+                await self._reconcile(record.manifest)
+            except ApiError as error:
+                if not (error.is_not_found or error.is_conflict):
+                    log.warning("custom resource definition not settled", name=name, error=str(error))
+
+    def _serve(self, definition: Manifest) -> None:
+        name, spec = name_of(definition), spec_of(definition)
+        # A change of status (conditions) must not end the watches of what is served.
+        terms = (spec, bool(self._name_conflict(definition)))
+        if self._served.get(name) == terms:
+            return
+        self._served[name] = terms
+        try:
+            kinds = () if terms[1] else kinds_of(definition)
+        except NotStructural:
+            kinds = ()  # validation refuses these; only a definition from an older version could come here
+        self._registry.set_custom(name, kinds)
+
+    def _name_conflict(self, definition: Manifest) -> str:
+        """Why the names are not free: another kind of the same group has them."""
+        names, group = spec_of(definition)["names"], spec_of(definition)["group"]
+        for kind in self._registry.all():
+            if kind.group != group or kind.plural == names["plural"]:
+                continue
+            if kind.name in (names["kind"], names.get("listKind")):
+                return f'"{kind.name}" is already in use'
+            taken = {kind.plural, kind.singular, *kind.short_names}
+            for wanted in (names["plural"], names.get("singular"), *(names.get("shortNames") or ())):
+                if wanted in taken:
+                    return f'"{wanted}" is already in use'
+        return ""
+
+    async def _reconcile(self, definition: Manifest) -> None:
+        if is_deleting(definition) and CLEANUP in (metadata_of(definition).get("finalizers") or ()):
+            await self._clean_up(definition)
+            return
+        wanted = self._settled_status(definition)
+        if wanted != (definition.get("status") or {}):
+            await self._write_status(name_of(definition), wanted)
+
+    def _settled_status(self, definition: Manifest) -> dict[str, Any]:
+        spec = spec_of(definition)
+        status = dict(definition.get("status") or {})
+        conflict = self._name_conflict(definition)
+        conditions = list(status.get("conditions") or ())
+        if conflict:
+            _set(conditions, "NamesAccepted", "False", "KindConflict", conflict)
+            _set(conditions, "Established", "False", "NotAccepted", "not all names are accepted")
+        else:
+            _set(conditions, "NamesAccepted", "True", "NoConflicts", "no conflicts found")
+            _set(conditions, "Established", "True", "InitialNamesAccepted", "the initial names have been accepted")
+            status["acceptedNames"] = spec["names"]
+        status["conditions"] = conditions
+        versions = list(status.get("storedVersions") or ())
+        if (stored := storage_version_of(spec)) not in versions:
+            versions.append(stored)
+        status["storedVersions"] = versions
+        return status
+
+    async def _write_status(self, name: str, status: dict[str, Any]) -> None:
+        def mutation(live: Manifest | None) -> Manifest:
+            assert live is not None
+            return live | {"status": status}
+
+        kind = self._registry.find("apiextensions.k8s.io", "v1", "customresourcedefinitions")
+        assert kind is not None
+        if self._store.latest(DEFINITIONS, "", name) is not None:
+            await self._writes.change(kind, "", name, mutation, WriteOptions(), self._call, "status")
+
+    async def _clean_up(self, definition: Manifest) -> None:
+        """Deletes every object; takes the finalizer off when none is left."""
+        name = name_of(definition)
+        kinds = next(
+            (kinds for kinds in self._registry.custom() if kinds and kinds[0].storage == storage_of(definition)), ()
+        )
+        stored = [kind for kind in kinds if kind.is_stored_version] or list(kinds)
+        resource = storage_of(definition)
+        if stored:
+            for record in list(self._store.scan(resource)):
+                if not is_deleting(record.manifest):
+                    await self._delete(stored[0], *record.key)
+        if self._store.count(resource):
+            return  # the deletion of the last one brings us here again
+
+        def mutation(live: Manifest | None) -> Manifest:
+            assert live is not None
+            meta = dict(live["metadata"])
+            meta["finalizers"] = [each for each in meta.get("finalizers") or () if each != CLEANUP]
+            if not meta["finalizers"]:
+                del meta["finalizers"]
+            return live | {"metadata": meta}
+
+        kind = self._registry.find("apiextensions.k8s.io", "v1", "customresourcedefinitions")
+        assert kind is not None
+        if self._store.latest(DEFINITIONS, "", name) is not None:
+            await self._writes.change(kind, "", name, mutation, WriteOptions(), self._call)
+
+    async def _delete(self, kind: Kind, namespace: str, name: str) -> None:
+        try:
+            await self._removal.delete(kind, namespace, name, DeleteOptions(), self._call)
+        except ApiError as error:
+            if not error.is_not_found:
+                raise
+
+
+def _set(conditions: list[dict[str, Any]], type_: str, status: str, reason: str, message: str) -> None:
+    """Sets a condition; its transition time moves only with its status."""
+    wanted = {
+        "type": type_,
+        "status": status,
+        "lastTransitionTime": metadata.timestamp(utc_now()),
+        "reason": reason,
+        "message": message,
+    }
+    for index, each in enumerate(conditions):
+        if each.get("type") == type_:
+            if each.get("status") == status:
+                wanted["lastTransitionTime"] = each.get("lastTransitionTime")
+            conditions[index] = each | wanted
+            return
+    conditions.append(wanted)

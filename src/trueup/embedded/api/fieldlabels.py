@@ -1,0 +1,102 @@
+"""The fields that each kind offers to field selectors, beyond name and namespace.
+
+https://kubernetes.io/docs/concepts/overview/working-with-objects/field-selectors/#list-of-supported-fields
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from trueup.embedded.api.selectors import FieldReader
+from trueup.embedded.storage.keys import Resource
+from trueup.model.manifest import Manifest
+
+
+def _reader(path: str) -> FieldReader:
+    steps = path.split(".")
+
+    def read(manifest: Manifest) -> str:
+        value: object = manifest
+        for step in steps:
+            value = value.get(step) if isinstance(value, dict) else None
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        return "" if value is None else str(value)
+
+    return read
+
+
+_COMMON = {path: _reader(path) for path in ("metadata.name", "metadata.namespace")}
+
+_OF_KIND: Mapping[Resource, tuple[str, ...]] = {
+    Resource("", "pods"): (
+        "spec.nodeName",
+        "spec.restartPolicy",
+        "spec.schedulerName",
+        "spec.serviceAccountName",
+        "spec.hostNetwork",
+        "status.phase",
+        "status.podIP",
+        "status.nominatedNodeName",
+    ),
+    Resource("", "events"): (
+        "involvedObject.kind",
+        "involvedObject.namespace",
+        "involvedObject.name",
+        "involvedObject.uid",
+        "involvedObject.apiVersion",
+        "involvedObject.resourceVersion",
+        "involvedObject.fieldPath",
+        "reason",
+        "reportingComponent",
+        "source",
+        "type",
+    ),
+    Resource("", "secrets"): ("type",),
+    Resource("", "namespaces"): ("status.phase",),
+    Resource("", "nodes"): ("spec.unschedulable",),
+    Resource("", "services"): ("spec.clusterIP", "spec.type"),
+    Resource("", "replicationcontrollers"): ("status.replicas",),
+    Resource("apps", "replicasets"): ("status.replicas",),
+    Resource("batch", "jobs"): ("status.successful",),
+    Resource("certificates.k8s.io", "certificatesigningrequests"): ("spec.signerName",),
+}
+
+
+def _component(manifest: Manifest) -> str:
+    source = manifest.get("source") or {}
+    return str(source.get("component") or manifest.get("reportingComponent") or "")
+
+
+def _defaulted(path: str, default: str) -> FieldReader:
+    read = _reader(path)
+    return lambda manifest: read(manifest) or default
+
+
+_SPECIAL: Mapping[tuple[Resource, str], FieldReader] = {
+    (Resource("", "events"), "source"): _component,
+    (Resource("", "nodes"), "spec.unschedulable"): _defaulted("spec.unschedulable", "false"),
+    (Resource("", "pods"), "spec.hostNetwork"): _defaulted("spec.hostNetwork", "false"),
+    (Resource("batch", "jobs"), "status.successful"): _defaulted("status.succeeded", "0"),
+    (Resource("apps", "replicasets"), "status.replicas"): _defaulted("status.replicas", "0"),
+}
+
+_EVENT_ALIASES = {
+    "regarding": "involvedObject",
+    "reportingController": "reportingComponent",
+}
+
+
+def readers_for(storage: Resource, selectable: tuple[str, ...] = ()) -> Mapping[str, FieldReader]:
+    """Readers over the stored form; `selectable` are a custom resource's own `selectableFields`, without the dot."""
+    paths = (*_OF_KIND.get(storage, ()), *selectable)
+    if not paths:
+        return _COMMON
+    readers = dict(_COMMON)
+    for path in paths:
+        readers[path] = _SPECIAL.get((storage, path)) or _reader(path)
+        head, _, tail = path.partition(".")
+        for alias, name in _EVENT_ALIASES.items():
+            if storage == Resource("", "events") and head == name:
+                readers[f"{alias}.{tail}" if tail else alias] = readers[path]
+    return readers

@@ -1,0 +1,83 @@
+"""What a kind's schema does to an object on its way in: unknown fields, defaults, validation, and who owns what.
+
+The schema and merge packages know schemas and field sets; this module knows when to ask them, and which answers are 400
+(a built-in kind that Go could not decode), 422 (a custom resource against its schema) or a warning.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from trueup.embedded import merge, schema
+from trueup.embedded.api import refusals, rules
+from trueup.embedded.api.call import Call
+from trueup.embedded.api.kinds import Kind
+from trueup.embedded.api.options import FieldValidation
+from trueup.embedded.api.refusals import FieldProblem
+from trueup.model.manifest import Manifest
+
+
+class Fields:
+    """Stateless; a class so that a test can put another in its place."""
+
+    def check(self, kind: Kind, manifest: Manifest, level: FieldValidation, call: Call) -> None:
+        """Unknown and duplicate fields by the level asked for; wrong types of built-in kinds. Raises 400."""
+        self.check_types(kind, manifest)
+        found = self.unknown(kind, manifest, level, call.duplicates)
+        if found and level is FieldValidation.STRICT:
+            raise refusals.bad_request(f"{_handled_as(kind)}: strict decoding error: {', '.join(found)}")
+        for each in found:
+            call.warn(each)
+
+    def check_types(self, kind: Kind, manifest: Manifest) -> None:
+        """A built-in kind must decode into its Go type; raises 400."""
+        if kind.schema is None or kind.is_custom:
+            return
+        for error in schema.validate(kind.schema, manifest):
+            if error.reason == "FieldValueTypeInvalid" and '"null"' not in error.message:
+                raise refusals.bad_request(f"{_handled_as(kind)}: {error.path}: {error.message}")
+
+    def unknown(self, kind: Kind, manifest: Manifest, level: FieldValidation, duplicates: tuple[str, ...]) -> list[str]:
+        """What a strict reader complains of, in its words: `unknown field "spec.x"`."""
+        if kind.schema is None or level is FieldValidation.IGNORE:
+            return []
+        unknown = [f'unknown field "{path}"' for path in schema.unknown_fields(kind.schema, manifest)]
+        return unknown + [f'duplicate field "{path}"' for path in duplicates]
+
+    def default(self, kind: Kind, manifest: Manifest) -> Manifest:
+        """Drops what the schema does not know and fills in defaults, of the schema and of the kind."""
+        if kind.schema is not None:
+            manifest, _ = schema.prune(kind.schema, manifest)
+            if kind.is_custom:
+                return schema.apply_defaults(kind.schema, manifest)
+        if kind.is_custom:
+            return manifest
+        manifest = _without_nulls(manifest)
+        if kind.is_stored_version:
+            rules.of(kind.storage).default(manifest)
+        return manifest
+
+    def problems(self, kind: Kind, manifest: Manifest, old: Manifest | None = None) -> list[FieldProblem]:
+        """A custom resource against its schema. `old`: what was wrong before and did not change is let through."""
+        if kind.schema is None or not kind.is_custom:
+            return []
+        return [
+            FieldProblem(error.path, error.reason, error.message) for error in schema.validate(kind.schema, manifest)
+        ]
+
+    def track(
+        self, kind: Kind, before: Manifest | None, after: Manifest, manager: str, subresource: str, now: str
+    ) -> Manifest:
+        """`after` with `metadata.managedFields` brought up to date for a write by `manager`."""
+        return merge.track_update(before, after, kind.schema, manager=manager, subresource=subresource, now=now)
+
+
+def _handled_as(kind: Kind) -> str:
+    return f'{kind.name} in version "{kind.version}" cannot be handled as a {kind.name}'
+
+
+def _without_nulls(value: Any) -> Any:
+    """To Go, null is the same as nothing."""
+    if isinstance(value, dict):
+        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
+    return [_without_nulls(item) for item in value] if isinstance(value, list) else value

@@ -1,0 +1,281 @@
+"""HTTP: requests in, answers out. Who asks, whether they may, where it goes, and how the answer or refusal is written.
+
+What a verb does is elsewhere (`api.verbs` for resources, `api.pages` for all other paths); here is no Kubernetes rule.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gzip
+import time
+import uuid
+from collections.abc import AsyncIterator, Mapping
+
+import msgspec
+import structlog
+from aiohttp import web
+from msgspec import Struct
+from multidict import CIMultiDict
+
+from trueup.embedded.api import body, refusals
+from trueup.embedded.api.call import Call
+from trueup.embedded.api.metrics import Metrics
+from trueup.embedded.api.target import Target, target_of
+from trueup.embedded.auth.authenticator import Authenticator, Impersonation, Unauthenticated
+from trueup.embedded.auth.authorizer import Authorizer
+from trueup.embedded.auth.identity import SERVICE_ACCOUNT_PREFIX, User
+from trueup.embedded.auth.rbac import Attributes, refusal
+from trueup.embedded.storage.keys import Resource
+from trueup.embedded.storage.store import StorageFailed
+from trueup.model.apierror import ApiError
+
+log = structlog.get_logger(__name__)
+
+GZIP_FROM = 128 * 1024
+_PUBLIC = frozenset({"/livez", "/readyz", "/healthz", "/version", "/version/"})
+
+
+class Request(Struct, frozen=True):
+    """A request that may be answered: read, authenticated and authorized."""
+
+    target: Target
+    method: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes
+    call: Call
+    host: str = ""
+
+    @property
+    def accept(self) -> str:
+        return self.headers.get("Accept", "")
+
+    @property
+    def content_type(self) -> str:
+        return self.headers.get("Content-Type", "")
+
+
+class Answer(Struct, frozen=True):
+    """A complete answer."""
+
+    body: bytes
+    status: int = 200
+    content_type: str = "application/json"
+    headers: Mapping[str, str] = {}
+
+
+class Stream(Struct, frozen=True):
+    """An answer that goes on: a watch or a log."""
+
+    chunks: AsyncIterator[bytes]
+    content_type: str = "application/json"
+
+
+class Responder:
+    """Answers one kind of requests: `api.verbs` and `api.pages` implement it."""
+
+    async def respond(self, request: Request) -> Answer | Stream:
+        raise NotImplementedError
+
+
+class Front:
+    """The handler that aiohttp calls. `resources` and `pages` answer; this decides whether they are asked."""
+
+    def __init__(
+        self,
+        resources: Responder,
+        pages: Responder,
+        authenticator: Authenticator,
+        authorizer: Authorizer,
+        metrics: Metrics,
+    ) -> None:
+        self._resources = resources
+        self._pages = pages
+        self._authenticator = authenticator
+        self._authorizer = authorizer
+        self._metrics = metrics
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Every request, to its end."""
+        begin = time.perf_counter()
+        query = request.query
+        target = target_of(request.method, request.path, query)
+        call: Call | None = None
+        status = 500
+        try:
+            user = self._user(request)
+            call = Call(user, request.headers.get("User-Agent", ""))
+            self._authorize(target, user)
+            content = await _read(request) if request.can_read_body else b""
+            answer = await self._respond(
+                Request(target, request.method, query, request.headers, content, call, request.host)
+            )
+            if isinstance(answer, Stream):
+                status = 200
+                return await self._stream(request, target, answer, call)
+            status = answer.status
+            return _response(request, answer, call)
+        except ApiError as error:
+            status = error.code
+            return _refusal(error, call)
+        except StorageFailed as error:
+            status = 500
+            return _refusal(refusals.internal(error.message), call)
+        except (ConnectionError, asyncio.CancelledError):
+            status = 499
+            raise
+        except Exception:
+            log.exception("request failed", method=request.method, path=request.path)
+            return _refusal(
+                refusals.internal("the request could not be answered; the server's log has the cause"), call
+            )
+        finally:
+            self._count(request, target, status, time.perf_counter() - begin)
+
+    async def _respond(self, request: Request) -> Answer | Stream:
+        responder = self._resources if request.target.is_resource else self._pages
+        return await responder.respond(request)
+
+    def _user(self, request: web.BaseRequest) -> User:
+        transport = request.transport
+        certificate = transport.get_extra_info("peercert") if transport is not None else None
+        headers = request.headers
+        try:
+            user = self._authenticator.authenticate(certificate, headers.get("Authorization", ""))
+        except Unauthenticated as error:
+            log.info("credentials refused", reason=str(error))
+            raise refusals.unauthorized() from None
+        if not any(key.lower().startswith("impersonate-") for key in headers):
+            return user
+        wanted = Impersonation(headers)  # type: ignore[arg-type]
+        if not wanted.is_asked:
+            return user
+        if not wanted.name:
+            raise refusals.bad_request(
+                "requested impersonation of groups, uid or extra without impersonating a user: set Impersonate-User"
+            )
+        self._may_impersonate(user, wanted)
+        return wanted.user()
+
+    def _may_impersonate(self, user: User, wanted: Impersonation) -> None:
+        asked = []
+        if wanted.name.startswith(SERVICE_ACCOUNT_PREFIX) and wanted.name.count(":") == 3:
+            _, _, namespace, name = wanted.name.split(":")
+            asked.append(Attributes("impersonate", "", "serviceaccounts", "", namespace, name))
+        else:
+            asked.append(Attributes("impersonate", "", "users", name=wanted.name))
+        asked += [Attributes("impersonate", "", "groups", name=group) for group in wanted.groups]
+        if wanted.uid:
+            asked.append(Attributes("impersonate", "authentication.k8s.io", "uids", name=wanted.uid))
+        for key, values in wanted.extra.items():
+            asked += [
+                Attributes("impersonate", "authentication.k8s.io", "userextras", key, name=value) for value in values
+            ]
+        for each in asked:
+            if not self._authorizer.may(user, each):
+                raise refusals.forbidden(Resource(each.group, each.resource), each.name, refusal(user, each))
+
+    def _authorize(self, target: Target, user: User) -> None:
+        if not target.is_resource:
+            if target.path in _PUBLIC or target.path.startswith(("/livez/", "/readyz/", "/healthz/")):
+                return
+            wanted = Attributes(verb=target.verb, path=target.path)
+            if not self._authorizer.may(user, wanted):
+                raise ApiError(403, "Forbidden", f"forbidden: {refusal(user, wanted)}")
+            return
+        wanted = Attributes(
+            target.verb, target.group, target.resource, target.subresource, target.namespace, target.name
+        )
+        if not self._authorizer.may(user, wanted):
+            resource = Resource(target.group, wanted.full_resource)
+            raise refusals.forbidden(resource, target.name, refusal(user, wanted))
+
+    async def _stream(self, request: web.BaseRequest, target: Target, stream: Stream, call: Call) -> web.StreamResponse:
+        response = web.StreamResponse(headers=_headers(call))
+        response.content_type = stream.content_type
+        response.enable_chunked_encoding()
+        gauge = self._metrics.watches.labels(target.verb.upper(), target.resource)
+        gauge.inc()
+        try:
+            await response.prepare(request)
+            async with contextlib.aclosing(stream.chunks) as chunks:  # type: ignore[type-var]
+                async for chunk in chunks:
+                    await response.write(chunk)
+            with contextlib.suppress(ConnectionError):
+                await response.write_eof()
+        except ConnectionError:
+            pass  # the client went away, as watches end
+        finally:
+            gauge.dec()
+        return response
+
+    def _count(self, request: web.BaseRequest, target: Target, status: int, seconds: float) -> None:
+        verb = target.verb
+        if verb == "patch" and request.headers.get("Content-Type", "").startswith("application/apply-patch"):
+            verb = "apply"
+        scope = "resource" if target.name else "namespace" if target.namespace else "cluster"
+        self._metrics.observe(
+            verb,
+            target.group,
+            target.version,
+            target.resource,
+            target.subresource,
+            scope if target.is_resource else "",
+            status,
+            seconds,
+            dry_run="dryRun" in request.query,
+        )
+
+
+async def _read(request: web.BaseRequest) -> bytes:
+    """The body; raises 413 as soon as it is too large."""
+    length = request.content_length
+    if length is not None and length > body.LIMIT:
+        raise refusals.too_large(body.LIMIT)
+    parts, size = [], 0
+    async for part in request.content.iter_any():
+        size += len(part)
+        if size > body.LIMIT:
+            raise refusals.too_large(body.LIMIT)
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _headers(call: Call | None) -> CIMultiDict[str]:
+    headers: CIMultiDict[str] = CIMultiDict()
+    headers["Audit-Id"] = str(uuid.uuid4())
+    headers["Cache-Control"] = "no-cache, private"
+    for warning in call.warnings if call else ():
+        quoted = warning.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ")
+        headers.add("Warning", f'299 - "{quoted}"')
+    return headers
+
+
+def _response(request: web.BaseRequest, answer: Answer, call: Call | None) -> web.Response:
+    headers = _headers(call)
+    headers.update(answer.headers)
+    content = answer.body
+    accepts_gzip = "gzip" in request.headers.get("Accept-Encoding", "")
+    if headers.get("Content-Encoding") == "gzip" and not accepts_gzip:
+        content = gzip.decompress(content)
+        del headers["Content-Encoding"]
+    elif len(content) >= GZIP_FROM and accepts_gzip and "Content-Encoding" not in headers:
+        content = gzip.compress(content, 1)
+        headers["Content-Encoding"] = "gzip"
+    headers["Content-Type"] = answer.content_type
+    if request.method == "HEAD":
+        headers["Content-Length"] = str(len(content))
+        content = b""
+    return web.Response(body=content, status=answer.status, headers=headers)
+
+
+def _refusal(error: ApiError, call: Call | None) -> web.Response:
+    headers = _headers(call)
+    if not error.reason:
+        return web.Response(text=f"{error.message}\n", status=error.code, headers=headers)
+    if error.retry_after is not None:
+        headers["Retry-After"] = str(int(error.retry_after))
+    content = msgspec.json.encode(refusals.status_of(error)) + b"\n"
+    headers["Content-Type"] = "application/json"
+    return web.Response(body=content, status=error.code, headers=headers)

@@ -1,0 +1,77 @@
+"""Which form an answer takes: the Accept header against JSON, YAML, tables and metadata only.
+
+Typed Go clients ask for protobuf first and JSON second, and get JSON; only a client that takes nothing else gets a 406.
+https://kubernetes.io/docs/reference/using-api/api-concepts/#alternate-representations-of-resources
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from functools import lru_cache
+
+from msgspec import Struct
+
+from trueup.embedded.api.refusals import not_acceptable
+
+JSON = "application/json"
+YAML = "application/yaml"
+SERVED = (JSON, YAML, "application/vnd.kubernetes.protobuf")
+META_GROUP = "meta.k8s.io"
+
+
+class View(StrEnum):
+    """What of an object is shown."""
+
+    FULL = ""
+    TABLE = "Table"
+    METADATA = "PartialObjectMetadata"
+    METADATA_LIST = "PartialObjectMetadataList"
+
+
+class Form(Struct, frozen=True):
+    """A chosen representation. `version` is the meta.k8s.io version of a transformed view."""
+
+    media_type: str = JSON
+    view: View = View.FULL
+    version: str = "v1"
+
+    @property
+    def is_metadata(self) -> bool:
+        return self.view in (View.METADATA, View.METADATA_LIST)
+
+
+DEFAULT = Form()
+
+
+@lru_cache(maxsize=512)
+def choose(accept: str, *, transforms: bool = True) -> Form:
+    """The best form for an Accept header; `transforms` tells whether tables and metadata views exist here. Raises 406."""
+    if not accept.strip():
+        return DEFAULT
+    for media_type, parameters in _preferences(accept):
+        if media_type in ("*/*", "application/*"):
+            media_type = JSON
+        if media_type not in (JSON, YAML):
+            continue
+        if (wanted := parameters.get("as", "")) == "":
+            return Form(media_type)
+        known = wanted in (View.TABLE, View.METADATA, View.METADATA_LIST)
+        if transforms and known and parameters.get("g") == META_GROUP and parameters.get("v") in ("v1", "v1beta1"):
+            return Form(media_type, View(wanted), parameters["v"])
+    raise not_acceptable(SERVED)
+
+
+def _preferences(accept: str) -> list[tuple[str, dict[str, str]]]:
+    """Media types with parameters, by falling quality; equals keep their order."""
+    clauses = []
+    for clause in accept.split(","):
+        media_type, *rest = (part.strip() for part in clause.split(";"))
+        parameters = {key.strip(): value.strip().strip('"') for key, _, value in (part.partition("=") for part in rest)}
+        try:
+            quality = float(parameters.get("q", "1"))
+        except ValueError:
+            quality = 0.0
+        if media_type and quality > 0:
+            clauses.append((quality, media_type.lower(), parameters))
+    clauses.sort(key=lambda each: -each[0])
+    return [(media_type, parameters) for _, media_type, parameters in clauses]

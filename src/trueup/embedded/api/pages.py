@@ -1,0 +1,138 @@
+"""Paths that are no resources: discovery, versions, OpenAPI, health, metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from trueup.embedded.api import forms, negotiation, refusals
+from trueup.embedded.api.discovery import AGGREGATED, Discovery
+from trueup.embedded.api.http import Answer, Request, Responder
+from trueup.embedded.api.metrics import CONTENT_TYPE, Metrics
+from trueup.embedded.api.openapi import OpenApi
+from trueup.embedded.auth.tokens import ISSUER, Tokens
+
+_GZIPPED = {"Content-Encoding": "gzip"}
+_HEALTH = ("/healthz", "/livez", "/readyz")
+
+
+class Pages(Responder):
+    """Answers GETs of paths that name no resource. `is_ready` says what `/readyz` says."""
+
+    def __init__(
+        self,
+        discovery: Discovery,
+        openapi: OpenApi,
+        metrics: Metrics,
+        tokens: Tokens,
+        version: dict[str, Any],
+        is_ready: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self._discovery = discovery
+        self._openapi = openapi
+        self._metrics = metrics
+        self._tokens = tokens
+        self._version = version
+        self._is_ready = is_ready
+
+    async def respond(self, request: Request) -> Answer:
+        path = request.target.path.rstrip("/")
+        if request.method not in ("GET", "HEAD"):
+            raise refusals.page_not_found() if path not in ("/api", "/apis") else refusals.method_not_allowed()
+        if path.startswith(_HEALTH):
+            return self._health(path)
+        match path:
+            case "/api" | "/apis":
+                return self._groups(path, request)
+            case "/version":
+                return self._json(self._version)
+            case "/metrics":
+                return Answer(self._metrics.text(), content_type=CONTENT_TYPE)
+            case "/openapi/v2":
+                return self._v2(request)
+            case "/openapi/v3":
+                return self._json(self._openapi.index())
+            case "/.well-known/openid-configuration":
+                return self._json(self._issuer(request))
+            case "/openid/v1/jwks":
+                return Answer(self._json(self._tokens.public_keys()).body, content_type="application/jwk-set+json")
+            case "":
+                return self._json({"paths": self._paths()})
+        if path.startswith("/openapi/v3/"):
+            return self._v3(path.removeprefix("/openapi/v3/"))
+        return self._resources(path.strip("/").split("/"))
+
+    def _json(self, value: Any) -> Answer:
+        return Answer(forms.encode(value, negotiation.DEFAULT))
+
+    def _health(self, path: str) -> Answer:
+        if path.startswith("/readyz") and not self._is_ready():
+            return Answer(
+                b"[-]startup failed: reason withheld\nreadyz check failed\n", 500, "text/plain; charset=utf-8"
+            )
+        return Answer(b"ok", content_type="text/plain; charset=utf-8")
+
+    def _groups(self, path: str, request: Request) -> Answer:
+        for version in ("v2", "v2beta1"):
+            wanted = f"g={AGGREGATED};v={version};as=APIGroupDiscoveryList"
+            first = request.accept.split(",")[0] if version == "v2beta1" else request.accept
+            if wanted in first.replace(" ", ""):
+                content, tag = self._discovery.aggregated(path, version)
+                media = f"application/json;{wanted}"
+                headers = {"ETag": tag, "Vary": "Accept"}
+                if request.headers.get("If-None-Match") == tag:
+                    return Answer(b"", 304, media, headers)
+                return Answer(content, content_type=media, headers=headers)
+        if path == "/api":
+            return self._json(self._discovery.core_versions(request.host))
+        return self._json(self._discovery.groups())
+
+    def _resources(self, parts: list[str]) -> Answer:
+        found = None
+        match parts:
+            case ["api", version]:
+                found = self._discovery.resources("", version)
+            case ["apis", group]:
+                found = self._discovery.group(group)
+            case ["apis", group, version]:
+                found = self._discovery.resources(group, version)
+        if found is None:
+            raise refusals.page_not_found()
+        return self._json(found)
+
+    def _v2(self, request: Request) -> Answer:
+        accepts = request.accept
+        if accepts and "json" not in accepts and "*/*" not in accepts:
+            raise refusals.not_acceptable(("application/json",))
+        return Answer(self._openapi.v2(), headers=_GZIPPED)
+
+    def _v3(self, path: str) -> Answer:
+        document = self._openapi.document(path)
+        if document is None:
+            raise refusals.page_not_found()
+        return Answer(document, headers=_GZIPPED)
+
+    def _issuer(self, request: Request) -> dict[str, Any]:
+        return {
+            "issuer": ISSUER,
+            "jwks_uri": f"https://{request.host}/openid/v1/jwks",
+            "response_types_supported": ["id_token"],
+            "subject_types_supported": ["public"],
+            "id_token_signing_alg_values_supported": ["ES256"],
+        }
+
+    def _paths(self) -> list[str]:
+        groups = [group["name"] for group in self._discovery.groups()["groups"]]
+        fixed = [
+            "/api",
+            "/api/v1",
+            "/apis",
+            "/healthz",
+            "/livez",
+            "/metrics",
+            "/openapi/v2",
+            "/openapi/v3",
+            "/readyz",
+            "/version",
+        ]
+        return sorted(fixed + [f"/apis/{group}" for group in groups])

@@ -1,0 +1,166 @@
+"""The API's refusals: `ApiError`s with the real server's codes, reasons and messages, and their `metav1.Status` form.
+
+Wording follows apimachinery's `api/errors` and `util/validation/field`, so that clients and people recognise it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from trueup.embedded.storage.keys import Resource
+from trueup.model.apierror import ApiError, Cause
+from trueup.model.manifest import Manifest
+from trueup.model.refs import GroupKind
+
+
+class FieldProblem(Struct, frozen=True):
+    """One field's error: `reason` is a cause type (FieldValueInvalid, ...), `message` the text after the path."""
+
+    path: str
+    reason: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message}"
+
+
+def go_value(value: Any) -> str:
+    """A value as the messages quote it: strings in quotes, everything else as JSON."""
+    return msgspec.json.encode(value).decode()
+
+
+def invalid_value(path: str, value: Any, detail: str) -> FieldProblem:
+    return FieldProblem(path, "FieldValueInvalid", f"Invalid value: {go_value(value)}: {detail}")
+
+
+def required(path: str, detail: str = "") -> FieldProblem:
+    return FieldProblem(path, "FieldValueRequired", f"Required value: {detail}" if detail else "Required value")
+
+
+def forbidden_field(path: str, detail: str) -> FieldProblem:
+    return FieldProblem(path, "FieldValueForbidden", f"Forbidden: {detail}")
+
+
+def duplicate(path: str, value: Any) -> FieldProblem:
+    return FieldProblem(path, "FieldValueDuplicate", f"Duplicate value: {go_value(value)}")
+
+
+def not_supported(path: str, value: Any, supported: Iterable[str]) -> FieldProblem:
+    choices = ", ".join(go_value(choice) for choice in supported)
+    return FieldProblem(
+        path, "FieldValueNotSupported", f"Unsupported value: {go_value(value)}: supported values: {choices}"
+    )
+
+
+def too_long(path: str, limit: int) -> FieldProblem:
+    return FieldProblem(path, "FieldValueTooLong", f"Too long: may not be more than {limit} bytes")
+
+
+def not_found(resource: Resource, name: str) -> ApiError:
+    return ApiError(404, "NotFound", f'{resource} "{name}" not found', details=_details(resource, name))
+
+
+def already_exists(resource: Resource, name: str) -> ApiError:
+    return ApiError(409, "AlreadyExists", f'{resource} "{name}" already exists', details=_details(resource, name))
+
+
+def conflict(resource: Resource, name: str, detail: str) -> ApiError:
+    message = f'Operation cannot be fulfilled on {resource} "{name}": {detail}'
+    return ApiError(409, "Conflict", message, details=_details(resource, name))
+
+
+MODIFIED = "the object has been modified; please apply your changes to the latest version and try again"
+
+
+def invalid(kind: GroupKind, name: str, problems: Sequence[FieldProblem]) -> ApiError:
+    """422 with every field's problem as a cause."""
+    texts = list(dict.fromkeys(str(problem) for problem in problems))
+    said = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
+    return ApiError(
+        422,
+        "Invalid",
+        f'{kind} "{name}" is invalid: {said}',
+        causes=tuple(Cause(problem.reason, problem.message, problem.path) for problem in problems),
+        details={"name": name, "group": kind.group, "kind": kind.kind},
+    )
+
+
+def forbidden(resource: Resource, name: str, detail: str, causes: tuple[Cause, ...] = ()) -> ApiError:
+    subject = f'{resource} "{name}" is forbidden' if name else f"{resource} is forbidden"
+    return ApiError(403, "Forbidden", f"{subject}: {detail}", causes=causes, details=_details(resource, name))
+
+
+def bad_request(message: str) -> ApiError:
+    return ApiError(400, "BadRequest", message)
+
+
+def unauthorized() -> ApiError:
+    return ApiError(401, "Unauthorized", "Unauthorized")
+
+
+def method_not_allowed() -> ApiError:
+    return ApiError(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
+
+
+def not_acceptable(served: Iterable[str]) -> ApiError:
+    return ApiError(406, "NotAcceptable", f"only the following media types are accepted: {', '.join(served)}")
+
+
+def unsupported_media_type(served: Iterable[str]) -> ApiError:
+    message = f"the body of the request was in an unknown format - accepted media types include: {', '.join(served)}"
+    return ApiError(415, "UnsupportedMediaType", message)
+
+
+def too_large(limit: int) -> ApiError:
+    return ApiError(413, "RequestEntityTooLarge", f"Request entity too large: limit is {limit}")
+
+
+def expired(message: str) -> ApiError:
+    return ApiError(410, "Expired", message)
+
+
+def internal(message: str) -> ApiError:
+    return ApiError(500, "InternalError", f"Internal error occurred: {message}")
+
+
+def page_not_found() -> ApiError:
+    """A path that nothing serves; the real server answers it in plain text."""
+    return ApiError(404, "", "404 page not found")
+
+
+def _details(resource: Resource, name: str) -> dict[str, Any]:
+    return {"name": name, "group": resource.group, "kind": resource.name}
+
+
+def status_of(error: ApiError) -> Manifest:
+    """The error as the wire carries it."""
+    details = {key: value for key, value in error.details.items() if value}
+    if error.causes:
+        details["causes"] = [
+            {key: value for key, value in (("reason", c.reason), ("message", c.message), ("field", c.field)) if value}
+            for c in error.causes
+        ]
+    if error.retry_after is not None:
+        details["retryAfterSeconds"] = int(error.retry_after)
+    status: Manifest = {
+        "kind": "Status",
+        "apiVersion": "v1",
+        "metadata": {},
+        "status": "Failure",
+        "message": error.message,
+        "reason": error.reason,
+    }
+    if details:
+        status["details"] = details
+    status["code"] = error.code
+    return status
+
+
+def success(resource: Resource, name: str, uid: str) -> Manifest:
+    """What a completed delete answers."""
+    details = {key: value for key, value in (*_details(resource, name).items(), ("uid", uid)) if value}
+    return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}

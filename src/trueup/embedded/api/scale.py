@@ -1,0 +1,88 @@
+"""The scale subresource: a Scale object read from, and its replicas written into, any kind that can be scaled.
+
+https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/ (Scale) and the CRDs' `subresources.scale` paths.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from trueup.embedded.api import refusals
+from trueup.embedded.api.kinds import Kind, ScalePaths
+from trueup.model.manifest import Manifest, metadata_of
+from trueup.model.refs import GroupKind
+
+_BUILTIN = ScalePaths(".spec.replicas", ".status.replicas")
+
+
+def scale_of(kind: Kind, manifest: Manifest) -> Manifest:
+    """The `autoscaling/v1` Scale of an object."""
+    paths = kind.scale or _BUILTIN
+    meta = metadata_of(manifest)
+    shown = {
+        key: meta[key] for key in ("name", "namespace", "uid", "resourceVersion", "creationTimestamp") if key in meta
+    }
+    status: dict[str, Any] = {"replicas": _integer(_at(manifest, paths.status_replicas)) or 0}
+    if selector := _selector(kind, manifest, paths):
+        status["selector"] = selector
+    replicas = _integer(_at(manifest, paths.spec_replicas))
+    spec = {} if not replicas and not kind.is_custom else {"replicas": replicas or 0}
+    return {"kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": shown, "spec": spec, "status": status}
+
+
+def scaled(kind: Kind, live: Manifest, scale: Manifest) -> Manifest:
+    """The object with the replicas of a Scale. Changes `live`; raises 422 for a number that is none or negative."""
+    replicas = (scale.get("spec") or {}).get("replicas", 0)
+    if replicas is None:
+        replicas = 0
+    name = str(metadata_of(live).get("name"))
+    if isinstance(replicas, bool) or not isinstance(replicas, int):
+        raise refusals.bad_request(
+            'Scale in version "v1" cannot be handled as a Scale: json: cannot unmarshal '
+            "into Go struct field ScaleSpec.spec.replicas of type int32"
+        )
+    if replicas < 0:
+        problem = refusals.invalid_value("spec.replicas", replicas, "must be greater than or equal to 0")
+        raise refusals.invalid(GroupKind("autoscaling", "Scale"), name, [problem])
+    steps = (kind.scale or _BUILTIN).spec_replicas.strip(".").split(".")
+    place = live
+    for step in steps[:-1]:
+        place = place.setdefault(step, {})
+    place[steps[-1]] = replicas
+    return live
+
+
+def _selector(kind: Kind, manifest: Manifest, paths: ScalePaths) -> str:
+    if kind.scale is not None:
+        found = _at(manifest, paths.label_selector) if paths.label_selector else None
+        return found if isinstance(found, str) else ""
+    selector = _at(manifest, ".spec.selector")
+    if kind.plural == "replicationcontrollers":
+        selector = {"matchLabels": selector}
+    return selector_text(selector) if isinstance(selector, dict) else ""
+
+
+def selector_text(selector: Mapping[str, Any]) -> str:
+    """A LabelSelector in the form of query parameters: `app=web,tier in (a,b)`."""
+    terms = [(key, f"{key}={value}") for key, value in (selector.get("matchLabels") or {}).items()]
+    for each in selector.get("matchExpressions") or ():
+        key, values = each.get("key", ""), ",".join(sorted(each.get("values") or ()))
+        text = {
+            "In": f"{key} in ({values})",
+            "NotIn": f"{key} notin ({values})",
+            "Exists": key,
+            "DoesNotExist": f"!{key}",
+        }.get(each.get("operator", ""), key)
+        terms.append((key, text))
+    return ",".join(text for _, text in sorted(terms))
+
+
+def _at(manifest: Any, path: str) -> Any:
+    for step in filter(None, path.split(".")):
+        manifest = manifest.get(step) if isinstance(manifest, dict) else None
+    return manifest
+
+
+def _integer(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

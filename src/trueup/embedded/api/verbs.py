@@ -1,0 +1,288 @@
+"""The verbs on resources: from a request's target to the operation, and from its result to the answer."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import msgspec
+
+from trueup.embedded.api import body, deletion, forms, metadata, negotiation, options, patching, reads, refusals, scale
+from trueup.embedded.api.deletion import Deletion
+from trueup.embedded.api.fields import Fields
+from trueup.embedded.api.http import Answer, Request, Responder, Stream
+from trueup.embedded.api.kinds import Kind, Registry
+from trueup.embedded.api.negotiation import Form
+from trueup.embedded.api.options import FieldValidation, WriteOptions
+from trueup.embedded.api.patching import Patches
+from trueup.embedded.api.reviews import KINDS as REVIEWS
+from trueup.embedded.api.reviews import Reviews
+from trueup.embedded.api.subresources import Subresources
+from trueup.embedded.api.watching import WatchStream
+from trueup.embedded.api.writes import Mutation, Outcome, Writes, utc_now
+from trueup.embedded.storage.store import Store
+from trueup.model.manifest import Manifest, metadata_of
+
+_WRITTEN_BY_PARENT = ("status", "finalize", "approval", "resize", "ephemeralcontainers")
+_decode = msgspec.json.Decoder(dict).decode
+
+
+class Verbs(Responder):
+    """Answers requests for resources."""
+
+    def __init__(
+        self,
+        store: Store,
+        registry: Registry,
+        writes: Writes,
+        removal: Deletion,
+        fields: Fields,
+        reviews: Reviews,
+        subresources: Subresources,
+    ) -> None:
+        self._store = store
+        self._registry = registry
+        self._writes = writes
+        self._removal = removal
+        self._fields = fields
+        self._reviews = reviews
+        self._subresources = subresources
+        self._patches = Patches(writes, fields, lambda: metadata.timestamp(utc_now()))
+        self._watches: dict[WatchStream, Kind] = {}
+        registry.on_removed(self._end_watches)
+
+    async def respond(self, request: Request) -> Answer | Stream:
+        target = request.target
+        kind = self._registry.find(target.group, target.version, target.resource)
+        if kind is None or (target.namespace and not kind.namespaced and target.resource != "namespaces"):
+            raise refusals.page_not_found()
+        if kind.deprecation:
+            request.call.warn(kind.deprecation)
+        if target.subresource:
+            return await self._subresource(kind, request)
+        if target.verb not in kind.verbs and not (target.verb == "update" and "update" in kind.verbs):
+            raise refusals.method_not_allowed()
+        if kind.namespaced and not target.namespace and target.verb not in ("list", "watch"):
+            raise refusals.method_not_allowed() if not target.name else refusals.page_not_found()
+        verb: Callable[[Kind, Request], Awaitable[Answer | Stream]] = getattr(self, f"_{target.verb}")
+        return await verb(kind, request)
+
+    def stop(self) -> None:
+        """Ends every watch."""
+        for stream in list(self._watches):
+            stream.stop()
+
+    def _end_watches(self, removed: Kind) -> None:
+        for stream, kind in list(self._watches.items()):
+            if kind is removed:
+                stream.stop()
+
+    # Reading.
+
+    async def _get(self, kind: Kind, request: Request) -> Answer:
+        form = negotiation.choose(request.accept)
+        record = reads.get(self._store, kind, self._namespace(kind, request), request.target.name)
+        if form == negotiation.DEFAULT:
+            return Answer(forms.object_json(kind, record) + b"\n")
+        return self._object(kind, kind.from_storage(record.manifest), form, request)
+
+    async def _list(self, kind: Kind, request: Request) -> Answer:
+        form = negotiation.choose(request.accept)
+        asked = options.list_options(request.query, watching=False)
+        chosen = reads.selection(kind, self._namespace(kind, request), asked)
+        page = reads.page(self._store, kind, chosen, asked)
+        meta: dict[str, Any] = {"resourceVersion": str(page.resource_version)}
+        if page.continue_:
+            meta["continue"] = page.continue_
+        if page.remaining is not None:
+            meta["remainingItemCount"] = page.remaining
+        content = forms.list_json(kind, page.records, meta, form, _include(request))
+        return Answer(content, content_type=form.media_type)
+
+    async def _watch(self, kind: Kind, request: Request) -> Stream:
+        form = negotiation.choose(request.accept)
+        asked = options.list_options(request.query, watching=True)
+        name = request.target.name if not asked.field_selector else ""
+        chosen = reads.selection(kind, self._namespace(kind, request), asked, name)
+        stream = WatchStream(self._store, kind, chosen, asked, form, _include(request))
+        return Stream(self._followed(kind, stream))
+
+    async def _followed(self, kind: Kind, stream: WatchStream) -> AsyncIterator[bytes]:
+        self._watches[stream] = kind
+        try:
+            async for lines in stream.lines():
+                yield lines
+        finally:
+            del self._watches[stream]
+
+    # Writing.
+
+    async def _create(self, kind: Kind, request: Request) -> Answer:
+        if request.target.name:
+            raise refusals.method_not_allowed()
+        asked = options.write_options(request.query, "CreateOptions")
+        manifest = self._body(request, asked)
+        if kind.name in REVIEWS:
+            answer = self._reviews.answer(kind, request.target.namespace, manifest, request.call)
+            return Answer(forms.encode(answer, negotiation.DEFAULT), 201)
+        outcome = await self._writes.create(kind, request.target.namespace, manifest, asked, request.call)
+        return self._written(kind, outcome, request)
+
+    async def _update(self, kind: Kind, request: Request, subresource: str = "") -> Answer:
+        asked = options.write_options(request.query, "UpdateOptions")
+        outcome = await self._writes.update(
+            kind,
+            self._namespace(kind, request),
+            request.target.name,
+            self._body(request, asked),
+            asked,
+            request.call,
+            subresource,
+        )
+        return self._written(kind, outcome, request)
+
+    async def _patch(self, kind: Kind, request: Request, subresource: str = "") -> Answer:
+        asked, patch = self._read_patch(kind, request)
+        mutation = self._patches.mutation(kind, request.target.name, patch, asked, request.call, subresource)
+        outcome = await self._changed(kind, request, mutation, asked, subresource)
+        return self._written(kind, outcome, request)
+
+    async def _delete(self, kind: Kind, request: Request) -> Answer:
+        asked = self._delete_options(request)
+        target = request.target
+        deleted = await self._removal.delete(kind, self._namespace(kind, request), target.name, asked, request.call)
+        meta = metadata_of(deleted.manifest)
+        if not deletion.answers_object(kind, deleted):
+            status = refusals.success(kind.resource, str(meta["name"]), str(meta.get("uid", "")))
+            return Answer(forms.encode(status, negotiation.DEFAULT))
+        code = 202 if not deleted.gone and asked.propagation is options.Propagation.FOREGROUND else 200
+        form = negotiation.choose(request.accept)
+        return self._object(kind, deleted.manifest, form, request, code)
+
+    async def _deletecollection(self, kind: Kind, request: Request) -> Answer:
+        asked = self._delete_options(request)
+        listed = options.list_options(request.query, watching=False)
+        chosen = reads.selection(kind, self._namespace(kind, request), listed)
+        page = reads.page(self._store, kind, chosen, listed)
+        for record in page.records:
+            try:
+                await self._removal.delete(kind, *record.key, asked, request.call)
+            except refusals.ApiError as error:
+                if not error.is_not_found:
+                    raise
+        meta = {"resourceVersion": str(self._store.resource_version)}
+        form = negotiation.choose(request.accept)
+        return Answer(forms.list_json(kind, page.records, meta, form, _include(request)), content_type=form.media_type)
+
+    # Subresources.
+
+    async def _subresource(self, kind: Kind, request: Request) -> Answer | Stream:
+        target = request.target
+        known = kind.subresources.get(target.subresource)
+        if known is None or not target.name:
+            raise refusals.page_not_found()
+        if target.verb not in known.verbs:
+            raise refusals.method_not_allowed()
+        if target.subresource == "scale":
+            return await self._scale(kind, request)
+        if target.subresource in _WRITTEN_BY_PARENT:
+            if target.verb == "get":
+                return await self._get(kind, request)
+            verb = self._update if target.verb == "update" else self._patch
+            return await verb(kind, request, target.subresource)
+        return await self._subresources.respond(kind, request)
+
+    async def _scale(self, kind: Kind, request: Request) -> Answer:
+        name, namespace = request.target.name, self._namespace(kind, request)
+        if request.target.verb == "get":
+            record = reads.get(self._store, kind, namespace, name)
+            return Answer(forms.encode(scale.scale_of(kind, kind.from_storage(record.manifest)), negotiation.DEFAULT))
+        if request.target.verb == "update":
+            asked = options.write_options(request.query, "UpdateOptions")
+            sent = self._body(request, asked)
+            mutation = self._scaling(kind, name, lambda _: sent, asked, request)
+        else:
+            scale_kind = self._subresources.scale_kind(kind)
+            asked, patch = self._read_patch(scale_kind, request)
+            if patch.is_apply:
+                mutation = self._scaling(kind, name, lambda _: patch.value, asked, request)
+            else:
+                mutation = self._scaling(
+                    kind, name, lambda live: self._patches.patched(scale_kind, live, patch), asked, request
+                )
+        outcome = await self._changed(kind, request, mutation, asked, "scale")
+        return Answer(forms.encode(scale.scale_of(kind, outcome.manifest), negotiation.DEFAULT))
+
+    def _scaling(
+        self, kind: Kind, name: str, wanted_scale: Callable[[Manifest], Manifest], asked: WriteOptions, request: Request
+    ) -> Mutation:
+        def mutation(live: Manifest | None) -> Manifest:
+            if live is None:
+                raise refusals.not_found(kind.resource, name)
+            before: Manifest = _decode(msgspec.json.encode(live))
+            wanted = wanted_scale(scale.scale_of(kind, before))
+            changed = scale.scaled(kind, live, wanted)
+            sent = wanted.get("metadata") or {}
+            changed["metadata"] = dict(changed["metadata"])
+            if sent.get("resourceVersion"):
+                changed["metadata"]["resourceVersion"] = sent["resourceVersion"]
+            manager = request.call.manager(asked.field_manager)
+            return self._fields.track(kind, before, changed, manager, "scale", metadata.timestamp(utc_now()))
+
+        return mutation
+
+    # Common parts.
+
+    async def _changed(
+        self, kind: Kind, request: Request, mutation: Mutation, asked: WriteOptions, subresource: str
+    ) -> Outcome:
+        return await self._writes.change(
+            kind,
+            self._namespace(kind, request),
+            request.target.name,
+            mutation,
+            asked,
+            request.call,
+            "" if subresource == "scale" else subresource,
+        )
+
+    def _read_patch(self, kind: Kind, request: Request) -> tuple[WriteOptions, patching.Patch]:
+        applying = body.media_type_of(request.content_type) == patching.PatchType.APPLY
+        asked = options.write_options(request.query, "PatchOptions", applying=applying)
+        patch = patching.read_patch(kind, request.body, request.content_type, find_duplicates=_wants_duplicates(asked))
+        return asked, patch
+
+    def _namespace(self, kind: Kind, request: Request) -> str:
+        return request.target.namespace if kind.namespaced else ""
+
+    def _body(self, request: Request, asked: WriteOptions) -> Manifest:
+        if not request.body:
+            raise refusals.bad_request("EOF: the request has no body")
+        read = body.decode_object(request.body, request.content_type, find_duplicates=_wants_duplicates(asked))
+        request.call.duplicates = read.duplicates
+        return read.manifest
+
+    def _delete_options(self, request: Request) -> options.DeleteOptions:
+        if not request.body:
+            return options.delete_options(request.query, None)
+        read = body.decode_object(request.body, request.content_type, find_duplicates=False)
+        return options.delete_options(request.query, read.manifest)
+
+    def _written(self, kind: Kind, outcome: Outcome, request: Request) -> Answer:
+        code = 201 if outcome.created else 200
+        form = negotiation.choose(request.accept)
+        if form == negotiation.DEFAULT and outcome.record is not None:
+            return Answer(forms.object_json(kind, outcome.record) + b"\n", code)
+        return self._object(kind, outcome.manifest, form, request, code)
+
+    def _object(self, kind: Kind, manifest: Manifest, form: Form, request: Request, code: int = 200) -> Answer:
+        shown = forms.single(kind, manifest, form, _include(request))
+        return Answer(forms.encode(shown, form), code, form.media_type)
+
+
+def _wants_duplicates(asked: WriteOptions) -> bool:
+    return asked.field_validation is not FieldValidation.IGNORE
+
+
+def _include(request: Request) -> str:
+    return request.query.get("includeObject", "Metadata") or "Metadata"

@@ -1,0 +1,320 @@
+"""Creates, updates and patches: the one path that every change of an object takes, whoever asks for it.
+
+decode (by the caller) → schema → defaults → managed fields → admission → preparation → validation → store. Between reading
+the latest state and staging the new one nothing awaits, except where webhooks are called: then a state that moved
+meanwhile begins the attempt again, or is the client's Conflict. Deleting is `api.deletion`; reading `api.reads`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, TypeAlias
+
+import msgspec
+
+from trueup.embedded.api import metadata, refusals, rules
+from trueup.embedded.api.admission import Admission, Operation, Review
+from trueup.embedded.api.call import Call
+from trueup.embedded.api.fields import Fields
+from trueup.embedded.api.kinds import Kind
+from trueup.embedded.api.options import WriteOptions
+from trueup.embedded.api.refusals import FieldProblem
+from trueup.embedded.storage.record import Record
+from trueup.embedded.storage.store import Store
+from trueup.model.manifest import Manifest
+
+Clock: TypeAlias = Callable[[], datetime]
+Mutation: TypeAlias = Callable[[Manifest | None], Manifest]
+"""From the live object in the request's version (None: there is none) to the wanted one, managed fields included."""
+
+ATTEMPTS = 5
+_decode = msgspec.json.Decoder(dict).decode
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Outcome:
+    """What a write answers: the object in the request's version, and whether it is new."""
+
+    __slots__ = ("created", "manifest", "record")
+
+    def __init__(self, manifest: Manifest, *, created: bool, record: Record | None) -> None:
+        self.manifest = manifest
+        self.created = created
+        self.record = record
+
+
+class Writes:
+    """Changes objects of any kind. Manifests handed in are the callee's to change."""
+
+    def __init__(self, store: Store, fields: Fields, admission: Admission, clock: Clock = utc_now) -> None:
+        self._store = store
+        self._fields = fields
+        self._admission = admission
+        self._clock = clock
+
+    async def create(
+        self, kind: Kind, namespace: str, manifest: Manifest, options: WriteOptions, call: Call
+    ) -> Outcome:
+        """Raises ApiError: AlreadyExists, Invalid, Forbidden, NotFound (of the namespace), ..."""
+        self._address(kind, namespace, "", manifest)
+        self._fields.check(kind, manifest, options.field_validation, call)
+        manifest = self._fields.default(kind, manifest)
+        self._reset_status(kind, manifest, None)
+        manifest = self._fields.track(kind, None, manifest, call.manager(options.field_manager), "", self._now())
+        return await self._insert(kind, namespace, manifest, options, call)
+
+    async def update(
+        self,
+        kind: Kind,
+        namespace: str,
+        name: str,
+        manifest: Manifest,
+        options: WriteOptions,
+        call: Call,
+        subresource: str = "",
+        *,
+        unconditional: bool = False,
+    ) -> Outcome:
+        """Replaces an object or one subresource of it. `unconditional` lets a custom object go without a version."""
+        self._address(kind, namespace, name, manifest)
+        self._fields.check(kind, manifest, options.field_validation, call)
+        manifest = self._fields.default(kind, manifest)
+        asked = str(manifest["metadata"].get("resourceVersion") or "")
+        if self._store.latest(kind.storage, namespace, name) is None:
+            if not rules.of(kind.storage).creates_on_update or asked:
+                raise refusals.not_found(kind.resource, name)
+            return await self.create(kind, namespace, manifest, options, call)
+        if not asked and kind.is_custom and not unconditional:
+            problem = refusals.invalid_value("metadata.resourceVersion", 0, "must be specified for an update")
+            raise refusals.invalid(kind.group_kind, name, [problem])
+        manager = call.manager(options.field_manager)
+        sent = msgspec.json.encode(manifest)
+
+        def mutation(live: Manifest | None) -> Manifest:
+            if live is None:
+                raise refusals.not_found(kind.resource, name)
+            wanted: Manifest = _decode(sent)
+            self.isolate(kind, wanted, live, subresource)
+            return self._fields.track(kind, live, wanted, manager, subresource, self._now())
+
+        return await self.change(kind, namespace, name, mutation, options, call, subresource)
+
+    async def change(
+        self,
+        kind: Kind,
+        namespace: str,
+        name: str,
+        mutation: Mutation,
+        options: WriteOptions,
+        call: Call,
+        subresource: str = "",
+    ) -> Outcome:
+        """Applies `mutation` to the latest state until nothing came between. It may be called several times."""
+        for _ in range(ATTEMPTS):
+            record = self._store.latest(kind.storage, namespace, name)
+            if record is None:
+                wanted = mutation(None)
+                self._address(kind, namespace, name, wanted)
+                self._reset_status(kind, wanted, None)
+                return await self._insert(kind, namespace, wanted, options, call)
+            # The mutation gets a copy of its own, so that whatever it shares with its result may be changed further.
+            wanted = mutation(kind.from_storage(_decode(record.json)))
+            self._address(kind, namespace, name, wanted)
+            self._match_versions(kind, record, wanted)
+            outcome = await self._replace(kind, record, wanted, options, call, subresource)
+            if outcome is not None:
+                return outcome
+        raise refusals.conflict(kind.resource, name, refusals.MODIFIED)
+
+    def isolate(self, kind: Kind, wanted: Manifest, live: Manifest, subresource: str) -> None:
+        """Takes over from `live` what this request must not touch: status from the main resource, all else from status."""
+        metadata.keep_for_update_except_version(wanted, live)
+        if subresource:
+            _keep_all_but(kind, subresource, wanted, live)
+        else:
+            self._reset_status(kind, wanted, live)
+
+    def _reset_status(self, kind: Kind, wanted: Manifest, live: Manifest | None) -> None:
+        if not kind.has_status or not rules.of(kind.storage).resets_status:
+            return
+        if live is not None and "status" in live:
+            wanted["status"] = live["status"]
+        else:
+            wanted.pop("status", None)
+
+    def _address(self, kind: Kind, namespace: str, name: str, manifest: Manifest) -> None:
+        """Checks that the body is of the kind and place that the URL names, and fills in what it leaves out."""
+        for field, want in (("apiVersion", kind.api_version), ("kind", kind.name)):
+            have = manifest.setdefault(field, want)
+            if have != want:
+                raise _wrong_kind(kind, field, have)
+        meta = manifest.get("metadata")
+        if meta is None:
+            meta = manifest["metadata"] = {}
+        if not isinstance(meta, dict):
+            raise refusals.bad_request(f"{kind.name} has a metadata that is no object")
+        if kind.namespaced:
+            if (given := meta.get("namespace")) and given != namespace:
+                raise refusals.bad_request(
+                    "the namespace of the provided object does not match the namespace sent on the request"
+                )
+            meta["namespace"] = namespace
+        if name and meta.setdefault("name", name) != name:
+            raise refusals.bad_request(
+                f"the name of the object ({meta['name']}) does not match the name on the URL ({name})"
+            )
+
+    def _match_versions(self, kind: Kind, record: Record, wanted: Manifest) -> None:
+        """Optimistic locking: a resourceVersion or uid that was sent must be the live one."""
+        meta = wanted["metadata"]
+        if (uid := meta.get("uid")) and uid != record.uid:
+            detail = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {record.uid}"
+            raise refusals.conflict(kind.resource, record.key.name, detail)
+        if (version := meta.get("resourceVersion")) and str(version) not in ("0", str(record.resource_version)):
+            raise refusals.conflict(kind.resource, record.key.name, refusals.MODIFIED)
+
+    async def _insert(
+        self, kind: Kind, namespace: str, manifest: Manifest, options: WriteOptions, call: Call
+    ) -> Outcome:
+        particular = rules.of(kind.storage)
+        if manifest["metadata"].get("resourceVersion"):
+            raise refusals.bad_request("resourceVersion should not be set on objects to be created")
+        metadata.fill_for_create(kind, manifest, self._clock())
+        review = Review(Operation.CREATE, kind, namespace, call, manifest, None, dry_run=options.dry_run)
+        manifest = await self._admission.mutate(review)
+        stored = kind.to_storage(manifest)
+        particular.prepare_create(stored)
+        if particular.counts_generation or kind.is_custom:
+            stored["metadata"]["generation"] = 1
+        problems = metadata.problems_of(kind, stored) + self._fields.problems(kind, stored)
+        if not problems:
+            problems = particular.validate(stored)
+        self._refuse(kind, stored, problems)
+        await self._admission.validate(review.with_object(kind.from_storage(stored)))
+        name = stored["metadata"]["name"]
+        if self._store.latest(kind.storage, namespace, name) is not None:
+            raise refusals.already_exists(kind.resource, name)
+        self._admission.reserve(kind, stored, None, dry_run=options.dry_run)
+        if options.dry_run:
+            return Outcome(kind.from_storage(stored), created=True, record=None)
+        record = self._store.put(kind.storage, stored)
+        await self._store.committed()
+        return Outcome(kind.from_storage(record.manifest), created=True, record=record)
+
+    async def _replace(
+        self,
+        kind: Kind,
+        record: Record,
+        wanted: Manifest,
+        options: WriteOptions,
+        call: Call,
+        subresource: str,
+    ) -> Outcome | None:
+        """None when the object changed while webhooks were asked."""
+        particular, old = rules.of(kind.storage), record.manifest
+        live = kind.from_storage(old)
+        problems = metadata.update_problems_of(wanted, live)
+        metadata.keep_for_update(wanted, live)
+        review = Review(
+            Operation.UPDATE, kind, record.key.namespace, call, wanted, live, subresource, dry_run=options.dry_run
+        )
+        wanted = await self._admission.mutate(review)
+        stored = kind.to_storage(wanted)
+        if not subresource:
+            particular.prepare_update(stored, old)
+            _count_generation(kind, stored, old, counts=particular.counts_generation)
+        problems += self._fields.problems(kind, stored, old)
+        if not problems and not subresource:
+            problems = particular.validate_update(stored, old) + particular.validate(stored)
+        self._refuse(kind, stored, problems)
+        await self._admission.validate(review.with_object(kind.from_storage(stored)))
+        if self._store.latest(kind.storage, *record.key) is not record:
+            return None
+        stored["metadata"]["resourceVersion"] = str(record.resource_version)
+        if _is_same(stored, old):
+            await self._store.committed()
+            return Outcome(live, created=False, record=record)
+        self._admission.reserve(kind, stored, old, dry_run=options.dry_run)
+        if options.dry_run:
+            return Outcome(kind.from_storage(stored), created=False, record=None)
+        if _is_finished(stored):
+            gone = self._store.remove(record, stored)
+            await self._store.committed()
+            return Outcome(kind.from_storage(gone.manifest), created=False, record=None)
+        new = self._store.put(kind.storage, stored)
+        await self._store.committed()
+        return Outcome(kind.from_storage(new.manifest), created=False, record=new)
+
+    def _refuse(self, kind: Kind, manifest: Manifest, problems: list[FieldProblem]) -> None:
+        if problems:
+            meta = manifest["metadata"]
+            raise refusals.invalid(kind.group_kind, meta.get("name") or meta.get("generateName") or "", problems)
+
+    def _now(self) -> str:
+        return metadata.timestamp(self._clock())
+
+
+def _wrong_kind(kind: Kind, field: str, have: Any) -> Exception:
+    if field == "apiVersion":
+        return refusals.bad_request(
+            f"the API version in the data ({have}) does not match the expected API version ({kind.api_version})"
+        )
+    return refusals.bad_request(f"the object provided is unrecognized: its kind is {have}, not {kind.name}")
+
+
+def _keep_all_but(kind: Kind, subresource: str, wanted: Manifest, live: Manifest) -> None:
+    """A status write brings status alone; `finalize` brings a namespace's finalizers, `approval` a request's conditions."""
+    field = "spec" if subresource in ("finalize", "resize", "ephemeralcontainers") else "status"
+    kept = rules.of(kind.storage).status_keeps
+    meta = dict(live["metadata"])
+    for name in ("managedFields", "resourceVersion", "uid", *kept):
+        if name in wanted["metadata"]:
+            meta[name] = wanted["metadata"][name]
+    brought = wanted.get(field)
+    for name in list(wanted):
+        if name not in live:
+            del wanted[name]
+    wanted.update({name: value for name, value in live.items() if name != field})
+    wanted["metadata"] = meta
+    if brought is not None:
+        wanted[field] = brought
+    else:
+        wanted.pop(field, None)
+
+
+def _count_generation(kind: Kind, new: Manifest, old: Manifest, *, counts: bool) -> None:
+    if not counts and not kind.is_custom:
+        return
+    aside = {"metadata", "status"} if kind.has_status or not kind.is_custom else {"metadata"}
+    before, after = ({k: v for k, v in each.items() if k not in aside} for each in (old, new))
+    if before != after:
+        new["metadata"]["generation"] = (old["metadata"].get("generation") or 0) + 1
+
+
+def _is_finished(manifest: Manifest) -> bool:
+    """Whether a delete that was waiting for finalizers can happen now."""
+    meta = manifest["metadata"]
+    if not meta.get("deletionTimestamp") or meta.get("finalizers") or meta.get("deletionGracePeriodSeconds"):
+        return False
+    return manifest["kind"] != "Namespace" or not (manifest.get("spec") or {}).get("finalizers")
+
+
+def _is_same(new: Manifest, old: Manifest) -> bool:
+    """Whether nothing changed but the times at which managers wrote: such a write is none."""
+    if new == old:
+        return True
+    if new.keys() != old.keys():
+        return False
+    if any(new[key] != old[key] for key in new if key != "metadata"):
+        return False
+    fresh, before = dict(new["metadata"]), dict(old["metadata"])
+    owners, owners_before = fresh.pop("managedFields", None), before.pop("managedFields", None)
+    return fresh == before and _without_times(owners) == _without_times(owners_before)
+
+
+def _without_times(owners: Any) -> Any:
+    return [{key: value for key, value in owner.items() if key != "time"} for owner in owners or ()]
