@@ -9,20 +9,42 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import cast
 
 import pygit2
+from msgspec import Struct
 from pygit2.enums import FileMode, ObjectType
 
 from trueup.model.errors import InvalidInput
 from trueup.model.snapshot import Entry, EntryType
 from trueup.sources.giterrors import MirrorCorrupt
 
+pygit2.settings.owner_validation = False  # a volume's files may belong to another user; we open only our own folders
+
 _CACHED_TREES = 20_000
 _FORBIDDEN = frozenset({"", ".", "..", ".git"})
 SUBMODULE_ID_PREFIX = "commit:"
 """Marks the id of a directory that is a submodule's place: a commit of another repository, not a tree of this one."""
+
+
+class CommitFacts(Struct, frozen=True):
+    """Who made a commit, when, and why. Times carry the zone that Git recorded. `signed` says only that there is a signature."""
+
+    commit: str
+    author: str
+    email: str
+    authored: datetime
+    committer: str
+    committed: datetime
+    message: str
+    parents: tuple[str, ...]
+    signed: bool
+
+    @property
+    def subject(self) -> str:
+        return self.message.strip().partition("\n")[0]
 
 
 class ObjectReader:
@@ -59,6 +81,24 @@ class ObjectReader:
             try:
                 found = self._repository[pygit2.Oid(hex=commit)].peel(ObjectType.TREE)
                 return str(found.id)
+            except (KeyError, pygit2.GitError, ValueError) as error:
+                raise self._corrupt(f"commit {commit}: {error}") from error
+
+    def facts(self, commit: str) -> CommitFacts:
+        with self._lock:
+            try:
+                found = self._repository[pygit2.Oid(hex=commit)].peel(ObjectType.COMMIT)
+                return CommitFacts(
+                    commit=commit,
+                    author=found.author.name,
+                    email=found.author.email,
+                    authored=_time(found.author),
+                    committer=found.committer.name,
+                    committed=_time(found.committer),
+                    message=found.raw_message.decode("utf-8", "replace"),
+                    parents=_parents(found.read_raw()),
+                    signed=found.gpg_signature[0] is not None,
+                )
             except (KeyError, pygit2.GitError, ValueError) as error:
                 raise self._corrupt(f"commit {commit}: {error}") from error
 
@@ -112,3 +152,13 @@ class ObjectReader:
         return MirrorCorrupt(
             f"our mirror of {self._label} is damaged ({detail})", hint="nothing: it is rebuilt at the next fetch"
         )
+
+
+def _time(signature: pygit2.Signature) -> datetime:
+    return datetime.fromtimestamp(signature.time, timezone(timedelta(minutes=signature.offset)))
+
+
+def _parents(raw: bytes) -> tuple[str, ...]:
+    """As the commit itself names them: where history was cut, libgit2 says that there are none."""
+    header = raw.partition(b"\n\n")[0].split(b"\n")
+    return tuple(line[7:].decode("ascii") for line in header if line.startswith(b"parent "))

@@ -36,6 +36,7 @@ class GitSnapshot:
         revision: Revision,
         *,
         url: str,
+        ref: str = "",
         view: View = WHOLE,
         mounts: Mapping[str, GitSnapshot] | None = None,
         on_release: Callable[[], None] = lambda: None,
@@ -46,6 +47,8 @@ class GitSnapshot:
         self._mount_parents = {parent for path in self._mounts for parent in _parents(path)}
         self._on_release: Callable[[], None] | None = on_release
         self.url = url
+        self.ref = ref or revision.digest
+        """What the remote was asked for: a full ref name, HEAD, or the commit itself."""
         self.view = view
         self.tree_id = reader.tree_of(revision.digest)
         self._id = self._content_id()

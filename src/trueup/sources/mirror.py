@@ -63,6 +63,10 @@ class Mirror:
         """None before the first `prepare`, and while the mirror waits to be made anew."""
         return None if self._corrupt else self._reader
 
+    async def has(self, commit: str) -> bool:
+        reader = self.reader
+        return reader is not None and await asyncio.to_thread(reader.has, commit)
+
     def mark_corrupt(self) -> None:
         self._corrupt = True
 

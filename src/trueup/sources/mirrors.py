@@ -1,8 +1,6 @@
-"""Git sources as Snapshots: resolve a reference, fetch only when it moved, share one mirror per URL.
+"""Git sources as Snapshots: one shared mirror per URL, submodules and sparse views put together, garbage collected.
 
-Sharing a mirror is not sharing the right to read it: a revision is given to a resource only when its own credentials
-listed it, reached it from what they listed, or had it served. Equal polls and fetches (URL and credentials) are merged.
-When to poll is the controllers' to say.
+How a reference becomes a commit is `resolver`'s. When to poll is the controllers' to say.
 """
 
 from __future__ import annotations
@@ -10,38 +8,29 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-import tempfile
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 
-import pygit2
-
-from trueup.model.app import GitSource
-from trueup.model.errors import RefNotFound
-from trueup.model.revision import Revision, git_revision
+from trueup.model.app import GitReference, GitSource
+from trueup.model.errors import InvalidInput
+from trueup.model.revision import Revision
+from trueup.model.snapshot import EntryType
 from trueup.sources.credentials import GitCredentials
 from trueup.sources.gitcommand import Access, Git
-from trueup.sources.giterrors import CommitNotServed, MirrorCorrupt, RemoteRefMissing
-from trueup.sources.gitsnapshot import GitSnapshot
+from trueup.sources.giterrors import MirrorCorrupt
+from trueup.sources.gitobjects import SUBMODULE_ID_PREFIX, CommitFacts
+from trueup.sources.gitsnapshot import GitSnapshot, View
 from trueup.sources.giturl import GitUrl, parse_git_url
-from trueup.sources.inflight import InFlight
-from trueup.sources.listing import (
-    HEADS,
-    TAGS,
-    Listing,
-    Scope,
-    Target,
-    check_reference,
-    choose,
-    direct_target,
-    parse_listing,
-    scope_of,
-)
+from trueup.sources.history import commits_between, describe
+from trueup.sources.listing import check_reference
 from trueup.sources.mirror import Mirror
+from trueup.sources.resolver import Resolved, Resolver
+from trueup.sources.submodules import DEEPEST, Submodule, may_share_credentials, parse_gitmodules, submodule_url
 
 _ANONYMOUS = "anonymous"
-_ATTEMPTS = 3  # a ref may move, or a mirror turn out damaged, between two steps
+_ATTEMPTS = 3  # a mirror may turn out damaged, or lose a commit to a collection, between two steps
+_REMEMBERED = timedelta(hours=1)
 
 
 class GitMirrors:
@@ -65,11 +54,7 @@ class GitMirrors:
         self._mirrors: dict[str, Mirror] = {}
         self._key: bytes | None = None
         self._contacted: dict[str, GitUrl] = {}
-        self._listings: dict[tuple[str, str, Scope], tuple[float, Listing]] = {}
-        self._arrived: dict[tuple[str, str, str], tuple[float, str]] = {}
-        self._abbreviated: dict[tuple[str, str, str], str] = {}
-        self._polls: InFlight[Listing] = InFlight()
-        self._fetches: InFlight[str] = InFlight()
+        self._resolver = Resolver(self.git, root)
 
     async def fetch(
         self,
@@ -87,15 +72,18 @@ class GitMirrors:
         asking again. Raises SourceError and its kinds, or InvalidInput.
         """
         check_reference(source.reference)
+        view = view_of(source)
         access = await self._access(source, credentials)
         mirror = self._mirror(access.url)
+        ours = known.commit if known is not None and known.url == access.url.text else ""
         for attempt in range(_ATTEMPTS):
             try:
-                revision = await self._resolve(mirror, access, source, known, max_age)
-                if known is not None and self._is_current(known, mirror, revision):
+                found = await self._resolver.resolve(mirror, access, source.reference, known=ours, max_age=max_age)
+                same_place = known is not None and ours and known.view == view and known.reader is mirror.reader
+                if known is not None and same_place and known.revision == found.revision:
                     return known
-                if await mirror.keep(revision.digest, access.who):
-                    return await self._snapshot(mirror, revision)
+                if await mirror.keep(found.revision.digest, access.who):
+                    return await self._snapshot(mirror, access, found, view)
             except MirrorCorrupt:
                 mirror.mark_corrupt()
                 if attempt == _ATTEMPTS - 1:
@@ -105,25 +93,55 @@ class GitMirrors:
             f"our mirror of {access.url} loses commits while it is used", hint="check the state folder's disk"
         )
 
-    def _is_current(self, known: GitSnapshot, mirror: Mirror, revision: Revision) -> bool:
-        return known.revision == revision and known.reader is mirror.reader and known.url == str(mirror.url)
-
     async def reopen(
         self, source: GitSource, credentials: GitCredentials | None, revision: Revision
     ) -> GitSnapshot | None:
-        """A revision that these credentials were given before, without any network; None when it is not here (any more)."""
+        """A revision that these credentials were given before, without any network for its own repository.
+
+        None when it is not here (any more). After a restart this is what the first `fetch` needs as `known`.
+        """
         access = await self._access(source, credentials)
         mirror = self._mirror(access.url)
-        if not mirror.granted(revision.digest, access.who):
+        if not await asyncio.to_thread(mirror.granted, revision.digest, access.who):
             return None
-        async with mirror.fetching:
-            await mirror.prepare()
+        if mirror.reader is None:
+            async with mirror.fetching:
+                await mirror.prepare()
         if not await mirror.keep(revision.digest, access.who):
             return None
-        return await self._snapshot(mirror, revision)
+        return await self._snapshot(mirror, access, Resolved(revision, revision.digest), view_of(source))
+
+    async def describe(self, snapshot: GitSnapshot) -> CommitFacts:
+        """Author, date, message and whether there is a signature; no network."""
+        return await describe(snapshot)
+
+    async def commits_between(
+        self,
+        source: GitSource,
+        credentials: GitCredentials | None,
+        before: str,
+        after: GitSnapshot,
+        *,
+        limit: int = 100,
+    ) -> tuple[CommitFacts, ...]:
+        """The commits that `after` has and the commit `before` has not, newest first; fetches history as far as needed."""
+        access = await self._access(source, credentials)
+        return await commits_between(self.git, self._mirror(access.url), access, before, after, limit=limit)
+
+    async def deepen(
+        self, source: GitSource, credentials: GitCredentials | None, snapshot: GitSnapshot, commits: int
+    ) -> None:
+        """Fetches that many more commits of history behind what the mirror has."""
+        access = await self._access(source, credentials)
+        mirror = self._mirror(access.url)
+        async with mirror.fetching:
+            await mirror.prepare()
+            if mirror.is_shallow:
+                await mirror.deepen(access, snapshot.ref, commits)
 
     async def collect(self) -> None:
-        """Removes what no snapshot in use needs. After a start, call it only once all sources were resolved again."""
+        """Removes what no snapshot in use needs. After a start, call it only once all sources were opened again."""
+        self._resolver.forget(older_than=_REMEMBERED)
         for mirror in list(self._mirrors.values()):
             await mirror.collect()
 
@@ -139,170 +157,119 @@ class GitMirrors:
             credentials = GitCredentials(username=url.user, password=url.password)
         if self._key is None:
             self._key = await asyncio.to_thread(_load_key, self._root)
-        who = credentials.fingerprint(self._key) if credentials is not None and credentials.parts else _ANONYMOUS
+        return await self._access_as(url, credentials, source.timeout)
+
+    async def _access_as(self, url: GitUrl, credentials: GitCredentials | None, deadline: timedelta) -> Access:
+        credentials = credentials if credentials is not None and credentials.parts else None
+        assert self._key is not None
+        who = credentials.fingerprint(self._key) if credentials is not None else _ANONYMOUS
         contacted = url if credentials is None else await self._contacted_by(url)
-        return Access(url=url, contacted=contacted, credentials=credentials, who=who, deadline=source.timeout)
+        return Access(url=url, contacted=contacted, credentials=credentials, who=who, deadline=deadline)
 
     async def _contacted_by(self, url: GitUrl) -> GitUrl:
         """Where git will really go: a credential must be bound to that host, and to no other."""
         if url.text not in self._contacted:
-            found = await self.git.run(["ls-remote", "--get-url", url.text], directory=self._root)
-            self._contacted[url.text] = parse_git_url(found.decode().strip(), allow_local=True)
+            mirror = self._mirror(url)
+            async with mirror.fetching:
+                await mirror.prepare()
+            found = await self.git.run(["ls-remote", "--get-url", url.text], directory=mirror.directory)
+            try:
+                self._contacted[url.text] = parse_git_url(found.decode().strip(), allow_local=True)
+            except InvalidInput:
+                self._contacted[url.text] = url  # the operator's rule leads to a plain path: no host to bind to
         return self._contacted[url.text]
 
-    async def _snapshot(self, mirror: Mirror, revision: Revision) -> GitSnapshot:
-        reader = mirror.reader
-        commit = revision.digest
+    async def _snapshot(
+        self, mirror: Mirror, access: Access, found: Resolved, view: View, depth: int = 0
+    ) -> GitSnapshot:
+        """The snapshot of a commit that is kept already; gives it up when that fails."""
+        commit = found.revision.digest
+        mounts: dict[str, GitSnapshot] = {}
         try:
+            reader = mirror.reader
             if reader is None:
-                raise MirrorCorrupt(f"our mirror of {mirror.url} is damaged")
-            return await asyncio.to_thread(
-                GitSnapshot,
-                reader,
-                revision,
-                url=str(mirror.url),
-                on_release=lambda: mirror.release(commit),
-            )
+                raise MirrorCorrupt(
+                    f"our mirror of {mirror.url} is damaged", hint="nothing: it is rebuilt at the next fetch"
+                )
+
+            def build() -> GitSnapshot:
+                return GitSnapshot(
+                    reader,
+                    found.revision,
+                    url=access.url.text,
+                    ref=found.ref,
+                    view=view,
+                    mounts=mounts,
+                    on_release=lambda: mirror.release(commit),
+                )
+
+            plain = await asyncio.to_thread(build)
+            await asyncio.to_thread(_check_sparse, plain)
+            if not view.submodules:
+                return plain
+            await self._mount(mirror, access, plain, mounts, depth)
+            return await asyncio.to_thread(build) if mounts else plain
         except BaseException:
             mirror.release(commit)
+            for mounted in mounts.values():
+                mounted.release()
             raise
 
-    async def _resolve(
-        self, mirror: Mirror, access: Access, source: GitSource, known: GitSnapshot | None, max_age: timedelta
-    ) -> Revision:
-        """The revision, with its commit in the mirror and the right to read it proven."""
-        async with mirror.fetching:
-            await mirror.prepare()
-        reference = source.reference
-        direct = direct_target(reference)
-        if direct is not None and direct.commit:
-            return git_revision(direct.name, await self._pinned(mirror, access, direct.commit))
-        if direct is not None and await self._is_first_contact(mirror, known):
-            try:
-                return git_revision(direct.name, await self._direct(mirror, access, direct, max_age))
-            except RemoteRefMissing:
-                pass  # the listing below tells which refs exist
-        listing = await self._list(mirror, access, scope_of(reference), max_age)
-        target = choose(reference, listing, str(access.url))
-        if target.prefix:
-            return git_revision("", await self._from_history(mirror, access, listing, target.prefix))
-        if not await self._has(mirror, target.commit):
-            try:
-                commit = await self._share_fetch(mirror, access, target)
-            except RemoteRefMissing as error:
-                raise MirrorCorrupt(f"{access.url}: {target.ref} went away while it was fetched") from error
-            return git_revision(target.name, commit)
-        return git_revision(target.name, target.commit)
+    async def _mount(
+        self, mirror: Mirror, access: Access, plain: GitSnapshot, mounts: dict[str, GitSnapshot], depth: int
+    ) -> None:
+        """Fetches each submodule that the view shows, from its own mirror, at the commit that the tree names."""
+        top = await asyncio.to_thread(plain.reader.tree, plain.tree_id)
+        modules = next((entry for entry in top if entry.name == ".gitmodules"), None)
+        if modules is None or modules.type is not EntryType.FILE:
+            return
+        listed = await self.git.run(["config", f"--blob={modules.id}", "-z", "--list"], directory=mirror.directory)
+        for submodule in parse_gitmodules(listed):
+            place = await asyncio.to_thread(plain.entry, submodule.path)
+            if place is None or not place.id.startswith(SUBMODULE_ID_PREFIX):
+                continue
+            if depth >= DEEPEST:
+                raise InvalidInput(f"{access.url}: submodules are nested deeper than {DEEPEST}")
+            commit = place.id.removeprefix(SUBMODULE_ID_PREFIX)
+            mounts[submodule.path] = await self._submodule(access, submodule, commit, depth)
 
-    async def _is_first_contact(self, mirror: Mirror, known: GitSnapshot | None) -> bool:
-        return known is None or not await self._has(mirror, known.commit)
-
-    async def _has(self, mirror: Mirror, commit: str) -> bool:
-        reader = mirror.reader
-        return reader is not None and await asyncio.to_thread(reader.has, commit)
-
-    async def _direct(self, mirror: Mirror, access: Access, target: Target, max_age: timedelta) -> str:
-        """First contact: one fetch by name, which also proves that these credentials may see the ref."""
-        key = (mirror.directory.name, access.who, target.ref)
-        seen = self._arrived.get(key)
-        if seen is not None and seen[0] >= _now() - max_age.total_seconds() and await self._has(mirror, seen[1]):
-            return seen[1]
-        started = _now()
-        commit = await self._share_fetch(mirror, access, target)
-        self._arrived[key] = (started, commit)
-        return commit
-
-    async def _list(self, mirror: Mirror, access: Access, scope: Scope, max_age: timedelta) -> Listing:
-        name = mirror.directory.name
-        for wider in (scope, Scope.ALL):
-            seen = self._listings.get((name, access.who, wider))
-            if seen is not None and seen[0] >= _now() - max_age.total_seconds():
-                return seen[1]
-        if (name, access.who, Scope.ALL) in self._polls:
-            scope = Scope.ALL
-
-        async def poll() -> Listing:
-            started = _now()
-            only = [] if scope is Scope.ALL else ["--heads", "--tags"]
-            arguments = ["ls-remote", "--symref", *only, "--", access.url.text]
-            text = await self.git.run(arguments, access=access, directory=mirror.directory)
-            listing = parse_listing(text.decode("utf-8", "surrogateescape"))
-            self._listings[name, access.who, scope] = (started, listing)
-            return listing
-
-        return await self._polls.share((name, access.who, scope), poll)
-
-    async def _share_fetch(self, mirror: Mirror, access: Access, target: Target) -> str:
-        """Brings a target that these credentials may read, or whose reading is what proves that they may."""
-
-        async def fetch() -> str:
-            async with mirror.fetching:
-                await mirror.prepare()
-                if target.ref and target.commit and await self._has(mirror, target.commit):
-                    return target.commit  # listed, and somebody else's fetch brought it while we waited for our turn
-                if not target.ref and await self._has(mirror, target.commit):
-                    await self._prove(access, target.commit)
-                    return target.commit
-                depth = None if not mirror.is_empty and not mirror.is_shallow else 1
-                return await mirror.fetch(access, target.ref or target.commit, depth=depth)
-
-        return await self._fetches.share((mirror.directory.name, access.who, target.ref, target.commit), fetch)
-
-    async def _pinned(self, mirror: Mirror, access: Access, commit: str) -> str:
-        """A commit by its hash: it never changes, so a right once proven needs no network again."""
-        if mirror.granted(commit, access.who) and await self._has(mirror, commit):
-            return commit
-        try:
-            return await self._share_fetch(mirror, access, Target(name="", commit=commit))
-        except (CommitNotServed, RemoteRefMissing):
-            listing = await self._list(mirror, access, Scope.HEADS_AND_TAGS, timedelta(0))
-            return await self._from_history(mirror, access, listing, commit)
-
-    async def _prove(self, access: Access, commit: str) -> None:
-        """Has the remote serve a commit that the mirror holds already, into an empty place that is thrown away.
-
-        A fetch into the mirror would prove nothing: git asks no server for what it has.
-        """
-
-        with tempfile.TemporaryDirectory(prefix="proof-", dir=self._root) as place:
-            trial = Mirror(self.git, Path(place) / "mirror", access.url)
-            async with trial.fetching:
-                await trial.prepare()
-                await trial.fetch(access, commit, depth=1)
-
-    async def _from_history(self, mirror: Mirror, access: Access, listing: Listing, prefix: str) -> str:
-        """The one commit that starts with `prefix` among all that the listed branches and tags lead to."""
-        key = (mirror.directory.name, access.who, prefix)
-        if (known := self._abbreviated.get(key)) is not None and await self._has(mirror, known):
-            return known
-        tips = {commit for commit in listing.refs.values() if commit.startswith(prefix)}
-        if len(tips) == 1 and await self._has(mirror, next(iter(tips))):
-            return tips.pop()
-        refs = [ref for ref in listing.refs if ref.startswith((HEADS, TAGS))]
-
-        async def fetch() -> str:
-            async with mirror.fetching:
-                await mirror.prepare()
-                commits = await mirror.fetch_history(access, refs) if refs else []
-            found = [commit for commit in commits if commit.startswith(prefix)]
-            if not found:
-                raise RefNotFound(
-                    f"{access.url}: no branch or tag leads to a commit {prefix}",
-                    hint="check the hash, or name a branch or tag",
-                )
-            if len(found) > 1:
-                raise RefNotFound(
-                    f"{access.url}: {prefix} is the beginning of {len(found)} commits", hint="write more digits"
-                )
-            return found[0]
-
-        commit = await self._fetches.share(("history", *key), fetch)
-        self._abbreviated[key] = commit
-        return commit
+    async def _submodule(self, access: Access, submodule: Submodule, commit: str, depth: int) -> GitSnapshot:
+        url = submodule_url(access.url, submodule, allow_local=self._allow_local)
+        credentials = access.credentials if may_share_credentials(access.url, url) else None
+        child = await self._access_as(url, credentials, access.deadline)
+        mirror = self._mirror(url)
+        found = await self._resolver.resolve(mirror, child, GitReference(commit=commit))
+        if not await mirror.keep(commit, child.who):
+            raise MirrorCorrupt(
+                f"our mirror of {url} lost a commit while it was used", hint="nothing: the next try follows by itself"
+            )
+        return await self._snapshot(mirror, child, found, View(submodules=True), depth + 1)
 
 
-def _now() -> float:
-    return asyncio.get_running_loop().time()
+def view_of(source: GitSource) -> View:
+    """What of the tree the source shows. Raises InvalidInput for a path that leads outside."""
+    paths = set()
+    for text in source.sparse_checkout:
+        parts = [part for part in text.split("/") if part not in ("", ".")]
+        if ".." in parts:
+            raise InvalidInput(f"{text!r} leads outside of the repository", field="sparseCheckout")
+        if not parts:
+            return View(submodules=source.recurse_submodules)
+        paths.add("/".join(parts))
+    return View(tuple(sorted(paths)), source.recurse_submodules)
+
+
+def _check_sparse(snapshot: GitSnapshot) -> None:
+    for path in snapshot.view.sparse:
+        entry = snapshot.entry(path)
+        if entry is None or entry.type is not EntryType.DIRECTORY:
+            top = snapshot.reader.tree(snapshot.tree_id)
+            names = ", ".join(entry.name for entry in top[:20] if entry.type is EntryType.DIRECTORY)
+            raise InvalidInput(
+                f"{snapshot.url}: there is no directory {path!r} at {snapshot.revision.short}",
+                hint=f"directories at the top: {names}" if names else "",
+                field="sparseCheckout",
+            )
 
 
 def _load_key(root: Path) -> bytes:
@@ -315,6 +282,3 @@ def _load_key(root: Path) -> bytes:
     except FileExistsError:
         pass
     return path.read_bytes()
-
-
-pygit2.settings.owner_validation = False  # a volume's files may belong to another user; we open only our own folders

@@ -87,7 +87,7 @@ class Comparator(Struct, frozen=True):
             case "" | "=":
                 return version == own if self.given == 3 else self._tilde(version)
             case "!=":
-                return version != own if self.given == 3 else not self._same_given(version)
+                return version != own if self.given in (0, 3) else not self._same_given(version)
             case ">":
                 return version > own if self.given == 3 else self._after_given(version)
             case "<":
@@ -95,7 +95,8 @@ class Comparator(Struct, frozen=True):
             case ">=" | "=>":
                 return version >= own
             case "<=" | "=<":
-                return version <= own if self.given == 3 else version.numbers[: self.given] <= own.numbers[: self.given]
+                kept = self.given or 2  # the library takes `<=*` for `<=0.0.x`
+                return version <= own if self.given == 3 else version.numbers[:kept] <= own.numbers[:kept]
             case "~" | "~>":
                 return self._tilde(version)
             case _:
@@ -124,8 +125,6 @@ class Comparator(Struct, frozen=True):
         if version < self.version:
             return False
         own = self.version.numbers
-        if self.given == 0:
-            return version.major == 0
         if own[0] > 0 or self.given == 1:
             return version.major == own[0]
         if own[1] > 0 or self.given == 2:

@@ -9,6 +9,8 @@ import ssl
 import sys
 from pathlib import Path
 
+import structlog
+
 from trueup.embedded.gitserver.access import Guard, Right, User
 from trueup.embedded.gitserver.push import PushEvent
 from trueup.embedded.gitserver.server import GitServer
@@ -16,6 +18,7 @@ from trueup.embedded.gitserver.service import Limits
 
 
 def main(arguments: list[str] | None = None) -> None:
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # stdout is for whoever started us
     asyncio.run(_serve(_parser().parse_args(arguments)))
 
 
