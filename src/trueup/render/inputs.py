@@ -58,6 +58,7 @@ class Recorder:
         self._ignoring = ignoring
         self._seen: set[Input] = set()
         self._at: dict[str, tuple[At, _Notes]] = {}
+        self._dead_ends: dict[str, _Notes] = {}
         self._entries: dict[str, tuple[Entry | None, _Notes]] = {}
         self._ignore_files: dict[str, tuple[tuple[Pattern, ...], _Notes]] = {}
         self._patterns: dict[str, tuple[tuple[Pattern, ...], _Notes]] = {}
@@ -73,7 +74,11 @@ class Recorder:
 
     def look(self, path: str) -> At:
         """What stands at a path. Raises BuildFailed when it leads outside the root or round in circles."""
-        at, notes = self._found(path)
+        try:
+            at, notes = self._found(path)
+        except BuildFailed:
+            self._seen |= self._dead_ends[path]
+            raise
         self._seen |= notes
         if at.entry is not None:
             self._seen.add(_as_it_stands(at.path, at.entry))
@@ -98,13 +103,18 @@ class Recorder:
 
     def _found(self, path: str) -> tuple[At, _Notes]:
         if (known := self._at.get(path)) is None:
-            known = self._at[path] = self._resolve(path)
+            notes: set[Input] = set()
+            try:
+                at = self._resolve(path, notes)
+            except BuildFailed:
+                self._dead_ends[path] = frozenset(notes)
+                raise
+            known = self._at[path] = at, frozenset(notes)
         return known
 
-    def _resolve(self, path: str) -> tuple[At, _Notes]:
+    def _resolve(self, path: str, notes: set[Input]) -> At:
         todo = [name for name in reversed(path.split("/")) if name]
         here: list[str] = []
-        notes: set[Input] = set()
         links = 0
         while todo:
             name = todo.pop()
@@ -119,7 +129,7 @@ class Recorder:
             entry, looks = self._entry(at)
             notes |= looks
             if entry is None:
-                return At("/".join((at, *reversed(todo))), None), frozenset(notes)
+                return At("/".join((at, *reversed(todo))), None)
             if entry.type is EntryType.SYMLINK:
                 links += 1
                 notes.add(Input(InputKind.SYMLINK, at, entry.id))
@@ -127,11 +137,12 @@ class Recorder:
                 continue
             if entry.type is EntryType.FILE and todo:
                 notes.add(Input(InputKind.FILE, at, entry.id))
-                return At("/".join((at, *reversed(todo))), None), frozenset(notes)
+                return At("/".join((at, *reversed(todo))), None)
             here.append(name)
         final = "/".join(here)
         entry, looks = self._entry(final)
-        return At(final, entry), frozenset(notes | looks)
+        notes |= looks
+        return At(final, entry)
 
     def _target(self, at: str, path: str, links: int) -> str:
         if links > _MAX_LINKS:
