@@ -1,7 +1,6 @@
 """Request bodies: read with a limit, decoded by content type, with what a strict reader would complain about.
 
-JSON and YAML are read; Kubernetes' protobuf is refused with 415. A YAML body goes through the same JSON
-reader, as the real server does.
+JSON, YAML and Kubernetes' protobuf are read. A YAML body goes through the same JSON reader, as the real server does.
 """
 
 from __future__ import annotations
@@ -15,11 +14,12 @@ import yaml
 from msgspec import Struct
 
 from trueup.embedded.api.negotiation import JSON, YAML
+from trueup.embedded.api.protobuf import decode as protobuf
 from trueup.embedded.api.refusals import bad_request, unsupported_media_type
 from trueup.model.manifest import Manifest
 
 LIMIT = 3 * 1024 * 1024
-ACCEPTED = (JSON, YAML)
+ACCEPTED = (JSON, YAML, protobuf.MEDIA_TYPE)
 
 _decode = msgspec.json.Decoder().decode
 
@@ -50,6 +50,8 @@ def decode_object(raw: bytes, content_type: str, *, find_duplicates: bool) -> Bo
     media_type = media_type_of(content_type)
     if media_type not in ACCEPTED:
         raise unsupported_media_type(ACCEPTED)
+    if media_type == protobuf.MEDIA_TYPE:
+        return Body(_from_protobuf(raw))
     value = decode_any(raw, media_type)
     if not isinstance(value, dict):
         raise bad_request(
@@ -57,6 +59,13 @@ def decode_object(raw: bytes, content_type: str, *, find_duplicates: bool) -> Bo
         )
     duplicates = duplicate_keys(raw) if find_duplicates and media_type == JSON else ()
     return Body(value, duplicates)
+
+
+def _from_protobuf(raw: bytes) -> Manifest:
+    try:
+        return protobuf.decode(raw)
+    except ValueError as error:
+        raise bad_request(f"the protobuf body cannot be read: {error}") from error
 
 
 def _json_type(value: Any) -> str:

@@ -1,0 +1,1 @@
+"""Kubernetes' protobuf: request bodies of typed Go clients, read with descriptors that `tools.protodata` makes."""

@@ -1,0 +1,287 @@
+"""From Kubernetes' protobuf to the manifest that the same object is in JSON.
+
+What Go's JSON leaves out (zero values of fields that are no pointers) is left out here too. Types with a JSON form of their
+own (times, quantities, int-or-string, raw extensions) have a reader each.
+https://github.com/kubernetes/apimachinery/blob/master/pkg/runtime/serializer/protobuf/protobuf.go
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import struct
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from importlib import resources
+from typing import Any, TypeAlias
+
+import msgspec
+from msgspec import Struct
+
+from trueup.embedded.api.protobuf.wire import Malformed, fields, signed
+from trueup.embedded.schema import BuiltinSchemas
+from trueup.model.manifest import Manifest
+from trueup.model.refs import split_api_version
+
+MEDIA_TYPE = "application/vnd.kubernetes.protobuf"
+MAGIC = b"k8s\x00"
+_META = "k8s.io.apimachinery.pkg.apis.meta.v1"
+_EXTENSIONS = "k8s.io.apiextensions_apiserver.pkg.apis.apiextensions.v1"
+_DEPTH = 100
+_ELSEWHERE = {  # kinds whose schema stands in another group's document
+    ("policy/v1", "Eviction"): "k8s.io.api.policy.v1.Eviction",
+    ("autoscaling/v1", "Scale"): "k8s.io.api.autoscaling.v1.Scale",
+    ("authentication.k8s.io/v1", "TokenRequest"): "k8s.io.api.authentication.v1.TokenRequest",
+}
+_NOTHING: Any = object()
+
+
+class _Field(Struct, frozen=True, array_like=True):
+    name: str
+    type: str
+    flags: str
+
+
+_Message: TypeAlias = Mapping[int, _Field]
+
+
+@cache
+def _messages() -> dict[str, dict[int, _Field]]:
+    packed = resources.files("trueup.embedded.api.protobuf").joinpath("messages.json.gz").read_bytes()
+    return msgspec.json.decode(gzip.decompress(packed), type=dict[str, dict[int, _Field]])
+
+
+@cache
+def _schemas() -> BuiltinSchemas:
+    return BuiltinSchemas.load()
+
+
+def decode(body: bytes) -> Manifest:
+    """The object of an enveloped body; raises ValueError, which says what is wrong."""
+    if not body.startswith(MAGIC):
+        raise Malformed("the body does not begin with the bytes of Kubernetes' protobuf")
+    api_version = kind = ""
+    raw = b""
+    for number, value in fields(body[len(MAGIC) :]):
+        if number == 1 and isinstance(value, bytes):
+            names = dict(fields(value))
+            api_version, kind = _text(names.get(1, b"")), _text(names.get(2, b""))
+        elif number == 2 and isinstance(value, bytes):
+            raw = value
+    if (message := message_of(api_version, kind)) is None:
+        raise Malformed(f'no kind "{kind}" is registered for version "{api_version}"')
+    return {"kind": kind, "apiVersion": api_version} | _object(message, raw, 0)
+
+
+def message_of(api_version: str, kind: str) -> str | None:
+    """The message's full name: `k8s.io.api.apps.v1.Deployment`."""
+    if (found := _ELSEWHERE.get((api_version, kind))) is None:
+        group, version = split_api_version(api_version)
+        node = _schemas().node(group, version, kind)
+        if node is None:
+            return None
+        found = node.name.removeprefix("io.").replace("-", "_")
+        found = found if found.startswith("k8s.io.") else f"k8s.io.{found.removeprefix('k8s.')}"
+    return found if found in _messages() else None
+
+
+def _object(message: str, raw: bytes, depth: int) -> dict[str, Any]:
+    """A message as an object. Fields with zero values are there only where the Go field is a pointer."""
+    if depth > _DEPTH:
+        raise Malformed("the object is nested too deeply")
+    found: dict[str, Any] = {}
+    known = _messages()[message]
+    for number, value in fields(raw):
+        field = known.get(number)
+        if field is None:
+            continue
+        if "m" in field.flags:
+            key, item = _entry(field, value, depth)
+            found.setdefault(field.name, {})[key] = item
+        elif "r" in field.flags:
+            made = _value(field.type, value, depth)
+            found.setdefault(field.name, []).append({} if made is _NOTHING else made)
+        elif "i" in field.flags:
+            found |= _value(field.type, value, depth)
+        else:
+            made = _value(field.type, value, depth)
+            if made is not _NOTHING and ("p" in field.flags or _is_something(made)):
+                found[field.name] = made
+    return found
+
+
+def _is_something(value: Any) -> bool:
+    return bool(value) or (isinstance(value, str) and value != "")
+
+
+def _entry(field: _Field, raw: int | bytes, depth: int) -> tuple[Any, Any]:
+    if not isinstance(raw, bytes):
+        raise Malformed(f"{field.name} is no map")
+    key_type, _, value_type = field.type.partition(",")
+    pair = dict(fields(raw))
+    key = _value(key_type, pair.get(1, b""), depth)
+    if 2 in pair:
+        value = _value(value_type, pair[2], depth)
+    else:
+        value = {"string": "", "bytes": "", "bool": False}.get(value_type, 0 if "int" in value_type else {})
+    return key, value
+
+
+def _value(type_: str, raw: int | bytes, depth: int) -> Any:
+    reader = _SCALARS.get(type_)
+    if reader is not None:
+        return reader(raw)
+    if not isinstance(raw, bytes):
+        raise Malformed(f"a number stands where {type_} is expected")
+    special = _SPECIAL.get(type_)
+    return special(raw, depth) if special else _object(type_, raw, depth + 1)
+
+
+def _text(raw: int | bytes) -> str:
+    if not isinstance(raw, bytes):
+        raise Malformed("a number stands where text is expected")
+    return raw.decode()
+
+
+def _number(bits: int) -> Callable[[int | bytes], int]:
+    def read(raw: int | bytes) -> int:
+        if not isinstance(raw, int):
+            raise Malformed("text stands where a number is expected")
+        return signed(raw, bits)
+
+    return read
+
+
+def _real(form: str) -> Callable[[int | bytes], float]:
+    def read(raw: int | bytes) -> float:
+        if not isinstance(raw, bytes) or len(raw) != struct.calcsize(form):
+            raise Malformed("a real number has the wrong size")
+        return float(struct.unpack(form, raw)[0])
+
+    return read
+
+
+def _base64(raw: int | bytes) -> str:
+    if not isinstance(raw, bytes):
+        raise Malformed("a number stands where bytes are expected")
+    return base64.b64encode(raw).decode()
+
+
+_SCALARS: dict[str, Callable[[int | bytes], Any]] = {
+    "string": _text,
+    "bytes": _base64,
+    "bool": lambda raw: bool(raw),
+    "int32": _number(32),
+    "int64": _number(64),
+    "uint32": lambda raw: raw,
+    "uint64": lambda raw: raw,
+    "double": _real("<d"),
+    "float": _real("<f"),
+}
+
+
+def _parts(raw: bytes) -> dict[int, Any]:
+    return dict(fields(raw))
+
+
+def _moment(raw: bytes) -> datetime | None:
+    parts = _parts(raw)
+    if not parts:
+        return None
+    seconds = signed(parts.get(1, 0), 64)
+    if seconds <= -62135596800:  # Go's zero time
+        return None
+    return datetime.fromtimestamp(0, UTC) + timedelta(seconds=seconds, microseconds=signed(parts.get(2, 0), 32) // 1000)
+
+
+def _time(raw: bytes, _: int) -> Any:
+    moment = _moment(raw)
+    return _NOTHING if moment is None else moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _micro_time(raw: bytes, _: int) -> Any:
+    moment = _moment(raw)
+    return _NOTHING if moment is None else moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _duration(raw: bytes, _: int) -> str:
+    return f"{signed(_parts(raw).get(1, 0), 64) / 1e9:g}s"
+
+
+def _quantity(raw: bytes, _: int) -> str:
+    return _text(_parts(raw).get(1, b"")) or "0"
+
+
+def _int_or_string(raw: bytes, _: int) -> int | str:
+    parts = _parts(raw)
+    return _text(parts.get(3, b"")) if parts.get(1, 0) else signed(parts.get(2, 0), 32)
+
+
+def _json(raw: bytes, _: int) -> Any:
+    inner = _parts(raw).get(1, b"")
+    if not inner:
+        return _NOTHING
+    if inner.startswith(MAGIC):
+        return decode(inner)
+    return msgspec.json.decode(inner)
+
+
+def _items(item: str) -> Callable[[bytes, int], list[Any]]:
+    def read(raw: bytes, depth: int) -> list[Any]:
+        return [_value(item, value, depth) for number, value in fields(raw) if number == 1]
+
+    return read
+
+
+def _schema_or(raw: bytes, depth: int) -> Any:
+    """JSONSchemaPropsOrBool: a schema, or whether anything is allowed."""
+    parts = _parts(raw)
+    if 2 in parts:
+        return _object(f"{_EXTENSIONS}.JSONSchemaProps", parts[2], depth + 1)
+    return bool(parts.get(1, 0))
+
+
+def _schema_or_list(raw: bytes, depth: int) -> Any:
+    """JSONSchemaPropsOrArray."""
+    many = []
+    for number, value in fields(raw):
+        if isinstance(value, bytes):
+            made = _object(f"{_EXTENSIONS}.JSONSchemaProps", value, depth + 1)
+            if number == 1:
+                return made
+            many.append(made)
+    return many
+
+
+def _schema_or_names(raw: bytes, depth: int) -> Any:
+    """JSONSchemaPropsOrStringArray."""
+    names = []
+    for number, value in fields(raw):
+        if isinstance(value, bytes):
+            if number == 1:
+                return _object(f"{_EXTENSIONS}.JSONSchemaProps", value, depth + 1)
+            names.append(_text(value))
+    return names
+
+
+_SPECIAL: dict[str, Callable[[bytes, int], Any]] = {
+    f"{_META}.Time": _time,
+    f"{_META}.Timestamp": _time,
+    f"{_META}.MicroTime": _micro_time,
+    f"{_META}.Duration": _duration,
+    f"{_META}.FieldsV1": _json,
+    f"{_META}.Verbs": _items("string"),
+    "k8s.io.apimachinery.pkg.api.resource.Quantity": _quantity,
+    "k8s.io.apimachinery.pkg.util.intstr.IntOrString": _int_or_string,
+    "k8s.io.apimachinery.pkg.runtime.RawExtension": _json,
+    f"{_EXTENSIONS}.JSON": _json,
+    f"{_EXTENSIONS}.JSONSchemaPropsOrBool": _schema_or,
+    f"{_EXTENSIONS}.JSONSchemaPropsOrArray": _schema_or_list,
+    f"{_EXTENSIONS}.JSONSchemaPropsOrStringArray": _schema_or_names,
+    **{
+        f"k8s.io.api.{package}.v1.ExtraValue": _items("string")
+        for package in ("authentication", "authorization", "certificates")
+    },
+    "k8s.io.api.authentication.v1.AttestationValue": _items("string"),
+}

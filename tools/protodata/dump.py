@@ -1,0 +1,100 @@
+"""Writes the descriptors with which the embedded Kubernetes reads protobuf bodies: what each message's fields are.
+
+Run by `python -m tools.protodata.dump` after a new pin in tools/kubernetes. Field numbers and types come from the
+`generated.proto` files that k8s.io/api and its siblings publish; the JSON names, and which fields are pointers (so that an
+explicit zero means something), from the tags of the Go structs beside them.
+
+    messages.json.gz   {"<package>.<Message>": {"<number>": [json name, type, flags]}}
+
+`type` is a scalar's name or another message's full name; of a map, `"<key type>,<value type>"`. Flags: `r` repeated, `m` map,
+`p` pointer, `i` inlined into the object around it.
+"""
+
+import gzip
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+ROOT = Path(__file__).resolve().parents[2]
+DATA = ROOT / "src" / "trueup" / "embedded" / "api" / "protobuf" / "messages.json.gz"
+MODULES = ("k8s.io/api", "k8s.io/apimachinery", "k8s.io/apiextensions-apiserver", "k8s.io/kube-aggregator")
+_SERVED = re.compile(
+    r"/(v[12]|scheduling/v1alpha3)/generated\.proto$|/pkg/(runtime|util/intstr|api/resource)/generated\.proto$"
+)
+_PACKAGE = re.compile(r"^package ([\w.]+);", re.MULTILINE)
+_MESSAGE = re.compile(r"^message (\w+) \{\n(.*?)^\}", re.MULTILINE | re.DOTALL)
+_FIELD = re.compile(r"^  (?:(optional|repeated|required) )?(map<(\w+), ([\w.]+)>|[\w.]+) (\w+) = (\d+);", re.MULTILINE)
+_STRUCT = re.compile(r"^type (\w+) struct \{\n(.*?)^\}", re.MULTILINE | re.DOTALL)
+_TAG = re.compile(r"^\s+(?:\w+[ \t]+)?(\*?)[\w.\[\]*]+[ \t]+`.*?protobuf:\"\w+,(\d+),[^\"]*\".*?`", re.MULTILINE)
+_JSON = re.compile(r'json:"([^"]*)"')
+_SCALARS = frozenset({"string", "bool", "int32", "int64", "uint32", "uint64", "bytes", "double", "float"})
+
+
+def module_folder(module: str) -> Path:
+    """Where Go keeps the pinned module."""
+    done = subprocess.run(
+        ["go", "list", "-m", "-f", "{{.Dir}}", module],
+        cwd=ROOT / "tools" / "kubernetes",
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return Path(done.stdout.strip())
+
+
+def messages(proto: Path) -> Iterator[tuple[str, dict[str, list[str]]]]:
+    """Every message of one file with its fields."""
+    text = proto.read_text(encoding="utf-8")
+    package = _PACKAGE.search(text)
+    assert package is not None, proto
+    tags = _go_tags(proto.parent)
+    for name, body in _MESSAGE.findall(text):
+        fields = {}
+        for label, type_, key, value, field, number in _FIELD.findall(body):
+            pointer, json_name = tags.get((name, number), (False, field))
+            flags = ("r" if label == "repeated" else "") + ("m" if key else "") + ("p" if pointer else "")
+            full = f"{key},{_full(value, package[1])}" if key else _full(type_, package[1])
+            if not json_name:
+                flags += "i"
+            fields[number] = [json_name, full, flags]
+        yield f"{package[1]}.{name}", fields
+
+
+def _full(type_: str, package: str) -> str:
+    if type_ in _SCALARS:
+        return type_
+    return type_.lstrip(".") if "." in type_ else f"{package}.{type_}"
+
+
+def _go_tags(folder: Path) -> dict[tuple[str, str], tuple[bool, str]]:
+    """(struct, field number) -> whether it is a pointer, and its JSON name; empty for an inlined one."""
+    found = {}
+    for path in sorted(folder.glob("*.go")):
+        if path.name.startswith("generated") or path.name.endswith("_test.go"):
+            continue
+        for name, body in _STRUCT.findall(path.read_text(encoding="utf-8")):
+            for line in body.splitlines():
+                tag = _TAG.match(line)
+                json_tag = _JSON.search(line)
+                if tag is not None and json_tag is not None:
+                    found[name, tag[2]] = (tag[1] == "*", json_tag[1].partition(",")[0])
+    return found
+
+
+def main() -> None:
+    """Reads all and writes the file."""
+    made: dict[str, dict[str, list[str]]] = {}
+    for module in MODULES:
+        for proto in sorted(module_folder(module).rglob("generated.proto")):
+            if _SERVED.search(proto.as_posix()):
+                made.update(messages(proto))
+    packed = gzip.compress(msgspec.json.encode(made, order="deterministic"), compresslevel=9, mtime=0)
+    DATA.write_bytes(packed)
+    print(f"{DATA.name}: {len(made)} messages, {len(packed)} bytes")
+
+
+if __name__ == "__main__":
+    main()
