@@ -165,7 +165,10 @@ def test_the_inventory_that_is_written_before_an_apply_is_read_back(name: str) -
 
 
 def test_a_flux_sync_that_begins_says_what_it_works_on() -> None:
-    obj = {"metadata": {"name": "a", "namespace": "b", "generation": 2}, "status": {"lastAppliedRevision": "main@sha1:aa"}}
+    obj = {
+        "metadata": {"name": "a", "namespace": "b", "generation": 2},
+        "status": {"lastAppliedRevision": "main@sha1:aa"},
+    }
     patch = FluxDialect().start_patch(obj, git_revision("main", "a" * 40), Inventory.of([WEB]), NOW)
     assert patch is not None
     status = patch.body["status"]

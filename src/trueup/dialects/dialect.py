@@ -105,7 +105,10 @@ class Dialect(Protocol):
         ...
 
     def requested_digest(self, obj: Manifest) -> str:
-        """Changes exactly when somebody asks for something: spec, operation, request annotations; never by our writes."""
+        """Changes when somebody asks for something (spec, operation, request annotations) or a request is taken off.
+
+        What we write to the status, and a generation that rises by it, change nothing.
+        """
         ...
 
     def suspended(self, obj: Manifest) -> bool:

@@ -38,6 +38,8 @@ class ArgoCdDialect:
     app_kind: ServedKind = APPLICATION
     source_kind: ServedKind | None = None
     history_limit = history.HISTORY_LIMIT
+    shows_health = True
+    waits_for_deletion = True
 
     def __init__(self, control_namespace: str = CONTROL_NAMESPACE) -> None:
         self.control_namespace = control_namespace

@@ -143,13 +143,26 @@ def new_state(obj: Manifest, status: OperationStatus) -> dict[str, Any]:
 def operation_is_done(obj: Manifest, status: OperationStatus) -> bool:
     """Whether `operation` is to be removed with this state: it is the one that ended, not one that came meanwhile."""
     raw = obj.get("operation")
-    if not isinstance(raw, dict) or not is_final(status):
+    if not isinstance(raw, dict) or not is_final(status) or was_reported(obj, status):
         return False
     before = operation_state(obj)
-    if before.get("startedAt") == format_time(status.started_at):
+    if before.get("phase") in (OperationPhase.RUNNING, OperationPhase.TERMINATING):
         return bool(before.get("operation") == raw)
+    return not status.automated or is_automated(raw)
+
+
+def was_reported(obj: Manifest, status: OperationStatus) -> bool:
+    """Whether the stored state is this very end already, or tells of a sync that began after it."""
+    before = operation_state(obj)
+    started = str(before.get("startedAt") or "")
+    if started == format_time(status.started_at):
+        return before.get("phase") in _FINAL
+    return status.finished_at is not None and started > format_time(status.finished_at)
+
+
+def is_automated(raw: dict[str, Any]) -> bool:
     initiator = raw.get("initiatedBy")
-    return not status.automated or (isinstance(initiator, dict) and initiator.get("automated") is True)
+    return isinstance(initiator, dict) and initiator.get("automated") is True
 
 
 def _operation(obj: Manifest, status: OperationStatus) -> dict[str, Any]:

@@ -11,13 +11,11 @@ from typing import Any
 
 from trueup.dialects.argocd.history import history_rows
 from trueup.dialects.argocd.operation import (
-    asks_to_terminate,
-    is_final,
     new_state,
     operation_is_done,
-    operation_state,
     prunes_by_itself,
     revision_text,
+    was_reported,
 )
 from trueup.dialects.argocd.shared import REFRESH, REFRESH_TIMESTAMP
 from trueup.dialects.dialect import StatusPatch
@@ -57,10 +55,19 @@ _OWNED = frozenset(
 
 
 def refresh_token(obj: Manifest) -> str:
-    """Names the refresh that is asked for now; empty: none."""
+    """Names the refresh that is asked for now, `normal@...`; empty: none. No two requests have the same token."""
     annotations = annotations_of(obj)
     kind = str(annotations.get(REFRESH) or "")
-    return f"{kind} {annotations.get(REFRESH_TIMESTAMP) or ''}".strip() if kind else ""
+    mark = annotations.get(REFRESH_TIMESTAMP) or resource_version_of(obj)
+    return f"{kind}@{mark}" if kind else ""
+
+
+def _is_handled(obj: Manifest, token: str) -> bool:
+    """Whether the annotation that stands is the one that `token` named; later versions of the object still carry it."""
+    annotations = annotations_of(obj)
+    kind, _, mark = token.partition("@")
+    timestamp = annotations.get(REFRESH_TIMESTAMP)
+    return bool(kind) and annotations.get(REFRESH) == kind and timestamp in (None, mark)
 
 
 def start_patch(obj: Manifest, revision: Revision, inventory: Inventory, now: datetime) -> StatusPatch | None:
@@ -102,23 +109,27 @@ def app_patch(obj: Manifest, status: AppStatus, now: datetime, control_namespace
     if status.images:
         summary = status_of(obj).get("summary")
         ours["summary"] = {**(summary if isinstance(summary, dict) else {}), "images": sorted(set(status.images))}
-    operation = _operation_to_write(obj, status.operation)
+    operation = _operation_to_write(obj, status, now)
     if operation is not None:
         ours["operationState"] = new_state(obj, operation)
     done = operation is not None and operation_is_done(obj, operation)
-    handled = bool(status.handled_request) and status.handled_request == refresh_token(obj)
+    handled = _is_handled(obj, status.handled_request)
     reconciled = status.compared_at or (now if handled else None)
     return _patch(obj, ours, done=done, handled=handled, reconciled_at=reconciled)
 
 
-def _operation_to_write(obj: Manifest, operation: OperationStatus | None) -> OperationStatus | None:
-    """A state that ended already is history: it must not overwrite a phase that a client wrote since."""
-    if operation is None:
-        return None
-    before = operation_state(obj)
-    if asks_to_terminate(obj) and is_final(operation) and before.get("startedAt") != format_time(operation.started_at):
-        return None
-    return operation
+def _operation_to_write(obj: Manifest, status: AppStatus, now: datetime) -> OperationStatus | None:
+    """None: the stored state stays. What ended already is history, and must not be written over a newer sync."""
+    operation = status.operation if status.operation and not was_reported(obj, status.operation) else None
+    unreadable = status.state is State.STALLED and status.reason in ("InvalidInput", "NotBuiltYet")
+    if not unreadable or not isinstance(obj.get("operation"), dict):
+        return operation
+    if operation is not None and operation_is_done(obj, operation):
+        return operation
+    # Nobody will carry out what was asked for: say so to the client that waits for it.
+    return OperationStatus(
+        phase=OperationPhase.ERROR, message=status.message, started_at=now, finished_at=now, automated=False
+    )
 
 
 def _health(obj: Manifest, status: AppStatus, now: datetime) -> dict[str, Any]:

@@ -30,6 +30,8 @@ class FluxDialect:
     app_kind: ServedKind = KUSTOMIZATION
     source_kind: ServedKind | None = GIT_REPOSITORY
     history_limit = memory.HISTORY_LIMIT
+    shows_health = False
+    waits_for_deletion = False
 
     def read_app(self, obj: Manifest) -> App:
         return read_kustomization(obj)

@@ -1,0 +1,142 @@
+"""Argo CD's small text forms: image overrides, sync options, marks on objects, and which Secret a URL finds."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import pytest
+
+from trueup.dialects.argocd.images import parse_image
+from trueup.dialects.argocd.marks import OPT_OUT, unsupported_mark
+from trueup.dialects.argocd.options import read_options
+from trueup.dialects.argocd.repositories import match_repository_secret
+from trueup.dialects.flux.marks import unsupported_mark as flux_unsupported_mark
+from trueup.model.rendering import ImageOverride
+
+
+@pytest.mark.parametrize(
+    ("text", "image"),
+    [
+        ("web:1.2", ImageOverride(name="web", new_tag="1.2")),
+        ("web@sha256:abc", ImageOverride(name="web", digest="sha256:abc")),
+        ("web:1.2@sha256:abc", ImageOverride(name="web", new_tag="1.2", digest="sha256:abc")),
+        ("web=new", ImageOverride(name="web", new_name="new")),
+        ("web=registry:5000/new", ImageOverride(name="web", new_name="registry:5000/new")),
+        ("web=registry:5000/new:2", ImageOverride(name="web", new_name="registry:5000/new", new_tag="2")),
+        ("registry:5000/web:2", ImageOverride(name="registry:5000/web", new_tag="2")),
+        ("web=*:2", ImageOverride(name="web", new_tag="2")),
+        ("web=new@sha256:abc", ImageOverride(name="web", new_name="new", digest="sha256:abc")),
+        ("web", None),
+        ("registry:5000/web", None),
+        ("=new", None),
+        ("web=", None),
+        ("web@", None),
+        ("web@a@b", None),
+        ("", None),
+    ],
+)
+def test_an_image_text_is_read_as_kustomize_reads_it(text: str, image: ImageOverride | None) -> None:
+    assert parse_image(text) == image
+
+
+def test_options_are_read_without_regard_to_case_and_spaces() -> None:
+    options = read_options([" prune=FALSE ", "createnamespace = true", "PrunePropagationPolicy=Orphan", ""])
+    assert (options.never_prune, options.create_namespace, options.propagation) == (True, True, "Orphan")
+    assert options.unbuilt == ()
+
+
+def test_options_that_nobody_knows_are_kept_as_written() -> None:
+    assert read_options(["Nonsense=1", "PrunePropagationPolicy=sideways"]).unbuilt == (
+        "Nonsense=1",
+        "PrunePropagationPolicy=sideways",
+    )
+
+
+@pytest.mark.parametrize(
+    ("annotations", "named"),
+    [
+        ({}, None),
+        ({"argocd.argoproj.io/hook": "PreSync"}, "argocd.argoproj.io/hook: PreSync"),
+        ({"helm.sh/hook": "pre-install"}, "helm.sh/hook: pre-install"),
+        ({"helm.sh/hook": "crd-install"}, None),
+        ({"argocd.argoproj.io/sync-wave": "-1"}, "argocd.argoproj.io/sync-wave: -1"),
+        ({"argocd.argoproj.io/sync-wave": "0"}, None),
+        ({"argocd.argoproj.io/sync-options": "Prune=false, Delete=false,Force=true,ServerSideApply=true"}, None),
+        ({"argocd.argoproj.io/sync-options": "Prune=false,Replace=true"}, "Replace=true"),
+        ({"argocd.argoproj.io/sync-options": "Prune=confirm"}, "Prune=confirm"),
+        ({"argocd.argoproj.io/sync-options": "PruneLast=true"}, "PruneLast=true"),
+        ({"argocd.argoproj.io/sync-options": "Validate=false"}, "Validate=false"),
+        ({"argocd.argoproj.io/compare-options": "IgnoreExtraneous"}, "IgnoreExtraneous"),
+        ({"argocd.argoproj.io/compare-options": "ServerSideDiff=true"}, None),
+        ({"argocd.argoproj.io/ignore-healthcheck": "true"}, "ignore-healthcheck"),
+        ({"argocd.argoproj.io/tracking-id": "other:apps/Deployment:a/b", "link.argocd.argoproj.io/docs": "x"}, None),
+        ({"helm.sh/resource-policy": "keep"}, None),
+    ],
+)
+def test_a_mark_that_is_not_built_is_named(annotations: dict[str, str], named: str | None) -> None:
+    found = unsupported_mark({"metadata": {"name": "web", "annotations": annotations}})
+    assert (found is None) if named is None else (found is not None and named in found)
+
+
+def test_every_built_option_of_an_object_is_one_of_the_opt_outs() -> None:
+    pairs = (*OPT_OUT.never_prune, *OPT_OUT.never_delete, *OPT_OUT.force)
+    for key, value in pairs:
+        assert unsupported_mark({"metadata": {"annotations": {key: value}}}) is None
+
+
+def test_an_object_encrypted_with_sops_is_named() -> None:
+    assert flux_unsupported_mark({"kind": "Secret", "sops": {"mac": "ENC[...]", "version": "3"}})
+    assert (
+        flux_unsupported_mark({"kind": "Secret", "metadata": {"annotations": {"argocd.argoproj.io/hook": "PreSync"}}})
+        is None
+    )
+
+
+def secret(name: str, kind: str, **fields: str) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": name, "namespace": "argocd", "labels": {"argocd.argoproj.io/secret-type": kind}},
+        "data": {key: base64.b64encode(value.encode()).decode() for key, value in fields.items()},
+    }
+
+
+ORG = secret("org", "repo-creds", url="https://example.com/org", password="p")
+ORG_DEEP = secret("org-deep", "repo-creds", url="https://example.com/org/team", password="p")
+EXACT = secret("exact", "repository", url="https://Example.com/org/team/apps.git", password="p", type="git")
+BARE = secret("bare", "repository", url="https://example.com/org/plain")
+OTHERS = secret("others", "repository", url="https://example.com/org/team/apps", password="p", project="payments")
+HELM = secret("helm", "repository", url="https://example.com/org/chart", type="helm", password="p")
+SSH = secret("ssh", "repository", url="git@example.com:org/apps.git", sshPrivateKey="k")
+ALL = [ORG, ORG_DEEP, EXACT, BARE, OTHERS, HELM, SSH]
+
+
+@pytest.mark.parametrize(
+    ("url", "found"),
+    [
+        ("https://example.com/org/team/apps", "exact"),
+        ("https://example.com/org/team/apps.git/", "exact"),
+        ("https://example.com/org/team/other", "org-deep"),
+        ("https://example.com/org/x", "org"),
+        ("https://example.com/org/plain.git", "org"),
+        ("https://example.com/org/chart", "org"),
+        ("ssh://git@example.com/org/apps", "ssh"),
+        ("https://elsewhere.example/a", None),
+    ],
+)
+def test_a_url_finds_the_secret_that_fits_best(url: str, found: str | None) -> None:
+    ref = match_repository_secret(url, ALL)
+    assert (ref.name if ref else None) == found
+
+
+def test_a_repository_without_credentials_is_still_found_when_no_template_fits() -> None:
+    ref = match_repository_secret("https://example.com/org/plain", [BARE])
+    assert ref is not None
+    assert (ref.kind, ref.namespace, ref.name) == ("Secret", "argocd", "bare")
+
+
+def test_a_projects_own_secret_goes_first() -> None:
+    ref = match_repository_secret("https://example.com/org/team/apps", ALL, project="payments")
+    assert ref is not None
+    assert ref.name == "others"
