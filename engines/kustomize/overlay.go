@@ -65,11 +65,14 @@ func prepare(fs *snapshotFS, params *buildParams, notes bool) error {
 			return err
 		}
 	}
-	if notes && !slices.Contains(k.BuildMetadata, types.OriginAnnotations) {
-		k.BuildMetadata = append(k.BuildMetadata, types.OriginAnnotations)
-	}
 	if params.Resources != nil && isEmpty(&k) {
 		return errNothing
+	}
+	if err := checkEmpty(k, path.Join(params.Path, name), params.Overlay != nil); err != nil {
+		return err
+	}
+	if notes && !slices.Contains(k.BuildMetadata, types.OriginAnnotations) {
+		k.BuildMetadata = append(k.BuildMetadata, types.OriginAnnotations)
 	}
 	merged, err := yaml.Marshal(k)
 	if err != nil {
@@ -248,6 +251,29 @@ func (o *overlay) mentionsAnnotations() bool {
 		}
 	}
 	return false
+}
+
+// checkEmpty refuses a kustomization file that says nothing, as the library does: our notes would hide that from it, and
+// an empty answer by mistake would remove everything. Where the file is written anew, `resources: []` is lost with it.
+func checkEmpty(k types.Kustomization, at string, rewritten bool) error {
+	if rewritten {
+		text, err := yaml.Marshal(k)
+		if err != nil {
+			return err
+		}
+		k = types.Kustomization{}
+		if err := yaml.Unmarshal(text, &k); err != nil {
+			return err
+		}
+	}
+	k.FixKustomization()
+	if k.CheckEmpty() != nil {
+		return &pipe.Problem{
+			Code: "EmptyKustomization", Message: "the kustomization file is empty", Path: at,
+			Hint: "list resources in it, or remove it",
+		}
+	}
+	return nil
 }
 
 // isEmpty says that a generated kustomization has nothing to work on; the library calls that an error, for us it is an

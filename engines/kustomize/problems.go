@@ -68,10 +68,7 @@ func explain(fs *snapshotFS, root string, err error) error {
 	var problem *pipe.Problem
 	switch text := err.Error(); {
 	case fs.refused != nil:
-		if fs.refused.Path == "" {
-			fs.refused.Path = root
-		}
-		return fs.refused
+		return placed(fs, root, fs.refused, text)
 	case errors.As(err, &problem):
 		return problem
 	case strings.Contains(text, "no 'git' program on path"), strings.Contains(text, errNoNetwork.Error()):
@@ -80,7 +77,15 @@ func explain(fs *snapshotFS, root string, err error) error {
 		if problem := duplicates(fs); problem != nil {
 			return problem
 		}
-	case strings.Contains(text, "--enable-helm"), strings.Contains(text, "helm"):
+	case strings.Contains(text, "already defined at line"):
+		if problem := duplicateKeys(fs); problem != nil {
+			return problem
+		}
+	case strings.Contains(text, "external plugins disabled"):
+		problem := shorten(fs, root, text)
+		problem.Code, problem.Hint = "PluginRefused", "use what kustomize has built in, or keep the result in the repository"
+		return problem
+	case strings.Contains(text, "helm"):
 		if at, line := mention(fs, "helmCharts", "helmChartInflationGenerator", "HelmChartInflationGenerator"); at != "" {
 			return &pipe.Problem{
 				Code: "NotBuiltYet", Message: "helm charts in a kustomization are not rendered yet", Path: at, Line: line,
@@ -92,6 +97,37 @@ func explain(fs *snapshotFS, root string, err error) error {
 		return problem
 	}
 	return shorten(fs, root, err.Error())
+}
+
+// placed gives a refused path the kustomization file and line that name it.
+func placed(fs *snapshotFS, root string, problem *pipe.Problem, text string) *pipe.Problem {
+	if problem.Path != "" {
+		return problem
+	}
+	problem.Path = root
+	if match := quoted.FindStringSubmatch(text); match != nil {
+		if at, line := mention(fs, match[1]); at != "" {
+			problem.Path, problem.Line = at, line
+			problem.Message = fmt.Sprintf("the path %s leads outside the repository", match[1])
+		}
+	}
+	return problem
+}
+
+// duplicateKeys finds the file and line of a key that is set twice; the library only knows the line in its own copy.
+func duplicateKeys(fs *snapshotFS) *pipe.Problem {
+	for _, at := range paths(fs) {
+		if !isManifest(at) {
+			continue
+		}
+		for _, doc := range documents(fs.read[at]) {
+			if _, problem := doc.toJSON(); problem != nil && problem.Code == "DuplicateKey" {
+				problem.Path = at
+				return problem
+			}
+		}
+	}
+	return nil
 }
 
 var quoted = regexp.MustCompile(`accumulating resources from '([^']*)'`)
@@ -109,6 +145,9 @@ func remote(fs *snapshotFS, root, text string) *pipe.Problem {
 			problem.Path, problem.Line = at, line
 		}
 		return problem
+	}
+	if at, line := mention(fs, "://", "git@", "github.com/", "git::"); at != "" {
+		problem.Path, problem.Line = at, line
 	}
 	return problem
 }
@@ -205,6 +244,9 @@ func inspect(fs *snapshotFS, text string) *pipe.Problem {
 
 // check says what is wrong with a document that should hold an object.
 func (d *document) check() *pipe.Problem {
+	if problem := d.oddSeparator(); problem != nil {
+		return problem
+	}
 	if problem := d.identify(); problem != nil {
 		return problem
 	}

@@ -2,12 +2,14 @@ package main
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"path"
 	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"sigs.k8s.io/yaml"
@@ -93,6 +95,7 @@ func read(raw json.RawMessage, files *pipe.Files) (any, bool, error) {
 }
 
 func objectsOf(file *pipe.File) ([]object, *pipe.Problem) {
+	file.Data = fromUTF16(file.Data)
 	if problem := checkEncoding(file.Data); problem != nil {
 		return nil, problem
 	}
@@ -266,10 +269,26 @@ func inlineLists(raw json.RawMessage, at string, line int) ([]object, *pipe.Prob
 	return []object{{JSON: trimmed, Path: at, Line: line}}, nil
 }
 
-func checkEncoding(text []byte) *pipe.Problem {
-	if bytes.HasPrefix(text, []byte("\xff\xfe")) || bytes.HasPrefix(text, []byte("\xfe\xff")) {
-		return &pipe.Problem{Code: "Encoding", Message: "the file is UTF-16", Line: 1, Hint: "save it as UTF-8"}
+// fromUTF16 turns a text with a UTF-16 byte order mark into UTF-8 and leaves any other alone.
+func fromUTF16(text []byte) []byte {
+	var order binary.ByteOrder
+	switch {
+	case bytes.HasPrefix(text, []byte("\xff\xfe")):
+		order = binary.LittleEndian
+	case bytes.HasPrefix(text, []byte("\xfe\xff")):
+		order = binary.BigEndian
+	default:
+		return text
 	}
+	units := make([]uint16, 0, len(text)/2)
+	for i := 2; i+1 < len(text); i += 2 {
+		units = append(units, order.Uint16(text[i:]))
+	}
+	return []byte(string(utf16.Decode(units)))
+}
+
+func checkEncoding(text []byte) *pipe.Problem {
+	text = fromUTF16(text)
 	if utf8.Valid(text) {
 		return nil
 	}

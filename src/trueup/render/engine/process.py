@@ -6,6 +6,7 @@ Calls block; `pool` runs them on a thread of their own and keeps the deadline by
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
 import sys
 import tempfile
@@ -35,7 +36,7 @@ from trueup.render.engine.frames import (
 )
 
 EXIT_MEMORY = 86
-_STDERR_KEPT = 2000
+_STDERR_KEPT = 64 << 10
 _ADDRESS_SPACE_BEYOND = 16 << 30
 
 
@@ -194,11 +195,14 @@ class EngineProcess:
 
     def _last_words(self) -> str:
         try:
-            self._stderr.seek(0)
-            text = self._stderr.read(_STDERR_KEPT).decode(errors="replace")
+            size = self._stderr.seek(0, os.SEEK_END)
+            self._stderr.seek(max(0, size - _STDERR_KEPT))
+            text = self._stderr.read().decode(errors="replace")
         except (OSError, ValueError):
             return ""
-        return next((line.strip() for line in text.splitlines() if line.strip()), "")
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        told = [line for line in lines if line.startswith(("panic:", "fatal error:", "runtime:"))]
+        return (told[:1] or lines[-1:] or [""])[0]
 
 
 def _bound_address_space(pid: int, memory: int) -> None:
