@@ -27,6 +27,7 @@ from trueup.embedded.merge.remove import with_named_fields, without
 from trueup.embedded.merge.track import BEFORE_FIRST_APPLY, settle_times, track_into
 from trueup.embedded.merge.update import take_over
 from trueup.embedded.schema.node import DEDUCED, SchemaNode
+from trueup.embedded.schema.zero import zero_object
 from trueup.model.fields import FieldSet, difference_trees
 from trueup.model.manifest import Manifest, api_version_of, kind_of, name_of, namespace_of
 from trueup.model.refs import split_api_version
@@ -58,7 +59,8 @@ def apply(
     except ValueError as error:
         raise PatchError(f"failed to decode managed fields: {error}", INTERNAL) from error
     if not managers and live is not None:
-        track_into(managers, {}, bare, schema, manager=BEFORE_FIRST_APPLY, subresource=subresource, now=now)
+        empty = zero_object(schema)
+        track_into(managers, empty, bare, schema, manager=BEFORE_FIRST_APPLY, subresource=subresource, now=now)
     try:
         claim = claimed(applied, schema)
     except NotTyped as error:

@@ -65,6 +65,7 @@ def _claim_map(
             if below is None:
                 if errors is not None:
                     errors.append(f"{dotted((*path, element))}: field not declared in schema")
+                    break  # the peer does not look at the neighbours either
                 continue
         tree = _claim(item, below, (*path, element), errors)
         if tree is None:

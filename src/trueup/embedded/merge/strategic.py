@@ -206,7 +206,8 @@ def _check_order(items: list[Any], order: list[Any], merge_key: str) -> None:
             _need_key(item, merge_key)
         if not any(_identity(item, merge_key) == _identity(one, merge_key) for one in wanted):
             raise PatchError(
-                f"The order in patch list:\n{items}\n doesn't match {ORDER_PREFIX} list:\n{order}\n", INTERNAL
+                f"The order in patch list:\n{go_plain(items)}\n doesn't match {ORDER_PREFIX} list:\n{go_plain(order)}\n",
+                INTERNAL,
             )
 
 
@@ -259,7 +260,7 @@ def _are_maps(*lists: list[Any]) -> bool:
     if not types:
         raise PatchError("no elements in any of the given slices", INTERNAL)
     if len(types) > 1:
-        raise PatchError(f"list element types are not identical: {[list(items) for items in lists]}", INTERNAL)
+        raise PatchError(f"list element types are not identical: {go_plain(list(lists))}", INTERNAL)
     return types == {dict}
 
 

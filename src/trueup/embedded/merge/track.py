@@ -22,6 +22,7 @@ from trueup.embedded.merge.managers import (
 )
 from trueup.embedded.merge.update import take_over
 from trueup.embedded.schema.node import DEDUCED, SchemaNode
+from trueup.embedded.schema.zero import zero_object
 from trueup.model.fields import FieldSet
 from trueup.model.manifest import Manifest, api_version_of
 
@@ -48,11 +49,12 @@ def track_update(
     bare = without_managers(after)
     if not managers and before is not None:
         return with_managers(bare, {})
+    schema = node or DEDUCED
     track_into(
         managers,
-        without_managers(before) if before is not None else {},
+        without_managers(before) if before is not None else zero_object(schema),
         bare,
-        node or DEDUCED,
+        schema,
         manager=manager,
         subresource=subresource,
         now=now,

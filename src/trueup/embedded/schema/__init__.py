@@ -7,6 +7,7 @@ from trueup.embedded.schema.node import DEDUCED, SchemaNode
 from trueup.embedded.schema.prune import prune, unknown_fields
 from trueup.embedded.schema.structural import NotStructural, structural, structural_errors
 from trueup.embedded.schema.validate import validate
+from trueup.embedded.schema.zero import zero_object
 
 __all__ = [
     "DEDUCED",
@@ -21,4 +22,5 @@ __all__ = [
     "structural_errors",
     "unknown_fields",
     "validate",
+    "zero_object",
 ]

@@ -1,4 +1,4 @@
-"""Defaults of a schema, and the nulls that mean "not set".
+"""Defaults of a schema.
 
 Rules: k8s.io/apiextensions-apiserver, pkg/apiserver/schema/defaulting. What built-in kinds default beyond their schema
 (a Deployment's strategy) is the API server's.
@@ -14,9 +14,10 @@ from trueup.model.manifest import Manifest
 
 
 def apply_defaults(node: SchemaNode, obj: Manifest) -> Manifest:
-    """The object with its defaults, and without nulls where the schema allows none.
+    """The object with its defaults, which also stand in for nulls that the schema does not allow.
 
-    Gives the object itself when nothing is missing; never changes it.
+    Gives the object itself when nothing is missing; never changes it. Of built-in kinds, other nulls go: they are how
+    Go's decoder reads "not set". Of custom resources they stay, and are for `prune` to take out or `validate` to refuse.
     """
     out: Manifest = _default(obj, node)
     return out
@@ -47,14 +48,15 @@ def _default_map(value: dict[str, Any], node: SchemaNode) -> dict[str, Any]:
         child = properties.get(key) or node.declared_additional
         if child is None:
             continue
+        new = item
         if item is None and not child.nullable:
-            out = dict(value) if out is None else out
-            if (default := child.effective_default) is MISSING:
+            if (default := child.effective_default) is not MISSING:
+                new = copy.deepcopy(default)
+            elif node.builtin:
+                out = dict(value) if out is None else out
                 del out[key]
                 continue
-            item = copy.deepcopy(default)
-            out[key] = item
-        new = _default(item, child)
+        new = _default(new, child)
         if new is not item:
             out = dict(value) if out is None else out
             out[key] = new

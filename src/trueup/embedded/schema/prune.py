@@ -1,20 +1,22 @@
-"""Fields that a schema does not know: dropping them, and naming them for strict validation.
+"""What a decoder drops: fields that a schema does not know, which strict validation names, and nulls that it does not allow.
 
-Rules: k8s.io/apiextensions-apiserver, pkg/apiserver/schema/pruning.
+This is for bodies of requests. What an apply merged is not decoded again: there such a null is an error of validation.
+Rules: k8s.io/apiextensions-apiserver, pkg/apiserver/schema/pruning and defaulting/prunenulls.go.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from trueup.embedded.schema.node import DEDUCED, SchemaNode
+from trueup.embedded.schema.node import DEDUCED, MISSING, SchemaNode
 from trueup.model.manifest import Manifest
 
 
 def prune(node: SchemaNode, obj: Manifest) -> tuple[Manifest, tuple[str, ...]]:
-    """The object without what the schema does not know, and the paths of that: `spec.ports[0].nme`.
+    """The object without what the schema does not know, and the paths of that: `spec.ports[0].nme`. Nulls that are
+    neither allowed nor defaulted go too, without a word.
 
-    Gives the object itself when nothing is unknown; never changes it.
+    Gives the object itself when there is nothing to drop; never changes it.
     """
     unknown: list[str] = []
     kept = _prune(obj, node, "", unknown)
@@ -53,6 +55,10 @@ def _prune_map(value: dict[str, Any], node: SchemaNode | None, path: str, unknow
                     del out[key]
                 continue
             below = node.additional if node is not None and extra is not True else None
+        if item is None and below is not None and not below.nullable and below.effective_default is MISSING:
+            out = dict(value) if out is None else out
+            del out[key]
+            continue
         kept = _prune(item, below, f"{path}.{key}" if path else key, unknown)
         if kept is not item:
             out = dict(value) if out is None else out
