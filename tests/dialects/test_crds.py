@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from trueup.dialects.compare import Lack, lacks
+from trueup.dialects.crd import is_ours
 from trueup.dialects.flux.crds import git_repository_crd, kustomization_crd
 from trueup.dialects.generate import crd_files
 from trueup.dialects.registry import crds
@@ -135,3 +136,10 @@ def test_what_is_kept_without_a_schema_lacks_nothing() -> None:
     status = theirs["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["status"]["properties"]
     status["history"]["items"]["properties"]["source"] = {"type": "object", "properties": {"helm": {"type": "object"}}}
     assert lacks(theirs, application) == ()
+
+
+def test_our_crds_are_told_from_the_originals_by_a_label() -> None:
+    for crd in crds():
+        assert is_ours(crd)
+        original = {**crd, "metadata": {"name": name_of(crd), "labels": {"app.kubernetes.io/part-of": "flux"}}}
+        assert not is_ours(original)

@@ -65,7 +65,7 @@ class Server:
             await self._kubectl.run(self._kubeconfig, "create", "namespace", namespace)
 
 
-@pytest.fixture(params=["kube-apiserver"])
+@pytest.fixture(params=["embedded", "kube-apiserver"])
 async def server(request: pytest.FixtureRequest, kubectl: Kubectl) -> Server:
     fixture = "embedded_cluster" if request.param == "embedded" else "control_plane"
     served = Server(kubectl, request.getfixturevalue(fixture).kubeconfig)

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from trueup.dialects.dialect import ServedKind
 from trueup.dialects.schema import Schema, schema_of
-from trueup.model.manifest import Manifest
+from trueup.model.manifest import Manifest, labels_of
 
 MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
 MANAGED_BY = "trueup"
@@ -109,3 +109,8 @@ def build_crd(
             ],
         },
     }
+
+
+def is_ours(crd: Manifest) -> bool:
+    """Whether an installed CRD came from us; if not, another product's controllers may serve the same resources."""
+    return labels_of(crd).get(MANAGED_BY_LABEL) == MANAGED_BY
