@@ -353,6 +353,17 @@ async def test_what_a_secret_went_through_is_kept_only_as_hashes() -> None:
     assert (await world.plan([config_map(dsn="postgres://u:hunter3@db")], tainted=True)).is_empty
 
 
+async def test_a_secret_that_comes_into_play_changes_what_is_kept_though_the_text_is_the_same() -> None:
+    world = World()
+    await world.sync(config_map(dsn="postgres://u:hunter2@db"))
+
+    execution = await world.sync(config_map(dsn="postgres://u:hunter2@db"), tainted=True)
+
+    assert all(b"hunter" not in record.to_bytes() for record in world.records.values())
+    assert "hunter" not in repr(execution.report)
+    assert (await world.plan([config_map(dsn="postgres://u:hunter2@db")], tainted=True)).is_empty
+
+
 async def test_a_namespace_is_created_when_asked_for_and_left_alone_when_there() -> None:
     world = World(rules(create_namespace=True))
     await world.sync(config_map())

@@ -46,7 +46,7 @@ _ABSENT = object()
 
 
 def _walk(path: tuple[str, ...], before: Any, after: Any) -> Iterator[tuple[tuple[str, ...], Any, Any]]:
-    if before is after or (type(before) is type(after) and before == after):
+    if before is after:
         return
     if isinstance(before, dict) and isinstance(after, dict):
         for name in sorted(before.keys() | after.keys()):
@@ -61,7 +61,8 @@ def _walk(path: tuple[str, ...], before: Any, after: Any) -> Iterator[tuple[tupl
         for index, (one, other) in enumerate(zip(before, after, strict=True)):
             yield from _walk((*path, f"i:{index}"), one, other)
         return
-    if before != after or type(before) is not type(after):
+    # As JSON, true is not 1; and a value of another type is another value.
+    if _ABSENT in (before, after) or canonical(before) != canonical(after):
         yield path, before, after
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 from msgspec import Struct
 
@@ -34,7 +32,7 @@ class Outcome(Struct, frozen=True, kw_only=True):
 def applied(send: Send, answer: Manifest, manager: str, secret_key: bytes, *, action: Action | None = None) -> Outcome:
     """The outcome of a successful apply or create. `action` overrides what the answer looks like."""
     record = record_of(send, answer, manager, secret_key)
-    seen, fields = classify(send, answer, record, manager)
+    seen, fields = classify(send, answer, record, manager, secret_key)
     change = Change(
         ref=send.ref,
         version=send.desired.version,
@@ -75,7 +73,7 @@ def record_of(send: Send, answer: Manifest, manager: str, secret_key: bytes) -> 
 
 
 def classify(
-    send: Send, answer: Manifest, record: AppliedRecord, manager: str
+    send: Send, answer: Manifest, record: AppliedRecord, manager: str, secret_key: bytes
 ) -> tuple[Action, tuple[FieldChange, ...]]:
     """Compares the answer with what was known to be live; without such knowledge, with what the answer tells of itself."""
     live = send.live
@@ -86,25 +84,30 @@ def classify(
             return Action.CREATED, ()
         if live.resource_version == record.resource_version:
             return Action.UNCHANGED, ()
-        if live.cut is None:
+        if live.cut is None or (send.record is not None and send.record.masking is not record.masking):
             return Action.CONFIGURED, ()
-        return _compared(live.cut, record)
+        return _compared(live.cut, _comparable(send, answer, record, manager, secret_key))
     if _is_new(answer, manager):
         return Action.CREATED, ()
     if send.record is not None and send.record.uid == record.uid:
-        return _compared(send.record.cut, record)
+        return _compared(send.record.cut, _comparable(send, answer, record, manager, secret_key))
     return Action.CONFIGURED, ()
 
 
-def _compared(before: bytes, record: AppliedRecord) -> tuple[Action, tuple[FieldChange, ...]]:
-    if before == record.cut:
+def _comparable(send: Send, answer: Manifest, record: AppliedRecord, manager: str, secret_key: bytes) -> bytes:
+    """The answer along the fields that were ours before and are now: what we only let go of has not changed."""
+    if send.record is None or send.record.owned == record.owned:
+        return record.cut
+    _, others = own_entry(answer, manager)
+    both = send.record.fields.union(record.fields)
+    return canonical(masked(cut(answer, both, others=others), record.masking, secret_key))
+
+
+def _compared(before: bytes, after: bytes) -> tuple[Action, tuple[FieldChange, ...]]:
+    if before == after:
         return Action.UNCHANGED, ()
-    fields = field_changes(_decoded(before), _decoded(record.cut))
+    fields = field_changes(msgspec.json.decode(before), msgspec.json.decode(after))
     return (Action.CONFIGURED, fields) if fields else (Action.UNCHANGED, ())
-
-
-def _decoded(cut: bytes) -> Any:
-    return msgspec.json.decode(cut)
 
 
 def _is_new(answer: Manifest, manager: str) -> bool:

@@ -20,6 +20,7 @@ from trueup.model.outcome import Notice
 from trueup.model.refs import ObjectRef
 from trueup.sync import order
 from trueup.sync.autoscaling import ScaleTarget, declares_replicas, scale_target, with_replicas
+from trueup.sync.canonical import Masking
 from trueup.sync.desired import Desired
 from trueup.sync.drift import drifted, has_drifted, is_stale
 from trueup.sync.facts import Absent, AppliedRecord, LiveFacts, LiveView, newer
@@ -225,6 +226,8 @@ def _why(
         return Why.UNKNOWN, ()
     if record.desired_digest != item.digest or record.version != item.version:
         return Why.CHANGED, ()
+    if item.tainted and record.masking is not Masking.ALL:
+        return Why.CHANGED, ()  # what may be kept of it has changed
     if isinstance(facts, LiveFacts):
         if facts.deleting and not is_stale(record, facts):
             return Why.DRIFTED, ()
