@@ -41,6 +41,8 @@ from trueup.sync.facts import Absent, LiveFacts
 log = structlog.get_logger(__name__)
 
 SOURCE_NOT_READY = "SourceNotReady"
+PATIENCE = 5.0
+"""Seconds for which a first fetch may be under way before an App says that it waits for it."""
 HEALTH_DELAY = 0.25
 """Seconds over which health changes of one App are gathered into one status write."""
 
@@ -416,10 +418,13 @@ class AppController:
             message, reason = f"{label} is not there", "SourceNotFound"
         elif feed.problem is not None:
             message, reason = f"{label}: {feed.problem}", SOURCE_NOT_READY
-        elif isinstance(source, GitSource):
-            return  # its first fetch is under way
         else:
-            message, reason = f"{label} has no artifact yet", SOURCE_NOT_READY
+            message, reason = f"{label} has not been fetched yet", SOURCE_NOT_READY
+            now = self._shell.loop_time()
+            memory.waiting_since = memory.waiting_since or now
+            if now - memory.waiting_since < PATIENCE:
+                self._look_later(memory.ref, PATIENCE)  # its first fetch is under way, and nothing is wrong
+                return
         await self._wait(memory, obj, reason, message)
 
     async def _wait_for_dependencies(self, memory: AppMemory, obj: Manifest) -> None:

@@ -84,6 +84,8 @@ class AppMemory:
     out_of_sync: set[ObjectRef] = field(default_factory=set)
     """Objects that differ from Git and are left so (no self-heal, no automation, pending prune)."""
     wait: HealthWait | None = None
+    waiting_since: float | None = None
+    """When the wait for the source's first fetch began, by the loop's clock."""
     pending_token: str = ""
     """The request that the end of the wait answers."""
     deploy_started: datetime | None = None

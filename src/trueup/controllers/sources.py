@@ -7,6 +7,7 @@ costs the Kubernetes API is nothing.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -25,7 +26,7 @@ from trueup.controllers.resources import Resources
 from trueup.controllers.status import StatusWriter
 from trueup.dialects.dialect import Dialect
 from trueup.model.app import GitReference, GitSource, Retry
-from trueup.model.errors import AuthenticationFailed, InvalidInput, SourceError, Terminal, TrueupError
+from trueup.model.errors import AuthenticationFailed, InvalidInput, Terminal, TrueupError
 from trueup.model.manifest import Manifest, generation_of, status_of
 from trueup.model.outcome import Artifact, SourceStatus, State
 from trueup.model.refs import GroupKind, ObjectRef
@@ -42,12 +43,12 @@ RETRY = Retry(first=timedelta(seconds=2), maximum=timedelta(minutes=5))
 class Fetcher(Protocol):
     """`sources.mirrors.GitMirrors`: asks the remote, fetches only when the ref moved."""
 
-    async def resolve_and_fetch(
+    async def fetch(
         self,
         source: GitSource,
-        credentials: GitCredentials | None,
+        credentials: GitCredentials | None = None,
         *,
-        known: Revision | None = None,
+        known: GitSnapshot | None = None,
         max_age: timedelta = timedelta(0),
     ) -> GitSnapshot: ...
 
@@ -134,7 +135,7 @@ class SourceController:
         if (found := await shell.fetcher.reopen(feed.source, credentials, revision)) is not None:
             return found
         source = structs.replace(feed.source, reference=GitReference(branch=revision.name, commit=revision.digest))
-        return await shell.fetcher.resolve_and_fetch(source, credentials)
+        return await shell.fetcher.fetch(source, credentials)
 
     async def look(self, key: SourceKey) -> None:
         """One look at one source. Raises only what must end the loop (a lost Lease, cancellation)."""
@@ -143,6 +144,7 @@ class SourceController:
             if isinstance(key, ObjectRef):
                 await self._look_at_resource(key)
             elif (feed := self.feeds.get(key)) is not None:
+                await self._reopen(feed)
                 await self._refresh(feed)
         finally:
             elapsed = asyncio.get_running_loop().time() - started
@@ -176,6 +178,7 @@ class SourceController:
         requested = bool(token) and token != (feed.handled_request or dialect.handled_request(obj))
         feed.asked = feed.asked or requested or (changed and feed.snapshot is None)
         feed.request_digest = digest
+        await self._reopen(feed)
         before_snapshot, before_problem = feed.snapshot, feed.problem
         await self._refresh(feed, notify=False)
         if requested:
@@ -195,11 +198,8 @@ class SourceController:
         asked, feed.asked = feed.asked, False
         before, problem = feed.snapshot, feed.problem
         try:
-            found = await self._fetch(feed, source, asked)
-            if before is not None and (found.revision, found.id) == (before.revision, before.id):
-                found.release()
-            else:
-                feed.snapshot, feed.known = found, found.revision
+            feed.snapshot = await self._fetch(feed, source, asked)
+            feed.known = feed.snapshot.revision
             feed.problem, feed.failures = None, 0
             delay = jittered(source.interval, chance=shell.chance())
             shell.metrics.polls.labels("moved" if feed.snapshot is not before else "unchanged").inc()
@@ -215,26 +215,33 @@ class SourceController:
             if before is not None and feed.snapshot is not before:
                 before.release()
 
+    async def _reopen(self, feed: Feed) -> None:
+        """After a restart Apps need not wait for the remote: the mirror on disk has what they had."""
+        if feed.snapshot is not None or feed.known is None or feed.source is None:
+            return
+        by_url = isinstance(feed.key, GitSource)
+        known, feed.known = feed.known, None
+        with contextlib.suppress(TrueupError):
+            credentials = await self._shell.credentials.find(feed.source, by_url=by_url, fresh=False)
+            feed.snapshot = await self._shell.fetcher.reopen(feed.source, credentials, known)
+        if feed.snapshot is not None:
+            await self._on_change(feed, None)
+
     async def _fetch(self, feed: Feed, source: GitSource, asked: bool) -> GitSnapshot:
-        """The newest snapshot; when the remote cannot be asked and nothing is open yet, the one from before a restart."""
+        """The newest snapshot: the feed's own, when nothing moved."""
         shell = self._shell
-        known = feed.snapshot.revision if feed.snapshot else feed.known
-        # Sources that share a repository and its credentials share one poll per interval.
-        max_age = timedelta(0) if asked or feed.snapshot is None else source.interval / 2
         by_url = isinstance(feed.key, GitSource)
         credentials = await shell.credentials.find(source, by_url=by_url, fresh=False)
+        # Sources that share a repository and its credentials share one poll per interval.
+        max_age = timedelta(0) if asked or feed.snapshot is None else source.interval / 2
         try:
-            return await shell.fetcher.resolve_and_fetch(source, credentials, known=known, max_age=max_age)
+            return await shell.fetcher.fetch(source, credentials, known=feed.snapshot, max_age=max_age)
         except AuthenticationFailed:
             # The Secret may have been replaced since it was read.
             fresh = await shell.credentials.find(source, by_url=by_url, fresh=True)
             if fresh == credentials:
                 raise
-            return await shell.fetcher.resolve_and_fetch(source, fresh, known=known)
-        except SourceError:
-            if feed.snapshot is None and feed.known is not None:
-                feed.snapshot = await shell.fetcher.reopen(source, credentials, feed.known)
-            raise
+            return await shell.fetcher.fetch(source, fresh, known=feed.snapshot)
 
     async def _report(self, feed: Feed, obj: Manifest, dialect: Dialect, state: State, *, token: str = "") -> None:
         """Writes the source's status, and an Event when there is news."""
