@@ -26,7 +26,7 @@ def refs(tmp_path: Path) -> list[str]:
 
 
 def only_mirror(tmp_path: Path) -> Path:
-    (mirror,) = [path for path in (tmp_path / "mirrors").iterdir() if path.is_dir()]
+    (mirror,) = (tmp_path / "mirrors").glob("*/*.git")
     return mirror
 
 
@@ -169,6 +169,18 @@ async def test_a_commit_in_use_survives_a_collection_and_one_released_does_not(
     assert "fatal" in git("--git-dir", only_mirror(tmp_path), "cat-file", "-t", first.commit, check=False)
     assert second.read("README.md") == b"changed\n"
     assert await mirrors.fetch(source(work), known=second) is second
+
+
+async def test_a_mirror_that_nobody_names_any_more_goes(mirrors: GitMirrors, work: Work, tmp_path: Path) -> None:
+    other = Work(tmp_path / "other")
+    other.commit({"x": "1"})
+    await mirrors.fetch(source(work))
+    await mirrors.fetch(source(other))
+    later = GitMirrors(tmp_path / "mirrors", allow_local=True)
+    kept = await later.fetch(source(work))
+    await later.collect()
+    assert kept.read("README.md") == b"hello\n"
+    only_mirror(tmp_path)
 
 
 async def test_two_users_of_one_commit_each_hold_it(mirrors: GitMirrors, work: Work) -> None:

@@ -93,14 +93,14 @@ def git_environment(
     }
     config = list(_ALWAYS)
     if credentials is not None and url is not None:
-        config += _http_config(url, credentials, files)
-        environment |= _http_values(credentials)
+        config += _http_config(url, credentials)
+        environment |= _http_values(credentials, files)
     if url is not None and url.scheme == "ssh":
         environment |= _ssh_values(environment, credentials, files)
     return environment | _config_values(environment, config)
 
 
-def _http_config(url: GitUrl, credentials: GitCredentials, files: Path | None) -> list[tuple[str, str]]:
+def _http_config(url: GitUrl, credentials: GitCredentials) -> list[tuple[str, str]]:
     if url.scheme not in ("http", "https"):
         return []
     config: list[tuple[str, str]] = []
@@ -110,20 +110,22 @@ def _http_config(url: GitUrl, credentials: GitCredentials, files: Path | None) -
         config += [("http.followRedirects", "false"), ("credential.helper", "")]
     elif credentials.username or credentials.password:
         config += [("credential.helper", ""), (f"credential.{url.origin}.helper", _HELPER)]
-    if files is not None:
-        names = {"http.sslCAInfo": "ca.crt", "http.sslCert": "tls.crt", "http.sslKey": "tls.key"}
-        present = credential_files(credentials).files
-        config += [(key, str(files / name)) for key, name in names.items() if name in present]
-    if credentials.insecure:
-        config += [("http.sslVerify", "false")]
     return config
 
 
-def _http_values(credentials: GitCredentials) -> dict[str, str]:
-    if not (credentials.username or credentials.password):
-        return {}
-    # A token without a user name is common (GitHub, GitLab take any); an empty name would make git ask for one.
-    return {"TRUEUP_GIT_USERNAME": credentials.username or "git", "TRUEUP_GIT_PASSWORD": credentials.password}
+def _http_values(credentials: GitCredentials, files: Path | None) -> dict[str, str]:
+    """Certificates go by environment, which wins over the operator's environment and configuration."""
+    values: dict[str, str] = {}
+    if credentials.username or credentials.password:
+        # A token without a user name is common (GitHub, GitLab take any); an empty name would make git ask for one.
+        values |= {"TRUEUP_GIT_USERNAME": credentials.username or "git", "TRUEUP_GIT_PASSWORD": credentials.password}
+    if files is not None:
+        names = {"GIT_SSL_CAINFO": "ca.crt", "GIT_SSL_CERT": "tls.crt", "GIT_SSL_KEY": "tls.key"}
+        present = credential_files(credentials).files
+        values |= {key: str(files / name) for key, name in names.items() if name in present}
+    if credentials.insecure:
+        values["GIT_SSL_NO_VERIFY"] = "1"
+    return values
 
 
 def _ssh_values(

@@ -140,6 +140,12 @@ _RULES = (
         "put the server's CA into ca.crt, and for client certificates tls.crt and tls.key, of the Secret",
     ),
     _rule(
+        r"gnutls recv error|openssl ssl_read|ssl_error_(syscall|zero)|tls connection was non-properly terminated",
+        Unreachable,
+        "{host}: the TLS connection broke off",
+        "if the server asks for a client certificate, put tls.crt and tls.key into the Secret; else the next try follows",
+    ),
+    _rule(
         r"authentication failed|could not read (username|password)|invalid credentials|http basic: access denied|"
         r"requested url returned error: 40[13]|permission denied \(|too many authentication failures|"
         r"error in libcrypto|incorrect passphrase|load key .* (invalid format|bad permissions)|access denied or repository not",

@@ -140,7 +140,8 @@ def choose(reference: GitReference, listing: Listing, url: str) -> Target:
 
 
 def empty_repository(url: str) -> EmptyRepository:
-    return EmptyRepository(f"{url}: the repository is empty", hint="push a first commit")
+    hint = "push a first commit; if there are some, check that the URL is that of a Git repository"
+    return EmptyRepository(f"{url}: the repository is empty", hint=hint)
 
 
 def missing_ref(target: Target, listing: Listing, url: str) -> RefNotFound:

@@ -37,11 +37,14 @@ WHOLE_HISTORY = 2**31 - 1  # git's own number for "infinite depth"
 class Mirror:
     """`fetching` serialises what writes; `keeping` is held for moments by readers, and by a collection throughout."""
 
-    def __init__(self, git: Git, directory: Path, url: GitUrl) -> None:
-        self.directory = directory
+    def __init__(self, git: Git, home: Path, url: GitUrl) -> None:
+        self.name = home.name
         self.url = url
+        self.directory = home / "1.git"
+        """The repository itself. One made anew has another name: libgit2 keeps what it opened by path, damage included."""
         self.fetching = asyncio.Lock()
         self.keeping = asyncio.Lock()
+        self._home = home
         self._git = git
         self._reader: ObjectReader | None = None
         self._generation = 0
@@ -174,21 +177,23 @@ class Mirror:
 
     def _open(self) -> ObjectReader:
         """Opens the mirror, or makes an empty one where there is none or a damaged one."""
-        damage = mirror_damage(self.directory) if self.directory.exists() else None
+        numbers = sorted(int(path.stem) for path in self._home.glob("*.git") if path.stem.isdigit())
+        number = numbers[-1] if numbers else 0
+        damage = mirror_damage(self._home / f"{number}.git") if numbers else None
         if self._corrupt and damage is None:
             damage = "an object could not be read"
         if damage is not None:
             log.warning("rebuilding a damaged mirror", url=str(self.url), damage=damage)
-            aside = self.directory.with_name(f"{self.directory.name}.damaged")
-            shutil.rmtree(aside, ignore_errors=True)
-            self.directory.rename(aside)  # one step: a crash leaves either the old mirror or none
-            shutil.rmtree(aside, ignore_errors=True)
-        if not self.directory.exists():
-            self._create()
+        if damage is not None or not numbers:
+            number = max(number, self._generation) + 1
+            self._create(self._home / f"{number}.git")
+        self.directory = self._home / f"{number}.git"
+        self._generation = number
+        for other in self._home.iterdir():
+            if other != self.directory:
+                shutil.rmtree(other, ignore_errors=True)
         remove_leftovers(self.directory)
-        self._generation += 1
-        generation = self._generation
-        return ObjectReader(self.directory, str(self.url), self._marker(generation))
+        return ObjectReader(self.directory, str(self.url), self._marker(number))
 
     def _marker(self, generation: int) -> Callable[[], None]:
         def mark() -> None:  # a reader of an earlier mirror says nothing about this one
@@ -197,16 +202,16 @@ class Mirror:
 
         return mark
 
-    def _create(self) -> None:
-        fresh = self.directory.with_name(f"{self.directory.name}.new")
-        shutil.rmtree(fresh, ignore_errors=True)
+    def _create(self, place: Path) -> None:
+        partial = place.with_name(f"{place.name}.new")
+        shutil.rmtree(partial, ignore_errors=True)
         try:
-            repository = pygit2.init_repository(str(fresh), bare=True, initial_head="main")
+            repository = pygit2.init_repository(str(partial), bare=True, initial_head="main")
             repository.config["gc.auto"] = 0
             repository.free()
-            (fresh / "description").write_text(f"Trueup's mirror of {self.url}\n", encoding="utf-8")
-            fresh.rename(self.directory)
-        except OSError as error:
+            (partial / "description").write_text(f"Trueup's mirror of {self.url}\n", encoding="utf-8")
+            partial.rename(place)  # there only once it is whole
+        except (OSError, pygit2.GitError) as error:
             raise DiskFull(
                 f"cannot create a mirror of {self.url}: {error}", hint="check the state folder's space and rights"
             ) from error

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
+import shutil
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -140,10 +141,14 @@ class GitMirrors:
                 await mirror.deepen(access, snapshot.ref, commits)
 
     async def collect(self) -> None:
-        """Removes what no snapshot in use needs. After a start, call it only once all sources were opened again."""
+        """Removes what no snapshot in use needs, and mirrors of URLs that nobody named since the start.
+
+        After a start, call it only once all sources were opened again.
+        """
         self._resolver.forget(older_than=_REMEMBERED)
         for mirror in list(self._mirrors.values()):
             await mirror.collect()
+        await asyncio.to_thread(_remove_strangers, self._root, frozenset(self._mirrors))
 
     def _mirror(self, url: GitUrl) -> Mirror:
         name = url.directory_name
@@ -270,6 +275,12 @@ def _check_sparse(snapshot: GitSnapshot) -> None:
                 hint=f"directories at the top: {names}" if names else "",
                 field="sparseCheckout",
             )
+
+
+def _remove_strangers(root: Path, used: frozenset[str]) -> None:
+    for place in root.iterdir() if root.exists() else ():
+        if place.is_dir() and place.name not in used and not place.name.startswith("proof-"):
+            shutil.rmtree(place, ignore_errors=True)
 
 
 def _load_key(root: Path) -> bytes:

@@ -82,7 +82,7 @@ class Resolver:
 
     async def _direct(self, mirror: Mirror, access: Access, target: Target, max_age: timedelta) -> str:
         """First contact: one fetch by name, which also proves that these credentials may see the ref."""
-        key = (mirror.directory.name, access.who, target.ref)
+        key = (mirror.name, access.who, target.ref)
         seen = self._arrived.get(key)
         if seen is not None and seen[0] >= _now() - max_age.total_seconds() and await mirror.has(seen[1]):
             return seen[1]
@@ -92,7 +92,7 @@ class Resolver:
         return commit
 
     async def _list(self, mirror: Mirror, access: Access, scope: Scope, max_age: timedelta) -> Listing:
-        name = mirror.directory.name
+        name = mirror.name
         for wider in (scope, Scope.ALL):
             seen = self._listings.get((name, access.who, wider))
             if seen is not None and seen[0] >= _now() - max_age.total_seconds():
@@ -125,7 +125,7 @@ class Resolver:
                 depth = None if not mirror.is_empty and not mirror.is_shallow else 1
                 return await mirror.fetch(access, target.ref or target.commit, depth=depth)
 
-        return await self._fetches.share((mirror.directory.name, access.who, target.ref, target.commit), fetch)
+        return await self._fetches.share((mirror.name, access.who, target.ref, target.commit), fetch)
 
     async def _pinned(self, mirror: Mirror, access: Access, commit: str) -> str:
         """A commit by its hash: it never changes, so a right once proven needs no network again."""
@@ -151,7 +151,7 @@ class Resolver:
 
     async def _from_history(self, mirror: Mirror, access: Access, listing: Listing, prefix: str) -> str:
         """The one commit that starts with `prefix` among all that the listed branches and tags lead to."""
-        key = (mirror.directory.name, access.who, prefix)
+        key = (mirror.name, access.who, prefix)
         if (known := self._abbreviated.get(key)) is not None and await mirror.has(known):
             return known
         tips = {commit for commit in listing.refs.values() if commit.startswith(prefix)}

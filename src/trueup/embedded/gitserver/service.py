@@ -165,7 +165,6 @@ def _environment(protocol: str | None, hidden_refs: tuple[str, ...], limits: Lim
         ("receive.maxInputSize", str(limits.pack_bytes)),
         ("receive.autogc", "false"),
         ("gc.auto", "0"),
-        ("uploadpack.allowReachableSHA1InWant", "true"),
         *(("transfer.hideRefs", prefix) for prefix in hidden_refs),
     ]
     environment["GIT_CONFIG_COUNT"] = str(len(config))
