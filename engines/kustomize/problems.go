@@ -288,6 +288,6 @@ func shorten(fs *snapshotFS, root, text string) *pipe.Problem {
 		text = match[3]
 	}
 	text = strings.ReplaceAll(text, mount+"/", "")
-	problem.Message = strings.TrimSpace(strings.ReplaceAll(text, mount, "the repository's root"))
+	problem.Message = strings.Join(strings.Fields(strings.ReplaceAll(text, mount, "the repository's root")), " ")
 	return problem
 }

@@ -17,6 +17,8 @@ from trueup.render.render import Rendered, render
 Files: TypeAlias = Mapping[str, str | bytes | Link]
 Render: TypeAlias = Callable[..., Awaitable[Rendered]]
 
+NO_OVERLAY = Overlay()
+
 
 @pytest.fixture(scope="session")
 def binary() -> Path:
@@ -34,7 +36,11 @@ def flux(engines: EnginePool) -> Render:
     """Renders files as a Flux Kustomization would."""
 
     async def run(
-        files: Files, path: str = "", overlay: Overlay = Overlay(), variables: dict[str, str] | None = None, **spec: Any
+        files: Files,
+        path: str = "",
+        overlay: Overlay = NO_OVERLAY,
+        variables: dict[str, str] | None = None,
+        **spec: Any,
     ) -> Rendered:
         wanted = RenderSpec(path=path, mode=RenderMode.FLUX, overlay=overlay, **spec)
         return await render(MemorySnapshot(files), wanted, variables, engines)
@@ -46,7 +52,7 @@ def flux(engines: EnginePool) -> Render:
 def argocd(engines: EnginePool) -> Render:
     """Renders files as an Argo CD Application would."""
 
-    async def run(files: Files, path: str = "", overlay: Overlay = Overlay(), **spec: Any) -> Rendered:
+    async def run(files: Files, path: str = "", overlay: Overlay = NO_OVERLAY, **spec: Any) -> Rendered:
         wanted = RenderSpec(path=path, mode=RenderMode.ARGOCD, overlay=overlay, **spec)
         return await render(MemorySnapshot(files), wanted, None, engines)
 
