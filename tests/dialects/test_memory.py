@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trueup.dialects.argocd.history import history_limit, history_of, history_rows
@@ -33,6 +33,7 @@ INVENTORIES = st.lists(st.builds(InventoryEntry, REFS, st.sampled_from(["v1", "v
 START = datetime(2026, 11, 23, 7, tzinfo=UTC)
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(inventory=INVENTORIES)
 def test_a_flux_inventory_is_read_back(inventory: Inventory) -> None:
     assert inventory_of({"status": {"inventory": {"entries": inventory_rows(inventory)}}}) == inventory

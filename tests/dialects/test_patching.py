@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.dialects.kit import merged
@@ -20,16 +20,19 @@ VALUES = st.recursive(
 OBJECTS = st.dictionaries(st.sampled_from("abcd"), VALUES, max_size=4)
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(before=OBJECTS, after=OBJECTS)
 def test_a_patch_leads_from_one_value_to_the_other(before: dict[str, Any], after: dict[str, Any]) -> None:
     assert merged(before, merge_patch(before, after)) == after
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(value=OBJECTS)
 def test_equal_values_need_no_patch(value: dict[str, Any]) -> None:
     assert merge_patch(value, value) == {}
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(before=OBJECTS, after=OBJECTS)
 def test_what_a_patch_names_differs(before: dict[str, Any], after: dict[str, Any]) -> None:
     for key, value in merge_patch(before, after).items():
