@@ -140,9 +140,10 @@ _RULES = (
         "put the server's CA into ca.crt, and for client certificates tls.crt and tls.key, of the Secret",
     ),
     _rule(
-        r"gnutls recv error|openssl ssl_read|ssl_error_(syscall|zero)|tls connection was non-properly terminated",
+        r"gnutls recv error|openssl ssl_read|ssl_error_(syscall|zero)|tls connection was non-properly terminated"
+        r"|getpeername\(\) failed|transport endpoint is not connected|send failure|recv failure|broken pipe",
         Unreachable,
-        "{host}: the TLS connection broke off",
+        "{host}: the connection broke off",
         "if the server asks for a client certificate, put tls.crt and tls.key into the Secret; else the next try follows",
     ),
     _rule(
