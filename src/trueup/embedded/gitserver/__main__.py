@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import signal
 import ssl
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 import structlog
 
 from trueup.embedded.gitserver.access import Guard, Right, User
+from trueup.embedded.gitserver.notify import Notifier
 from trueup.embedded.gitserver.push import PushEvent
 from trueup.embedded.gitserver.server import GitServer
 from trueup.embedded.gitserver.service import Limits
@@ -36,6 +38,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--reader", action="append", default=[], metavar="NAME:PASSWORD", help="a user who may read")
     parser.add_argument("--bearer", action="append", default=[], metavar="TOKEN", help="a bearer token that may read")
     parser.add_argument("--max-pack-bytes", type=int, default=Limits().pack_bytes)
+    parser.add_argument(
+        "--notify", default="", metavar="URL", help="tell a controller of pushes; its token is in TRUEUP_PUSH_TOKEN"
+    )
     parser.add_argument("--tls-cert", type=Path)
     parser.add_argument("--tls-key", type=Path)
     parser.add_argument("--client-ca", type=Path, help="clients must show a certificate that this CA signed")
@@ -43,7 +48,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 async def _serve(options: argparse.Namespace) -> None:
-    server = GitServer(options.root, _print, guard=_guard(options), limits=Limits(pack_bytes=options.max_pack_bytes))
+    told = Told(options.notify)
+    server = GitServer(options.root, told, guard=_guard(options), limits=Limits(pack_bytes=options.max_pack_bytes))
     options.root.mkdir(parents=True, exist_ok=True)
     for item in options.create:
         name, _, seed = item.partition("=")
@@ -53,7 +59,8 @@ async def _serve(options: argparse.Namespace) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
-    _say(f"listening {server.url('')[: -len('/.git')]}")
+    told.base_url = server.url("")[: -len("/.git")]
+    _say(f"listening {told.base_url}")
     await stopped.wait()
     await server.stop()
 
@@ -80,9 +87,18 @@ def _tls(options: argparse.Namespace) -> ssl.SSLContext | None:
     return context
 
 
-async def _print(event: PushEvent) -> None:
-    for update in event.updates:
-        _say(f"pushed {event.repository} {update.ref} {update.before} {update.after}")
+class Told:
+    """Prints each push, and passes it on where that is asked for. The server's own URL is known once it listens."""
+
+    def __init__(self, endpoint: str) -> None:
+        self._endpoint = endpoint
+        self.base_url = ""
+
+    async def __call__(self, event: PushEvent) -> None:
+        for update in event.updates:
+            _say(f"pushed {event.repository} {update.ref} {update.before} {update.after}")
+        if self._endpoint:
+            await Notifier(self._endpoint, os.environ.get("TRUEUP_PUSH_TOKEN", ""), self.base_url)(event)
 
 
 def _say(line: str) -> None:
