@@ -243,7 +243,6 @@ async def test_a_lease_that_was_deleted_is_made_again_by_its_holder() -> None:
 
 async def test_the_same_identity_takes_over_without_waiting() -> None:
     store = MemoryLeases()
-    store.lease = None
     await store.create(
         {
             "metadata": {"name": "trueup"},

@@ -5,7 +5,9 @@ Impersonating clients share the connections, the bound on requests in flight and
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+import asyncio
+import random
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlencode
@@ -55,6 +57,8 @@ class KubeClient:
         guard: WriteGuard | None = None,
         on_request: OnRequest | None = None,
         on_warning: Callable[[str], None] | None = None,
+        chance: Callable[[], float] = random.random,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.config = config
         self._transport = Transport(
@@ -63,6 +67,8 @@ class KubeClient:
             retry=retry or RetryPolicy(),
             on_request=on_request,
             on_warning=on_warning,
+            chance=chance,
+            sleep=sleep,
         )
         self._identity: Headers = ()
         self._guard = guard

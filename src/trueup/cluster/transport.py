@@ -6,7 +6,7 @@ import asyncio
 import random
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import aiohttp
@@ -45,6 +45,7 @@ class Transport:
         on_request: OnRequest | None = None,
         on_warning: Callable[[str], None] | None = None,
         chance: Callable[[], float] = random.random,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._config = config
         self._retry = retry
@@ -52,6 +53,7 @@ class Transport:
         self._on_request = on_request
         self._on_warning = on_warning
         self._chance = chance
+        self._sleep = sleep
         self._session: aiohttp.ClientSession | None = None
         self._contexts: dict[tuple[bytes, bytes], ssl.SSLContext] = {}
         self._secure = config.server.startswith("https:")
@@ -66,6 +68,9 @@ class Transport:
             skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding"),
             read_bufsize=1 << 18,
         )
+        # aiohttp repeats GET, PUT and DELETE by itself when a kept connection turns out to be dead. Whether a request may be
+        # sent twice is for our policy to say: a PUT that names a resourceVersion would conflict with itself.
+        self._session._retry_connection = False
 
     async def close(self) -> None:
         session, self._session = self._session, None
@@ -103,7 +108,7 @@ class Transport:
             if wait is None:
                 raise failure
             log.debug("request is tried again", verb=call.verb, resource=call.resource, code=code, wait=round(wait, 3))
-            await asyncio.sleep(wait)
+            await self._sleep(wait)
 
     async def _attempt(self, call: Call, url: URL, sent: Sent) -> Answer:
         if call.guard is not None:

@@ -1,0 +1,16 @@
+"""Fixtures of the Kubernetes client's tests."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.cluster.scripted import Script, scripted_server
+
+
+@pytest.fixture
+async def script() -> AsyncIterator[Script]:
+    """A server that answers what the test tells it to; discovery of ConfigMap, Namespace and Deployment is there."""
+    async with scripted_server() as made:
+        yield made
