@@ -151,8 +151,11 @@ class _Run:
             async with asyncio.TaskGroup() as group:
                 for task in tasks:
                     group.create_task(bounded(task))
-        except* LeaseLost as lost:
-            raise lost.exceptions[0] from None
+        except BaseExceptionGroup as failed:
+            lost = failed.subgroup(LeaseLost)
+            if lost is None:
+                raise
+            raise LeaseLost(str(_first(lost))) from failed
 
     async def apply(self, send: Send) -> None:
         if self.unreachable is not None:
@@ -278,6 +281,11 @@ class _Run:
             waiting_for=frozenset(o.waits_for for o in failures if o.waits_for is not None),
             retryable=not failures or any(o.retryable for o in failures),
         )
+
+
+def _first(group: BaseExceptionGroup[LeaseLost]) -> LeaseLost:
+    first = group.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first
 
 
 def _flat(prunes: PrunePlan) -> list[Prune]:
