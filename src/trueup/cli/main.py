@@ -1,0 +1,65 @@
+"""`trueup`: the program's entry. Each command is in a module of its own and is imported only when it is used."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+COMMANDS: dict[str, str] = {
+    "up": "trueup.cli.up:up",
+    "down": "trueup.cli.up:down",
+    "status": "trueup.cli.up:status",
+    "run": "trueup.cli.run:run",
+    "install": "trueup.cli.install:install",
+    "version": "trueup.cli.version:version",
+}
+"""Name -> module:function. The order is that of `trueup --help`."""
+
+
+class LazyGroup(TyperGroup):
+    """Knows its commands by name and imports one only when it is called, so that `trueup version` is quick."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        del ctx
+        place = COMMANDS.get(cmd_name)
+        if place is None:
+            return None
+        module, _, name = place.partition(":")
+        target = getattr(importlib.import_module(module), name)
+        if not isinstance(target, typer.Typer):
+            single = typer.Typer(add_completion=False)
+            single.command(cmd_name)(target)
+            target = single
+        command = typer.main.get_command(target)
+        command.name = cmd_name
+        return command
+
+
+app = typer.Typer(
+    cls=LazyGroup,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+    help="GitOps for Kubernetes: what Git declares is what runs.",
+)
+
+
+@app.callback()
+def _trueup() -> None:
+    """GitOps for Kubernetes: what Git declares is what runs."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    app(sys.argv[1:] if arguments is None else arguments, prog_name="trueup")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""`trueup run`: the controller process, on any cluster that a kubeconfig or the pod's own account reaches."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+from typing import Annotated
+
+import structlog
+import typer
+from aiohttp import web
+
+from trueup.cli.console import shown
+from trueup.cli.dialects import all_dialects
+from trueup.cli.home import find_home
+from trueup.cli.logging import configure_logging
+from trueup.cluster.config import load_config
+from trueup.controllers.manager import Controller, ControllerOptions
+from trueup.records.record import NullRecorder, Recorder
+from trueup.server.http import Probes, make_app
+
+log = structlog.get_logger(__name__)
+
+
+@shown
+def run(
+    kubeconfig: Annotated[
+        Path | None, typer.Option(help="Which cluster; default: KUBECONFIG, then the pod's account.")
+    ] = None,
+    context: Annotated[str, typer.Option(help="Context of the kubeconfig.")] = "",
+    state_dir: Annotated[Path | None, typer.Option(help="Folder for mirrors, caches and state.")] = None,
+    namespace: Annotated[str, typer.Option(help="Namespace of the Lease.")] = "trueup-system",
+    http_port: Annotated[int, typer.Option(help="Port of health, metrics and hooks.")] = 8080,
+    http_host: Annotated[str, typer.Option(help="Address to listen on.")] = "0.0.0.0",  # noqa: S104 probes come from outside the pod
+    allow_local_git: Annotated[bool, typer.Option("--allow-local-git", help="Allow file: and git: URLs.")] = False,
+    push_token: Annotated[str, typer.Option(envvar="TRUEUP_PUSH_TOKEN", help="Token of push notices.")] = "",
+    database: Annotated[str, typer.Option(help="SQLAlchemy URL of the records; default: none are kept.")] = "",
+    log_level: Annotated[str, typer.Option(help="debug, info or error.")] = "info",
+) -> None:
+    """Run the controller until it is told to stop."""
+    configure_logging(log_level)
+    config = load_config(kubeconfig, context or None)
+    options = ControllerOptions(
+        state_dir=state_dir or find_home().controller,
+        namespace=namespace,
+        identity=os.environ.get("TRUEUP_IDENTITY", ""),
+        allow_local_git=allow_local_git,
+        artifact_url=f"http://127.0.0.1:{http_port}"
+        if http_host == "127.0.0.1"
+        else f"http://trueup.{namespace}.svc:{http_port}",
+    )
+    recorder: Recorder = NullRecorder()
+    del database
+    controller = Controller(config, all_dialects(), options, recorder)
+    asyncio.run(_serve(controller, http_host, http_port, push_token))
+
+
+async def _serve(controller: Controller, host: str, port: int, push_token: str) -> None:
+    """Serves the HTTP side beside the loops; SIGTERM and SIGINT stop both cleanly."""
+    probes = Probes(controller.alive, controller.ready, controller.exposition)
+    runner = web.AppRunner(make_app(probes, on_push=controller.pushed, push_token=push_token), access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, host, port).start()
+    loop = asyncio.get_running_loop()
+    running = asyncio.create_task(controller.run(), name="controller")
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, running.cancel)
+    try:
+        await running
+    except asyncio.CancelledError:
+        log.info("stopped")
+    finally:
+        await runner.cleanup()
