@@ -26,7 +26,7 @@ from trueup.render.inputs import still_true
 _FORMAT = b"trueup-build-1\n"
 _DIGEST = 32
 _CANDIDATES = 8
-_decoder = msgspec.msgpack.Decoder(Build)
+_decoder = msgspec.json.Decoder(Build)
 
 
 class _Kind(Struct):
@@ -61,7 +61,7 @@ class BuildCache:
         if any(_kinds.decode(one.object).kind == "Secret" for one in build.objects):
             return False
         folder = self._folder(key)
-        payload = msgspec.msgpack.encode(build)
+        payload = msgspec.json.encode(build)
         name = hashlib.sha256(msgspec.msgpack.encode(build.inputs.items)).hexdigest()[:32]
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
