@@ -33,7 +33,9 @@ def differences(case: Case, ours: Outcome, real: Outcome) -> list[str]:
     if real.status:
         return _refusals(ours.status, real.status)
     out = _rows(ours.object, real.object)
-    if ours.unchanged != real.unchanged and case.kind in crds():
+    # Without its time, the place of a row among the stored ones is lost in the recording, and moving counts as a change.
+    timed = all("time" in row for row in real.object["metadata"].get("managedFields", ()))
+    if ours.unchanged != real.unchanged and case.kind in crds() and timed:
         out.append(f"unchanged: ours {ours.unchanged}, real {real.unchanged}")
     _objects(_bare(ours.object), _bare(real.object), "", case.kind in crds(), out)
     return out

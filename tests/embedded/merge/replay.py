@@ -18,7 +18,16 @@ from trueup.embedded.merge import (
     strategic_merge,
     track_update,
 )
-from trueup.embedded.schema import BuiltinSchemas, SchemaNode, apply_defaults, prune, structural, validate
+from trueup.embedded.schema import (
+    BuiltinSchemas,
+    FieldError,
+    SchemaNode,
+    apply_defaults,
+    prune,
+    structural,
+    tidy_metadata,
+    validate,
+)
 from trueup.model.fields import FieldSet
 
 NOW = "<time>"
@@ -67,7 +76,7 @@ def play(case: Case, step: Step, before: dict[str, Any] | None, real: dict[str, 
         return Outcome(409, status={"reason": "Conflict", "message": conflict.message, "causes": causes})
     except PatchError as error:
         return Outcome(error.code, status={"message": error.message})
-    if case.kind in crds() and (errors := validate(node_of(case.kind), after)):
+    if case.kind in crds() and (errors := _errors(case, step, after)):
         causes = [{"field": one.path, "message": one.message, "reason": one.reason} for one in errors]
         listed = ", ".join(map(str, errors))
         text = f"[{listed}]" if len(errors) > 1 else listed
@@ -76,6 +85,15 @@ def play(case: Case, step: Step, before: dict[str, Any] | None, real: dict[str, 
         return Outcome(422, status={"message": message, "causes": causes})
     after = settle_times(before, after)
     return Outcome(201 if before is None else 200, stable(after), unchanged=after is before)
+
+
+def _errors(case: Case, step: Step, after: dict[str, Any]) -> list[FieldError]:
+    """The status subresource looks at the status alone."""
+    node = node_of(case.kind)
+    status = node.properties.get("status") if step.subresource == "status" else None
+    if status is None:
+        return validate(node, after)
+    return validate(status, after["status"], at="status") if "status" in after else []
 
 
 def _written(
@@ -107,7 +125,9 @@ def _written(
 
 
 def _settled(after: dict[str, Any], before: dict[str, Any] | None, case: Case, step: Step) -> dict[str, Any]:
-    """What the storage strategy does: the main resource cannot write the status, the status resource nothing else."""
+    """What the storage strategy does: the main resource cannot write the status, the status resource nothing else.
+    Metadata is a Go struct even in custom resources, and omits what is empty."""
+    after = tidy_metadata(after)
     if not has_status(case.kind):
         return after
     if step.subresource == "status":

@@ -60,7 +60,16 @@ def apply(
         raise PatchError(f"failed to decode managed fields: {error}", INTERNAL) from error
     if not managers and live is not None:
         empty = zero_object(schema)
-        track_into(managers, empty, bare, schema, manager=BEFORE_FIRST_APPLY, subresource=subresource, now=now)
+        track_into(
+            managers,
+            empty,
+            bare,
+            schema,
+            manager=BEFORE_FIRST_APPLY,
+            subresource=subresource,
+            now=now,
+            reset_fields=reset_fields,
+        )
     try:
         claim = claimed(applied, schema)
     except NotTyped as error:

@@ -4,7 +4,7 @@ from trueup.embedded.schema.builtin import BuiltinSchemas
 from trueup.embedded.schema.defaults import apply_defaults
 from trueup.embedded.schema.errors import FieldError, field_error
 from trueup.embedded.schema.node import DEDUCED, SchemaNode
-from trueup.embedded.schema.prune import prune, unknown_fields
+from trueup.embedded.schema.prune import prune, tidy_metadata, unknown_fields
 from trueup.embedded.schema.structural import NotStructural, structural, structural_errors
 from trueup.embedded.schema.validate import validate
 from trueup.embedded.schema.zero import zero_object
@@ -20,6 +20,7 @@ __all__ = [
     "prune",
     "structural",
     "structural_errors",
+    "tidy_metadata",
     "unknown_fields",
     "validate",
     "zero_object",

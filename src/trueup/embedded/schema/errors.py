@@ -16,6 +16,9 @@ FORBIDDEN: Final = "FieldValueForbidden"
 TOO_LONG: Final = "FieldValueTooLong"
 TOO_MANY: Final = "FieldValueTooMany"
 
+NOWHERE: Final = "<nil>"
+"""The path of the object itself."""
+
 _WORDS: Final = {
     INVALID: "Invalid value",
     TYPE_INVALID: "Invalid value",
@@ -45,7 +48,7 @@ def field_error(path: str, reason: str, value: Any = None, detail: str = "") -> 
     text = _WORDS[reason]
     if reason not in _WITHOUT_VALUE:
         text = f"{text}: {shown(value)}"
-    return FieldError(path or "<nil>", reason, f"{text}: {detail}" if detail else text)
+    return FieldError(path or NOWHERE, reason, f"{text}: {detail}" if detail else text)
 
 
 def shown(value: Any) -> str:

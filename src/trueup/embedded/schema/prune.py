@@ -6,10 +6,12 @@ Rules: k8s.io/apiextensions-apiserver, pkg/apiserver/schema/pruning and defaulti
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from trueup.embedded.schema.node import DEDUCED, MISSING, SchemaNode
 from trueup.model.manifest import Manifest
+
+_EMPTY: Final[tuple[Any, ...]] = ({}, [], "", None)
 
 
 def prune(node: SchemaNode, obj: Manifest) -> tuple[Manifest, tuple[str, ...]]:
@@ -21,6 +23,17 @@ def prune(node: SchemaNode, obj: Manifest) -> tuple[Manifest, tuple[str, ...]]:
     unknown: list[str] = []
     kept = _prune(obj, node, "", unknown)
     return kept, tuple(sorted(unknown))
+
+
+def tidy_metadata(obj: Manifest) -> Manifest:
+    """The object without empty parts of its metadata, which is a Go struct in every kind and omits them when written.
+
+    `prune` does it for what clients send; the API server for what an apply or an admission webhook left.
+    """
+    metadata = obj.get("metadata")
+    if not isinstance(metadata, dict) or all(value not in _EMPTY for value in metadata.values()):
+        return obj
+    return {**obj, "metadata": {key: value for key, value in metadata.items() if value not in _EMPTY}}
 
 
 def unknown_fields(node: SchemaNode, obj: Manifest) -> list[str]:
@@ -63,4 +76,5 @@ def _prune_map(value: dict[str, Any], node: SchemaNode | None, path: str, unknow
         if kept is not item:
             out = dict(value) if out is None else out
             out[key] = kept
-    return value if out is None else out
+    kept = value if out is None else out
+    return tidy_metadata(kept) if node is not None and node.is_resource else kept

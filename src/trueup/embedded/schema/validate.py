@@ -9,11 +9,14 @@ from __future__ import annotations
 import math
 from typing import Any, Final
 
+from msgspec.structs import replace
+
 from trueup.embedded.schema import formats, patterns
 from trueup.embedded.schema.errors import (
     DUPLICATE,
     INVALID,
     NOT_SUPPORTED,
+    NOWHERE,
     REQUIRED,
     TOO_LONG,
     TOO_MANY,
@@ -29,9 +32,20 @@ from trueup.model.manifest import Manifest
 _META: Final = ("apiVersion", "kind", "metadata")
 
 
-def validate(node: SchemaNode, obj: Manifest) -> list[FieldError]:
-    """All that is wrong, in the order of the schema's fields; empty when the object fits."""
-    return [*_check(obj, node.raw, node, "").errors, *_duplicates(obj, node, "")]
+def validate(node: SchemaNode, obj: Manifest | None, *, at: str = "") -> list[FieldError]:
+    """All that is wrong, in the order of the schema's fields; empty when the object fits.
+
+    `at`: where this value stands in its object. The `status` subresource checks the status alone with its own node and
+    `at="status"`; the paths are whole then, while the sentences speak from the status on, as the server's do.
+    """
+    errors = [*_check(obj, node.raw, node, "").errors, *_duplicates(obj, node, "")]
+    return [replace(error, path=_joined(at, error.path)) for error in errors] if at else errors
+
+
+def _joined(at: str, path: str) -> str:
+    if path == NOWHERE:
+        return at
+    return f"{at}{path}" if path.startswith("[") else f"{at}.{path}"
 
 
 class _Result:
