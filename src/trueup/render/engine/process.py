@@ -66,17 +66,23 @@ class EngineProcess:
     def __init__(self, binary: Path, *, memory: int) -> None:
         self._memory = memory
         self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
-        self._process = subprocess.Popen(
-            [str(binary), "-memory", str(memory)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._stderr,
-            env={},
-            cwd="/",
-            close_fds=True,
-            start_new_session=True,
-            bufsize=-1,
-        )
+        try:
+            self._process = subprocess.Popen(
+                [str(binary), "-memory", str(memory)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._stderr,
+                env={},
+                cwd="/",
+                close_fds=True,
+                start_new_session=True,
+                bufsize=-1,
+            )
+        except OSError as error:
+            self._stderr.close()
+            raise EngineFailed(
+                f"the engine {binary} cannot be started: {error.strerror}", hint="rebuild it: make engines"
+            ) from error
         _bound_address_space(self._process.pid, memory)
         self._killed_for = ""
         self._next_id = 1
@@ -88,7 +94,7 @@ class EngineProcess:
             if not isinstance(hello, Hello) or hello.protocol != PROTOCOL:
                 raise EngineFailed(f"the engine at {binary} speaks another protocol", hint="rebuild it: make engines")
         except BaseException:
-            self.kill()
+            self.close()
             raise
         self.version = f"{hello.engine} {hello.version}"
 
