@@ -10,11 +10,11 @@ import pytest
 
 from tests.sync.cluster import Client
 from tests.sync.world import KEY, World, actions, config_map, deployment, ref, rules
-from trueup.model.apierror import ApiError, LeaseLost
+from trueup.model.apierror import ApiError, KindNotServed, LeaseLost
 from trueup.model.change import Action
 from trueup.model.manifest import Manifest
 from trueup.sync.applier import Scope
-from trueup.sync.established import PollEstablished, is_established, served_version
+from trueup.sync.established import PollEstablished, is_established, served_kinds
 from trueup.sync.execute import execute, execute_prunes
 from trueup.sync.outcomes import Outcome
 from trueup.sync.prunes import plan_deletion
@@ -232,6 +232,41 @@ async def test_a_failed_delete_stays_in_the_inventory() -> None:
     assert execution.retryable
 
 
+async def test_an_api_that_is_away_does_not_make_us_forget_its_objects() -> None:
+    world = World()
+    world.cluster.extra_kinds["example.com", "v1", "Widget"] = Scope.NAMESPACED
+    await world.sync(WIDGET, config_map())
+    widget = ref("Widget", "w", group="example.com")
+    world.blind = {widget}
+    away = KindNotServed("the cluster does not serve Widget")
+
+    class Away(Client):
+        async def get(self, ref: Any, version: str) -> Manifest | None:
+            raise away
+
+    execution = await go(world, Away(world.cluster, world.rules.field_manager), config_map())
+
+    assert actions(execution)["Widget/shop/w"] is Action.SKIPPED
+    assert widget in execution.inventory
+
+
+async def test_a_server_that_gave_up_on_a_conflict_is_asked_again() -> None:
+    world = World()
+    refusals = 2
+
+    def refuse(verb: str, obj: Manifest) -> None:
+        nonlocal refusals
+        if refusals:
+            refusals -= 1
+            raise ApiError(
+                409, "Conflict", "the object has been modified; please apply your changes to the latest version"
+            )
+
+    world.cluster.refuse = refuse
+
+    assert actions(await world.sync(config_map())) == {"ConfigMap/shop/settings": Action.CREATED}
+
+
 async def test_an_object_that_changes_faster_than_it_can_be_judged_is_left() -> None:
     world = World()
     await world.sync(config_map("old"), config_map("kept"))
@@ -279,5 +314,5 @@ def test_a_definition_that_serves_nothing_is_not_looked_for() -> None:
     definition = crd()
     definition["spec"]["versions"][0]["served"] = False
 
-    assert served_version(definition) is None
-    assert served_version(crd()) == ("example.com", "v1", "Widget")
+    assert served_kinds(definition) == []
+    assert served_kinds(crd()) == [("example.com", "v1", "Widget")]

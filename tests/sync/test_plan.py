@@ -23,6 +23,7 @@ from trueup.model.app import DeletionPolicy
 from trueup.model.change import Action
 from trueup.model.inventory import Inventory
 from trueup.model.manifest import Manifest
+from trueup.sync.autoscaling import scale_target
 from trueup.sync.facts import Absent, LiveFacts
 from trueup.sync.plan import Why, WouldPruneAll, make_plan
 from trueup.sync.prunes import plan_deletion
@@ -218,6 +219,31 @@ async def test_other_drift_next_to_an_autoscaler_is_healed() -> None:
     live = world.cluster.objects[WEB]
     assert live["spec"]["replicas"] == 6
     assert live["spec"]["template"]["spec"]["containers"][0]["image"] == "web:1"
+
+
+async def test_when_the_autoscaler_goes_the_declared_replicas_count_again() -> None:
+    world = World()
+    await world.sync(deployment(replicas=2), hpa())
+    world.cluster.update(WEB, scale(6), manager="kube-controller-manager", subresource="scale")
+    await world.sync(deployment(replicas=2), hpa())
+
+    live_scalers = {WEB: scale_target(hpa())}
+    execution = await world.sync(deployment(replicas=2), autoscaled=live_scalers)
+
+    assert [str(field) for field in change_of(execution, "web").fields] == ["spec.replicas: 6 -> 2"]
+    assert world.cluster.objects[WEB]["spec"]["replicas"] == 2
+
+
+async def test_when_an_autoscaler_comes_the_replicas_are_handed_over_as_they_are() -> None:
+    world = World()
+    await world.sync(deployment(replicas=2))
+
+    scalers = {WEB: scale_target(hpa())}
+    await world.sync(deployment(replicas=2), autoscaled=scalers)
+    assert world.cluster.objects[WEB]["spec"]["replicas"] == 2
+
+    world.cluster.update(WEB, scale(6), manager="kube-controller-manager", subresource="scale")
+    assert (await world.plan([deployment(replicas=2)], autoscaled=scalers)).is_empty
 
 
 # --- prune ---

@@ -5,12 +5,20 @@ https://kubernetes.io/docs/reference/using-api/api-concepts/ and apimachinery's 
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from msgspec import Struct
 
 from trueup.model.errors import Terminal, Transient, TrueupError
 from trueup.model.refs import ObjectRef
+
+# How the validation of each built-in kind says it; there is no reason of its own for it.
+_IMMUTABLE = re.compile(
+    r"immutable|updates to \w+(?: spec)?(?: for fields other than .*)? are forbidden|cannot change roleRef"
+    r"|may not change once set|may not be changed in an update|may not change fields other than",
+    re.IGNORECASE,
+)
 
 
 class Cause(Struct, frozen=True):
@@ -67,10 +75,15 @@ class ApiError(TrueupError):
     @property
     def is_immutable(self) -> bool:
         """Whether the server refused because a field cannot be changed in place; nothing else justifies a recreate."""
-        if self.code not in (409, 422):
-            return False
-        texts = [cause.message for cause in self.causes] or [self.message]
-        return any("immutable" in text.lower() or "updates to statefulset spec" in text.lower() for text in texts)
+        return bool(self.immutable_causes) or (not self.causes and self._says_immutable(self.message))
+
+    @property
+    def immutable_causes(self) -> tuple[Cause, ...]:
+        """The causes that name a field which cannot be changed in place."""
+        return tuple(cause for cause in self.causes if self._says_immutable(cause.message))
+
+    def _says_immutable(self, text: str) -> bool:
+        return self.code in (409, 422) and _IMMUTABLE.search(text) is not None
 
 
 class ClusterUnreachable(Transient):

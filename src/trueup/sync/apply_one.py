@@ -17,6 +17,7 @@ from trueup.sync.ownership import takeover_patch
 from trueup.sync.plan import Send
 
 TAKEOVER_ATTEMPTS = 3
+CONFLICT_ATTEMPTS = 3
 
 
 class StuckDeletion(Transient):
@@ -38,7 +39,7 @@ async def apply_one(send: Send, applier: Applier, rules: SyncRules, secret_key: 
         return applied(send, answer, rules.field_manager, secret_key, action=Action.CREATED)
     action = None
     try:
-        answer = await applier.apply(manifest)
+        answer = await _apply(manifest, applier)
     except ApiError as error:
         if not (error.is_immutable and send.force):
             raise
@@ -46,6 +47,17 @@ async def apply_one(send: Send, applier: Applier, rules: SyncRules, secret_key: 
     if not send.merge:
         answer = await _take_over(answer, manifest, send, applier, rules)
     return applied(send, answer, rules.field_manager, secret_key, action=action)
+
+
+async def _apply(manifest: Manifest, applier: Applier) -> Manifest:
+    """The server merges by itself; a conflict means that it gave up after others wrote many times, and asks us to retry."""
+    for _ in range(CONFLICT_ATTEMPTS - 1):
+        try:
+            return await applier.apply(manifest)
+        except ApiError as error:
+            if not error.is_conflict or error.is_immutable or error.reason != "Conflict":
+                raise
+    return await applier.apply(manifest)
 
 
 async def _take_over(answer: Manifest, manifest: Manifest, send: Send, applier: Applier, rules: SyncRules) -> Manifest:

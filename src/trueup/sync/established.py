@@ -11,12 +11,12 @@ from trueup.sync.applier import Applier
 from trueup.sync.health.fields import condition_is
 
 
-def served_version(crd: Manifest) -> tuple[str, str, str] | None:
-    """Group, version and kind to look for in discovery; None when no version is served."""
+def served_kinds(crd: Manifest) -> list[tuple[str, str, str]]:
+    """Group, version and kind of every version that is to be served."""
     spec = spec_of(crd)
     versions: list[Any] = spec.get("versions") or []
-    served = next((row["name"] for row in versions if isinstance(row, dict) and row.get("served")), None)
-    return (str(spec.get("group")), str(served), str(spec.get("names", {}).get("kind"))) if served else None
+    group, kind = str(spec.get("group")), str(spec.get("names", {}).get("kind"))
+    return [(group, str(row.get("name")), kind) for row in versions if isinstance(row, dict) and row.get("served")]
 
 
 def is_established(crd: Manifest) -> bool:
@@ -31,11 +31,11 @@ class PollEstablished:
 
     async def __call__(self, crd: Manifest) -> None:
         ref, pause = ref_of(crd), 0.05
-        wanted = served_version(crd)
+        wanted = served_kinds(crd)
         while True:
             if not is_established(crd):
                 crd = await self.applier.get(ref, "v1") or crd
-            if is_established(crd) and (wanted is None or await self._is_served(*wanted)):
+            if is_established(crd) and all([await self._is_served(*kind) for kind in wanted]):
                 return
             await asyncio.sleep(pause)
             pause = min(pause * 2, 1.0)
@@ -48,4 +48,4 @@ class PollEstablished:
         return True
 
 
-__all__ = ["PollEstablished", "is_established", "served_version"]
+__all__ = ["PollEstablished", "is_established", "served_kinds"]

@@ -251,9 +251,12 @@ class _Run:
             deleted = await delete_one(prune, self.applier, self.rules, whole=self.plan.prunes.whole)
         except LeaseLost:
             raise
-        except KindNotServed:
-            # A kind that is not served has no objects.
-            self.note(structs.replace(self.kept(prune, Action.SKIPPED, "Gone", "its kind is gone"), gone=True))
+        except KindNotServed as error:
+            # Gone for good with its CRD; but an API that is only away for a while must not make us forget its objects.
+            if self.plan.prunes.whole or self.removed_definition_of(prune.ref):
+                self.note(structs.replace(self.kept(prune, Action.SKIPPED, "Gone", "its kind is gone"), gone=True))
+            else:
+                self.note(self.kept(prune, Action.SKIPPED, error.reason, f"not pruned: {error.message}"))
         except TrueupError as error:
             if isinstance(error, ClusterUnreachable):
                 self.unreachable = error
@@ -261,6 +264,12 @@ class _Run:
             self.note(self.kept(prune, Action.FAILED, error.reason, text))
         else:
             self.note(Outcome(change=deleted.change, gone=deleted.gone, let_go=deleted.let_go))
+
+    def removed_definition_of(self, ref: ObjectRef) -> bool:
+        return any(
+            outcome.gone and outcome.change.ref.group_kind == CRD and outcome.change.ref.name.endswith(f".{ref.group}")
+            for outcome in self.outcomes
+        )
 
     def kept(self, prune: Prune, action: Action, reason: str, message: str) -> Outcome:
         return Outcome(

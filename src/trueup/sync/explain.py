@@ -69,7 +69,7 @@ def is_permanent(error: TrueupError) -> bool:
 def _immutable(error: ApiError, ref: ObjectRef, version: str) -> tuple[str, str] | None:  # noqa: ARG001
     if not error.is_immutable:
         return None
-    fields = [cause.field for cause in error.causes if "immutable" in cause.message.lower() and cause.field]
+    fields = [cause.field for cause in error.immutable_causes if cause.field and cause.field != "spec"]
     hint = f"change it back, rename the {ref.kind}, or set force to have it deleted and made anew"
     if fields:
         return f"{', '.join(dict.fromkeys(fields))} cannot be changed in place", hint

@@ -63,7 +63,7 @@ def record_of(send: Send, answer: Manifest, manager: str, secret_key: bytes) -> 
     return AppliedRecord(
         ref=send.ref,
         version=send.desired.version,
-        desired_digest=send.desired.digest,
+        desired_digest=send.digest,
         owned=canonical(own.to_fields_v1()),
         cut=canonical(masked(cut(answer, own, others=others), masking, secret_key)),
         masking=masking,

@@ -56,6 +56,8 @@ class Send(Struct, frozen=True, kw_only=True):
 
     desired: Desired
     manifest: Manifest
+    digest: str
+    """Of the declaration and of who decides its replicas."""
     why: Why
     drift: tuple[FieldChange, ...] = ()
     meddlers: tuple[str, ...] = ()
@@ -121,7 +123,9 @@ def make_plan(
             f"the render gave no objects, which would prune all {len(inventory)} of this App",
             hint="check the path, or allow an empty App (Argo CD: syncPolicy.automated.allowEmpty)",
         )
-    scaled = dict(autoscaled or {})
+    refs = {item.ref for item in wanted}
+    going = inventory.refs - refs if rules.prune else frozenset()
+    scaled = {target: scaler for target, scaler in (autoscaled or {}).items() if scaler.autoscaler not in going}
     for item in wanted:
         if target := scale_target(item.manifest):
             scaled[target.target] = target
@@ -148,7 +152,7 @@ def make_plan(
             settled.append(decision)
     entries = tuple(item.entry for item in wanted)
     prunes = plan_prunes(
-        [entry for entry in inventory.entries if entry.ref not in {e.ref for e in entries}],
+        [entry for entry in inventory.entries if entry.ref not in refs],
         live,
         rules,
         only=only,
@@ -192,13 +196,16 @@ def _decide(
         return _settled(
             item, Action.SKIPPED, "Terminating", f"it is being deleted, and comes again when it is gone{held}"
         )
-    is_drift = why is Why.DRIFTED or (why is Why.NEW and record is not None and record.desired_digest == item.digest)
+    is_drift = why is Why.DRIFTED or (
+        why is Why.NEW and record is not None and record.desired_digest == _digest(item, autoscaled)
+    )
     if is_drift and not heal:
         return _settled(item, Action.SKIPPED, "Drifted", "it was changed by others; healing is off", drift)
     manifest, ask = _manifest(item, facts, autoscaled)
     return Send(
         desired=item,
         manifest=manifest,
+        digest=_digest(item, autoscaled),
         why=why,
         drift=drift,
         meddlers=meddlers if is_drift else (),
@@ -224,7 +231,7 @@ def _why(
         return Why.NEW, ()
     if record is None or facts is None:
         return Why.UNKNOWN, ()
-    if record.desired_digest != item.digest or record.version != item.version:
+    if record.desired_digest != _digest(item, autoscaled) or record.version != item.version:
         return Why.CHANGED, ()
     if item.tainted and record.masking is not Masking.ALL:
         return Why.CHANGED, ()  # what may be kept of it has changed
@@ -234,6 +241,11 @@ def _why(
         if has_drifted(record, facts, autoscaled=autoscaled, merge=merge):
             return Why.DRIFTED, drifted(record, facts, autoscaled=autoscaled)
     return (Why.REQUESTED if requested else None), ()
+
+
+def _digest(item: Desired, autoscaled: bool) -> str:
+    """Differs when an autoscaler comes or goes, so that the replicas are handed over, or taken back."""
+    return f"{item.digest}+autoscaled" if autoscaled and declares_replicas(item.manifest) else item.digest
 
 
 def _is_older(facts: Absent, record: AppliedRecord | None) -> bool:
