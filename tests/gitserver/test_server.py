@@ -253,6 +253,50 @@ async def test_a_user_sees_only_what_his_right_shows(tmp_path: Path, seed: Path)
         await server.stop()
 
 
+async def test_a_client_that_goes_away_leaves_no_process_behind(server: GitServer, tmp_path: Path) -> None:
+    work = Work(tmp_path / "work")
+    work.commit({f"big-{number}": random.Random(number).randbytes(2_000_000) for number in range(8)})
+    await server.create_repository("big")
+    await run("push", "-q", server.url("big"), "main", cwd=work.path)
+    tip = work.git("rev-parse", "HEAD")
+    want = f"want {tip}\n".encode()
+    body = b"0011command=fetch0001000fno-progress%04x%s0009done\n0000" % (len(want) + 4, want)
+    head = (
+        f"POST /big.git/git-upload-pack HTTP/1.1\r\nHost: 127.0.0.1\r\nGit-Protocol: version=2\r\n"
+        f"Content-Type: application/x-git-upload-pack-request\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    writer.write(head.encode() + body)
+    head_of_answer = await reader.readuntil(b"\r\n\r\n")
+    assert b"200 OK" in head_of_answer
+    await reader.readexactly(100_000)
+    assert await running("upload-pack", tmp_path), "the answer waits for its reader"
+    writer.close()
+    async with asyncio.timeout(10):
+        while await running("upload-pack", tmp_path):  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+
+
+async def running(command: str, place: Path) -> bool:
+    listed = await asyncio.create_subprocess_exec("ps", "-ww", "-eo", "args", stdout=asyncio.subprocess.PIPE)
+    out, _ = await listed.communicate()
+    return any(command in line and str(place) in line for line in out.decode().splitlines())
+
+
+async def test_locks_that_a_crash_left_do_not_stop_pushes(tmp_path: Path, seed: Path) -> None:
+    first = GitServer(tmp_path / "r")
+    path = await first.create_repository("sample", seed)
+    (path / "refs/heads/main.lock").write_text("")
+    server = GitServer(tmp_path / "r")
+    await server.start()
+    try:
+        await run("clone", "-q", server.url("sample"), tmp_path / "clone")
+        await run("commit", "-q", "--allow-empty", "-m", "more", cwd=tmp_path / "clone")
+        await run("push", "-q", "origin", "main", cwd=tmp_path / "clone")
+    finally:
+        await server.stop()
+
+
 async def test_only_loopback_names_are_answered(server: GitServer, seed: Path) -> None:
     await server.create_repository("sample", seed)
     async with aiohttp.ClientSession() as session:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
+from blockbuster import blockbuster_ctx
 
 from tests.sources.gitkit import Work
 from trueup.sources.mirrors import GitMirrors
+
+
+@pytest.fixture(autouse=True)
+def nothing_of_ours_blocks_the_loop() -> Iterator[None]:
+    with blockbuster_ctx("trueup") as guard:
+        guard.activate()
+        yield
 
 
 @pytest.fixture

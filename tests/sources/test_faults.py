@@ -174,7 +174,9 @@ async def test_a_cancelled_fetch_leaves_no_process_behind(mirrors: GitMirrors) -
 
 def children_of_this_process() -> list[str]:
     """Processes of our own that still run (git and its helpers are children or grandchildren in our sessions)."""
-    listed = subprocess.run(["ps", "-eo", "pid,ppid,sid,args"], capture_output=True, text=True, check=True).stdout
+    listed = subprocess.run(
+        ["ps", "-ww", "-eo", "pid,ppid,sid,args"], capture_output=True, text=True, check=True
+    ).stdout
     rows = [line.split(None, 3) for line in listed.splitlines()[1:]]
     mine = {str(os.getpid())}
     return [row[3] for row in rows if row[1] in mine and "git" in row[3] and "<defunct>" not in row[3]]

@@ -11,6 +11,7 @@ import os
 import shutil
 import signal
 import tempfile
+from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -26,6 +27,7 @@ from trueup.sources.giturl import GitUrl
 _STDERR_LIMIT = 64 * 1024
 _STDOUT_LIMIT = 64 * 1024 * 1024
 _SIZE_CHECK_SECONDS = 0.2
+_POLITE_SECONDS = 1.0
 LOCAL_DEADLINE = timedelta(seconds=30)
 
 
@@ -42,7 +44,10 @@ class Access(Struct, frozen=True, kw_only=True):
 
 
 class Git:
-    """The git program with our settings. Safe to use from many tasks; at most `parallel` processes run at a time."""
+    """The git program with our settings. Safe to use from many tasks.
+
+    At most `parallel` processes run at a time, and fewer towards one host, so that one that hangs cannot hold up all.
+    """
 
     def __init__(
         self,
@@ -50,7 +55,8 @@ class Git:
         allow_local: bool,
         program: str = "git",
         environment: Mapping[str, str] | None = None,
-        parallel: int = 16,
+        parallel: int = 64,
+        parallel_per_host: int = 16,
         max_bytes: int = 2 * 1024**3,
         scratch: Path | None = None,
     ) -> None:
@@ -58,6 +64,9 @@ class Git:
         self._program = program
         self._environment = os.environ if environment is None else environment
         self._slots = asyncio.Semaphore(parallel)
+        self._host_slots: defaultdict[str, asyncio.Semaphore] = defaultdict(
+            lambda: asyncio.Semaphore(parallel_per_host)
+        )
         self._max_bytes = max_bytes
         self._scratch = scratch
         self.started = 0
@@ -77,7 +86,8 @@ class Git:
         `access` is the remote to talk to, with its own deadline. `directory` is the bare repository to work in (git's own
         search for one finds nothing else). `grows` is a folder that may not exceed the size limit meanwhile.
         """
-        async with self._slots, self._credential_directory(access) as files:
+        host = access.contacted.origin if access else ""
+        async with self._host_slots[host], self._slots, self._credential_directory(access) as files:
             environment = git_environment(
                 self._environment,
                 allow_local=self._allow_local,
@@ -114,7 +124,7 @@ class Git:
         except TimeoutError as error:
             raise timed_out(access.url if access else None, deadline) from error
         finally:
-            await _end(process)
+            await end_group(process)
         if code != 0:
             secrets = access.credentials.secrets if access and access.credentials else ()
             stderr = scrub(err.decode("utf-8", "replace"), secrets)
@@ -195,9 +205,21 @@ async def _read(stream: asyncio.StreamReader, limit: int, *, keep_reading: bool)
     return b"".join(parts)
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
-    """Kills what is left of the whole process group: git's helpers (ssh, remote-https, index-pack) end with it."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
+async def end_group(process: asyncio.subprocess.Process) -> None:
+    """Ends what is left of the whole process group: git's helpers (ssh, remote-https, index-pack) end with it.
+
+    git asked politely removes its lock files and half-written packs.
+    """
+    if process.returncode is None:
+        _signal_group(process.pid, signal.SIGTERM)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_POLITE_SECONDS):
+                await process.wait()
+    _signal_group(process.pid, signal.SIGKILL)
     if process.returncode is None:
         await process.wait()
+
+
+def _signal_group(group: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, number)

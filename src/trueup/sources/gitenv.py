@@ -36,7 +36,6 @@ _ALWAYS = (
     ("fetch.prune", "false"),
     ("fetch.unpackLimit", "1"),  # always a pack: fewer files, and a truncated pack can be told at a glance
     ("advice.detachedHead", "false"),
-    ("http.lowSpeedLimit", "1"),
 )
 # A constant: the values come from the environment, so no text of a user is ever part of a shell command.
 _HELPER = '!f() { test "$1" = get && printf "username=%s\\npassword=%s\\n" "$TRUEUP_GIT_USERNAME" "$TRUEUP_GIT_PASSWORD"; }; f'

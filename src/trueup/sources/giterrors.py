@@ -124,6 +124,12 @@ _RULES = (
         "use https or ssh; file and git need a flag of the controller",
     ),
     _rule(
+        r"mismatched algorithms",
+        SourceError,
+        "{url}: the repository uses SHA-256 object names, which cannot be read yet",
+        "use a repository with SHA-1 object names",
+    ),
+    _rule(
         r"host key verification failed|no \S+ host key is known|remote host identification has changed",
         HostKeyUnknown,
         "{host}: the SSH host key is not the one in known_hosts",

@@ -7,9 +7,7 @@ that these credentials were shown it. Who may see what is `mirrors`' to ask; thi
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
-import os
 import shutil
 import threading
 from collections import Counter
@@ -73,16 +71,20 @@ class Mirror:
     def mark_corrupt(self) -> None:
         self._corrupt = True
 
-    @property
-    def is_shallow(self) -> bool:
+    async def depth_for_more(self) -> int | None:
+        """How deep to fetch a new commit: 1, but a mirror whose whole history somebody asked for is kept whole."""
+        shallow, empty = await asyncio.to_thread(lambda: (self._is_shallow(), self._is_empty()))
+        return 1 if shallow or empty else None
+
+    async def is_shallow(self) -> bool:
+        return await asyncio.to_thread(self._is_shallow)
+
+    def _is_shallow(self) -> bool:
         return (self.directory / "shallow").exists()
 
-    @property
-    def is_empty(self) -> bool:
+    def _is_empty(self) -> bool:
         """No pack has ever arrived."""
-        with contextlib.suppress(FileNotFoundError), os.scandir(self.directory / "objects" / "pack") as entries:
-            return not any(entry.name.endswith(".pack") for entry in entries)
-        return True
+        return next((self.directory / "objects" / "pack").glob("*.pack"), None) is None
 
     async def fetch(self, access: Access, wanted: str, *, depth: int | None) -> str:
         """Fetches one ref or commit and answers the commit that arrived, held until `keep` or the next collection.
@@ -158,17 +160,23 @@ class Mirror:
         with self._held_lock:
             return frozenset(self._held)
 
-    def granted(self, commit: str, who: str) -> bool:
-        """Whether these credentials were shown this commit before. A grant lives as long as a snapshot's ref does."""
-        return (self.directory / f"{GRANTS}{who}/{commit}").is_file()
+    async def granted(self, prefix: str, who: str) -> str | None:
+        """The one commit with this hash, or beginning of one, that these credentials were shown before.
+
+        A grant lives as long as the ref that holds the commit.
+        """
+        found = await asyncio.to_thread(
+            lambda: [path.name for path in (self.directory / GRANTS / who).glob(f"{prefix}*")]
+        )
+        commits = [name for name in found if not name.endswith(".lock")]
+        return commits[0] if len(commits) == 1 else None
 
     async def collect(self) -> bool:
         """Drops the refs of commits that nobody holds, and what only they led to. True when anything was dropped."""
         async with self.fetching, self.keeping:
             if self._reader is None or self._corrupt:
                 return False
-            dropped = await asyncio.to_thread(self._drop_refs)
-            packs = len(list((self.directory / "objects" / "pack").glob("*.pack")))
+            dropped, packs = await asyncio.to_thread(self._drop_refs)
             if dropped or packs > _MANY_PACKS:
                 log.info("collecting garbage", url=str(self.url), dropped=dropped, packs=packs)
                 await self._git.run(["repack", "-a", "-d", "-q"], deadline=_COLLECT_DEADLINE, directory=self.directory)
@@ -235,7 +243,8 @@ class Mirror:
                 partial.write_text(f"{commit}\n", encoding="ascii")
                 partial.replace(path)
 
-    def _drop_refs(self) -> int:
+    def _drop_refs(self) -> tuple[int, int]:
+        """How many commits were let go, and how many packs there are."""
         held = self.held()
         dropped = 0
         for folder in (SNAPSHOTS, GRANTS):
@@ -244,7 +253,7 @@ class Mirror:
                     path.unlink(missing_ok=True)
                     dropped += folder == SNAPSHOTS
         shutil.rmtree(self.directory / INCOMING, ignore_errors=True)
-        return dropped
+        return dropped, len(list((self.directory / "objects" / "pack").glob("*.pack")))
 
 
 def _chunks(items: Sequence[str], size: int) -> list[Sequence[str]]:

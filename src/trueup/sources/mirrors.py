@@ -26,7 +26,7 @@ from trueup.sources.giturl import GitUrl, parse_git_url
 from trueup.sources.history import commits_between, describe
 from trueup.sources.listing import check_reference
 from trueup.sources.mirror import Mirror
-from trueup.sources.resolver import Resolved, Resolver
+from trueup.sources.resolver import PROOF_PREFIX, Resolved, Resolver
 from trueup.sources.submodules import DEEPEST, Submodule, may_share_credentials, parse_gitmodules, submodule_url
 
 _ANONYMOUS = "anonymous"
@@ -44,7 +44,7 @@ class GitMirrors:
         allow_local: bool,
         program: str = "git",
         environment: Mapping[str, str] | None = None,
-        parallel: int = 16,
+        parallel: int = 64,
         max_bytes: int = 2 * 1024**3,
     ) -> None:
         self._root = root
@@ -103,11 +103,11 @@ class GitMirrors:
         """
         access = await self._access(source, credentials)
         mirror = self._mirror(access.url)
-        if not await asyncio.to_thread(mirror.granted, revision.digest, access.who):
-            return None
         if mirror.reader is None:
             async with mirror.fetching:
                 await mirror.prepare()
+        if await mirror.granted(revision.digest, access.who) is None:
+            return None
         if not await mirror.keep(revision.digest, access.who):
             return None
         return await self._snapshot(mirror, access, Resolved(revision, revision.digest), view_of(source))
@@ -137,7 +137,7 @@ class GitMirrors:
         mirror = self._mirror(access.url)
         async with mirror.fetching:
             await mirror.prepare()
-            if mirror.is_shallow:
+            if await mirror.is_shallow():
                 await mirror.deepen(access, snapshot.ref, commits)
 
     async def collect(self) -> None:
@@ -279,7 +279,7 @@ def _check_sparse(snapshot: GitSnapshot) -> None:
 
 def _remove_strangers(root: Path, used: frozenset[str]) -> None:
     for place in root.iterdir() if root.exists() else ():
-        if place.is_dir() and place.name not in used and not place.name.startswith("proof-"):
+        if place.is_dir() and place.name not in used and not place.name.startswith(PROOF_PREFIX):
             shutil.rmtree(place, ignore_errors=True)
 
 

@@ -7,6 +7,7 @@ it from what they listed, or had the remote serve it. Equal polls and fetches (U
 from __future__ import annotations
 
 import asyncio
+import shutil
 import tempfile
 from datetime import timedelta
 from pathlib import Path
@@ -21,6 +22,8 @@ from trueup.sources.giterrors import CommitNotServed, RemoteRefMissing
 from trueup.sources.inflight import InFlight
 from trueup.sources.listing import HEADS, TAGS, Listing, Scope, Target, choose, direct_target, parse_listing, scope_of
 from trueup.sources.mirror import Mirror
+
+PROOF_PREFIX = "proof-"
 
 
 class Resolved(Struct, frozen=True):
@@ -122,14 +125,13 @@ class Resolver:
                 if not target.ref and await mirror.has(target.commit):
                     await self._prove(access, target.commit)
                     return target.commit
-                depth = None if not mirror.is_empty and not mirror.is_shallow else 1
-                return await mirror.fetch(access, target.ref or target.commit, depth=depth)
+                return await mirror.fetch(access, target.ref or target.commit, depth=await mirror.depth_for_more())
 
         return await self._fetches.share((mirror.name, access.who, target.ref, target.commit), fetch)
 
     async def _pinned(self, mirror: Mirror, access: Access, commit: str) -> str:
         """A commit by its hash: it never changes, so a right once proven needs no network again."""
-        if mirror.granted(commit, access.who) and await mirror.has(commit):
+        if await mirror.granted(commit, access.who) and await mirror.has(commit):
             return commit
         try:
             return await self._bring(mirror, access, Target(name="", commit=commit))
@@ -143,16 +145,20 @@ class Resolver:
         A fetch into the mirror would prove nothing: git asks no server for what it has.
         """
 
-        with tempfile.TemporaryDirectory(prefix="proof-", dir=self._root) as place:
-            trial = Mirror(self._git, Path(place) / "mirror", access.url)
+        place = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix=PROOF_PREFIX, dir=self._root))
+        try:
+            trial = Mirror(self._git, place, access.url)
             async with trial.fetching:
                 await trial.prepare()
                 await trial.fetch(access, commit, depth=1)
+        finally:
+            await asyncio.shield(asyncio.to_thread(shutil.rmtree, place, ignore_errors=True))
 
     async def _from_history(self, mirror: Mirror, access: Access, listing: Listing, prefix: str) -> str:
         """The one commit that starts with `prefix` among all that the listed branches and tags lead to."""
         key = (mirror.name, access.who, prefix)
-        if (known := self._abbreviated.get(key)) is not None and await mirror.has(known):
+        known = self._abbreviated.get(key) or await mirror.granted(prefix, access.who)
+        if known is not None and await mirror.has(known):
             return known
         tips = {commit for commit in listing.refs.values() if commit.startswith(prefix)}
         if len(tips) == 1 and await mirror.has(next(iter(tips))):

@@ -42,6 +42,14 @@ def moved(path: Path, updates: list[RefUpdate]) -> tuple[RefUpdate, ...]:
         repository.free()
 
 
+def sweep_locks(root: Path) -> None:
+    """Removes the locks that a killed git left. Only before the server answers anything."""
+    for repository in root.rglob("*.git"):
+        for pattern in ("*.lock", "refs/**/*.lock", "objects/pack/tmp_*"):
+            for leftover in repository.glob(pattern):
+                leftover.unlink(missing_ok=True)
+
+
 def _is_done(repository: pygit2.Repository, update: RefUpdate) -> bool:
     try:
         target = repository.lookup_reference(update.ref).raw_target

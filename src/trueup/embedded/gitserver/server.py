@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
@@ -15,7 +15,7 @@ from aiohttp import web
 from trueup.embedded.gitserver.access import Guard, Right
 from trueup.embedded.gitserver.names import repository_name, repository_path
 from trueup.embedded.gitserver.push import CommandReader, PushEvent
-from trueup.embedded.gitserver.repositories import create_bare, moved
+from trueup.embedded.gitserver.repositories import create_bare, moved, sweep_locks
 from trueup.embedded.gitserver.service import GitProcessFailed, Limits, Service, TooMuch, answer
 
 log = structlog.get_logger(__name__)
@@ -64,6 +64,7 @@ class GitServer:
 
     async def start(self, port: int = 0, *, tls: ssl.SSLContext | None = None) -> int:
         """Listens on 127.0.0.1 and answers the port (0 takes any free one). Raises OSError when it is taken."""
+        await asyncio.to_thread(sweep_locks, self._root)
         application = web.Application(middlewares=[_loopback_only])
         application.add_routes(self.routes())
         self._runner = web.AppRunner(application, access_log=None, handler_cancellation=True, shutdown_timeout=2)
@@ -93,7 +94,7 @@ class GitServer:
         path = repository_path(self._root, clean)
         message = "Begin with the sample"
         when = at or datetime.now(UTC)
-        if not path.exists():
+        if not await asyncio.to_thread(path.exists):
             await asyncio.to_thread(create_bare, path, branch=branch, seed=seed_dir, message=message, at=when)
         return path
 
@@ -104,7 +105,7 @@ class GitServer:
             raise web.HTTPForbidden(
                 text="only git's smart HTTP protocol is spoken here; use git 1.6.6 or newer\n"
             ) from None
-        _, path, right = self._admit(request, service)
+        _, path, right = await self._admit(request, service)
         head = b""
         protocol = request.headers.get("Git-Protocol")
         if service is Service.RECEIVE or "version=2" not in (protocol or ""):
@@ -128,7 +129,7 @@ class GitServer:
         return await self._exchange(request, Service.RECEIVE)
 
     async def _exchange(self, request: web.Request, service: Service) -> web.StreamResponse:
-        name, path, right = self._admit(request, service)
+        name, path, right = await self._admit(request, service)
         if request.content_type != f"application/x-{service}-request":
             raise web.HTTPUnsupportedMediaType(text="this address is for git\n")
         commands = CommandReader()
@@ -159,7 +160,7 @@ class GitServer:
         except Exception:  # whoever listens may fail; the push has happened
             log.exception("push not told", repository=name)
 
-    def _admit(self, request: web.Request, service: Service) -> tuple[str, Path, Right]:
+    async def _admit(self, request: web.Request, service: Service) -> tuple[str, Path, Right]:
         """The repository and the right to this service, or the HTTP answer that says why not."""
         right = self._guard.right_of(request.headers.get("Authorization"))
         allowed = right is not None and (right.write if service is Service.RECEIVE else right.read)
@@ -169,7 +170,7 @@ class GitServer:
             )
         name = repository_name(request.match_info["repository"])
         path = repository_path(self._root, name) if name is not None else None
-        if name is None or path is None or not (path / "HEAD").is_file():
+        if name is None or path is None or not await asyncio.to_thread((path / "HEAD").is_file):
             raise web.HTTPNotFound(text="no such repository\n")
         if not allowed:
             raise web.HTTPForbidden(text="these credentials may not do that\n")
@@ -178,7 +179,7 @@ class GitServer:
     async def _stream(
         self,
         request: web.Request,
-        chunks: AsyncIterator[bytes],
+        chunks: AsyncGenerator[bytes],
         content_type: str,
         head: bytes,
         at_end: Callable[[], Awaitable[None]] | None = None,
@@ -199,7 +200,7 @@ class GitServer:
             except GitProcessFailed:
                 raise web.HTTPInternalServerError(text="git failed; see the server's log\n") from None
             finally:
-                await chunks.aclose()  # type: ignore[attr-defined]
+                await chunks.aclose()
         if at_end is not None:
             await asyncio.shield(at_end())
         if not response.prepared:

@@ -6,11 +6,9 @@ Protocol: gitprotocol-http(5). No shell; the repository's path is the only argum
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import re
-import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -18,6 +16,7 @@ from pathlib import Path
 import structlog
 from msgspec import Struct
 
+from trueup.sources.gitcommand import end_group
 from trueup.sources.gitenv import clean_environment
 
 log = structlog.get_logger(__name__)
@@ -60,7 +59,7 @@ async def answer(
     hidden_refs: tuple[str, ...],
     limits: Limits,
     on_body: Callable[[bytes], None] = lambda _: None,
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes]:
     """Yields the answer's bytes. `advertise` asks for the list of refs; else `body` is the request.
 
     Raises TooMuch, GitProcessFailed or TimeoutError; the process and its children are gone when this ends.
@@ -95,12 +94,10 @@ async def answer(
             if not answered:
                 raise GitProcessFailed(words)
     finally:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
+        await end_group(process)
         for task in (feeder, errors):
             task.cancel()
         await asyncio.gather(feeder, errors, return_exceptions=True)
-        await process.wait()
 
 
 async def _next_chunk(stdout: asyncio.StreamReader, feeder: asyncio.Task[None]) -> bytes:
