@@ -144,7 +144,6 @@ async def test_after_410_a_list_tells_exactly_what_changed_meanwhile(
     await until(lambda: history.open_watches == 1)
     told.changes.clear()
     told.raws.clear()
-    history.served_before = script.replies.pop("GET /api/v1/configmaps")  # type: ignore[attr-defined]
     script.on("GET /api/v1/configmaps", hang_up)  # nobody can reach the server
     await history.cut()
     await until(lambda: history.open_watches == 0)
