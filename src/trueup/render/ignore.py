@@ -38,6 +38,11 @@ class Pattern(Struct, frozen=True):
         """It has no slash but at its end, so any name on the way may match it."""
         return len(self.segments) == 1
 
+    @property
+    def by_last_name(self) -> bool:
+        """It matches only where one name of the path matches its last segment."""
+        return self.by_name or (len(self.segments) == 2 and self.segments[0] == "**" and self.segments[1] != "**")
+
     def matches(self, path: Sequence[str], *, directory: bool) -> bool:
         """Whether the path, or a directory on the way to it, is meant."""
         depth = len(self.domain)
@@ -109,6 +114,29 @@ def parse_pattern(line: str, domain: tuple[str, ...] = ()) -> Pattern:
     if not text.endswith("\\ "):
         text = text.rstrip(" ")
     return Pattern(tuple(text.removesuffix("/").split("/")), domain, negated, text.endswith("/"))
+
+
+class Rules:
+    """The patterns of one directory, ready to be asked about many names."""
+
+    __slots__ = ("_names", "_others", "patterns")
+
+    def __init__(self, patterns: tuple[Pattern, ...]) -> None:
+        self.patterns = patterns
+        self._others = tuple(pattern for pattern in patterns if not pattern.by_last_name)
+        names = {_segment(pattern.segments[-1]).pattern for pattern in patterns if pattern.by_last_name}
+        self._names = re.compile("|".join(f"(?:{name})" for name in sorted(names)), re.DOTALL)
+
+    def ignore(self, path: Sequence[str], *, directory: bool) -> bool:
+        """The last pattern that matches decides. Most paths hold no name that any pattern speaks of."""
+        named = any(self._names.fullmatch(name) for name in path)
+        return is_ignored(self.patterns if named else self._others, path, directory=directory)
+
+
+@lru_cache(maxsize=256)
+def rules_for(files: tuple[tuple[Pattern, ...], ...], custom: str | None) -> Rules:
+    """`patterns_for`, made once for all directories and snapshots with the same ignore files."""
+    return Rules(patterns_for(files, custom))
 
 
 def patterns_for(files: Sequence[tuple[Pattern, ...]], custom: str | None) -> tuple[Pattern, ...]:

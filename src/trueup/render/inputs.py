@@ -15,7 +15,7 @@ from msgspec import Struct
 from trueup.model.errors import BuildFailed
 from trueup.model.manifest import Origin
 from trueup.model.snapshot import Entry, EntryType, Input, InputKind, Inputs, Snapshot
-from trueup.render.ignore import IGNORE_FILE, Pattern, is_ignored, parse_patterns, patterns_for
+from trueup.render.ignore import IGNORE_FILE, Pattern, Rules, parse_patterns, rules_for
 
 _MAX_LINKS = 40
 _MAX_LINK_TEXT = 4096
@@ -61,7 +61,8 @@ class Recorder:
         self._dead_ends: dict[str, _Notes] = {}
         self._entries: dict[str, tuple[Entry | None, _Notes]] = {}
         self._ignore_files: dict[str, tuple[tuple[Pattern, ...], _Notes]] = {}
-        self._patterns: dict[str, tuple[tuple[Pattern, ...], _Notes]] = {}
+        self._rules: dict[str, tuple[Rules, _Notes]] = {}
+        self._verdicts: dict[str, tuple[bool, _Notes]] = {}
 
     def inputs(self) -> Inputs:
         listed = {item.path for item in self._seen if item.kind is InputKind.LISTING}
@@ -175,13 +176,17 @@ class Recorder:
     def _hidden(self, path: str, entry: Entry) -> tuple[bool, _Notes]:
         """Whether the source leaves it out. An ignored directory is there all the same when anything below it is;
         ignore files below a directory that is left out altogether are not looked for."""
+        if (known := self._verdicts.get(path)) is None:
+            known = self._verdicts[path] = self._judge(path, directory=entry.type is EntryType.DIRECTORY)
+        return known
+
+    def _judge(self, path: str, *, directory: bool) -> tuple[bool, _Notes]:
         parent, _, _ = path.rpartition("/")
-        patterns, notes = self._patterns_in(parent)
+        rules, notes = self._rules_in(parent)
         names = path.split("/")
-        directory = entry.type is EntryType.DIRECTORY
-        if not is_ignored(patterns, names, directory=directory):
+        if not rules.ignore(names, directory=directory):
             return False, notes
-        if directory and any(pattern.negated and pattern.may_match_below(names) for pattern in patterns):
+        if directory and any(pattern.negated and pattern.may_match_below(names) for pattern in rules.patterns):
             return self._all_hidden(path, notes)
         return True, notes
 
@@ -195,13 +200,13 @@ class Recorder:
                 return False, notes
         return True, notes
 
-    def _patterns_in(self, directory: str) -> tuple[tuple[Pattern, ...], _Notes]:
-        """The patterns that hold for the entries of a directory."""
-        if (known := self._patterns.get(directory)) is None:
+    def _rules_in(self, directory: str) -> tuple[Rules, _Notes]:
+        """The rules that hold for the entries of a directory."""
+        if (known := self._rules.get(directory)) is None:
             custom = self._ignoring.custom if self._ignoring is not None else None
             read = [self._ignore_file(place) for place in dict.fromkeys(("", *ancestors(directory), directory))]
             notes = _NONE.union(*(looks for _, looks in read))
-            known = self._patterns[directory] = patterns_for([found for found, _ in read], custom), notes
+            known = self._rules[directory] = rules_for(tuple(found for found, _ in read), custom), notes
         return known
 
     def _ignore_file(self, directory: str) -> tuple[tuple[Pattern, ...], _Notes]:

@@ -39,7 +39,8 @@ def build_kustomization(
             return ()
     files = SnapshotFiles(recorder, limits)
     if resources is not None:
-        along = files.ahead(tuple(join(path, name.removeprefix("./")) for name in resources))
+        names = (*KUSTOMIZATION_FILES, *(name.removeprefix("./") for name in resources))
+        along = files.ahead((path, *(join(path, name) for name in names)))
     else:
         along = files.found(path, False)
     params: dict[str, object] = {
