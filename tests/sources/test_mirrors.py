@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
 from datetime import timedelta
 from pathlib import Path
 
@@ -218,6 +219,23 @@ async def test_history_is_fetched_when_somebody_asks(mirrors: GitMirrors, work: 
     assert [found.commit for found in between] == commits[::-1]
     few = await mirrors.commits_between(source(work), None, first.commit, second, limit=3)
     assert [found.commit for found in few] == commits[:-4:-1]
+
+
+async def test_a_signature_is_noticed(mirrors: GitMirrors, work: Work, tmp_path: Path) -> None:
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "key"], check=True)  # noqa: ASYNC221
+    work.git(
+        "-c",
+        "gpg.format=ssh",
+        "-c",
+        f"user.signingkey={tmp_path}/key",
+        "commit",
+        "-S",
+        "-q",
+        "--allow-empty",
+        "-m",
+        "signed",
+    )
+    assert (await mirrors.describe(await mirrors.fetch(source(work)))).signed
 
 
 async def test_commits_between_two_sides_of_a_forced_push(mirrors: GitMirrors, work: Work) -> None:

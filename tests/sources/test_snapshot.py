@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import tarfile
 import threading
@@ -92,7 +93,7 @@ async def test_many_threads_may_read_one_snapshot(mirrors: GitMirrors, work: Wor
 
 async def test_a_tree_that_no_checkout_may_have_is_refused(mirrors: GitMirrors, work: Work) -> None:
     blob = work.git("rev-parse", "HEAD:README.md")
-    for name in (b"..", b".git", b".GIT", b"a\\b"):
+    for name in (b"..", b".git", b".GIT"):
         (work.path / "tree").write_bytes(b"100644 " + name + b"\0" + bytes.fromhex(blob))
         tree = work.git("hash-object", "-t", "tree", "-w", "--literally", "tree")
         commit = work.git("commit-tree", "-m", "bad", tree)
@@ -100,6 +101,15 @@ async def test_a_tree_that_no_checkout_may_have_is_refused(mirrors: GitMirrors, 
         found = await snapshot(mirrors, work)
         with pytest.raises(InvalidInput, match="no checkout may have"):
             found.listing("")
+
+
+async def test_names_in_another_encoding_are_shown_and_found(mirrors: GitMirrors, work: Work) -> None:
+    (work.path / os.fsdecode(b"caf\xe9.yaml")).write_text("latin")
+    (work.path / "unit\\x2d.service").write_text("unit")
+    work.commit({})
+    found = await snapshot(mirrors, work)
+    assert found.read("caf\\xe9.yaml") == b"latin"
+    assert found.read("unit\\x2d.service") == b"unit"
 
 
 def raw_diff(work: Work, before: str, after: str) -> set[tuple[str, bool, bool]]:

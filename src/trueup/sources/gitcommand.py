@@ -84,7 +84,7 @@ class Git:
         """Runs `git <arguments>` and answers stdout. Raises what `giterrors.classify` makes of a failure.
 
         `access` is the remote to talk to, with its own deadline. `directory` is the bare repository to work in (git's own
-        search for one finds nothing else). `grows` is a folder that may not exceed the size limit meanwhile.
+        search for one finds nothing else). `grows` is a folder that may not grow by more than the size limit meanwhile.
         """
         host = access.contacted.origin if access else ""
         async with self._host_slots[host], self._slots, self._credential_directory(access) as files:
@@ -107,6 +107,7 @@ class Git:
         grows: Path | None,
     ) -> bytes:
         self.started += 1
+        before = await asyncio.to_thread(directory_size, grows) if grows else 0
         try:
             process = await asyncio.create_subprocess_exec(
                 *command,
@@ -120,7 +121,7 @@ class Git:
             raise missing_program(self._program) from error
         try:
             async with asyncio.timeout(deadline.total_seconds()):
-                out, err, code = await self._watch(process, grows)
+                out, err, code = await self._watch(process, grows, before)
         except TimeoutError as error:
             raise timed_out(access.url if access else None, deadline) from error
         finally:
@@ -131,13 +132,15 @@ class Git:
             raise classify(GitFailure(access.url if access else None, code, stderr))
         return out
 
-    async def _watch(self, process: asyncio.subprocess.Process, grows: Path | None) -> tuple[bytes, bytes, int]:
+    async def _watch(
+        self, process: asyncio.subprocess.Process, grows: Path | None, before: int
+    ) -> tuple[bytes, bytes, int]:
         """Reads both pipes to their ends while the size is watched; the first error ends all."""
         assert process.stdout is not None
         assert process.stderr is not None
         try:
             async with asyncio.TaskGroup() as group:
-                guard = group.create_task(self._guard_size(grows), name="git size") if grows else None
+                guard = group.create_task(self._guard_size(grows, before), name="git size") if grows else None
                 out = group.create_task(_read(process.stdout, _STDOUT_LIMIT, keep_reading=False), name="git stdout")
                 err = group.create_task(_read(process.stderr, _STDERR_LIMIT, keep_reading=True), name="git stderr")
                 await asyncio.wait([out, err])
@@ -148,9 +151,9 @@ class Git:
             raise several.exceptions[0] from None
         return out.result(), err.result(), code
 
-    async def _guard_size(self, directory: Path) -> None:
+    async def _guard_size(self, directory: Path, before: int) -> None:
         while True:
-            size = await asyncio.to_thread(directory_size, directory)
+            size = await asyncio.to_thread(directory_size, directory) - before
             if size > self._max_bytes:
                 raise TooLarge(size, self._max_bytes)
             await asyncio.sleep(_SIZE_CHECK_SECONDS)

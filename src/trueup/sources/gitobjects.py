@@ -131,8 +131,8 @@ class ObjectReader:
 
     def _entry(self, child: pygit2.Object) -> Entry:
         raw = child.raw_name or b""
-        name = raw.decode("utf-8", "surrogateescape")
-        if name.lower() in _FORBIDDEN or "/" in name or "\\" in name or "\0" in name:
+        name = raw.decode("utf-8", "backslashreplace")  # a name in another encoding is shown, and found, in this form
+        if name.lower() in _FORBIDDEN or "/" in name:
             raise InvalidInput(
                 f"{self._label}: a directory holds an entry named {name!r}, which no checkout may have",
                 hint="take it out of the repository's history; `git fsck` names the tree",

@@ -7,6 +7,7 @@ path). `.sourceignore` is not applied here: `render` and `artifact` do. Reading 
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_left
 from collections.abc import Callable, Mapping
 
 from msgspec import Struct
@@ -87,7 +88,7 @@ class GitSnapshot:
             return Entry("", EntryType.DIRECTORY, self._id)
         parent, _, name = path.rpartition("/")
         entries = self._entries(parent)
-        return next((entry for entry in entries if entry.name == name), None) if entries is not None else None
+        return _find(entries, name) if entries is not None else None
 
     def listing(self, path: str) -> tuple[Entry, ...]:
         entries = self._entries(path)
@@ -120,7 +121,7 @@ class GitSnapshot:
         walked = ""
         for name in path.split("/") if path else ():
             walked = f"{walked}/{name}" if walked else name
-            child = next((entry for entry in self.reader.tree(tree_id) if entry.name == name), None)
+            child = _find(self.reader.tree(tree_id), name)
             if child is None or child.type is not EntryType.DIRECTORY or not self._shows(walked, directory=True):
                 return None
             if child.id.startswith(SUBMODULE_ID_PREFIX):
@@ -169,6 +170,11 @@ class GitSnapshot:
         for path, mounted in sorted(self._mounts.items()):
             digest.update(f"\0mount {path} {mounted.id}".encode())
         return digest.hexdigest()
+
+
+def _find(entries: tuple[Entry, ...], name: str) -> Entry | None:
+    index = bisect_left(entries, name, key=lambda entry: entry.name)
+    return entries[index] if index < len(entries) and entries[index].name == name else None
 
 
 def _parents(path: str) -> list[str]:

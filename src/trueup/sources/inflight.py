@@ -24,7 +24,7 @@ class InFlight(Generic[Result]):
         """The answer of `work`, started by whoever came first. Its error goes to all who wait."""
         task = self._tasks.get(key)
         if task is None:
-            task = asyncio.ensure_future(_run(work))
+            task = asyncio.create_task(_run(work), name="shared git work")
             self._tasks[key] = task
             self._waiters[key] = 0
             task.add_done_callback(lambda done: self._forget(key, done))

@@ -192,7 +192,8 @@ def _first(reference: GitReference) -> tuple[_Kind, str]:
     if reference.branch:
         return _Kind.BRANCH, reference.branch
     if reference.expression and reference.expression != "HEAD":
-        return _Kind.EXPRESSION, reference.expression
+        expression = reference.expression
+        return _Kind.EXPRESSION, expression.lower() if _FULL_HASH.match(expression.lower()) else expression
     return _Kind.HEAD, "HEAD"
 
 
