@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 
+from msgspec import Struct
+
 from trueup.cluster.applier import ClusterApplier
 from trueup.cluster.client import KubeClient
 from trueup.cluster.liveview import LiveView
@@ -19,7 +21,7 @@ from trueup.model.rendering import RenderSpec
 from trueup.model.snapshot import Snapshot
 from trueup.render.engine.pool import EnginePool
 from trueup.render.render import Rendered, render
-from trueup.sync.established import is_established, served_version
+from trueup.sync.established import is_established, served_kinds
 
 STATUS_MANAGER = "trueup"
 
@@ -114,48 +116,49 @@ class EngineRenderer:
         return rendered
 
 
+class Definition(Struct, frozen=True):
+    """What is kept of a CRD."""
+
+    established: bool
+    kinds: tuple[tuple[str, str, str], ...]
+    """Group, version and kind of every version that it serves."""
+
+
 class Definitions:
     """Which CRDs are established, heard from a watch: what a sync waits for, and who is told when a kind appears."""
 
     def __init__(self, client: KubeClient, on_kind: Callable[[GroupKind], None]) -> None:
         self._client = client
         self._on_kind = on_kind
-        self._established: dict[str, str] = {}
+        self._established: set[str] = set()
         self._changed = asyncio.Event()
 
     @staticmethod
-    def reduce(crd: Manifest) -> tuple[str, ...]:
-        """What is kept of a CRD: established or not, its generation, what it serves."""
-        served = served_version(crd) or ("", "", "")
-        return ("established" if is_established(crd) else "", *served)
+    def reduce(crd: Manifest) -> Definition:
+        return Definition(is_established(crd), tuple(served_kinds(crd)))
 
-    def seen(
-        self, ref: ObjectRef, before: tuple[str, ...] | None, after: tuple[str, ...] | None, _: Manifest | None
-    ) -> None:
+    def seen(self, ref: ObjectRef, before: Definition | None, after: Definition | None, _: Manifest | None) -> None:
         if after is None:
-            self._established.pop(ref.name, None)
+            self._established.discard(ref.name)
             self._client.discovery.invalidate()
             return
-        if not after[0]:
+        if not after.established or before == after:
             return
-        self._established[ref.name] = after[0]
+        self._established.add(ref.name)
         self._changed.set()
-        if before is None or before != after:
-            self._client.discovery.invalidate()
-            self._on_kind(GroupKind(after[1], after[3]))
+        self._client.discovery.invalidate()
+        for group_kind in {GroupKind(group, kind) for group, _, kind in after.kinds}:
+            self._on_kind(group_kind)
 
     async def wait(self, crd: Manifest) -> None:
-        """Returns when the CRD is established and its kind is in discovery; the caller bounds the wait."""
-        while crd["metadata"]["name"] not in self._established:
+        """Returns when the CRD is established and its kinds are in discovery; the caller bounds the wait."""
+        while name_of(crd) not in self._established:
             self._changed.clear()
             await self._changed.wait()
-        wanted: tuple[str, str, str] | None = served_version(crd)
-        if wanted is None:
-            return
-        pause = 0.02
+        wanted, pause = served_kinds(crd), 0.02
         while True:
             catalog = await self._client.discovery.refresh()
-            if catalog.find(*wanted) is not None:
+            if all(catalog.find(*kind) is not None for kind in wanted):
                 return
             await asyncio.sleep(pause)
             pause = min(pause * 2, 1.0)

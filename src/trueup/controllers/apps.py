@@ -11,6 +11,7 @@ import contextlib
 from collections import defaultdict
 
 import structlog
+from msgspec import structs
 
 from trueup.controllers.concluding import Conclusion, blocked_by, conclude, write_status
 from trueup.controllers.decide import Situation, Step, next_step
@@ -219,7 +220,8 @@ class AppController:
             case Step.HEAL:
                 assert obj is not None
                 assert memory.app is not None
-                await self._reconciler.heal(memory, obj, memory.app, feed.snapshot if feed else None)
+                app = with_ignore(memory.app, feed)
+                await self._reconciler.heal(memory, obj, app, feed.snapshot if feed else None)
             case Step.CHECK_HEALTH:
                 assert obj is not None
                 await self._reconciler.check_health(memory, obj)
@@ -262,7 +264,7 @@ class AppController:
             source_ready=snapshot is not None,
             dependencies_ready=not self._unready(memory.app),
             requested=self._is_new(memory, requests),
-            spec_changed=memory.app_digest != saved.spec_digest,
+            spec_changed=_wanted(memory, feed) != saved.spec_digest,
             content_changed=stale,
             retry_due=memory.retry_at is not None and memory.retry_at <= shell.loop_time(),
             drifted=bool(memory.heals),
@@ -326,7 +328,7 @@ class AppController:
         waiting = []
         for dependency in app.rules.depends_on:
             memory = self._shell.memories.get(dependency.ref)
-            if memory is None or memory.app is None or not memory.is_ready or memory.wants_sync:
+            if memory is None or memory.app is None or not memory.is_ready or self._wants_sync(memory):
                 waiting.append(dependency.ref)
                 continue
             if memory.app.source == app.source:
@@ -334,6 +336,11 @@ class AppController:
                 if feed and feed.snapshot and memory.saved.revision != feed.snapshot.revision:
                     waiting.append(dependency.ref)
         return tuple(waiting)
+
+    def _wants_sync(self, memory: AppMemory) -> bool:
+        """What it was asked for last, or what it read, has not been synced yet."""
+        feed = self._shell.sources.feeds.of_app(memory.ref)
+        return memory.content_stale or _wanted(memory, feed) != memory.saved.spec_digest
 
     # steps
 
@@ -354,11 +361,11 @@ class AppController:
             snapshot = await shell.sources.at_revision(feed, memory.pin.revision)
             self._look_later_at_pin_end(memory)
         memory.was_pinned = pinned
-        memory.saved.spec_digest = memory.app_digest
+        memory.saved.spec_digest = _wanted(memory, feed)
         job = Job(
             memory=memory,
             obj=obj,
-            app=memory.app,
+            app=with_ignore(memory.app, feed),
             snapshot=snapshot,
             requests=requests,
             token=new,
@@ -475,6 +482,19 @@ class AppController:
     def _look_later_at_pin_end(self, memory: AppMemory) -> None:
         if memory.pin is not None and memory.pin.until is not None:
             self._look_later(memory.ref, (memory.pin.until - self._shell.clock()).total_seconds() + 0.1)
+
+
+def with_ignore(app: App, feed: Feed | None) -> App:
+    """The source says what of it is left out; the App only names the source."""
+    if feed is None or feed.source is None or feed.source.ignore is None:
+        return app
+    return structs.replace(app, render=structs.replace(app.render, ignore=feed.source.ignore))
+
+
+def _wanted(memory: AppMemory, feed: Feed | None) -> str:
+    """A digest of all that was asked for: by the App, and by its source about what to leave out."""
+    ignore = feed.source.ignore if feed is not None and feed.source is not None else None
+    return memory.app_digest if ignore is None else f"{memory.app_digest}:{keyed_digest(ignore, b'')}"
 
 
 def _app_digest(app: App) -> str:

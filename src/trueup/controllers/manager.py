@@ -31,6 +31,7 @@ from trueup.controllers.adapters import (
     ClusterEvents,
     ClusterPatcher,
     ClusterWatches,
+    Definition,
     Definitions,
     EngineRenderer,
 )
@@ -285,9 +286,7 @@ class _Term:
         await informer.track(resource)
 
     async def _watch_definitions(self, definitions: Definitions) -> None:
-        view: LiveView[tuple[str, ...]] = await self.stack.enter_async_context(
-            LiveView(self.client, definitions.reduce)
-        )
+        view: LiveView[Definition] = await self.stack.enter_async_context(LiveView(self.client, definitions.reduce))
         view.subscribe(definitions.seen)
         await view.track(await self.client.discovery.resource(CRD.group, "v1", CRD.kind))
 

@@ -106,11 +106,6 @@ class AppMemory:
     def is_ready(self) -> bool:
         return self.saved.state is State.READY
 
-    @property
-    def wants_sync(self) -> bool:
-        """What it was asked for last, or what it read, has not been synced yet."""
-        return self.content_stale or self.app_digest != self.saved.spec_digest
-
     def to_bytes(self) -> bytes:
         self.saved.records = tuple(self.records.values())
         return _ENCODER.encode(self.saved)

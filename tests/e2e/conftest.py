@@ -1,0 +1,56 @@
+"""One stack per backend and session; each test has a namespace of its own."""
+
+from __future__ import annotations
+
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.stack import Stack
+from tests.peers.kubectl import Kubectl
+
+
+def _stack(kubeconfig: Path, kubectl: Kubectl) -> Iterator[Stack]:
+    with tempfile.TemporaryDirectory(prefix="trueup-e2e-") as folder:
+        stack = Stack(Path(folder), kubeconfig, kubectl)
+        try:
+            stack.start()
+            yield stack
+        finally:
+            stack.stop()
+
+
+@pytest.fixture(scope="session")
+def embedded_stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
+    cluster = request.getfixturevalue("embedded_cluster")
+    yield from _stack(cluster.kubeconfig, request.getfixturevalue("kubectl"))
+
+
+@pytest.fixture(scope="session")
+def real_stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
+    control_plane = request.getfixturevalue("control_plane")
+    yield from _stack(Path(control_plane.kubeconfig), request.getfixturevalue("kubectl"))
+
+
+@pytest.fixture(
+    params=[
+        pytest.param("embedded_stack", id="embedded", marks=pytest.mark.real),
+        pytest.param("real_stack", id="kube-apiserver", marks=pytest.mark.real),
+    ]
+)
+def stack(request: pytest.FixtureRequest) -> Stack:
+    """Both backends; both need the pinned kubectl."""
+    found: Stack = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture
+def namespace(stack: Stack) -> Iterator[str]:
+    name = f"e2e-{uuid.uuid4().hex[:8]}"
+    stack.kubectl("create", "namespace", name)
+    yield name
+    stack.try_kubectl("delete", "kustomization,gitrepository", "--all", "-n", name, "--wait=false")
+    stack.try_kubectl("delete", "namespace", name, "--wait=false")

@@ -1,0 +1,278 @@
+"""A whole Trueup for end-to-end tests: a cluster, a Git server process, a controller process, and a user's own tools."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tests.peers.kubectl import Kubectl
+from trueup.cli.install import apply_all
+from trueup.cluster.config import load_config
+from trueup.dialects.argocd.appproject import default_project
+from trueup.dialects.registry import crds
+
+T = TypeVar("T")
+PUSH_TOKEN = "push-token-of-the-tests"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def until(condition: Callable[[], T], *, within: float = 30.0, what: str = "") -> T:
+    """The first truthy answer; raises AssertionError with the last one when there is none in time."""
+    deadline = time.monotonic() + within
+    while True:
+        answer = condition()
+        if answer:
+            return answer
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {within} s: {what or condition}; last: {answer!r}")
+        time.sleep(0.05)
+
+
+class Process:
+    """A child process with a log file."""
+
+    def __init__(self, command: list[str], log_file: Path, environment: dict[str, str]) -> None:
+        self.command = command
+        self.log_file = log_file
+        self.environment = environment
+        self.running: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self.log_file.open("ab") as output:
+            self.running = subprocess.Popen(
+                self.command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env={**os.environ, **self.environment},
+                start_new_session=True,
+            )
+
+    @property
+    def pid(self) -> int:
+        assert self.running is not None
+        return self.running.pid
+
+    def kill(self) -> None:
+        if self.running is not None:
+            self.running.kill()
+            self.running.wait()
+            self.running = None
+
+    def stop(self) -> int:
+        assert self.running is not None
+        self.running.send_signal(signal.SIGTERM)
+        code = self.running.wait(20)
+        self.running = None
+        return code
+
+    @property
+    def log(self) -> str:
+        return self.log_file.read_text(errors="replace")
+
+
+class Repository:
+    """A working copy that pushes to the stack's Git server."""
+
+    def __init__(self, folder: Path, url: str) -> None:
+        self.folder = folder
+        self.url = url
+
+    def git(self, *arguments: str) -> str:
+        identity = ["-c", "user.name=Somchai", "-c", "user.email=somchai@example.com", "-c", "commit.gpgsign=false"]
+        done = subprocess.run(
+            ["git", "-C", str(self.folder), *identity, *arguments], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, f"git {' '.join(arguments)}: {done.stderr}"
+        return done.stdout.strip()
+
+    def write(self, files: dict[str, str | bytes | None]) -> None:
+        """None removes the file."""
+        for name, content in files.items():
+            path = self.folder / name
+            if content is None:
+                path.unlink()
+                continue
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content if isinstance(content, bytes) else content.encode())
+
+    def push(self, files: dict[str, str | bytes | None], message: str = "change") -> str:
+        """Commits and pushes; gives the commit."""
+        self.write(files)
+        self.git("add", "-A")
+        self.git("commit", "-q", "-m", message)
+        self.git("push", "-q", "origin", "HEAD:main")
+        return self.git("rev-parse", "HEAD")
+
+
+class Stack:
+    """Everything of one backend. Tests share it: each works in a namespace and repository of its own."""
+
+    def __init__(self, folder: Path, kubeconfig: Path, kubectl: Kubectl) -> None:
+        self.folder = folder
+        self.kubeconfig = kubeconfig
+        self._kubectl = kubectl
+        self.http_port = free_port()
+        self.git_port = free_port()
+        environment = {"TRUEUP_PUSH_TOKEN": PUSH_TOKEN}
+        hook = f"http://127.0.0.1:{self.http_port}/hooks/push"
+        (folder / "git").mkdir(parents=True)
+        self.git_server = Process(
+            [
+                *_python("trueup.embedded.gitserver"),
+                "--root",
+                f"{folder}/git",
+                f"--port={self.git_port}",
+                "--notify",
+                hook,
+            ],
+            folder / "git.log",
+            environment,
+        )
+        instead_of = f"url.http://127.0.0.1:{self.git_port}/.insteadOf"
+        self.controller = Process(
+            [
+                *_python("trueup.cli.main"),
+                "run",
+                f"--kubeconfig={kubeconfig}",
+                f"--state-dir={folder}/state",
+                "--http-host=127.0.0.1",
+                f"--http-port={self.http_port}",
+                "--allow-local-git",
+            ],
+            folder / "controller.log",
+            {
+                **environment,
+                # One stack per cluster at a time vouches that the controller before is dead.
+                "TRUEUP_IDENTITY": "trueup-e2e",
+                "GIT_CONFIG_COUNT": "1",
+                "GIT_CONFIG_KEY_0": instead_of,
+                "GIT_CONFIG_VALUE_0": "https://github.com/",
+            },
+        )
+
+    def start(self) -> None:
+        self.git_server.start()
+        namespaces = [
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+            for name in ("trueup-system", "argocd")
+        ]
+        asyncio.run(apply_all(load_config(self.kubeconfig), [*namespaces, *crds(), default_project()]))
+        self.controller.start()
+        self.until_ready()
+
+    def until_ready(self) -> None:
+        try:
+            until(lambda: self.get_http("/readyz")[0] == 200, within=60, what="controller ready")
+        except AssertionError as error:
+            raise AssertionError(f"{error}; {self.get_http('/readyz')}; its log:\n{self.controller.log}") from error
+
+    def stop(self) -> None:
+        self.controller.kill()
+        self.git_server.kill()
+
+    def get_http(self, path: str) -> tuple[int, str]:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}{path}", timeout=5) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+        except OSError as error:
+            return 0, str(error)
+
+    def metric(self, name: str) -> float:
+        """The sum of a metric over its labels."""
+        _, text = self.get_http("/metrics")
+        rows = [line for line in text.splitlines() if line.startswith(name)]
+        return sum(float(row.rsplit(" ", 1)[1]) for row in rows)
+
+    # the user's tools
+
+    def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
+        return self._kubectl(self.kubeconfig, *arguments, input=stdin).check().stdout
+
+    def try_kubectl(self, *arguments: str, stdin: str | None = None) -> tuple[int, str]:
+        done = self._kubectl(self.kubeconfig, *arguments, input=stdin)
+        return done.returncode, done.stdout + done.stderr
+
+    def apply(self, *manifests: dict[str, Any]) -> None:
+        items = {"apiVersion": "v1", "kind": "List", "items": list(manifests)}
+        self.kubectl("apply", "-f", "-", stdin=json.dumps(items))
+
+    def get(self, kind: str, name: str, namespace: str = "") -> dict[str, Any] | None:
+        where = ["-n", namespace] if namespace else []
+        code, text = self.try_kubectl("get", kind, name, *where, "-o", "json", "--ignore-not-found")
+        assert code == 0, text
+        return json.loads(text) if text.strip() else None
+
+    def status(self, kind: str, name: str, namespace: str) -> dict[str, Any]:
+        return (self.get(kind, name, namespace) or {}).get("status") or {}
+
+    def condition(self, kind: str, name: str, namespace: str, type_: str = "Ready") -> dict[str, Any]:
+        rows = self.status(kind, name, namespace).get("conditions") or []
+        return next((row for row in rows if row["type"] == type_), {})
+
+    def events(self, namespace: str, reason: str) -> list[dict[str, Any]]:
+        text = self.kubectl("get", "events", "-n", namespace, "--field-selector", f"reason={reason}", "-o", "json")
+        return json.loads(text)["items"]
+
+    def repository(self, name: str, files: dict[str, str | bytes | None]) -> Repository:
+        """A new repository on the server, with a first commit."""
+        bare = self.folder / "git" / f"{name}.git"
+        bare.parent.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["git", "init", "-q", "--bare", "-b", "main", str(bare)], check=True)
+        url = f"http://127.0.0.1:{self.git_port}/{name}.git"
+        work = self.folder / "work" / name
+        subprocess.run(["git", "clone", "-q", url, str(work)], check=True, capture_output=True)
+        repository = Repository(work, url)
+        repository.push(files, "first")
+        return repository
+
+    def kustomization(self, namespace: str, url: str, path: str = "./", **spec: Any) -> None:
+        """A GitRepository `repo` and a Kustomization `app` in the namespace."""
+        self.apply(git_repository(namespace, url), kustomization(namespace, path, **spec))
+
+
+def git_repository(namespace: str, url: str, **spec: Any) -> dict[str, Any]:
+    return {
+        "apiVersion": "source.toolkit.fluxcd.io/v1",
+        "kind": "GitRepository",
+        "metadata": {"name": "repo", "namespace": namespace},
+        "spec": {"interval": "10m", "url": url, "ref": {"branch": "main"}, **spec},
+    }
+
+
+def kustomization(namespace: str, path: str = "./", name: str = "app", **spec: Any) -> dict[str, Any]:
+    return {
+        "apiVersion": "kustomize.toolkit.fluxcd.io/v1",
+        "kind": "Kustomization",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {
+            "interval": "10m",
+            "path": path,
+            "prune": True,
+            "targetNamespace": namespace,
+            "sourceRef": {"kind": "GitRepository", "name": "repo"},
+            **spec,
+        },
+    }
+
+
+def _python(module: str) -> list[str]:
+    return [sys.executable, "-m", module]
