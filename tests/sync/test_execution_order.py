@@ -140,6 +140,32 @@ async def test_a_definition_that_never_gets_ready_holds_up_nothing_but_its_objec
     assert {str(kind) for kind in execution.waiting_for} == {"Widget.example.com"}
 
 
+async def test_an_object_whose_definition_failed_says_so() -> None:
+    world = World()
+
+    def refuse(verb: str, obj: Manifest) -> None:
+        if obj["kind"] == "CustomResourceDefinition":
+            raise ApiError(422, "Invalid", "spec.validation: Required value")
+
+    world.cluster.refuse = refuse
+    execution = await go(world, world.cluster.client("m"), WIDGET, crd())
+
+    widget = next(change for change in execution.report.failures if change.ref.kind == "Widget")
+    assert "CustomResourceDefinition/widgets.example.com failed in this sync too" in widget.message
+    assert execution.retryable
+
+
+async def test_an_execution_whose_only_failures_are_permanent_is_not_to_be_retried() -> None:
+    world = World()
+
+    def refuse(verb: str, obj: Manifest) -> None:
+        raise ApiError(422, "Invalid", "data: Invalid value")
+
+    world.cluster.refuse = refuse
+
+    assert not (await go(world, world.cluster.client("m"), config_map())).retryable
+
+
 async def test_deletions_go_in_reverse_order_after_everything_was_applied() -> None:
     world = World()
     await world.sync(NAMESPACE, SERVICE, deployment(), config_map("old"))

@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from trueup.model.health import Health, Kstatus
-from trueup.sync.health import NOT_FOUND, judge, next_look, status_for_wait
+from trueup.sync.health import NOT_FOUND, argocd, judge, kstatus, next_look, status_for_wait
 
 NOW = datetime(2026, 1, 1, 1, tzinfo=UTC)
 
@@ -74,3 +76,56 @@ def test_only_a_pod_that_may_yet_be_scheduled_is_looked_at_again_without_an_even
     assert next_look(pod, created + timedelta(seconds=3)) == created + timedelta(seconds=15)
     assert next_look(pod, created + timedelta(seconds=15)) is None
     assert next_look({"apiVersion": "v1", "kind": "ConfigMap"}, created) is None
+
+
+FIELDS = [
+    "conditions",
+    "type",
+    "status",
+    "reason",
+    "phase",
+    "replicas",
+    "containerStatuses",
+    "state",
+    "waiting",
+    "terminated",
+    "observedGeneration",
+    "loadBalancer",
+    "ingress",
+    "updateStrategy",
+    "rollingUpdate",
+    "partition",
+    "finalizers",
+    "annotations",
+    "deletionTimestamp",
+    "active",
+    "generation",
+]
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 5) | st.sampled_from(["True", "False", "Running", "Failed", "x", ""]),
+    lambda below: st.lists(below, max_size=3) | st.dictionaries(st.sampled_from(FIELDS), below, max_size=5),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    kind=st.sampled_from(sorted({*argocd.RULES, *kstatus.RULES, ("example.com", "Widget")})),
+    metadata=JSON,
+    spec=JSON,
+    status=JSON,
+)
+def test_no_manifest_is_too_odd_to_be_judged(kind: tuple[str, str], metadata: Any, spec: Any, status: Any) -> None:
+    group, name = kind
+    obj = {
+        "apiVersion": f"{group}/v1" if group else "v1",
+        "kind": name,
+        "metadata": metadata,
+        "spec": spec,
+        "status": status,
+    }
+
+    verdict = judge(obj, NOW)
+
+    assert verdict.rule
+    assert verdict.kstatus in Kstatus

@@ -49,7 +49,8 @@ def _suspended(message: str, rule: str) -> HealthFound:
 
 
 def _pending_deletion(obj: Manifest) -> str:
-    finalizers = [str(name) for name in metadata_of(obj).get("finalizers") or ()]
+    found = metadata_of(obj).get("finalizers")
+    finalizers = [str(name) for name in found] if isinstance(found, list) else []
     return "Pending deletion" + (f"; blocked by finalizers: {', '.join(finalizers)}" if finalizers else "")
 
 

@@ -1,4 +1,4 @@
-"""The engine against the real control plane: what the model in memory assumes is what kube-apiserver does."""
+"""The engine on the embedded Kubernetes and on the real control plane: each case holds on both."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import asyncio
 import copy
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
-from tests.peers.controlplane import ControlPlane
 from tests.sync.world import KEY, change_of, config_map, deployment, rules
 from trueup.cluster.applier import ClusterApplier
 from trueup.cluster.client import KubeClient
@@ -27,8 +28,6 @@ from trueup.sync.normalise import normalise, resolve_scopes
 from trueup.sync.outcomes import Outcome
 from trueup.sync.plan import Plan, make_plan
 from trueup.sync.preview import preview
-
-pytestmark = pytest.mark.real
 
 
 class RealWorld:
@@ -115,10 +114,24 @@ def placed(manifest: Manifest, namespace: str) -> Manifest:
     return manifest
 
 
+@pytest.fixture(params=["embedded", pytest.param("kube-apiserver", marks=pytest.mark.real)])
+def kubeconfig(request: pytest.FixtureRequest) -> Path:
+    name = "embedded_cluster" if request.param == "embedded" else "control_plane"
+    found = request.getfixturevalue(name).kubeconfig
+    assert isinstance(found, Path)
+    return found
+
+
 @pytest.fixture
-async def world(control_plane: ControlPlane, real_namespace: str) -> AsyncIterator[RealWorld]:
-    async with KubeClient(load_config(control_plane.kubeconfig)) as client:
-        yield RealWorld(client, real_namespace, rules(default_namespace=real_namespace))
+async def world(kubeconfig: Path, namespace_name: str) -> AsyncIterator[RealWorld]:
+    """A world in a namespace of its own."""
+    async with KubeClient(load_config(kubeconfig)) as client:
+        made = RealWorld(client, namespace_name, rules(default_namespace=namespace_name))
+        namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace_name}}
+        await made.applier.create(namespace)
+        yield made
+        ref = ObjectRef("", "Namespace", "", namespace_name)
+        await made.applier.delete(ref, "v1", uid="", resource_version="", propagation="Background")
 
 
 async def test_created_unchanged_configured_and_pruned(world: RealWorld) -> None:
@@ -349,8 +362,9 @@ async def test_an_object_that_changed_since_it_was_judged_is_judged_again(world:
     assert ref_of(await world.live(ref)) == ref
 
 
-async def test_rights_that_are_missing_are_named(world: RealWorld, control_plane: ControlPlane) -> None:
-    async with KubeClient(load_config(control_plane.kubeconfig_for("alice"))) as client:
+async def test_rights_that_are_missing_are_named(world: RealWorld, kubeconfig: Path) -> None:
+    config = structs.replace(load_config(kubeconfig), impersonate_user="alice")
+    async with KubeClient(config) as client:
         poor = RealWorld(client, world.namespace, world.rules)
         declared = [Declared(placed(config_map(), world.namespace))]
         scopes = await resolve_scopes(declared, world.applier)
