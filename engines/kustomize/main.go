@@ -28,7 +28,7 @@ func main() {
 	http.DefaultTransport = noNetwork{}
 	log.SetOutput(io.Discard)
 	runtime.GOMAXPROCS(min(2, runtime.NumCPU()))
-	debug.SetGCPercent(75)
+	debug.SetGCPercent(400)
 	pipe.Guard(*memory)
 	conn := pipe.NewConn(os.Stdin, os.Stdout)
 	err := pipe.Serve(conn, "kustomize", libraryVersion(), map[string]pipe.Handler{

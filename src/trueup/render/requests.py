@@ -9,8 +9,7 @@ from trueup.model.errors import BuildFailed, NotBuiltYet, TrueupError
 from trueup.model.manifest import Origin
 from trueup.render.built import BuiltObject
 from trueup.render.engine.frames import File, Problem
-from trueup.render.engine.process import EngineProcess, Refused
-from trueup.render.files import SnapshotFiles
+from trueup.render.engine.process import EngineProcess, FileServer, Refused
 
 _NOT_BUILT_YET = frozenset({"RemoteRefused", "NotBuiltYet"})
 
@@ -58,7 +57,7 @@ def request_objects(
     engine: EngineProcess,
     kind: str,
     params: dict[str, object],
-    files: SnapshotFiles,
+    files: FileServer,
     along: tuple[tuple[File, ...], tuple[bytes, ...]],
 ) -> Objects:
     """One request whose answer is objects. Raises BuildFailed or NotBuiltYet with file, line and what to try."""
