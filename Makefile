@@ -8,7 +8,7 @@ DEV_STAMP := $(VENV)/.installed-dev
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev up down engines peers check fix test test-fast bench lock crds schemas docs clean
+.PHONY: help install dev up down engines peers test-deps check fix test test-fast bench lock crds schemas docs clean
 
 help: ## say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -56,11 +56,15 @@ fix: $(DEV_STAMP) ## repair what the formatter and linter can
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-test-fast: $(DEV_STAMP) engines ## tests without real peers
-	@$(BIN)/python -m pytest -q -m "not real and not slow" -n auto
+test-deps: ## install what tests need of the system: an SSH server and process tools (Debian, as root)
+	@command -v sshd >/dev/null || test -x /usr/sbin/sshd \
+		|| { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq openssh-server procps util-linux; } >/dev/null
 
-test: $(DEV_STAMP) engines peers check ## everything
-	@$(BIN)/python -m pytest -q -n auto
+test-fast: $(DEV_STAMP) engines ## tests without real peers
+	@$(BIN)/python -m pytest -q -m "not real and not slow" -n auto --dist loadgroup
+
+test: $(DEV_STAMP) test-deps engines peers check ## everything
+	@$(BIN)/python -m pytest -q -n auto --dist loadgroup
 
 bench: $(DEV_STAMP) engines peers ## measure against the numbers of docs/performance.md
 	@$(BIN)/python -m bench $(ARGS)

@@ -52,6 +52,7 @@ from trueup.controllers.values import ValueStore
 from trueup.dialects.argocd.repositories import SECRET_TYPE
 from trueup.dialects.dialect import Dialect, ServedKind
 from trueup.model.apierror import ApiError, ClusterUnreachable, KindNotServed, LeaseLost
+from trueup.model.errors import TrueupError
 from trueup.model.manifest import Manifest, uid_of
 from trueup.model.refs import GroupKind, ObjectRef
 from trueup.records.record import Recorder
@@ -64,6 +65,7 @@ log = structlog.get_logger(__name__)
 
 LEASE = "trueup-controller"
 RECHECK_SECONDS = 60.0
+COLLECT_SECONDS = 3600.0
 WATCHED_VALUES = "reconcile.fluxcd.io/watch=Enabled"
 
 
@@ -194,9 +196,10 @@ class _Term:
         view: LiveView[Kept] = await self.stack.enter_async_context(LiveView(self.client, managed.reduce))
         watches = ClusterWatches(self.client, view)
         tracking = Tracking(watches, managed)
+        mirrors = GitMirrors(self.options.state_dir / "mirrors", allow_local=self.options.allow_local_git)
         sources = SourceController(
             SourceShell(
-                fetcher=GitMirrors(self.options.state_dir / "mirrors", allow_local=self.options.allow_local_git),
+                fetcher=mirrors,
                 resources=self.resources,
                 dialects=self.source_dialects,
                 writer=writer,
@@ -256,6 +259,18 @@ class _Term:
             group.create_task(events.run(), name="events")
             group.create_task(state.run(), name="state")
             group.create_task(_every(RECHECK_SECONDS, self.apps.recheck), name="recheck")
+            group.create_task(self._collect(mirrors), name="collect")
+
+    async def _collect(self, mirrors: GitMirrors) -> None:
+        """Removes from the mirrors what no source in use needs; never before all sources were opened once."""
+        while True:
+            await asyncio.sleep(COLLECT_SECONDS)
+            if any(feed.snapshot is None and feed.known is not None for feed in self.sources.feeds.all()):
+                continue
+            try:
+                await mirrors.collect()
+            except TrueupError as error:
+                log.warning("mirrors not collected", error=str(error))
 
     # beginning
 
