@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import platform
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +118,7 @@ class Cluster:
     @contextlib.asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
         """Listens, bootstraps and runs the API's own controllers for the length of the block."""
-        server = web.Server(self._front.handle, access_log=None)  # type: ignore[arg-type]
+        server = web.Server(self._front.handle, access_log=None)
         runner = web.ServerRunner(server, handler_cancellation=True, shutdown_timeout=2.0)
         await runner.setup()
         try:
@@ -189,7 +189,7 @@ def _kept_pairs(authority: Authority, folder: Path, host: str) -> tuple[KeyPair,
             "kubernetes.default.svc",
         )
     )
-    made = {
+    made: dict[str, Callable[[], KeyPair]] = {
         "apiserver": lambda: authority.server(list(hosts)),
         "admin": lambda: authority.client(ADMINISTRATOR, [MASTERS]),
     }

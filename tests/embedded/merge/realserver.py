@@ -7,7 +7,7 @@ import base64
 import ssl
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import aiohttp
 import msgspec
@@ -38,80 +38,23 @@ CONTENT_TYPES = {
 }
 
 
-class RealServer:
-    """A client of one control plane, prepared for the cases."""
+class Client:
+    """Plain requests to one control plane, as its administrator."""
 
     def __init__(self, url: str, kubeconfig: Path) -> None:
         self._url = url
         self._tls = _tls(kubeconfig)
         self._session: aiohttp.ClientSession | None = None
 
-    async def __aenter__(self) -> RealServer:
+    async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=self._tls))
-        await self._request("POST", "/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
-        for kind in crds():
-            await self._request("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", crd_manifest(kind))
-        await until(self._custom_resources_served, "the custom resources are served", (), within=30)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         if self._session is not None:
             await self._session.close()
 
-    async def play(self, case: Case) -> list[Outcome]:
-        """What each step did. The object is deleted before and after."""
-        kind = kinds()[case.kind]
-        await self._delete(case, kind)
-        try:
-            return [await self._step(case, kind, step) for step in case.steps]
-        finally:
-            await self._delete(case, kind)
-
-    async def _step(self, case: Case, kind: Kind, step: Step) -> Outcome:
-        path = f"/{kind.path}/namespaces/{NAMESPACE}/{kind.plural}"
-        place = f"{path}/{case.name}"
-        target = f"{place}/{step.subresource}" if step.subresource else place
-        _, before = await self._request("GET", place)
-        query = {"fieldManager": step.manager}
-        match step.verb:
-            case "create":
-                answer = await self._request("POST", path, case.complete(step.object, kind, step), query)
-            case "update":
-                _, current = await self._request("GET", target)
-                answer = await self._request("PUT", target, merge_patch(current, step.change), query)
-            case verb:
-                if step.force:
-                    query["force"] = "true"
-                body = case.complete(step.object, kind, step) if verb == "apply" else step.body
-                answer = await self._request("PATCH", target, body, query, CONTENT_TYPES[verb])
-        code, content = answer
-        if code >= 400:
-            return Outcome(code, status=_refusal(content))
-        _, after = await self._request("GET", place)
-        same = before.get("metadata", {}).get("resourceVersion") == after["metadata"]["resourceVersion"]
-        return Outcome(code, stable(after), unchanged=same)
-
-    async def _delete(self, case: Case, kind: Kind) -> None:
-        place = f"/{kind.path}/namespaces/{NAMESPACE}/{kind.plural}/{case.name}"
-        code, found = await self._request("GET", place)
-        if code == 404:
-            return
-        if found["metadata"].get("finalizers"):
-            ops = [{"op": "remove", "path": "/metadata/finalizers"}]
-            await self._request("PATCH", place, ops, content_type=CONTENT_TYPES["json"])
-        await self._request("DELETE", place)
-
-    async def _custom_resources_served(self) -> bool:
-        for kind in crds():
-            place = kinds()[kind]
-            code, _ = await self._request("GET", f"/{place.path}/namespaces/{NAMESPACE}/{place.plural}")
-            if code != 200:
-                return False
-        # Merging needs the kind's OpenAPI as well, which follows a moment later.
-        code, _ = await self._request("GET", f"/openapi/v3/{kinds()['Widget'].path}")
-        return code == 200
-
-    async def _request(
+    async def request(
         self,
         method: str,
         path: str,
@@ -129,6 +72,71 @@ class RealServer:
             if response.content_type != "application/json":
                 content = msgspec.json.encode({"message": content.decode(errors="replace")})
             return response.status, msgspec.json.decode(content)
+
+
+class RealServer(Client):
+    """A control plane that is prepared for the cases."""
+
+    async def __aenter__(self) -> Self:
+        await super().__aenter__()
+        await self.request("POST", "/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
+        for kind in crds():
+            await self.request("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", crd_manifest(kind))
+        await until(self._custom_resources_served, "the custom resources are served", (), within=30)
+        return self
+
+    async def play(self, case: Case) -> list[Outcome]:
+        """What each step did. The object is deleted before and after."""
+        kind = kinds()[case.kind]
+        await self._delete(case, kind)
+        try:
+            return [await self._step(case, kind, step) for step in case.steps]
+        finally:
+            await self._delete(case, kind)
+
+    async def _step(self, case: Case, kind: Kind, step: Step) -> Outcome:
+        path = f"/{kind.path}/namespaces/{NAMESPACE}/{kind.plural}"
+        place = f"{path}/{case.name}"
+        target = f"{place}/{step.subresource}" if step.subresource else place
+        _, before = await self.request("GET", place)
+        query = {"fieldManager": step.manager}
+        match step.verb:
+            case "create":
+                answer = await self.request("POST", path, case.complete(step.object, kind, step), query)
+            case "update":
+                _, current = await self.request("GET", target)
+                answer = await self.request("PUT", target, merge_patch(current, step.change), query)
+            case verb:
+                if step.force:
+                    query["force"] = "true"
+                body = case.complete(step.object, kind, step) if verb == "apply" else step.body
+                answer = await self.request("PATCH", target, body, query, CONTENT_TYPES[verb])
+        code, content = answer
+        if code >= 400:
+            return Outcome(code, status=_refusal(content))
+        _, after = await self.request("GET", place)
+        same = before.get("metadata", {}).get("resourceVersion") == after["metadata"]["resourceVersion"]
+        return Outcome(code, stable(after), unchanged=same)
+
+    async def _delete(self, case: Case, kind: Kind) -> None:
+        place = f"/{kind.path}/namespaces/{NAMESPACE}/{kind.plural}/{case.name}"
+        code, found = await self.request("GET", place)
+        if code == 404:
+            return
+        if found["metadata"].get("finalizers"):
+            ops = [{"op": "remove", "path": "/metadata/finalizers"}]
+            await self.request("PATCH", place, ops, content_type=CONTENT_TYPES["json"])
+        await self.request("DELETE", place)
+
+    async def _custom_resources_served(self) -> bool:
+        for kind in crds():
+            place = kinds()[kind]
+            code, _ = await self.request("GET", f"/{place.path}/namespaces/{NAMESPACE}/{place.plural}")
+            if code != 200:
+                return False
+        # Merging needs the kind's OpenAPI as well, which follows a moment later.
+        code, _ = await self.request("GET", f"/openapi/v3/{kinds()['Widget'].path}")
+        return code == 200
 
 
 def _refusal(status: dict[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from trueup.embedded.api import refusals
 from trueup.embedded.api.addresses import ServiceAddresses
 from trueup.embedded.api.call import Call
 from trueup.embedded.api.kinds import Kind
+from trueup.embedded.api.podadmission import PODS, PodAdmission
 from trueup.embedded.storage.keys import Resource
 from trueup.embedded.storage.store import Store
 from trueup.model.apierror import Cause
@@ -68,12 +69,15 @@ class Admission:
         self._store = store
         self._addresses = addresses
         self._webhooks = webhooks
+        self._pods = PodAdmission(store)
 
     async def mutate(self, review: Review) -> Manifest:
         """Checks the place of the object and lets webhooks change it; answers the object to go on with."""
         assert review.object is not None
         if review.operation is Operation.CREATE:
             self._check_namespace(review)
+            if review.kind.storage == PODS:
+                self._pods.admit(review.object, review.namespace)
         return await self._webhooks.mutate(review)
 
     async def validate(self, review: Review) -> None:

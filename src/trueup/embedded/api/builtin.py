@@ -11,6 +11,11 @@ from trueup.embedded.schema import BuiltinSchemas
 from trueup.embedded.storage.keys import Resource
 from trueup.model.refs import join_api_version
 
+_DEPRECATED = {
+    ("", "v1", "endpoints"): "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
+    ("", "v1", "componentstatuses"): "v1 ComponentStatus is deprecated in v1.19+",
+}
+
 
 def builtin_kinds() -> Iterator[Kind]:
     """Every built-in resource in every version, in the order in which discovery lists them."""
@@ -44,6 +49,7 @@ def _kind(group: str, version: str, entry: dict[str, Any], schemas: BuiltinSchem
         from_storage=shared.from_storage if shared else conversion.same,
         list_kind=f"{name}List",
         schema=schemas.node(group, version, name),
+        deprecation=_DEPRECATED.get((group, version, plural), ""),
     )
 
 

@@ -23,6 +23,8 @@ class Shared(Struct, frozen=True):
     storage_version: str
     to_storage: Callable[[Manifest], Manifest]
     from_storage: Callable[[Manifest], Manifest]
+    default: Callable[[Manifest], None]
+    """The defaults of this version, where the stored one has its own."""
 
 
 def same(manifest: Manifest) -> Manifest:
@@ -52,6 +54,11 @@ def _event_to_core(manifest: Manifest) -> Manifest:
 
 def _event_from_core(manifest: Manifest) -> Manifest:
     return _renamed(manifest, "events.k8s.io/v1", dict(_EVENT_NAMES))
+
+
+def _default_event(manifest: Manifest) -> None:
+    for field in ("eventTime", "deprecatedFirstTimestamp", "deprecatedLastTimestamp"):
+        manifest.setdefault(field, None)
 
 
 _METRICS = "autoscaling.alpha.kubernetes.io/metrics"
@@ -128,6 +135,16 @@ def _hpa_from_v2(manifest: Manifest) -> Manifest:
     return converted
 
 
+def _default_hpa(manifest: Manifest) -> None:
+    spec = manifest.get("spec")
+    if isinstance(spec, dict) and spec.get("minReplicas") is None:
+        spec["minReplicas"] = 1
+    status = manifest.get("status")
+    if isinstance(status, dict):
+        status.setdefault("currentReplicas", 0)
+        status.setdefault("desiredReplicas", 0)
+
+
 def _decode(metadata: dict[str, Any], key: str) -> Any:
     try:
         return msgspec.json.decode((metadata.get("annotations") or {}).get(key) or "null")
@@ -136,9 +153,11 @@ def _decode(metadata: dict[str, Any], key: str) -> Any:
 
 
 SHARED = {
-    ("events.k8s.io", "v1", "events"): Shared(Resource("", "events"), "v1", _event_to_core, _event_from_core),
+    ("events.k8s.io", "v1", "events"): Shared(
+        Resource("", "events"), "v1", _event_to_core, _event_from_core, _default_event
+    ),
     ("autoscaling", "v1", "horizontalpodautoscalers"): Shared(
-        Resource("autoscaling", "horizontalpodautoscalers"), "autoscaling/v2", _hpa_to_v2, _hpa_from_v2
+        Resource("autoscaling", "horizontalpodautoscalers"), "autoscaling/v2", _hpa_to_v2, _hpa_from_v2, _default_hpa
     ),
 }
 """By the served (group, version, plural) that is not the stored one."""

@@ -6,14 +6,15 @@ The schema and merge packages know schemas and field sets; this module knows whe
 
 from __future__ import annotations
 
-from typing import Any
-
 from trueup.embedded import merge, schema
 from trueup.embedded.api import refusals, rules
 from trueup.embedded.api.call import Call
+from trueup.embedded.api.conversion import SHARED
 from trueup.embedded.api.kinds import Kind
 from trueup.embedded.api.options import FieldValidation
+from trueup.embedded.api.quantities import canonical
 from trueup.embedded.api.refusals import FieldProblem
+from trueup.model.fields import FieldSet
 from trueup.model.manifest import Manifest
 
 
@@ -48,17 +49,19 @@ class Fields:
         """Drops what the schema does not know and fills in defaults, of the schema and of the kind."""
         if kind.schema is not None:
             manifest, _ = schema.prune(kind.schema, manifest)
-            if kind.is_custom:
-                return schema.apply_defaults(kind.schema, manifest)
+            manifest = schema.apply_defaults(kind.schema, manifest)
         if kind.is_custom:
             return manifest
-        manifest = _without_nulls(manifest)
+        if kind.schema is not None:
+            manifest = canonical(kind.schema, manifest)
         if kind.is_stored_version:
             rules.of(kind.storage).default(manifest)
+        else:
+            SHARED[kind.group, kind.version, kind.plural].default(manifest)
         return manifest
 
-    def problems(self, kind: Kind, manifest: Manifest, old: Manifest | None = None) -> list[FieldProblem]:
-        """A custom resource against its schema. `old`: what was wrong before and did not change is let through."""
+    def problems(self, kind: Kind, manifest: Manifest) -> list[FieldProblem]:
+        """What is wrong with a custom resource, by its schema."""
         if kind.schema is None or not kind.is_custom:
             return []
         return [
@@ -69,15 +72,27 @@ class Fields:
         self, kind: Kind, before: Manifest | None, after: Manifest, manager: str, subresource: str, now: str
     ) -> Manifest:
         """`after` with `metadata.managedFields` brought up to date for a write by `manager`."""
-        return merge.track_update(before, after, kind.schema, manager=manager, subresource=subresource, now=now)
+        return merge.track_update(
+            before,
+            after,
+            kind.schema,
+            manager=manager,
+            subresource=subresource,
+            now=now,
+            reset_fields=reset_fields(kind, subresource),
+        )
 
 
 def _handled_as(kind: Kind) -> str:
     return f'{kind.name} in version "{kind.version}" cannot be handled as a {kind.name}'
 
 
-def _without_nulls(value: Any) -> Any:
-    """To Go, null is the same as nothing."""
-    if isinstance(value, dict):
-        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
-    return [_without_nulls(item) for item in value] if isinstance(value, list) else value
+def reset_fields(kind: Kind, subresource: str) -> FieldSet | None:
+    """What an apply to this place can own nothing of."""
+    if not kind.has_status:
+        return None
+    return _ALL_BUT_STATUS if subresource == "status" else _STATUS
+
+
+_STATUS = FieldSet.of_paths([("f:status",)])
+_ALL_BUT_STATUS = FieldSet.of_paths([("f:spec",), ("f:metadata", "f:labels"), ("f:metadata", "f:annotations")])

@@ -15,13 +15,12 @@ from msgspec import Struct
 from trueup.embedded import merge
 from trueup.embedded.api import body, refusals
 from trueup.embedded.api.call import Call
-from trueup.embedded.api.fields import Fields
+from trueup.embedded.api.fields import Fields, reset_fields
 from trueup.embedded.api.kinds import Kind
 from trueup.embedded.api.negotiation import JSON, YAML
 from trueup.embedded.api.options import FieldValidation, WriteOptions
 from trueup.embedded.api.writes import Mutation, Writes
 from trueup.model.apierror import ApiError, Cause
-from trueup.model.fields import FieldSet
 from trueup.model.manifest import Manifest
 from trueup.model.refs import GroupKind
 
@@ -85,7 +84,7 @@ class Patches:
     ) -> Mutation:
         """What `patch` makes of the live object."""
         if patch.is_apply:
-            return self._apply(kind, name, patch, options, call, subresource)
+            return self._apply(kind, name, patch, options, subresource)
         return self._change(kind, name, patch, options, call, subresource)
 
     def _change(
@@ -136,9 +135,7 @@ class Patches:
             call.warn(each)
         self._fields.check_types(kind, wanted)
 
-    def _apply(
-        self, kind: Kind, name: str, patch: Patch, options: WriteOptions, call: Call, subresource: str
-    ) -> Mutation:
+    def _apply(self, kind: Kind, name: str, patch: Patch, options: WriteOptions, subresource: str) -> Mutation:
         def mutation(live: Manifest | None) -> Manifest:
             if live is None and subresource:
                 raise refusals.not_found(kind.resource, name)
@@ -146,8 +143,8 @@ class Patches:
             self._complete(kind, name, applied, live)
             if live is None and applied["metadata"].get("resourceVersion"):
                 raise refusals.not_found(kind.resource, name)
-            for each in self._unknown_applied(kind, patch, options):
-                call.warn(each)
+            if patch.duplicates and options.field_validation is FieldValidation.STRICT:
+                raise refusals.bad_request(f"error strict decoding YAML: {', '.join(patch.duplicates)}")
             before = _decode(msgspec.json.encode(live)) if live is not None else None
             try:
                 wanted = merge.apply(
@@ -188,22 +185,6 @@ class Patches:
             )
         if live is not None and kind.namespaced and not meta.get("namespace"):
             meta["namespace"] = live["metadata"].get("namespace")
-
-    def _unknown_applied(self, kind: Kind, patch: Patch, options: WriteOptions) -> list[str]:
-        if patch.duplicates and options.field_validation is FieldValidation.STRICT:
-            raise refusals.bad_request(f"error strict decoding YAML: {', '.join(patch.duplicates)}")
-        return []
-
-
-def reset_fields(kind: Kind, subresource: str) -> FieldSet | None:
-    """What an apply to this place can own nothing of."""
-    if not kind.has_status:
-        return None
-    return _ALL_BUT_STATUS if subresource == "status" else _STATUS
-
-
-_STATUS = FieldSet.of_paths([("f:status",)])
-_ALL_BUT_STATUS = FieldSet.of_paths([("f:spec",), ("f:metadata", "f:labels"), ("f:metadata", "f:annotations")])
 
 
 def api_error(error: merge.PatchError) -> ApiError:

@@ -62,8 +62,8 @@ class Writes:
         """Raises ApiError: AlreadyExists, Invalid, Forbidden, NotFound (of the namespace), ..."""
         self._address(kind, namespace, "", manifest)
         self._fields.check(kind, manifest, options.field_validation, call)
-        manifest = self._fields.default(kind, manifest)
         self._reset_status(kind, manifest, None)
+        manifest = self._fields.default(kind, manifest)
         manifest = self._fields.track(kind, None, manifest, call.manager(options.field_manager), "", self._now())
         return await self._insert(kind, namespace, manifest, options, call)
 
@@ -120,6 +120,7 @@ class Writes:
                 wanted = mutation(None)
                 self._address(kind, namespace, name, wanted)
                 self._reset_status(kind, wanted, None)
+                wanted = self._fields.default(kind, wanted)
                 return await self._insert(kind, namespace, wanted, options, call)
             # The mutation gets a copy of its own, so that whatever it shares with its result may be changed further.
             wanted = mutation(kind.from_storage(_decode(record.json)))
@@ -227,7 +228,7 @@ class Writes:
         if not subresource:
             particular.prepare_update(stored, old)
             _count_generation(kind, stored, old, counts=particular.counts_generation)
-        problems += self._fields.problems(kind, stored, old)
+        problems += self._fields.problems(kind, stored)
         if not problems and not subresource:
             problems = particular.validate_update(stored, old) + particular.validate(stored)
         self._refuse(kind, stored, problems)

@@ -1,8 +1,83 @@
-"""Rules."""
+"""Kinds of the smaller groups: storage, policy, scheduling, coordination, API registration, flow control."""
 
 from __future__ import annotations
 
-from trueup.embedded.api.rules.base import Rules
+from trueup.embedded.api.refusals import FieldProblem, forbidden_field, invalid_value
+from trueup.embedded.api.rules.base import Rules, at, child, default_text, immutable, set_default
 from trueup.embedded.storage.keys import Resource
+from trueup.model.manifest import Manifest
 
-RULES: dict[Resource, Rules] = {}
+
+def _default_storage_class(manifest: Manifest) -> None:
+    default_text(manifest, reclaimPolicy="Delete", volumeBindingMode="Immediate")
+
+
+def _storage_class_update(new: Manifest, old: Manifest) -> list[FieldProblem]:
+    problems = []
+    if (new.get("parameters") or {}) != (old.get("parameters") or {}):
+        problems.append(forbidden_field("parameters", "updates to parameters are forbidden."))
+    if new.get("provisioner") != old.get("provisioner"):
+        problems.append(forbidden_field("provisioner", "updates to provisioner are forbidden."))
+    if new.get("reclaimPolicy") != old.get("reclaimPolicy"):
+        problems.append(forbidden_field("reclaimPolicy", "updates to reclaimPolicy are forbidden."))
+    return problems + immutable("volumeBindingMode", new.get("volumeBindingMode"), old.get("volumeBindingMode"))
+
+
+def _default_driver(manifest: Manifest) -> None:
+    spec = child(manifest, "spec")
+    set_default(
+        spec,
+        attachRequired=True,
+        podInfoOnMount=False,
+        storageCapacity=False,
+        fsGroupPolicy="ReadWriteOnceWithFSType",
+        requiresRepublish=False,
+        seLinuxMount=False,
+        volumeLifecycleModes=["Persistent"],
+    )
+
+
+def _default_priority_class(manifest: Manifest) -> None:
+    default_text(manifest, preemptionPolicy="PreemptLowerPriority")
+    set_default(manifest, value=0)
+
+
+def _priority_class_update(new: Manifest, old: Manifest) -> list[FieldProblem]:
+    if new.get("value") != old.get("value"):
+        return [forbidden_field("value", "may not be changed in an update.")]
+    return immutable("preemptionPolicy", new.get("preemptionPolicy"), old.get("preemptionPolicy"))
+
+
+def _validate_budget(manifest: Manifest) -> list[FieldProblem]:
+    spec = manifest.get("spec") or {}
+    if spec.get("minAvailable") is not None and spec.get("maxUnavailable") is not None:
+        return [invalid_value("spec", "", "minAvailable and maxUnavailable cannot be both set")]
+    return []
+
+
+def _default_budget(manifest: Manifest) -> None:
+    status = child(manifest, "status")
+    set_default(status, disruptionsAllowed=0, currentHealthy=0, desiredHealthy=0, expectedPods=0)
+
+
+def _default_api_service(manifest: Manifest) -> None:
+    if isinstance(service := at(manifest, "spec", "service"), dict):
+        set_default(service, port=443)
+
+
+RULES: dict[Resource, Rules] = {
+    Resource("storage.k8s.io", "storageclasses"): Rules(
+        default=_default_storage_class, validate_update=_storage_class_update
+    ),
+    Resource("storage.k8s.io", "csidrivers"): Rules(default=_default_driver, counts_generation=True),
+    Resource("scheduling.k8s.io", "priorityclasses"): Rules(
+        default=_default_priority_class, validate_update=_priority_class_update, counts_generation=True
+    ),
+    Resource("policy", "poddisruptionbudgets"): Rules(
+        default=_default_budget, validate=_validate_budget, counts_generation=True
+    ),
+    Resource("apiregistration.k8s.io", "apiservices"): Rules(default=_default_api_service),
+    Resource("coordination.k8s.io", "leases"): Rules(creates_on_update=True),
+    Resource("flowcontrol.apiserver.k8s.io", "flowschemas"): Rules(counts_generation=True),
+    Resource("flowcontrol.apiserver.k8s.io", "prioritylevelconfigurations"): Rules(counts_generation=True),
+}

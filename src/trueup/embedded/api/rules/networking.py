@@ -1,8 +1,85 @@
-"""Rules."""
+"""Ingresses, IngressClasses and NetworkPolicies. Follows pkg/apis/networking/v1/defaults.go and its validation."""
 
 from __future__ import annotations
 
-from trueup.embedded.api.rules.base import Rules
-from trueup.embedded.storage.keys import Resource
+from typing import Any
 
-RULES: dict[Resource, Rules] = {}
+from trueup.embedded.api import names
+from trueup.embedded.api.refusals import FieldProblem, invalid_value, not_supported, required
+from trueup.embedded.api.rules.base import Rules, at, child, default_text, immutable, items
+from trueup.embedded.storage.keys import Resource
+from trueup.model.manifest import Manifest
+
+_PATH_TYPES = ("Exact", "ImplementationSpecific", "Prefix")
+
+
+def _validate_ingress(manifest: Manifest) -> list[FieldProblem]:
+    spec = manifest.get("spec") or {}
+    problems: list[FieldProblem] = []
+    if not spec.get("rules") and not spec.get("defaultBackend"):
+        said = "either `defaultBackend` or `rules` must be specified"
+        problems.append(FieldProblem("spec", "FieldValueInvalid", f"Invalid value: {{}}: {said}"))
+    if spec.get("defaultBackend"):
+        problems += _backend_problems(spec["defaultBackend"], "spec.defaultBackend")
+    for index, rule in enumerate(items(spec, "rules")):
+        path, host = f"spec.rules[{index}]", rule.get("host") or ""
+        if host and (said := names.subdomain_problems(host.removeprefix("*."))):
+            problems.append(invalid_value(f"{path}.host", host, said[0]))
+        if "http" in rule and not at(rule, "http", "paths"):
+            problems.append(required(f"{path}.http.paths"))
+        for place, entry in enumerate(items(rule, "http", "paths")):
+            problems += _path_problems(entry, f"{path}.http.paths[{place}]")
+    return problems
+
+
+def _path_problems(entry: dict[str, Any], path: str) -> list[FieldProblem]:
+    problems = []
+    type_, text = entry.get("pathType"), entry.get("path") or ""
+    if not type_:
+        problems.append(required(f"{path}.pathType", "pathType must be specified"))
+    elif type_ not in _PATH_TYPES:
+        problems.append(not_supported(f"{path}.pathType", type_, _PATH_TYPES))
+    elif type_ in ("Exact", "Prefix") and not text.startswith("/"):
+        problems.append(invalid_value(f"{path}.path", text, "must be an absolute path"))
+    return problems + _backend_problems(entry.get("backend") or {}, f"{path}.backend")
+
+
+def _backend_problems(backend: dict[str, Any], path: str) -> list[FieldProblem]:
+    service = backend.get("service")
+    if service is None:
+        return [] if backend.get("resource") else [invalid_value(path, "", "resource or service backend is required")]
+    problems = []
+    name = service.get("name") or ""
+    if not name:
+        problems.append(required(f"{path}.service.name"))
+    else:
+        problems += [invalid_value(f"{path}.service.name", name, said) for said in names.dns1035_problems(name)]
+    port = service.get("port") or {}
+    if not port.get("name") and not port.get("number"):
+        problems.append(required(f"{path}", "port name or number is required"))
+    return problems
+
+
+def _default_policy(manifest: Manifest) -> None:
+    spec = child(manifest, "spec")
+    if not spec.get("policyTypes"):
+        spec["policyTypes"] = ["Ingress", "Egress"] if spec.get("egress") else ["Ingress"]
+    for direction in ("ingress", "egress"):
+        for rule in items(spec, direction):
+            for port in items(rule, "ports"):
+                default_text(port, protocol="TCP")
+
+
+def _class_update(new: Manifest, old: Manifest) -> list[FieldProblem]:
+    return immutable("spec.controller", at(new, "spec", "controller"), at(old, "spec", "controller"))
+
+
+def _resource(name: str) -> Resource:
+    return Resource("networking.k8s.io", name)
+
+
+RULES: dict[Resource, Rules] = {
+    _resource("ingresses"): Rules(validate=_validate_ingress, counts_generation=True),
+    _resource("ingressclasses"): Rules(validate_update=_class_update, counts_generation=True),
+    _resource("networkpolicies"): Rules(default=_default_policy, counts_generation=True),
+}

@@ -1,8 +1,192 @@
-"""Rules."""
+"""Services and Endpoints. Follows pkg/apis/core/v1/defaults.go, pkg/registry/core/service and core/validation."""
 
 from __future__ import annotations
 
-from trueup.embedded.api.rules.base import Rules
-from trueup.embedded.storage.keys import Resource
+import ipaddress
+from typing import Any
 
-RULES: dict[Resource, Rules] = {}
+from trueup.embedded.api import names
+from trueup.embedded.api.refusals import (
+    FieldProblem,
+    duplicate,
+    forbidden_field,
+    invalid_value,
+    not_supported,
+    required,
+)
+from trueup.embedded.api.rules.base import Rules, at, child, default_text, immutable, items, set_default
+from trueup.embedded.api.rules.pods import port_name_problems
+from trueup.embedded.storage.keys import Resource
+from trueup.model.manifest import Manifest
+
+TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
+
+
+def _default(manifest: Manifest) -> None:
+    spec = child(manifest, "spec")
+    default_text(spec, type="ClusterIP", sessionAffinity="None")
+    if spec["sessionAffinity"] == "ClientIP":
+        config = child(child(spec, "sessionAffinityConfig"), "clientIP")
+        set_default(config, timeoutSeconds=10800)
+    elif spec["sessionAffinity"] == "None":
+        spec.pop("sessionAffinityConfig", None)
+    for port in items(spec, "ports"):
+        default_text(port, protocol="TCP")
+        if port.get("targetPort") in (None, 0, ""):
+            port["targetPort"] = port.get("port")
+    if spec["type"] in ("NodePort", "LoadBalancer"):
+        default_text(spec, externalTrafficPolicy="Cluster")
+    if spec["type"] != "ExternalName":
+        default_text(spec, internalTrafficPolicy="Cluster")
+    if spec["type"] == "LoadBalancer":
+        set_default(spec, allocateLoadBalancerNodePorts=True)
+
+
+def _prepare(manifest: Manifest) -> None:
+    """Address families are filled in with the addresses: this cluster has IPv4 alone."""
+    spec = manifest["spec"]
+    if spec.get("type") != "ExternalName":
+        if not spec.get("ipFamilies"):
+            spec["ipFamilies"] = ["IPv4"]
+        default_text(spec, ipFamilyPolicy="SingleStack")
+    manifest["status"] = {"loadBalancer": {}}
+
+
+def _prepare_update(new: Manifest, old: Manifest) -> None:
+    fresh, before = new["spec"], old["spec"]
+    if fresh.get("type") != "ExternalName" and before.get("type") != "ExternalName":
+        for field in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"):
+            if not fresh.get(field) and before.get(field):
+                fresh[field] = before[field]
+        if fresh.get("clusterIP") != before.get("clusterIP") and fresh.get("clusterIPs") == before.get("clusterIPs"):
+            fresh["clusterIPs"] = [fresh["clusterIP"]]
+    elif fresh.get("type") == "ExternalName" and before.get("type") != "ExternalName":
+        for field in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"):
+            fresh.pop(field, None)
+    else:
+        _families(fresh)
+    if fresh.get("type") not in ("NodePort", "LoadBalancer"):
+        for port in items(fresh, "ports"):
+            port.pop("nodePort", None)
+
+
+def _families(spec: dict[str, Any]) -> None:
+    if spec.get("type") != "ExternalName":
+        spec.setdefault("ipFamilies", ["IPv4"])
+        spec.setdefault("ipFamilyPolicy", "SingleStack")
+
+
+def _validate(manifest: Manifest) -> list[FieldProblem]:
+    spec = manifest.get("spec") or {}
+    problems: list[FieldProblem] = []
+    kind, headless = spec.get("type"), spec.get("clusterIP") == "None"
+    if not spec.get("ports") and not headless and kind != "ExternalName":
+        problems.append(required("spec.ports"))
+    if kind not in TYPES:
+        problems.append(not_supported("spec.type", kind, TYPES))
+    if kind == "ExternalName":
+        name = (spec.get("externalName") or "").rstrip(".")
+        if not name:
+            problems.append(invalid_value("spec.externalName", "", names.subdomain_problems("")[0]))
+        else:
+            problems += [invalid_value("spec.externalName", name, said) for said in names.subdomain_problems(name)]
+    if kind == "LoadBalancer" and headless:
+        said = "may not be set to 'None' for LoadBalancer services"
+        problems.append(invalid_value("spec.clusterIPs[0]", "None", said))
+    problems += _port_problems(spec)
+    if (affinity := spec.get("sessionAffinity")) not in ("None", "ClientIP"):
+        problems.append(not_supported("spec.sessionAffinity", affinity, ("ClientIP", "None")))
+    for key, value in (spec.get("selector") or {}).items():
+        problems += [invalid_value("spec.selector", key, said) for said in names.label_key_problems(key)]
+        problems += [invalid_value("spec.selector", value, said) for said in names.label_value_problems(value)]
+    address = spec.get("clusterIP")
+    if address and address != "None" and not _is_address(address):
+        problems.append(
+            invalid_value(
+                "spec.clusterIPs[0]", address, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
+            )
+        )
+    return problems
+
+
+def _port_problems(spec: dict[str, Any]) -> list[FieldProblem]:
+    problems: list[FieldProblem] = []
+    found = list(items(spec, "ports"))
+    seen_names: set[str] = set()
+    seen_ports: set[tuple[str, int]] = set()
+    for index, port in enumerate(found):
+        place, number, name = f"spec.ports[{index}]", port.get("port") or 0, port.get("name") or ""
+        if not name and len(found) > 1:
+            problems.append(required(f"{place}.name"))
+        elif name:
+            problems += [invalid_value(f"{place}.name", name, said) for said in names.label_problems(name)]
+            if name in seen_names:
+                problems.append(duplicate(f"{place}.name", name))
+            seen_names.add(name)
+        if not 1 <= number <= 65535:
+            problems.append(invalid_value(f"{place}.port", number, "must be between 1 and 65535, inclusive"))
+        if (protocol := port.get("protocol")) not in ("TCP", "UDP", "SCTP"):
+            problems.append(not_supported(f"{place}.protocol", protocol, ("SCTP", "TCP", "UDP")))
+        target = port.get("targetPort")
+        if isinstance(target, int) and not 1 <= target <= 65535:
+            problems.append(invalid_value(f"{place}.targetPort", target, "must be between 1 and 65535, inclusive"))
+        elif isinstance(target, str):
+            problems += [invalid_value(f"{place}.targetPort", target, said) for said in port_name_problems(target)]
+        if (protocol, number) in seen_ports:
+            problems.append(
+                duplicate(place, {key: port[key] for key in ("name", "protocol", "port", "targetPort") if key in port})
+            )
+        seen_ports.add((str(protocol), number))
+        if port.get("nodePort") and spec.get("type") == "ClusterIP":
+            problems.append(forbidden_field(f"{place}.nodePort", "may not be used when `type` is 'ClusterIP'"))
+    return problems
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _validate_update(new: Manifest, old: Manifest) -> list[FieldProblem]:
+    fresh, before = new.get("spec") or {}, old.get("spec") or {}
+    if "ExternalName" in (fresh.get("type"), before.get("type")) or not before.get("clusterIP"):
+        return []
+    if fresh.get("clusterIP") == before.get("clusterIP"):
+        return []
+    said = "may not change once set"
+    return [invalid_value("spec.clusterIPs[0]", (fresh.get("clusterIPs") or [""])[0], said)]
+
+
+def _default_endpoints(manifest: Manifest) -> None:
+    for subset in items(manifest, "subsets"):
+        for port in items(subset, "ports"):
+            default_text(port, protocol="TCP")
+
+
+def _default_slice(manifest: Manifest) -> None:
+    for port in items(manifest, "ports"):
+        set_default(port, name="", protocol="TCP")
+
+
+def _slice_update(new: Manifest, old: Manifest) -> list[FieldProblem]:
+    return immutable("addressType", at(new, "addressType"), at(old, "addressType"))
+
+
+RULES: dict[Resource, Rules] = {
+    Resource("", "services"): Rules(
+        default=_default,
+        prepare_create=_prepare,
+        prepare_update=_prepare_update,
+        validate=_validate,
+        validate_update=_validate_update,
+        returns_deleted=True,
+        creates_on_update=True,
+    ),
+    Resource("", "endpoints"): Rules(default=_default_endpoints, creates_on_update=True),
+    Resource("discovery.k8s.io", "endpointslices"): Rules(
+        default=_default_slice, validate_update=_slice_update, counts_generation=True
+    ),
+}

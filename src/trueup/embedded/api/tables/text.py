@@ -54,3 +54,35 @@ def human(seconds: float) -> str:
     if hours < 24 * 365 * 8:
         return f"{years}y{days % 365}d" if days % 365 else f"{years}y"
     return f"{years}y"
+
+
+NONE = "<none>"
+
+
+def created(manifest: Any, now: datetime) -> str:
+    """The age of an object."""
+    return age((manifest.get("metadata") or {}).get("creationTimestamp"), now)
+
+
+def at(obj: Any, *path: str) -> Any:
+    """The value at a path of keys, or None."""
+    for step in path:
+        obj = obj.get(step) if isinstance(obj, dict) else None
+    return obj
+
+
+def number(obj: Any, *path: str) -> int:
+    """An integer at a path; 0 when there is none."""
+    value = at(obj, *path)
+    return value if isinstance(value, int) else 0
+
+
+def containers(pod_spec: Any) -> list[str]:
+    """The two cells `Containers` and `Images`."""
+    found = at(pod_spec, "containers") or ()
+    return [",".join(str(each.get(key, "")) for each in found) for key in ("name", "image")]
+
+
+def labels_text(labels: Any) -> str:
+    """`app=web,tier=front`, or `<none>`."""
+    return ",".join(f"{key}={value}" for key, value in sorted((labels or {}).items())) or NONE
