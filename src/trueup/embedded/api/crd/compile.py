@@ -34,7 +34,9 @@ def storage_version_of(spec: Mapping[str, Any]) -> str:
 def kinds_of(definition: Manifest) -> tuple[Kind, ...]:
     """Every served version as a kind; raises `schema.NotStructural` for a schema that is none."""
     spec = spec_of(definition)
-    names = accepted_names(definition) or spec["names"]
+    accepted = accepted_names(definition)
+    # A definition that was just created has empty accepted names until its controller has looked at it.
+    names = accepted if accepted.get("kind") else spec["names"]
     stored = storage_version_of(spec)
     served = [version for version in spec["versions"] if version.get("served")]
     return tuple(_kind(spec, names, version, stored) for version in served)
