@@ -107,7 +107,7 @@ def read_aggregated(document: dict[str, Any]) -> list[Resource]:
                 response = row.get("responseKind") or {}
                 kind = str(response.get("kind") or "")
                 subresources = tuple(str(sub.get("subresource")) for sub in row.get("subresources") or [])
-                if not kind and not row.get("verbs"):
+                if not kind or not row.get("resource"):
                     continue  # a place that only carries subresources
                 found.append(
                     Resource(

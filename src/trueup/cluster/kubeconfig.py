@@ -198,7 +198,7 @@ def file_or_data(data: str, file: str, folder: Path, *, what: str) -> bytes | No
     """The bytes of a `...-data` field, which wins, or of the file beside it; None when neither is set."""
     if data:
         try:
-            return base64.b64decode(data, validate=False)
+            return base64.b64decode("".join(data.split()), validate=True)
         except (binascii.Error, ValueError) as error:
             raise InvalidInput(f"the kubeconfig's {what}-data is not base64") from error
     if file:

@@ -220,6 +220,7 @@ class _Tracked(Generic[T]):
         """The watch of all namespaces has taken over."""
         for namespace in [namespace for namespace in self.places if namespace != EVERYWHERE]:
             self.places.pop(namespace).stop()
+            self.shelf.unfollow(namespace)
 
 
 class _Place(Generic[T]):
@@ -301,6 +302,7 @@ class _Place(Generic[T]):
         missing, self._missing = self._missing, set()
         for seen in self._tracked.shelf.drop_missing(missing, resource_version):
             self._tracked.view._tell(seen, None)
+        self._tracked.shelf.settle(resource_version, self.namespace)
         self.is_synced = True
         self._answer(None)
         if self.namespace == EVERYWHERE:
@@ -312,6 +314,7 @@ class _Place(Generic[T]):
     def gone(self, error: KindNotServed) -> None:
         self._missing = set()
         shelf = self._tracked.shelf
+        shelf.unfollow(self.namespace)
         refs = shelf.refs(self.namespace)
         shelf.forget(refs)
         if self.is_synced or refs:

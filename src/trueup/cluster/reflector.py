@@ -53,7 +53,7 @@ class Sink(Protocol):
     def end_list(self, resource_version: str) -> None: ...
 
     def reached(self, resource_version: str) -> None:
-        """A bookmark: everything up to here has been told."""
+        """An event or a bookmark of a watch: everything up to here has been told."""
         ...
 
     def gone(self, error: KindNotServed) -> None:
@@ -165,10 +165,9 @@ class Reflector:
                 resource_version = resource_version_of(event.object)
                 if event.type == DELETED:
                     self._sink.deleted(event.object)
-                elif event.type == BOOKMARK:
-                    self._sink.reached(resource_version)
-                else:
+                elif event.type != BOOKMARK:
                     self._sink.seen(event.object)
+                self._sink.reached(resource_version)
                 self._resource_version = self._reached = resource_version or self._resource_version
         if events or loop.time() - started >= SHORT_WATCH:
             self._failures = 0

@@ -47,6 +47,8 @@ class Shelf(Generic[T]):
         self._reduce = reduce
         self._kept: dict[ObjectRef, Kept[T]] = {}
         self._noted: dict[ObjectRef, int] = {}
+        self._told: dict[str, int] = {}
+        """Per place (a namespace, or "" for all of them): everything up to this version has been told."""
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -69,17 +71,23 @@ class Shelf(Generic[T]):
         """Our own write was answered with this version: its event, and older ones, are no news."""
         version = version_of(resource_version)
         kept = self._kept.get(ref)
-        if version > self._noted.get(ref, UNCOMPARABLE) and (kept is None or version > kept.version):
+        if self._has_told(ref, version) or (kept is not None and version <= kept.version):
+            return
+        if version > self._noted.get(ref, UNCOMPARABLE):
             self._noted[ref] = version
 
     def observe(self, manifest: Manifest) -> None:
         """The whole answer of our own write: kept at once, without waiting for its event."""
         ref, version = self.ref_of(manifest), version_of(resource_version_of(manifest))
         kept = self._kept.get(ref)
-        if version == UNCOMPARABLE or (kept is not None and kept.version >= version):
+        if version == UNCOMPARABLE or self._has_told(ref, version) or (kept is not None and kept.version >= version):
             return
         self.note(ref, resource_version_of(manifest))
         self._put(ref, self._reduce(manifest), version)
+
+    def _has_told(self, ref: ObjectRef, version: int) -> bool:
+        """An answer that comes in after the watch went past it may be of an object that has been deleted since."""
+        return version <= max(self._told.get("", UNCOMPARABLE), self._told.get(ref.namespace, UNCOMPARABLE))
 
     def see(self, manifest: Manifest) -> Seen[T] | None:
         """An object as listed or watched; None when that is no news."""
@@ -125,17 +133,21 @@ class Shelf(Generic[T]):
     def settle(self, resource_version: str, namespace: str = "") -> None:
         """Everything up to here has been told (of one namespace or all): notes that old have nothing left to wait for."""
         version = version_of(resource_version)
-        if self._noted and version != UNCOMPARABLE:
-            self._noted = {
-                ref: noted
-                for ref, noted in self._noted.items()
-                if noted > version or (namespace and ref.namespace != namespace)
-            }
+        if version <= self._told.get(namespace, UNCOMPARABLE):
+            return
+        self._told[namespace] = version
+        if self._noted:
+            self._noted = {ref: noted for ref, noted in self._noted.items() if not self._has_told(ref, noted)}
 
     def rewind(self) -> None:
         """The server went back in time: versions that we know say nothing about what is newer."""
         self._noted.clear()
+        self._told.clear()
         self._kept = {ref: Kept(kept.value, UNCOMPARABLE) for ref, kept in self._kept.items()}
+
+    def unfollow(self, namespace: str) -> None:
+        """The place is no longer told of."""
+        self._told.pop(namespace, None)
 
     def forget(self, refs: set[ObjectRef]) -> None:
         for ref in refs:
