@@ -1,6 +1,7 @@
 """What objects of a kind look like: schemas of built-in kinds and of custom resources, and what follows from them."""
 
 from trueup.embedded.schema.builtin import BuiltinSchemas
+from trueup.embedded.schema.crdrules import crd_schema_errors
 from trueup.embedded.schema.defaults import apply_defaults
 from trueup.embedded.schema.errors import FieldError, field_error
 from trueup.embedded.schema.node import DEDUCED, SchemaNode
@@ -16,6 +17,7 @@ __all__ = [
     "NotStructural",
     "SchemaNode",
     "apply_defaults",
+    "crd_schema_errors",
     "field_error",
     "prune",
     "structural",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from decimal import Decimal
 from typing import Any, Final
 
 import msgspec
@@ -55,7 +57,19 @@ def shown(value: Any) -> str:
     """A value as messages show it: JSON, with Go's quoting of strings."""
     if isinstance(value, str):
         return quoted(value)
+    if isinstance(value, float):
+        return go_float(value)
     return msgspec.json.encode(value, order="deterministic").decode()
+
+
+def go_float(number: float) -> str:
+    """Go's `%v` of a float64: the shortest text, with an exponent below 1e-4 and from 1e+06 on."""
+    if not math.isfinite(number):
+        return {math.inf: "+Inf", -math.inf: "-Inf"}.get(number, "NaN")
+    if number and not 1e-4 <= abs(number) < 1e6:
+        digits, _, exponent = f"{Decimal(repr(number)).normalize():e}".partition("e")
+        return f"{digits}e{exponent[0]}{exponent[1:].zfill(2)}"
+    return f"{Decimal(repr(number)):f}".removesuffix(".0")
 
 
 def quoted(text: str) -> str:

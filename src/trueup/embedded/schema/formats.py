@@ -15,6 +15,8 @@ from email.utils import parseaddr
 from typing import Final
 from urllib.parse import urlsplit
 
+from trueup.embedded.schema import patterns
+
 _UUID = r"(?i)^[0-9a-f]{8}-?[0-9a-f]{4}-?%s[0-9a-f]{3}-?%s[0-9a-f]{3}-?[0-9a-f]{12}\Z"
 _DATE_TIME = re.compile(
     r"^\d{4}-\d{2}-\d{2}[Tt\s]([0-9]{2}):([0-9]{2}):([0-9]{2})(.[0-9]+)?([zZ]|([+-][0-9]{2}:[0-9]{2}))\Z"
@@ -25,7 +27,8 @@ _WORDY_DURATION = re.compile(
     r"milliseconds|milli|millis|ms|second|seconds|sec|secs|s|minute|minutes|min|mins|m|hour|hours|hr|hrs|h|"
     r"day|days|d|week|weeks|wk|wks|w))+\Z"
 )
-_HOST_LABEL = re.compile(r"^[^\W_]([\w-]{0,61}[^\W_])?\Z")
+_NAME_CHAR = r"0-9\p{L}\p{S}"
+_HOST_NAME = rf"^[{_NAME_CHAR}]-?[{_NAME_CHAR}]{{0,62}}\z|^([{_NAME_CHAR}]([-{_NAME_CHAR}]{{0,61}}[{_NAME_CHAR}])?\.)+\p{{L}}{{2,63}}\z"
 _RGB_PART = r"\s*([0-9]|[1-9][0-9]|1[0-9][0-9]|2[0-4][0-9]|25[0-5])\s*"
 _RGB_PERCENT = r"\s*([0-9]|[1-9][0-9]|100)%\s*"
 
@@ -60,10 +63,15 @@ def _date_time(text: str) -> bool:
     return _date(text[:10]) and hour <= 23 and minute <= 59 and second <= 59
 
 
+def _without_leading_zeros(text: str) -> str:
+    """`010.0.0.1` -> `10.0.0.1`: such numbers count as decimal ones, as they always did in Kubernetes."""
+    return re.sub(r"(?<![0-9a-fA-F:])0+(?=[0-9])", "", text) if "." in text else text
+
+
 def _ip(version: int) -> Callable[[str], bool]:
     def check(text: str) -> bool:
         try:
-            return ipaddress.ip_address(text).version == version
+            return ipaddress.ip_address(_without_leading_zeros(text) if version == 4 else text).version == version
         except ValueError:
             return False
 
@@ -71,11 +79,13 @@ def _ip(version: int) -> Callable[[str], bool]:
 
 
 def _cidr(text: str) -> bool:
+    if not re.search(r"/\d{1,3}\Z", text):
+        return False
     try:
-        ipaddress.ip_network(text, strict=False)
+        ipaddress.ip_network(_without_leading_zeros(text), strict=False)
     except ValueError:
         return False
-    return bool(re.search(r"/\d{1,3}\Z", text))
+    return True
 
 
 def _uri(text: str) -> bool:
@@ -97,12 +107,11 @@ def _email(text: str) -> bool:
 
 
 def _hostname(text: str) -> bool:
-    if not text or len(text) > 255:
-        return False
-    labels = text.split(".")
-    if not all(_HOST_LABEL.match(label) for label in labels):
-        return False
-    return len(labels) == 1 or (labels[-1].isalpha() and 2 <= len(labels[-1]) <= 63)
+    return (
+        len(text.encode()) <= 255
+        and all(len(label.encode()) <= 63 for label in text.split("."))
+        and patterns.matches(_HOST_NAME, text)
+    )
 
 
 def _base64(text: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 import re2  # type: ignore[import-untyped]
 
@@ -12,19 +12,33 @@ _OPTIONS.log_errors = False
 _OPTIONS.max_mem = 8 << 20
 
 
+# What RE2 in C++ says, as Go's regexp says it.
+_GO_WORDS: Final = {
+    "missing )": "missing closing )",
+    "missing ]": "missing closing ]",
+    "no argument for repetition operator": "missing argument to repetition operator",
+    "bad repetition operator": "invalid nested repetition operator",
+    "invalid repetition size": "invalid repeat count",
+    "invalid perl operator": "invalid or unsupported Perl syntax",
+    "invalid group name": "invalid named capture",
+    "invalid named capture group": "invalid named capture",
+}
+
+
 class BadPattern(ValueError):
     """Not a regular expression."""
 
 
 @lru_cache(maxsize=4096)
 def compiled(pattern: str) -> Any:
-    """Raises BadPattern with RE2's own words."""
+    """Raises BadPattern."""
     try:
         return re2.compile(pattern, _OPTIONS)
     except re2.error as error:
-        reason = error.args[0] if error.args else error
-        text = reason.decode() if isinstance(reason, bytes) else str(reason)
-        raise BadPattern(f"error parsing regexp: {text}") from error
+        reason = error.args[0] if error.args else str(error)
+        text = reason.decode(errors="replace") if isinstance(reason, bytes) else str(reason)
+        what, _, where = text.partition(": ")
+        raise BadPattern(f"error parsing regexp: {_GO_WORDS.get(what, what)}: `{where}`") from error
 
 
 def matches(pattern: str, text: str) -> bool:

@@ -22,7 +22,12 @@ def prune(node: SchemaNode, obj: Manifest) -> tuple[Manifest, tuple[str, ...]]:
     """
     unknown: list[str] = []
     kept = _prune(obj, node, "", unknown)
-    return kept, tuple(sorted(unknown))
+    return kept, tuple(sorted(unknown, key=_told))
+
+
+def _told(path: str) -> tuple[int, str]:
+    """The order of decoding: the object's metadata, all that follows the schema, then metadata of objects inside."""
+    return (0 if path.startswith("metadata.") else 2 if ".metadata." in path else 1, path)
 
 
 def tidy_metadata(obj: Manifest) -> Manifest:

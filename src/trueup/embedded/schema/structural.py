@@ -50,7 +50,7 @@ def structural_errors(crd_schema: RawSchema, path: str = "openAPIV3Schema") -> l
     """What keeps a schema from being structural, in the server's order."""
     errors: list[FieldError] = []
     _invariants(crd_schema, _ROOT, path, errors)
-    _completeness(crd_schema, crd_schema, path, errors)
+    _completeness(crd_schema, crd_schema, path, path, errors)
     return sorted(errors, key=str)
 
 
@@ -192,37 +192,28 @@ def _nested(
         errors.append(field_error(f"{path}.properties[metadata]", FORBIDDEN, detail=text))
 
 
-def _completeness(nested: RawSchema, full: RawSchema | None, path: str, errors: list[FieldError]) -> None:
-    """Every place that a nested schema speaks of must be declared outside of it."""
+def _completeness(nested: RawSchema, full: RawSchema | None, base: str, path: str, errors: list[FieldError]) -> None:
+    """Every place that a nested schema at `path` speaks of must be declared outside of it, at `base`."""
+    if isinstance(nested.get("not"), dict):
+        _declared(nested["not"], full, base, f"{path}.not", errors)
     for keyword in ("allOf", "anyOf", "oneOf"):
         for index, part in enumerate(nested.get(keyword) or []):
-            _declared(part, full, f"{path}.{keyword}[{index}]", path, errors)
-    if isinstance(nested.get("not"), dict):
-        _declared(nested["not"], full, f"{path}.not", path, errors)
-    if nested is not full:
+            _declared(part, full, base, f"{path}.{keyword}[{index}]", errors)
+
+
+def _declared(nested: RawSchema, full: RawSchema | None, base: str, path: str, errors: list[FieldError]) -> None:
+    if full is None:
+        errors.append(field_error(base, REQUIRED, detail=f"because it is defined in {path}"))
         return
+    _completeness(nested, full, base, path, errors)
+    if isinstance(nested.get("items"), dict):
+        items = full.get("items")
+        below = items if isinstance(items, dict) else None
+        _declared(nested["items"], below, f"{base}.items", f"{path}.items", errors)
+    declared: dict[str, Any] = full.get("properties") or {}
     for name, below in (nested.get("properties") or {}).items():
-        _completeness(below, below, f"{path}.properties[{name}]", errors)
-    for keyword in ("items", "additionalProperties"):
-        below = nested.get(keyword)
-        if isinstance(below, dict):
-            _completeness(below, below, f"{path}.{keyword}", errors)
-
-
-def _declared(nested: RawSchema, full: RawSchema | None, path: str, base: str, errors: list[FieldError]) -> None:
-    _completeness(nested, full, path, errors)
-    for name, below in (nested.get("properties") or {}).items():
-        declared = (full or {}).get("properties") or {}
-        if name not in declared:
-            text = f"because it is defined in {path}.properties[{name}]"
-            errors.append(field_error(f"{base}.properties[{name}]", REQUIRED, detail=text))
-            continue
-        _declared(below, declared[name], f"{path}.properties[{name}]", f"{base}.properties[{name}]", errors)
-    items: Any = nested.get("items")
-    if isinstance(items, dict):
-        outer = (full or {}).get("items")
-        if not isinstance(outer, dict):
-            text = f"because it is defined in {path}.items"
-            errors.append(field_error(f"{base}.items", REQUIRED, detail=text))
-            return
-        _declared(items, outer, f"{path}.items", f"{base}.items", errors)
+        place = f".properties[{name}]"
+        if name in declared:
+            _declared(below, declared[name], base + place, path + place, errors)
+        else:
+            errors.append(field_error(base + place, REQUIRED, detail=f"because it is defined in {path}{place}"))

@@ -23,6 +23,7 @@ from trueup.embedded.schema.errors import (
     TYPE_INVALID,
     FieldError,
     field_error,
+    go_float,
     quoted,
     shown,
 )
@@ -73,7 +74,7 @@ def _check(value: Any, raw: RawSchema, node: SchemaNode | None, path: str) -> _R
         result.merge(_check_enum(value, raw, path))
         return result
     checks: list[_Result | None] = []
-    if raw.get("type") or raw.get("format"):
+    if raw.get("type") or raw.get("format") or raw.get("x-kubernetes-int-or-string") is True:
         checks.append(_check_type(value, raw, path))
     checks.append(_check_combinations(value, raw, path))
     if isinstance(value, str):
@@ -94,13 +95,8 @@ def _check(value: Any, raw: RawSchema, node: SchemaNode | None, path: str) -> _R
     return result
 
 
-def _named(path: str) -> str:
-    """A path in the middle of a message; the object itself has none."""
-    return path
-
-
 def _wrong(path: str, value: Any, text: str) -> FieldError:
-    return field_error(path, INVALID, value, f"{_named(path)} in body {text}")
+    return field_error(path, INVALID, value, f"{path} in body {text}")
 
 
 def _type_of(value: Any) -> str:
@@ -122,6 +118,8 @@ def _type_of(value: Any) -> str:
 
 def _check_type(value: Any, raw: RawSchema, path: str) -> _Result:
     wanted, found, format_ = raw.get("type") or "", _type_of(value), raw.get("format") or ""
+    if raw.get("x-kubernetes-int-or-string") is True:
+        wanted = "integer,string" if found not in ("integer", "string") else found
     if value is None:
         fits = not wanted or raw.get("nullable") is True
     else:
@@ -136,7 +134,7 @@ def _check_type(value: Any, raw: RawSchema, path: str) -> _Result:
         result = _Result()
         result.checks = 1
         return result
-    detail = f"{_named(path)} in body must be of type {wanted}: {quoted(found)}"
+    detail = f"{path} in body must be of type {wanted}: {quoted(found)}"
     return _Result(field_error(path, TYPE_INVALID, found, detail))
 
 
@@ -176,9 +174,7 @@ def _check_format(value: str, raw: RawSchema, path: str) -> _Result | None:
     name = raw["format"]
     if formats.is_format(name, value):
         return None
-    return _Result(
-        field_error(path, TYPE_INVALID, value, f"{_named(path)} in body must be of type {name}: {quoted(value)}")
-    )
+    return _Result(field_error(path, TYPE_INVALID, value, f"{path} in body must be of type {name}: {quoted(value)}"))
 
 
 _RANGES: Final = {
@@ -189,31 +185,33 @@ _RANGES: Final = {
 
 def _check_number(value: float, raw: RawSchema, path: str) -> _Result:
     result = _Result()
-    name = raw.get("format") or ""
-    if raw.get("type") == "integer" and name in _RANGES and isinstance(value, int):
-        low, high = _RANGES[name]
-        if not low <= value <= high:
-            result.errors.append(
-                field_error(path, INVALID, value, f"Checked value must be of type integer with format {name} in {path}")
-            )
+    if raw.get("type") == "integer":
+        name = raw.get("format") or ""
+        low, high = _RANGES["int32" if name == "int32" else "int64"]
+        if not (float(value).is_integer() and low <= value <= high):
+            text = f"with format {name}" if name else "(default format)"
+            # The peer does not say of which field this is.
+            detail = f"Checked value must be of type integer {text} in {path}"
+            result.errors.append(field_error("", INVALID, "", detail))
     if (factor := raw.get("multipleOf")) is not None and not _is_multiple(value, factor):
-        result.errors.append(_wrong(path, value, f"should be a multiple of {_go_number(factor)}"))
+        result.errors.append(_wrong(path, value, f"should be a multiple of {go_float(factor)}"))
     if (least := raw.get("minimum")) is not None:
         exclusive = raw.get("exclusiveMinimum") is True
         if value < least or (exclusive and value == least):
             words = "greater than" if exclusive else "greater than or equal to"
-            result.errors.append(_wrong(path, value, f"should be {words} {_go_number(least)}"))
+            result.errors.append(_wrong(path, value, f"should be {words} {_limit(value, least)}"))
     if (most := raw.get("maximum")) is not None:
         exclusive = raw.get("exclusiveMaximum") is True
         if value > most or (exclusive and value == most):
             words = "less than" if exclusive else "less than or equal to"
-            result.errors.append(_wrong(path, value, f"should be {words} {_go_number(most)}"))
+            result.errors.append(_wrong(path, value, f"should be {words} {_limit(value, most)}"))
     result.checks += 1
     return result
 
 
-def _go_number(number: float) -> str:
-    return str(int(number)) if float(number).is_integer() and abs(number) < 1e21 else repr(number)
+def _limit(value: float, limit: float) -> str:
+    """The peer compares integers with integers, and other numbers with other numbers."""
+    return str(int(limit)) if isinstance(value, int) else go_float(limit)
 
 
 def _is_multiple(value: float, factor: float) -> bool:
@@ -232,12 +230,12 @@ def _check_list(value: list[Any], raw: RawSchema, node: SchemaNode | None, path:
     least, most = raw.get("minItems"), raw.get("maxItems")
     if least is not None and len(value) < least:
         result.errors.append(
-            field_error(path, INVALID, len(value), f"{_named(path)} in body should have at least {least} items")
+            field_error(path, INVALID, len(value), f"{path} in body should have at least {least} items")
         )
     if most is not None and len(value) > most:
         result.errors.append(field_error(path, TOO_MANY, len(value), f"must have at most {most} item{_s(most)}"))
     if raw.get("uniqueItems") and any(_equal(a, b) for at, a in enumerate(value) for b in value[:at]):
-        result.errors.append(field_error(path, INVALID, "", f"{_named(path)} in body shouldn't contain duplicates"))
+        result.errors.append(field_error(path, INVALID, "", f"{path} in body shouldn't contain duplicates"))
     result.checks += 1
     return result
 
@@ -251,7 +249,7 @@ def _check_map(value: dict[str, Any], raw: RawSchema, node: SchemaNode | None, p
     least, most = raw.get("minProperties"), raw.get("maxProperties")
     if least is not None and len(value) < least:
         result.errors.append(
-            field_error(path, INVALID, len(value), f"{_named(path)} in body should have at least {least} properties")
+            field_error(path, INVALID, len(value), f"{path} in body should have at least {least} properties")
         )
     if most is not None and len(value) > most:
         result.errors.append(field_error(path, TOO_MANY, len(value), f"must have at most {most} item{_s(most)}"))
