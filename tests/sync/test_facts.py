@@ -196,3 +196,18 @@ def test_long_values_and_long_lists_of_changes_are_bounded() -> None:
     [change] = field_changes({"a": "x" * 5000}, {"a": "y"})
     assert len(change.before) == 1024
     assert len(field_changes({}, {f"k{index}": index for index in range(500)})) == 100
+
+
+async def test_a_big_object_is_kept_small_and_its_drift_is_seen_all_the_same() -> None:
+    world = World()
+    big = config_map(blob="x" * 500_000, small="1")
+    await world.sync(big)
+    assert len(world.records[SETTINGS].to_bytes()) < 2000
+    assert not has_drifted(world.records[SETTINGS], facts_of(world, SETTINGS))
+    assert (await world.plan([big])).is_empty
+
+    world.cluster.update(SETTINGS, lambda obj: obj["data"].update(blob="y" * 500_000), manager="someone")
+
+    assert [str(field) for field in drifted(world.records[SETTINGS], facts_of(world, SETTINGS))] == [
+        "data.blob: (large) -> (large)"
+    ]

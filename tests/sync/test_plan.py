@@ -344,6 +344,36 @@ async def test_an_object_with_the_marks_of_another_app_is_noticed() -> None:
     assert [notice.type for notice in plan.notices] == ["SharedObject"]
 
 
+async def test_an_object_that_another_app_took_over_is_not_taken_back_by_healing() -> None:
+    world = World()
+    await world.sync(config_map(color="blue"))
+
+    def take(obj: Manifest) -> None:
+        obj["metadata"]["labels"]["kustomize.toolkit.fluxcd.io/name"] = "other"
+        obj["data"]["color"] = "red"
+
+    world.cluster.update(SETTINGS, take, manager="kustomize-controller")
+
+    plan = await world.plan([config_map(color="blue")])
+    assert plan.is_empty
+    assert [change.reason for change in plan.settled] == ["TakenOver"]
+    assert [notice.type for notice in plan.notices] == ["SharedObject"]
+    # A commit that moves it lets it go; one that changes it here takes it back.
+    assert not (await world.plan([config_map("else")])).prunes.stages
+    assert (await world.plan([config_map(color="green")])).sends[0].why is Why.CHANGED
+
+
+async def test_an_object_that_moves_to_another_app_is_let_go_and_not_pruned() -> None:
+    world = World()
+    await world.sync(config_map("moved"), config_map("kept"))
+
+    execution = await world.sync(config_map("kept"), declared_elsewhere={ref("ConfigMap", "moved")})
+
+    assert change_of(execution, "moved").reason == "Moved"
+    assert ref("ConfigMap", "moved") in world.cluster.objects
+    assert ref("ConfigMap", "moved") not in world.inventory
+
+
 # --- the end of the App ---
 
 

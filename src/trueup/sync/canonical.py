@@ -13,6 +13,10 @@ from trueup.model.manifest import Manifest, api_version_of, kind_of
 _ENCODER = msgspec.json.Encoder(order="deterministic")
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 MASK = "hmac:"
+LARGE = "large:"
+COMPACT_ABOVE = 16 * 1024
+"""Bytes of canonical JSON from which a kept cut is made smaller."""
+LARGE_VALUE = 1024
 
 
 class Masking(StrEnum):
@@ -28,6 +32,22 @@ class Masking(StrEnum):
 def canonical(value: Any) -> bytes:
     """JSON with sorted keys and no spaces: equal values give equal bytes."""
     return _ENCODER.encode(value)
+
+
+def compact(value: Any, key: bytes) -> bytes:
+    """Canonical JSON in which, when it is long, each long text or list is a keyed hash: equal values still compare equal.
+
+    Otherwise a big ConfigMap or the schema of a CRD would stay in memory for as long as it is managed.
+    """
+    data = canonical(value)
+    return data if len(data) <= COMPACT_ABOVE else canonical(_compacted(value, key))
+
+
+def _compacted(value: Any, key: bytes) -> Any:
+    if isinstance(value, dict):
+        return {name: _compacted(item, key) for name, item in value.items()}
+    size = len(value) if isinstance(value, str) else len(canonical(value)) if isinstance(value, list) else 0
+    return LARGE + keyed_digest(value, key) if size > LARGE_VALUE else value
 
 
 def keyed_digest(value: Any, key: bytes) -> str:

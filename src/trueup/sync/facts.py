@@ -31,7 +31,7 @@ from trueup.model.manifest import (
 )
 from trueup.model.refs import ObjectRef, split_api_version
 from trueup.sync.autoscaling import ScaleTarget, scale_target
-from trueup.sync.canonical import Masking, canonical, masked
+from trueup.sync.canonical import Masking, compact, masked
 from trueup.sync.health import judge
 from trueup.sync.optout import mark_keys
 from trueup.sync.ownership import is_taken_over
@@ -49,7 +49,7 @@ class AppliedRecord(Struct, frozen=True, kw_only=True):
     owned: bytes
     """Our Apply entry's `fieldsV1`, canonical JSON."""
     cut: bytes
-    """Canonical JSON of the owned part of the server's answer, masked as `masking` says."""
+    """Canonical JSON of the owned part of the server's answer, masked as `masking` says, long values hashed."""
     masking: Masking
     uid: str
     resource_version: str
@@ -170,7 +170,7 @@ def owned_cut(
 ) -> bytes:
     """Canonical JSON of the part of an object that is ours, masked as its record (or its kind) asks."""
     masking = record.masking if record else _masking_of_kind(obj)
-    return canonical(masked(cut(obj, ours, others=others), masking, key))
+    return compact(masked(cut(obj, ours, others=others), masking, key), key)
 
 
 def own_entry(obj: Manifest, manager: str) -> tuple[FieldSet, FieldSet]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from trueup.model.change import FieldChange
 from trueup.model.fields import field_element, format_path, key_element
-from trueup.sync.canonical import MASK, canonical
+from trueup.sync.canonical import LARGE, MASK, canonical
 
 _ITEM_KEYS = (
     ("name",),
@@ -27,12 +27,13 @@ _ITEM_KEYS = (
 )
 LONGEST = 1024
 HIDDEN = "(hidden)"
+BIG = "(large)"
 
 
 def field_changes(before: Any, after: Any, *, limit: int = 100) -> tuple[FieldChange, ...]:
     """At most `limit` changes, in the order of the paths; the values are JSON texts, long ones cut short.
 
-    Masked values show as `(hidden)`; that they differ is told by the change being there.
+    Masked values show as `(hidden)`, hashed long ones as `(large)`; that they differ is told by the change being there.
     """
     changes: list[FieldChange] = []
     for path, old, new in _walk((), before, after):
@@ -93,8 +94,8 @@ def _by_key(items: Sequence[Any], keys: tuple[str, ...]) -> dict[str, Any]:
 def _text(value: Any) -> str:
     if value is _ABSENT:
         return ""
-    if isinstance(value, str) and value.startswith(MASK):
-        return HIDDEN
+    if isinstance(value, str) and value.startswith((MASK, LARGE)):
+        return HIDDEN if value.startswith(MASK) else BIG
     text = canonical(_hide(value)).decode()
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
@@ -104,4 +105,6 @@ def _hide(value: Any) -> Any:
         return {name: _hide(item) for name, item in value.items()}
     if isinstance(value, list):
         return [_hide(item) for item in value]
-    return HIDDEN if isinstance(value, str) and value.startswith(MASK) else value
+    if isinstance(value, str) and value.startswith((MASK, LARGE)):
+        return HIDDEN if value.startswith(MASK) else BIG
+    return value

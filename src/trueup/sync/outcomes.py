@@ -9,7 +9,7 @@ from trueup.model.change import Action, Change, FieldChange
 from trueup.model.fields import cut, managed_entries
 from trueup.model.manifest import Manifest, generation_of, metadata_of, resource_version_of, uid_of
 from trueup.model.refs import GroupKind
-from trueup.sync.canonical import canonical, masked, masking_of
+from trueup.sync.canonical import canonical, compact, masked, masking_of
 from trueup.sync.facts import Absent, AppliedRecord, LiveFacts, own_entry
 from trueup.sync.fielddiff import field_changes
 from trueup.sync.plan import Send
@@ -65,7 +65,7 @@ def record_of(send: Send, answer: Manifest, manager: str, secret_key: bytes) -> 
         version=send.desired.version,
         desired_digest=send.digest,
         owned=canonical(own.to_fields_v1()),
-        cut=canonical(masked(cut(answer, own, others=others), masking, secret_key)),
+        cut=compact(masked(cut(answer, own, others=others), masking, secret_key), secret_key),
         masking=masking,
         uid=uid_of(answer),
         resource_version=resource_version_of(answer),
@@ -100,7 +100,7 @@ def _comparable(send: Send, answer: Manifest, record: AppliedRecord, manager: st
         return record.cut
     _, others = own_entry(answer, manager)
     both = send.record.fields.union(record.fields)
-    return canonical(masked(cut(answer, both, others=others), record.masking, secret_key))
+    return compact(masked(cut(answer, both, others=others), record.masking, secret_key), secret_key)
 
 
 def _compared(before: bytes, after: bytes) -> tuple[Action, tuple[FieldChange, ...]]:

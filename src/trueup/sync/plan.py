@@ -109,12 +109,14 @@ def make_plan(
     heal: bool = True,
     only: Collection[ObjectRef] | None = None,
     autoscaled: Mapping[ObjectRef, ScaleTarget] | None = None,
+    declared_elsewhere: Collection[ObjectRef] = (),
 ) -> Plan:
     """The requests that would make live equal desired.
 
     `requested`: send everything. `heal` False: what only drifted (or was deleted by others) is reported and left.
     `only`: a sync of these objects alone; the others are neither sent nor pruned. `autoscaled`: targets of the
-    autoscalers that the live view knows; those among `desired` are found here.
+    autoscalers that the live view knows; those among `desired` are found here. `declared_elsewhere`: what other Apps
+    declare now; an object that moves to another App is let go, not pruned.
     Raises WouldPruneAll.
     """
     wanted = sorted(desired, key=lambda item: order.sort_key(item.ref, rules.kind_order))
@@ -156,6 +158,7 @@ def make_plan(
         live,
         rules,
         only=only,
+        elsewhere=declared_elsewhere,
         desired_uids=frozenset(
             facts.uid for item in wanted if isinstance(facts := live.get(item.ref), LiveFacts) and facts.uid
         ),
@@ -199,6 +202,9 @@ def _decide(
     is_drift = why is Why.DRIFTED or (
         why is Why.NEW and record is not None and record.desired_digest == _digest(item, autoscaled)
     )
+    if is_drift and isinstance(facts, LiveFacts) and _is_others(rules, item.ref, facts):
+        # It was declared by another App since. Healing would take it back, and pruning it next would delete it for both.
+        return _settled(item, Action.SKIPPED, "TakenOver", "another App has taken it over since", drift)
     if is_drift and not heal:
         return _settled(item, Action.SKIPPED, "Drifted", "it was changed by others; healing is off", drift)
     manifest, ask = _manifest(item, facts, autoscaled)

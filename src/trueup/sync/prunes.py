@@ -72,6 +72,7 @@ def plan_prunes(
     rules: SyncRules,
     *,
     only: Collection[ObjectRef] | None = None,
+    elsewhere: Collection[ObjectRef] = (),
     desired_uids: frozenset[str] = frozenset(),
     whole: bool = False,
 ) -> PrunePlan:
@@ -90,6 +91,8 @@ def plan_prunes(
         refusal: Refusal | None = None
         if not whole and not rules.prune:
             refusal = Refusal("PruneDisabled", "it left Git, and pruning is off", _forgets(rules))
+        elif entry.ref in elsewhere:
+            refusal = Refusal("Moved", "another App declares it now", True)
         elif facts is not None:
             refusal = may_delete(entry.ref, facts.labels, facts.annotations, rules, whole=whole)
             if refusal is None and facts.uid in desired_uids:
