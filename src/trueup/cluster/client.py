@@ -6,6 +6,7 @@ Impersonating clients share the connections, the bound on requests in flight and
 from __future__ import annotations
 
 import asyncio
+import functools
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from types import TracebackType
@@ -465,6 +466,7 @@ class KubeClient:
         return not_served(resource.api_version, resource.kind, error)
 
 
+@functools.lru_cache(maxsize=512)  # the same few, thousands of times
 def _query(**values: str) -> str:
     given = [(key, value) for key, value in values.items() if value]
     return "?" + urlencode(given) if given else ""
