@@ -1,11 +1,15 @@
 package main
 
 import (
+	"bytes"
 	"path"
 	"strings"
 
 	"sigs.k8s.io/kustomize/api/resmap"
 )
+
+// isList says that a document may hold several objects.
+func isList(text []byte) bool { return bytes.Contains(text, []byte("List")) }
 
 // origins says which file each object of a build came from, by the library's own notes.
 type origins struct {
@@ -59,14 +63,14 @@ func (o *origins) of(i int, kind, name string) (string, int) {
 	docs, ok := o.docs[file.At]
 	if !ok {
 		docs = documents(file.Data)
-		if len(docs) > 1 {
+		if len(docs) > 1 || (len(docs) == 1 && isList(docs[0].text)) {
 			for j := range docs {
 				docs[j].identify()
 			}
 		}
 		o.docs[file.At] = docs
 	}
-	if len(docs) == 1 {
+	if len(docs) == 1 && len(docs[0].ids) <= 1 {
 		return file.At, docs[0].line
 	}
 	best, line := 0, 0
@@ -76,7 +80,7 @@ func (o *origins) of(i int, kind, name string) (string, int) {
 				continue
 			}
 			if len(id.Name) > best {
-				best, line = len(id.Name), doc.line
+				best, line = len(id.Name), id.line
 			}
 		}
 	}

@@ -115,6 +115,11 @@ func objectsOf(file *pipe.File) ([]object, *pipe.Problem) {
 		if problem != nil {
 			return found, problem
 		}
+		if len(more) > 1 && doc.identify() == nil && len(doc.ids) == len(more) {
+			for i := range more {
+				more[i].Line = doc.ids[i].line
+			}
+		}
 		found = append(found, more...)
 	}
 	return found, nil

@@ -12,10 +12,21 @@ import (
 // ExitMemory is the exit code of a process that ended itself because it used more memory than it may.
 const ExitMemory = 86
 
+// endWithParent ends this process when the one that started it is gone, even in the middle of a request.
+func endWithParent() {
+	parent := os.Getppid()
+	for range time.Tick(time.Second) {
+		if os.Getppid() != parent {
+			os.Exit(0)
+		}
+	}
+}
+
 // Guard keeps this process within limit bytes: the collector works harder near it, and beyond it the process ends.
 // Nothing else works alike on Linux and macOS: Go reserves far more address space than it uses, so a limit on that
 // says little.
 func Guard(limit int64) {
+	go endWithParent()
 	if limit <= 0 {
 		return
 	}

@@ -15,7 +15,12 @@ from trueup.render.engine.pool import EnginePool
 from trueup.render.render import render
 
 A, B = config_map("a"), config_map("b")
-LIST = "apiVersion: v1\nkind: List\nitems:\n- " + A.replace("\n", "\n  ").rstrip() + "\n- " + B.replace("\n", "\n  ")
+LIST = (
+    "apiVersion: v1\nkind: List\nitems:\n- "
+    + A.replace("\n", "\n  ").rstrip()
+    + "\n- "
+    + B.replace("\n", "\n  ").rstrip()
+)
 
 
 @pytest.fixture(params=["flux", "argocd"])
@@ -37,10 +42,10 @@ def either(request: pytest.FixtureRequest) -> Render:
             f"{A}---\n{B}".replace("\n", "\r\n"), {"ConfigMap/a": "x.yaml:1", "ConfigMap/b": "x.yaml:6"}, id="CRLF"
         ),
         pytest.param("\ufeff" + A, {"ConfigMap/a": "x.yaml:1"}, id="byte order mark"),
-        pytest.param(LIST, {"ConfigMap/a": "x.yaml:1", "ConfigMap/b": "x.yaml:1"}, id="kind: List"),
+        pytest.param(LIST, {"ConfigMap/a": "x.yaml:4", "ConfigMap/b": "x.yaml:8"}, id="kind: List"),
         pytest.param(
             LIST.replace("kind: List", "kind: ConfigMapList"),
-            {"ConfigMap/a": "x.yaml:1", "ConfigMap/b": "x.yaml:1"},
+            {"ConfigMap/a": "x.yaml:4", "ConfigMap/b": "x.yaml:8"},
             id="kind: ConfigMapList",
         ),
         pytest.param(

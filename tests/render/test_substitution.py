@@ -7,12 +7,8 @@ import pytest
 from tests.render.conftest import Render
 from tests.support.manifests import config_map, deployment
 from trueup.model.errors import BuildFailed
-from trueup.model.refs import ObjectRef
-from trueup.model.rendering import CommonMetadata, SubstituteFrom, Substitution
-from trueup.render.finish import merge_variables
+from trueup.model.rendering import CommonMetadata, Substitution
 
-SETTINGS = ObjectRef("", "ConfigMap", "shop", "settings")
-SECRETS = ObjectRef("", "Secret", "shop", "secrets")
 ON = Substitution()
 
 
@@ -129,21 +125,3 @@ async def test_common_metadata_wins_over_the_manifests_and_reaches_no_template(f
     assert one.manifest["metadata"]["labels"] == {"team": "b", "keep": "me"}
     assert one.manifest["metadata"]["annotations"] == {"who": "us"}
     assert one.manifest["spec"]["template"]["metadata"] == {"labels": {"app": "web"}}
-
-
-def test_later_sources_win_and_inline_variables_win_over_all() -> None:
-    substitution = Substitution(
-        sources=(SubstituteFrom(ref=SETTINGS), SubstituteFrom(ref=SECRETS)), variables={"C": "inline"}
-    )
-
-    merged = merge_variables(substitution, {SETTINGS: {"A": "1", "B": "1", "C": "1"}, SECRETS: {"B": "2", "C": "2"}})
-
-    assert merged == {"A": "1", "B": "2", "C": "inline"}
-
-
-def test_a_missing_source_is_an_error_unless_it_is_optional() -> None:
-    with pytest.raises(BuildFailed, match=r"ConfigMap/shop/settings .* does not exist"):
-        merge_variables(Substitution(sources=(SubstituteFrom(ref=SETTINGS),)), {SETTINGS: None})
-
-    optional = Substitution(sources=(SubstituteFrom(ref=SETTINGS, optional=True),))
-    assert merge_variables(optional, {SETTINGS: None}) == {}

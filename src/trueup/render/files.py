@@ -35,10 +35,12 @@ class SnapshotFiles:
         """Files that a request will surely ask for, to send with it."""
         files: list[File] = []
         blobs: list[bytes] = []
+        sent = 0
         for path in paths:
-            if sum(map(len, blobs)) > _AHEAD_TOTAL:
+            if sent > _AHEAD_TOTAL:
                 break
             self._add(path, False, files, blobs)
+            sent += files[-1].size
         return tuple(files), tuple(blobs)
 
     def looked(self, path: str, listed: bool) -> None:
@@ -90,5 +92,5 @@ class SnapshotFiles:
             if entry.type is EntryType.FILE and entry.size <= _AHEAD_FILE and entry.name.endswith((".yaml", ".yml")):
                 paths.append(join(directory, entry.name))
         for path in paths:
-            if path not in self._sent and sum(map(len, blobs)) <= _AHEAD_TOTAL:
+            if path not in self._sent:
                 self._add(path, False, files, blobs)

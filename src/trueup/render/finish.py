@@ -34,25 +34,6 @@ from trueup.render.requests import request_parsed
 OPT_OUT = "kustomize.toolkit.fluxcd.io/substitute"
 
 
-def merge_variables(substitution: Substitution, found: Mapping[ObjectRef, Mapping[str, str] | None]) -> dict[str, str]:
-    """The variables of a render: `found` holds the data of each ConfigMap and Secret, None for one that is missing.
-
-    Later sources win over earlier ones, inline variables over all. Raises BuildFailed for a missing one that is not
-    optional.
-    """
-    merged: dict[str, str] = {}
-    for source in substitution.sources:
-        data = found.get(source.ref)
-        if data is not None:
-            merged |= data
-        elif not source.optional:
-            raise BuildFailed(
-                f"{source.ref} with variables to substitute does not exist",
-                hint="create it, or set optional: true in substituteFrom",
-            )
-    return merged | substitution.variables
-
-
 def needs_engine(build: Build, spec: RenderSpec, variables: Mapping[str, str] | None) -> bool:
     """Whether any text has to be read again."""
     return bool(_values(spec.substitution, variables) is not None and any(one.text for one in build.objects))

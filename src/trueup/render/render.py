@@ -30,6 +30,8 @@ from trueup.render.limits import DEFAULT_LIMITS, RenderLimits
 
 KUSTOMIZE = "Kustomize"
 DIRECTORY = "Directory"
+_MANY = 100
+"""Objects to decode that are worth a thread, so that the event loop goes on."""
 
 
 class Rendered(Struct, frozen=True, kw_only=True):
@@ -60,7 +62,7 @@ class Renderer:
     ) -> Rendered:
         """Raises BuildFailed, NotBuiltYet (both Terminal) or EngineFailed (Transient).
 
-        `variables` are those of `finish.merge_variables`; None: only the inline ones of the spec.
+        `variables` hold the data of the substitution's sources and its inline variables, merged; None: only the latter.
         """
         built, from_cache = await self.build(snapshot, spec)
         rendered = await finish(built, spec, variables, self.engines)
@@ -134,6 +136,8 @@ async def finish(build: Build, spec: RenderSpec, variables: Mapping[str, str] | 
     """The half that variables decide."""
     if needs_engine(build, spec, variables):
         objects, notices = await engines.use(lambda engine: finished(build, spec, variables, engine))
+    elif len(build.objects) > _MANY:
+        objects, notices = await asyncio.to_thread(finished, build, spec, variables, None)
     else:
         objects, notices = finished(build, spec, variables, None)
     return Rendered(
