@@ -212,8 +212,7 @@ class Stack:
         return done.returncode, done.stdout + done.stderr
 
     def apply(self, *manifests: dict[str, Any]) -> None:
-        items = {"apiVersion": "v1", "kind": "List", "items": list(manifests)}
-        self.kubectl("apply", "-f", "-", stdin=json.dumps(items))
+        self.kubectl("apply", "-f", "-", stdin="\n---\n".join(json.dumps(manifest) for manifest in manifests))
 
     def get(self, kind: str, name: str, namespace: str = "") -> dict[str, Any] | None:
         where = ["-n", namespace] if namespace else []
