@@ -1,0 +1,1 @@
+"""Simulated workloads: what kube-controller-manager, a scheduler and kubelets do, without running anything."""

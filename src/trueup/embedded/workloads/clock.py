@@ -1,0 +1,70 @@
+"""Time as controllers see it: a value that is passed in, so that tests (and drills) can drive it.
+
+`SystemClock` is the machine's. `LoopClock` follows the event loop, whose time a test may make virtual. API times have whole
+seconds; `stamp` and `read_time` are the way in and out of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+_EPOCH = datetime.fromtimestamp(0, UTC)
+
+
+class Clock(Protocol):
+    """What time it is, and a wait. `sleep` may end early: whoever waits looks at the time again."""
+
+    def now(self) -> datetime: ...
+
+    async def sleep(self, seconds: float) -> None: ...
+
+
+class SystemClock:
+    """The machine's clock. Long sleeps end early, so that a clock that jumps is noticed within a minute."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(min(max(seconds, 0.0), 60.0))
+
+
+class LoopClock:
+    """The event loop's time, counted from `start`: under a virtual loop, hours pass in no time."""
+
+    def __init__(self, start: datetime) -> None:
+        self._start = start
+
+    def now(self) -> datetime:
+        return self._start + timedelta(seconds=asyncio.get_running_loop().time())
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(max(seconds, 0.0))
+
+
+def stamp(now: datetime) -> str:
+    """`2026-01-02T03:04:05Z`, as `metav1.Time` writes it."""
+    return now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def micro_stamp(now: datetime) -> str:
+    """`2026-01-02T03:04:05.000000Z`, as `metav1.MicroTime` writes it."""
+    return now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def read_time(text: object) -> datetime | None:
+    """The time that an object's field holds; None when it holds none."""
+    if not isinstance(text, str) or not text:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def read_time_or_epoch(text: object) -> datetime:
+    """For sorting: what has no time comes first."""
+    return read_time(text) or _EPOCH
