@@ -3,7 +3,9 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"path"
+	"strings"
 
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/api/resmap"
@@ -42,12 +44,29 @@ func build(raw json.RawMessage, files *pipe.Files) (any, bool, error) {
 		return nil, false, err
 	}
 	fs := newSnapshotFS(files)
-	result, err := buildIn(fs, &params)
+	result, err := buildGuarded(fs, &params)
 	retire := changesSchema(fs)
 	if err != nil {
 		return nil, retire, explain(fs, params.Path, err)
 	}
 	return result, retire, nil
+}
+
+// buildGuarded gives the one panic of the library that users can cause a plain answer; others are the pipe's to report.
+func buildGuarded(fs *snapshotFS, params *buildParams) (result *objects, err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			if text := fmt.Sprint(cause); !strings.HasPrefix(text, "invalid schema file") {
+				panic(cause)
+			}
+			at, line := mention(fs, "openapi")
+			result, err = nil, &pipe.Problem{
+				Code: "InvalidSchema", Message: "the schema named under openapi cannot be read", Path: at, Line: line,
+				Hint: "write it as `kustomize openapi fetch` does",
+			}
+		}
+	}()
+	return buildIn(fs, params)
 }
 
 func buildIn(fs *snapshotFS, params *buildParams) (*objects, error) {

@@ -53,11 +53,11 @@ func prepare(fs *snapshotFS, params *buildParams, notes bool) error {
 		k.Resources = params.Resources
 	case params.Overlay != nil && params.Overlay.Rules == rulesFlux:
 		if err := yaml.Unmarshal(text, &k); err != nil { // lenient, as Flux reads the file of the path
-			return invalidKustomization(path.Join(params.Path, name), err)
+			return invalidKustomization(path.Join(params.Path, name), text, err)
 		}
 	default:
 		if err := k.Unmarshal(text); err != nil {
-			return invalidKustomization(path.Join(params.Path, name), err)
+			return invalidKustomization(path.Join(params.Path, name), text, err)
 		}
 	}
 	if params.Overlay != nil {

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"sigs.k8s.io/kustomize/api/konfig"
 	"sigs.k8s.io/kustomize/api/types"
 
 	"trueup.dev/engines/pipe"
@@ -41,6 +42,8 @@ func syntaxProblem(err error, first int) *pipe.Problem {
 		line, _ := strconv.Atoi(match[1])
 		problem.Line = first + line - 1
 		message = strings.Replace(message, match[0], "", 1)
+	} else if strings.Contains(message, "yaml: ") {
+		problem.Line = first // the reader leaves the number out when it is the first line
 	}
 	for _, noise := range []string{"error converting YAML to JSON: ", "MalformedYAMLError: ", "unmarshal errors:", "yaml: "} {
 		message = strings.ReplaceAll(message, noise, "")
@@ -56,15 +59,35 @@ func syntaxProblem(err error, first int) *pipe.Problem {
 	return problem
 }
 
-func invalidKustomization(at string, err error) *pipe.Problem {
+var unknownField = regexp.MustCompile(`unknown field "([^"]+)"`)
+
+func invalidKustomization(at string, text []byte, err error) *pipe.Problem {
 	problem := syntaxProblem(err, 1)
+	if match := unknownField.FindStringSubmatch(problem.Message); match != nil {
+		for i, line := range strings.Split(string(text), "\n") {
+			if problem.Line == 0 && strings.HasPrefix(strings.TrimLeft(line, " -\"'{"), match[1]) {
+				problem.Line = i + 1
+			}
+		}
+		problem.Message = fmt.Sprintf("unknown field %q", match[1])
+		problem.Hint = "look for a misspelt name"
+	}
 	problem.Code, problem.Path = "InvalidKustomization", at
 	problem.Message = strings.Replace(strings.TrimPrefix(problem.Message, "YAML: "), "invalid Kustomization: ", "", 1)
+	problem.Message = shortened(strings.Replace(problem.Message, "error unmarshaling JSON: while decoding JSON: json: ", "", 1))
 	return problem
 }
 
 // explain turns an error of the library into one for a person: the file and line, and no more words than help.
 func explain(fs *snapshotFS, root string, err error) error {
+	problem := asPlacedProblem(fs, root, err)
+	if problem.Path == "" {
+		problem.Path = "."
+	}
+	return problem
+}
+
+func asPlacedProblem(fs *snapshotFS, root string, err error) *pipe.Problem {
 	var problem *pipe.Problem
 	switch text := err.Error(); {
 	case fs.refused != nil:
@@ -221,11 +244,18 @@ func inspect(fs *snapshotFS, text string) *pipe.Problem {
 		if isKustomization(path.Base(at)) {
 			var k types.Kustomization
 			if err := k.Unmarshal(fs.read[at]); err != nil {
-				return invalidKustomization(at, err)
+				return invalidKustomization(at, fs.read[at], err)
 			}
 			continue
 		}
-		if !isManifest(at) || !strings.Contains(text, path.Base(at)) {
+		if !isManifest(at) {
+			continue
+		}
+		if !strings.Contains(text, path.Base(at)) {
+			if problem := brokenYAML(fs.read[at]); problem != nil && isSyntax(text) {
+				problem.Path = at
+				return problem
+			}
 			continue
 		}
 		if problem := checkEncoding(fs.read[at]); problem != nil {
@@ -237,6 +267,20 @@ func inspect(fs *snapshotFS, text string) *pipe.Problem {
 				problem.Path = at
 				return problem
 			}
+		}
+	}
+	return nil
+}
+
+// isSyntax says that the library's error came from a YAML reader, which knows no file names.
+func isSyntax(text string) bool {
+	return strings.Contains(text, "yaml: ") || strings.Contains(text, "MalformedYAMLError") || strings.Contains(text, "converting YAML")
+}
+
+func brokenYAML(text []byte) *pipe.Problem {
+	for _, doc := range documents(text) {
+		if problem := doc.identify(); problem != nil {
+			return problem
 		}
 	}
 	return nil
@@ -266,11 +310,28 @@ func (d *document) check() *pipe.Problem {
 	return nil
 }
 
+// shortened gives one line of a length that a person reads.
+func shortened(text string) string {
+	const most = 500
+	line := []rune(strings.Join(strings.Fields(text), " "))
+	if len(line) > most {
+		return string(line[:most]) + " …"
+	}
+	return string(line)
+}
+
+var configuring = regexp.MustCompile("(?s)trouble configuring builtin (\\S+) with config: `.*?`: ")
+
 var wrapping = regexp.MustCompile(`^(accumulating resources: )?(accumulation err='.*': )(.*)$`)
 
 // shorten leaves out what only repeats where we are.
 func shorten(fs *snapshotFS, root, text string) *pipe.Problem {
 	problem := &pipe.Problem{Code: "Failed", Path: root}
+	for _, name := range konfig.RecognizedKustomizationFileNames() {
+		if at := path.Join(root, name); fs.read[at] != nil {
+			problem.Path = at
+		}
+	}
 	if match := quoted.FindStringSubmatch(text); match != nil {
 		if at, line := mention(fs, match[1]); at != "" {
 			problem.Path, problem.Line = at, line
@@ -288,6 +349,7 @@ func shorten(fs *snapshotFS, root, text string) *pipe.Problem {
 		text = match[3]
 	}
 	text = strings.ReplaceAll(text, mount+"/", "")
-	problem.Message = strings.Join(strings.Fields(strings.ReplaceAll(text, mount, "the repository's root")), " ")
+	text = configuring.ReplaceAllString(text, "$1: ")
+	problem.Message = shortened(strings.ReplaceAll(text, mount, "the repository's root"))
 	return problem
 }

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import struct
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -197,3 +199,30 @@ def test_the_environment_does_not_reach_a_generator(binary: Path, monkeypatch: p
     pipe.close()
 
     assert answer["result"]["objects"][0]["object"]["data"] == {"TOKEN": "", "HOME": "", "PLAIN": "1"}
+
+
+def test_an_engine_ends_when_its_parent_is_killed_though_its_input_stays_open(binary: Path) -> None:
+    reader, writer = os.pipe()
+    script = f"'{binary}' <&{reader} >/dev/null & echo $!; exec sleep 60"
+    parent = subprocess.Popen(["sh", "-c", script], stdout=subprocess.PIPE, pass_fds=(reader,))
+    assert parent.stdout is not None
+    pid = int(parent.stdout.readline())
+    try:
+        assert is_alive(pid)
+        parent.kill()
+        parent.wait()
+
+        deadline = time.monotonic() + 10
+        while is_alive(pid) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert not is_alive(pid)
+    finally:
+        parent.stdout.close()
+        os.close(reader)
+        os.close(writer)
+
+
+def is_alive(pid: int) -> bool:
+    """False also for a process that ended and that nobody has waited for."""
+    state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout
+    return bool(state.strip()) and not state.startswith("Z")
