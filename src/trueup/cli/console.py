@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import sys
 from collections.abc import Callable
 from enum import IntEnum
@@ -24,6 +25,9 @@ class Exit(IntEnum):
     USAGE = 2
     DIFFERENCES = 3
 
+
+INTERRUPTED = 130
+"""128 + SIGINT, as shells say it."""
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -59,7 +63,11 @@ def shown(command: Callable[P, R]) -> Callable[P, R]:
             head, _, hint = str(first).partition("\n  try: ")
             fail(head, hint=hint)
         except BrokenPipeError:
+            # The reader has seen enough (`| head`); what is still buffered must not complain at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(int(Exit.OK))
+        except KeyboardInterrupt:
+            sys.exit(INTERRUPTED)
 
     return wrapped
 

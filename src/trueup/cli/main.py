@@ -15,6 +15,7 @@ COMMANDS: dict[str, str] = {
     "status": "trueup.cli.up:status",
     "run": "trueup.cli.run:run",
     "install": "trueup.cli.install:install",
+    "get": "trueup.cli.get:get",
     "version": "trueup.cli.version:version",
 }
 """Name -> module:function. The order is that of `trueup --help`."""

@@ -1,0 +1,43 @@
+"""YAML that people read and that every reader understands alike: YAML 1.1 and 1.2 disagree on what needs quotes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import yaml
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes what any reader might take for something else than text, and writes long texts as blocks."""
+
+
+# PyYAML knows YAML 1.1 only; Go's readers take these for numbers or booleans too, so a text of this form gets quotes.
+_AMBIGUOUS = re.compile(
+    r"^(?:[yYnN]|[-+]?[0-9][0-9_]*(?:\.[0-9_]*)?(?:[eE][-+]?[0-9]+)?|[-+]?\.[0-9][0-9_]*(?:[eE][-+]?[0-9]+)?"
+    r"|[-+]?0[oOxXbB][0-9a-fA-F_]+|[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?|[-+]?\.?(?:inf|nan)"
+    r"|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}.*)$",
+    re.IGNORECASE,
+)
+_Dumper.add_implicit_resolver("tag:trueup.dev,2026:ambiguous", _AMBIGUOUS, list("yYnN+-.0123456789iI"))
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
+    lines = "\n" in text and not any(line.endswith((" ", "\t", "\r")) for line in text.split("\n"))
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if lines else None)
+
+
+_Dumper.add_representer(str, _text)
+
+
+def dump(value: Any) -> str:
+    """One document, keys in the order given."""
+    return str(
+        yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=False, width=1 << 30)
+    )
+
+
+def dump_all(values: Iterable[Any]) -> str:
+    """A stream of documents."""
+    return "---\n".join(dump(value) for value in values)
