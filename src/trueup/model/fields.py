@@ -178,7 +178,7 @@ def difference_trees(a: FieldTree, b: FieldTree, *, root: bool = False) -> Field
         if theirs is None:
             if element != SELF:
                 out[element] = ours
-        elif element != SELF and (left := difference_trees(ours, theirs)) is not None:
+        elif element != SELF and ours != theirs and (left := difference_trees(ours, theirs)) is not None:
             out[element] = left
     return _with_membership(out, not root and is_member(a) and not is_member(b), root)
 

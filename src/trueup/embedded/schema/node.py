@@ -22,6 +22,24 @@ OBJECT_META: Final = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
 INT_OR_STRING: Final = "io.k8s.apimachinery.pkg.util.intstr.IntOrString"
 
 
+_VALUE_RULES: Final = frozenset(
+    {
+        "anyOf",
+        "oneOf",
+        "allOf",
+        "not",
+        "pattern",
+        "minLength",
+        "maxLength",
+        "minimum",
+        "maximum",
+        "multipleOf",
+        "minItems",
+    }
+    | {"maxItems", "uniqueItems", "minProperties", "maxProperties", "x-kubernetes-int-or-string"}
+)
+
+
 class SchemaNode:
     """A schema at one place. Nodes are shared and immutable; compare them by identity."""
 
@@ -69,6 +87,11 @@ class SchemaNode:
         if self.raw.get("properties") or "additionalProperties" in self.raw:
             return False
         return self.preserve_unknown or self.builtin or not self.type
+
+    @cached_property
+    def has_value_rules(self) -> bool:
+        """Whether more than types, required fields and enums limits what may stand here."""
+        return not _VALUE_RULES.isdisjoint(self.raw) or (self.type == "string" and "format" in self.raw)
 
     @property
     def is_map_atomic(self) -> bool:

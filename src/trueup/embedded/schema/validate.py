@@ -1,36 +1,20 @@
 """Whether an object fits its schema, told as kube-apiserver tells it for custom resources.
 
-Rules: k8s.io/kube-openapi, pkg/validation/validate (values), and k8s.io/apiextensions-apiserver, listtype (duplicates).
-The metadata of an object is the API server's to validate; so are the hand-written rules of built-in kinds.
+Most objects do, so there is a quick look first. The metadata of an object is the API server's to validate; so are the
+hand-written rules of built-in kinds.
 """
 
 from __future__ import annotations
 
-import math
-from typing import Any, Final
+from typing import Any
 
 from msgspec.structs import replace
 
-from trueup.embedded.schema import formats, patterns
-from trueup.embedded.schema.errors import (
-    DUPLICATE,
-    INVALID,
-    NOT_SUPPORTED,
-    NOWHERE,
-    REQUIRED,
-    TOO_LONG,
-    TOO_MANY,
-    TYPE_INVALID,
-    FieldError,
-    field_error,
-    go_float,
-    quoted,
-    shown,
-)
-from trueup.embedded.schema.node import RawSchema, SchemaNode
+from trueup.embedded.schema.duplicates import duplicates, list_duplicates
+from trueup.embedded.schema.errors import NOWHERE, FieldError
+from trueup.embedded.schema.node import SchemaNode
+from trueup.embedded.schema.values import META, RANGES, check
 from trueup.model.manifest import Manifest
-
-_META: Final = ("apiVersion", "kind", "metadata")
 
 
 def validate(node: SchemaNode, obj: Manifest | None, *, at: str = "") -> list[FieldError]:
@@ -39,7 +23,9 @@ def validate(node: SchemaNode, obj: Manifest | None, *, at: str = "") -> list[Fi
     `at`: where this value stands in its object. The `status` subresource checks the status alone with its own node and
     `at="status"`; the paths are whole then, while the sentences speak from the status on, as the server's do.
     """
-    errors = [*_check(obj, node.raw, node, "").errors, *_duplicates(obj, node, "")]
+    if _fits(obj, node):
+        return []
+    errors = [*check(obj, node.raw, node, "").errors, *duplicates(obj, node, "")]
     return [replace(error, path=_joined(at, error.path)) for error in errors] if at else errors
 
 
@@ -49,315 +35,57 @@ def _joined(at: str, path: str) -> str:
     return f"{at}{path}" if path.startswith("[") else f"{at}.{path}"
 
 
-class _Result:
-    """Errors, and how many checks were made: the alternative with the most checks explains a failed `oneOf` best."""
-
-    __slots__ = ("checks", "errors")
-
-    def __init__(self, *errors: FieldError) -> None:
-        self.errors: list[FieldError] = list(errors)
-        self.checks = 0
-
-    def merge(self, other: _Result | None) -> None:
-        if other is not None:
-            self.errors += other.errors
-            self.checks += other.checks
-
-
-def _check(value: Any, raw: RawSchema, node: SchemaNode | None, path: str) -> _Result:
-    """`node` gives the children of a full schema; None inside `allOf`, `oneOf`, `anyOf` and `not`, which refer to nothing."""
-    result = _Result()
-    if node is not None and (node.raw_extension or node.quantity or (node.int_or_string and node.name)):
-        return result
+def _fits(value: Any, node: SchemaNode) -> bool:
+    """A quick look that most objects pass; False means only that the long one has to be taken."""
     if value is None:
-        result.merge(_check_type(value, raw, path))
-        result.merge(_check_enum(value, raw, path))
-        return result
-    checks: list[_Result | None] = []
-    if raw.get("type") or raw.get("format") or raw.get("x-kubernetes-int-or-string") is True:
-        checks.append(_check_type(value, raw, path))
-    checks.append(_check_combinations(value, raw, path))
-    if isinstance(value, str):
-        checks.append(_check_string(value, raw, path))
-        if formats.is_known(raw.get("format") or ""):
-            checks.append(_check_format(value, raw, path))
-    elif isinstance(value, int | float) and not isinstance(value, bool):
-        checks.append(_check_number(value, raw, path))
-    elif isinstance(value, list):
-        checks.append(_check_list(value, raw, node, path))
-    checks.append(_check_enum(value, raw, path))
-    if isinstance(value, dict):
-        checks.append(_check_map(value, raw, node, path))
-    for check in checks:
-        result.merge(check)
-        result.checks += 1
-    result.checks += 1
-    return result
-
-
-def _wrong(path: str, value: Any, text: str) -> FieldError:
-    return field_error(path, INVALID, value, f"{path} in body {text}")
-
-
-def _type_of(value: Any) -> str:
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "boolean"
-        case int():
-            return "integer"
-        case float():
-            return "number"
-        case str():
-            return "string"
-        case list():
-            return "array"
-    return "object"
-
-
-def _check_type(value: Any, raw: RawSchema, path: str) -> _Result:
-    wanted, found, format_ = raw.get("type") or "", _type_of(value), raw.get("format") or ""
-    if raw.get("x-kubernetes-int-or-string") is True:
-        wanted = "integer,string" if found not in ("integer", "string") else found
-    if value is None:
-        fits = not wanted or raw.get("nullable") is True
-    else:
-        fits = (
-            wanted == found
-            or (wanted == "number" and found == "integer")
-            or (wanted == "integer" and found == "number" and float(value).is_integer())
-            or (not wanted and found != "string")
-            or (bool(format_) and found in ("string", "array") and wanted not in ("number", "integer"))
-        )
-    if fits:
-        result = _Result()
-        result.checks = 1
-        return result
-    detail = f"{path} in body must be of type {wanted}: {quoted(found)}"
-    return _Result(field_error(path, TYPE_INVALID, found, detail))
-
-
-def _check_enum(value: Any, raw: RawSchema, path: str) -> _Result | None:
-    allowed = raw.get("enum")
-    if not allowed or any(_equal(value, one) for one in allowed) or (value is None and raw.get("nullable")):
-        return None
-    texts = ", ".join(quoted(one if isinstance(one, str) else shown(one)) for one in allowed)
-    return _Result(field_error(path, NOT_SUPPORTED, value, f"supported values: {texts}"))
-
-
-def _equal(a: Any, b: Any) -> bool:
-    return a == b and isinstance(a, bool) == isinstance(b, bool)
-
-
-def _check_string(value: str, raw: RawSchema, path: str) -> _Result | None:
-    longest, shortest, pattern = raw.get("maxLength"), raw.get("minLength"), raw.get("pattern")
-    if longest is not None and len(value) > longest:
-        return _Result(field_error(path, TOO_LONG, None, f"may not be more than {longest} byte{_s(longest)}"))
-    if shortest is not None and len(value) < shortest:
-        return _Result(_wrong(path, value, f"should be at least {shortest} chars long"))
-    if pattern:
-        try:
-            found = patterns.matches(pattern, value)
-        except patterns.BadPattern as error:
-            return _Result(_wrong(path, value, f"should match '{pattern}, but pattern is invalid: {error}'"))
-        if not found:
-            return _Result(_wrong(path, value, f"should match '{pattern}'"))
-    return None
-
-
-def _s(number: int) -> str:
-    return "" if number == 1 else "s"
-
-
-def _check_format(value: str, raw: RawSchema, path: str) -> _Result | None:
-    name = raw["format"]
-    if formats.is_format(name, value):
-        return None
-    return _Result(field_error(path, TYPE_INVALID, value, f"{path} in body must be of type {name}: {quoted(value)}"))
-
-
-_RANGES: Final = {
-    "int32": (-(2**31), 2**31 - 1),
-    "int64": (-(2**63), 2**63 - 1),
-}
-
-
-def _check_number(value: float, raw: RawSchema, path: str) -> _Result:
-    result = _Result()
-    if raw.get("type") == "integer":
-        name = raw.get("format") or ""
-        low, high = _RANGES["int32" if name == "int32" else "int64"]
-        if not (float(value).is_integer() and low <= value <= high):
-            text = f"with format {name}" if name else "(default format)"
-            # The peer does not say of which field this is.
-            detail = f"Checked value must be of type integer {text} in {path}"
-            result.errors.append(field_error("", INVALID, "", detail))
-    if (factor := raw.get("multipleOf")) is not None and not _is_multiple(value, factor):
-        result.errors.append(_wrong(path, value, f"should be a multiple of {go_float(factor)}"))
-    if (least := raw.get("minimum")) is not None:
-        exclusive = raw.get("exclusiveMinimum") is True
-        if value < least or (exclusive and value == least):
-            words = "greater than" if exclusive else "greater than or equal to"
-            result.errors.append(_wrong(path, value, f"should be {words} {_limit(value, least)}"))
-    if (most := raw.get("maximum")) is not None:
-        exclusive = raw.get("exclusiveMaximum") is True
-        if value > most or (exclusive and value == most):
-            words = "less than" if exclusive else "less than or equal to"
-            result.errors.append(_wrong(path, value, f"should be {words} {_limit(value, most)}"))
-    result.checks += 1
-    return result
-
-
-def _limit(value: float, limit: float) -> str:
-    """The peer compares integers with integers, and other numbers with other numbers."""
-    return str(int(limit)) if isinstance(value, int) else go_float(limit)
-
-
-def _is_multiple(value: float, factor: float) -> bool:
-    if isinstance(value, int) and float(factor).is_integer():
-        return value % int(factor) == 0
-    quotient = value / factor
-    return math.isclose(quotient, round(quotient), rel_tol=1e-9, abs_tol=1e-9)
-
-
-def _check_list(value: list[Any], raw: RawSchema, node: SchemaNode | None, path: str) -> _Result:
-    result = _Result()
-    items = raw.get("items")
-    if isinstance(items, dict):
-        for index, item in enumerate(value):
-            result.merge(_check_child(item, items, node.items if node else None, f"{path}[{index}]"))
-    least, most = raw.get("minItems"), raw.get("maxItems")
-    if least is not None and len(value) < least:
-        result.errors.append(
-            field_error(path, INVALID, len(value), f"{path} in body should have at least {least} items")
-        )
-    if most is not None and len(value) > most:
-        result.errors.append(field_error(path, TOO_MANY, len(value), f"must have at most {most} item{_s(most)}"))
-    if raw.get("uniqueItems") and any(_equal(a, b) for at, a in enumerate(value) for b in value[:at]):
-        result.errors.append(field_error(path, INVALID, "", f"{path} in body shouldn't contain duplicates"))
-    result.checks += 1
-    return result
-
-
-def _check_child(value: Any, raw: RawSchema, node: SchemaNode | None, path: str) -> _Result:
-    return _check(value, node.raw if node is not None else raw, node, path)
-
-
-def _check_map(value: dict[str, Any], raw: RawSchema, node: SchemaNode | None, path: str) -> _Result:
-    result = _Result()
-    least, most = raw.get("minProperties"), raw.get("maxProperties")
-    if least is not None and len(value) < least:
-        result.errors.append(
-            field_error(path, INVALID, len(value), f"{path} in body should have at least {least} properties")
-        )
-    if most is not None and len(value) > most:
-        result.errors.append(field_error(path, TOO_MANY, len(value), f"must have at most {most} item{_s(most)}"))
-    declared: dict[str, Any] = raw.get("properties") or {}
-    extra = raw.get("additionalProperties")
-    meta: tuple[str, ...] = _META if node is not None and node.is_resource else ()
-    for key, item in value.items():
-        if key in declared or key in meta:
-            continue
-        if isinstance(extra, dict):
-            below = node.additional if node is not None else None
-            result.merge(_check_child(item, extra, below, f"{path}.{key}" if path else f".{key}"))
-        elif extra is False:
-            text = f"{path}.{key} in body is a forbidden property"
-            result.errors.append(field_error(path, INVALID, key, text))
-    for key, schema in declared.items():
-        if key in value and key not in meta:
-            below = node.properties.get(key) if node is not None else None
-            result.merge(_check_child(value[key], schema, below, f"{path}.{key}" if path else key))
-    for key in raw.get("required") or ():
-        if key not in value:
-            result.errors.append(field_error(f"{path}.{key}" if path else key, REQUIRED))
-    return result
-
-
-def _check_combinations(value: Any, raw: RawSchema, path: str) -> _Result:
-    result = _Result()
-    if any_of := raw.get("anyOf"):
-        result.merge(_any_of(value, any_of, path))
-    if one_of := raw.get("oneOf"):
-        result.merge(_one_of(value, one_of, path))
-    if all_of := raw.get("allOf"):
-        parts = [_check(value, part, None, path) for part in all_of]
-        for part in parts:
-            result.merge(part)
-        valid = sum(not part.errors for part in parts)
-        if valid != len(parts):
-            none = "" if valid else ". None validated"
-            result.errors.append(_combined(path, f"must validate all the schemas (allOf){none}"))
-    if (forbidden := raw.get("not")) is not None and not _check(value, forbidden, None, path).errors:
-        result.errors.append(_combined(path, "must not validate the schema (not)"))
-    result.checks += 1
-    return result
-
-
-def _combined(path: str, text: str) -> FieldError:
-    return field_error("", INVALID, "", f"{quoted(path)} {text}")
-
-
-def _any_of(value: Any, schemas: list[RawSchema], path: str) -> _Result:
-    best: _Result | None = None
-    for schema in schemas:
-        part = _check(value, schema, None, path)
-        if not part.errors:
-            return part
-        if best is None or part.checks > best.checks:
-            best = part
-    result = _Result(_combined(path, "must validate at least one schema (anyOf)"))
-    result.merge(best)
-    return result
-
-
-def _one_of(value: Any, schemas: list[RawSchema], path: str) -> _Result:
-    parts = [_check(value, schema, None, path) for schema in schemas]
-    valid = [part for part in parts if not part.errors]
-    if len(valid) == 1:
-        return valid[0]
-    found = f"Found {len(valid)} valid alternatives" if valid else "Found none valid"
-    result = _Result(_combined(path, f"must validate one and only one schema (oneOf). {found}"))
-    if not valid:
-        result.merge(max(parts, key=lambda part: part.checks))
-    return result
-
-
-def _duplicates(value: Any, node: SchemaNode, path: str) -> list[FieldError]:
-    errors: list[FieldError] = []
-    if isinstance(value, dict):
-        for key, item in value.items():
-            below = node.properties.get(key)
-            if below is not None:
-                errors += _duplicates(item, below, f"{path}.{key}" if path else key)
-            elif (extra := node.declared_additional) is not None:
-                errors += _duplicates(item, extra, f"{path}[{key}]")
-    elif isinstance(value, list):
-        errors += _list_duplicates(value, node, path)
-        for index, item in enumerate(value):
-            if isinstance(item, dict | list):
-                errors += _duplicates(item, node.items, f"{path}[{index}]")
-    return errors
-
-
-def _list_duplicates(value: list[Any], node: SchemaNode, path: str) -> list[FieldError]:
-    match node.list_type:
-        case "set":
-            keys = value
-        case "map":
-            for index, item in enumerate(value):
-                if item is not None and not isinstance(item, dict):
-                    text = "must be an object for an array of list-type map"
-                    return [field_error(f"{path}[{index}]", INVALID, item, text)]
-            keys = [{name: (item or {})[name] for name in node.list_keys if name in (item or {})} for item in value]
+        return node.nullable and "enum" not in node.raw
+    if node.raw_extension or node.quantity or (node.int_or_string and node.name):
+        return True
+    if node.has_value_rules:
+        return not check(value, node.raw, node, "").errors and not duplicates(value, node, "")
+    match node.type:
+        case "string":
+            fits = isinstance(value, str)
+        case "object":
+            return isinstance(value, dict) and _map_fits(value, node)
+        case "array":
+            return isinstance(value, list) and _list_fits(value, node)
+        case "integer":
+            low, high = RANGES["int32" if node.raw.get("format") == "int32" else "int64"]
+            fits = isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+        case "number":
+            fits = isinstance(value, int | float) and not isinstance(value, bool)
+        case "boolean":
+            fits = isinstance(value, bool)
         case _:
-            return []
-    seen: dict[str, int] = {}
-    errors = []
-    for index, key in enumerate(keys):
-        text = shown(key)
-        seen[text] = seen.get(text, 0) + 1
-        if seen[text] == 2:  # told once, however often it comes again
-            errors.append(field_error(f"{path}[{index}]", DUPLICATE, key))
-    return errors
+            return not isinstance(value, dict | list) or not node.raw
+    return fits and ("enum" not in node.raw or value in node.raw["enum"])
+
+
+def _map_fits(value: dict[str, Any], node: SchemaNode) -> bool:
+    for name in node.required:
+        if name not in value:
+            return False
+    properties = node.properties
+    for key, item in value.items():
+        below = properties.get(key)
+        if below is None:
+            below = node.declared_additional
+            if below is None:
+                if node.raw.get("additionalProperties") is False:
+                    return False
+                continue
+        elif node.is_resource and key in META:
+            continue
+        if not _fits(item, below):
+            return False
+    return "enum" not in node.raw
+
+
+def _list_fits(value: list[Any], node: SchemaNode) -> bool:
+    items = node.items
+    return (
+        "enum" not in node.raw
+        and all(_fits(item, items) for item in value)
+        and (node.is_list_atomic or not list_duplicates(value, node, ""))
+    )
