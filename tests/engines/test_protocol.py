@@ -6,6 +6,7 @@ import json
 import os
 import struct
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -203,8 +204,13 @@ def test_the_environment_does_not_reach_a_generator(binary: Path, monkeypatch: p
 
 def test_an_engine_ends_when_its_parent_is_killed_though_its_input_stays_open(binary: Path) -> None:
     reader, writer = os.pipe()
-    script = f"'{binary}' <&{reader} >/dev/null & echo $!; exec sleep 60"
-    parent = subprocess.Popen(["sh", "-c", script], stdout=subprocess.PIPE, pass_fds=(reader,))
+    script = (
+        "import subprocess, sys; p = subprocess.Popen([sys.argv[1]], stdin=int(sys.argv[2]), stdout=subprocess.DEVNULL)"
+    )
+    script += "; print(p.pid, flush=True); p.wait()"
+    parent = subprocess.Popen(
+        [sys.executable, "-c", script, str(binary), str(reader)], stdout=subprocess.PIPE, pass_fds=(reader,)
+    )
     assert parent.stdout is not None
     pid = int(parent.stdout.readline())
     try:
@@ -224,5 +230,10 @@ def test_an_engine_ends_when_its_parent_is_killed_though_its_input_stays_open(bi
 
 def is_alive(pid: int) -> bool:
     """False also for a process that ended and that nobody has waited for."""
-    state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout
-    return bool(state.strip()) and not state.startswith("Z")
+    try:
+        os.kill(pid, 0)
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except ProcessLookupError:
+        return False
+    except FileNotFoundError:
+        return sys.platform != "linux"
