@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.cluster.scripted import Script, scripted_server
-from tests.embedded.fixtures import embedded_cluster, fresh_embedded_cluster
+from tests.embedded.fixtures import embedded_cluster
 
-__all__ = ["embedded_cluster", "fresh_embedded_cluster"]
+__all__ = ["embedded_cluster"]
 
 
 @pytest.fixture

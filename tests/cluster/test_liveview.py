@@ -76,6 +76,13 @@ def told(view: LiveView[str]) -> Told:
     return made
 
 
+async def some_time(client: KubeClient) -> None:
+    """Long enough for what should not happen: many round trips to the same server."""
+    for _ in range(20):
+        with pytest.raises(ApiError):
+            await client.raw("GET", "/nothing")
+
+
 async def test_tracking_returns_when_everything_is_known_and_then_follows(
     view: LiveView[str], told: Told, history: History
 ) -> None:
@@ -127,7 +134,7 @@ async def test_a_bookmark_moves_the_place_from_which_a_watch_goes_on(view: LiveV
     await until(lambda: history.open_watches == 1)
     history.version = 500
     await history.bookmark()
-    await asyncio.sleep(0.05)
+    await until(lambda: view._tracked[CONFIG_MAPS.group_kind].shelf._told[""] == 500)
     history.compact()
     await history.cut(clean=True)
     await until(lambda: len(history.watches) == 2)
@@ -289,6 +296,23 @@ async def test_discovery_that_finds_the_kind_again_wakes_its_watch(
     history.served = True
     await client.discovery.refresh()
     await until(lambda: view.synced(CONFIG_MAPS))
+
+
+async def test_a_crd_that_changed_wakes_parked_watches_and_they_do_not_wake_each_other(
+    view: LiveView[str], client: KubeClient, history: History, script: Script
+) -> None:
+    history.served = False
+    other = Resource(group="", version="v1", plural="others", kind="Other", namespaced=True)
+    for resource in (CONFIG_MAPS, other):
+        with pytest.raises(KindNotServed):
+            await view.track(resource)
+    await some_time(client)
+    assert len(script.asked_for("GET /api/v1/others")) == 1
+    history.served = True
+    client.discovery.invalidate()
+    await until(lambda: view.synced(CONFIG_MAPS))
+    await some_time(client)
+    assert len(script.asked_for("GET /api/v1/others")) == 2
 
 
 async def test_a_list_that_is_forbidden_is_told_to_whoever_waits_and_tried_again(

@@ -82,6 +82,7 @@ class KubeClient:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        await self.discovery.close()
         await self._transport.close()
 
     def impersonate(self, user: str, groups: Sequence[str] = ()) -> KubeClient:
@@ -462,7 +463,7 @@ class KubeClient:
         """A 404 of the path itself means that discovery is out of date."""
         if not is_unserved(error):
             return error
-        self.discovery.invalidate()
+        self.discovery.doubt()
         return not_served(resource.api_version, resource.kind, error)
 
 

@@ -40,70 +40,92 @@ class Discovery:
         self._catalog: Catalog | None = None
         self._refreshed_at = float("-inf")
         self._is_outdated = True
-        self._running: asyncio.Task[Catalog] | None = None
-        self._listeners: list[Callable[[Catalog], None]] = []
+        self._running: asyncio.Task[None] | None = None
+        self._asked = 0
+        self._answered = 0
+        """Every call of `refresh` has a number; a look answers all calls that came before it began."""
+        self._on_catalog: list[Callable[[Catalog], None]] = []
+        self._on_invalidate: list[Callable[[], None]] = []
 
     async def resource(self, group: str, version: str, kind: str) -> Resource:
         """Usually without a request; an empty `version` means the preferred one. Raises KindNotServed that names what is served."""
-        catalog = self._catalog or await self.refresh()
+        catalog = await self.catalog()
         if found := catalog.find(group, version, kind):
             return found
-        catalog = await self._look_again(catalog)
+        if self._is_outdated or self._clock() - self._refreshed_at >= MISS_INTERVAL:
+            catalog = await self.refresh()
         if found := catalog.find(group, version, kind):
             return found
         raise catalog.missing(group, version, kind)
 
     async def resolve(self, text: str) -> Resource:
         """What a person typed (`deploy`, `ks`, `deployments.apps`). Raises InvalidInput."""
-        return (self._catalog or await self.refresh()).resolve(text)
+        return (await self.catalog()).resolve(text)
 
     async def catalog(self) -> Catalog:
         """Everything served, as last seen."""
-        return self._catalog or await self.refresh()
-
-    def invalidate(self) -> None:
-        """A CRD or APIService changed, or a path was not there: the next miss asks the server at once."""
-        self._is_outdated = True
-
-    def subscribe(self, listener: Callable[[Catalog], None]) -> None:
-        """Called after every refresh that found another catalog than before."""
-        self._listeners.append(listener)
-
-    def unsubscribe(self, listener: Callable[[Catalog], None]) -> None:
-        self._listeners.remove(listener)
+        while self._catalog is None:
+            await self._look()
+        return self._catalog
 
     async def refresh(self) -> Catalog:
-        """Asks the server. Callers that come while one is under way share its answer only if nothing was invalidated since it began."""
-        while True:
-            if self._running is None:
-                self._is_outdated = False
-                self._running = asyncio.create_task(self._load(), name="discovery")
-                self._running.add_done_callback(self._done)
-            running = self._running
-            catalog = await asyncio.shield(running)
-            if not self._is_outdated:
-                return catalog
+        """Asks the server. Many calls share one look, but never one that began before the call."""
+        self._asked += 1
+        mine = self._asked
+        while self._answered < mine:
+            await self._look()
+        return await self.catalog()
 
-    async def _look_again(self, catalog: Catalog) -> Catalog:
-        if self._running is not None or self._is_outdated or self._clock() - self._refreshed_at >= MISS_INTERVAL:
-            return await self.refresh()
-        return catalog
+    def invalidate(self) -> None:
+        """A CRD or APIService changed: the next miss asks the server at once, and parked watches look again."""
+        self._is_outdated = True
+        for listener in tuple(self._on_invalidate):
+            listener()
 
-    def _done(self, task: asyncio.Task[Catalog]) -> None:
+    def doubt(self) -> None:
+        """A path of ours was not there: the next miss asks the server at once."""
+        self._is_outdated = True
+
+    def subscribe(
+        self, on_catalog: Callable[[Catalog], None], on_invalidate: Callable[[], None] = lambda: None
+    ) -> Callable[[], None]:
+        """`on_catalog` is called after every look that found another catalog than before. Answers how to unsubscribe."""
+        self._on_catalog.append(on_catalog)
+        self._on_invalidate.append(on_invalidate)
+
+        def unsubscribe() -> None:
+            self._on_catalog.remove(on_catalog)
+            self._on_invalidate.remove(on_invalidate)
+
+        return unsubscribe
+
+    async def close(self) -> None:
+        if self._running is not None:
+            self._running.cancel()
+            await asyncio.gather(self._running, return_exceptions=True)
+
+    async def _look(self) -> None:
+        """Joins the look that is under way, or begins one. Who is cancelled here does not take the others along."""
+        if self._running is None:
+            self._running = asyncio.create_task(self._load(), name="discovery")
+            self._running.add_done_callback(self._done)
+        await asyncio.shield(self._running)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
         self._running = None
         if task.cancelled() or task.exception() is not None:
             self._is_outdated = True
 
-    async def _load(self) -> Catalog:
-        before = self._catalog
+    async def _load(self) -> None:
+        answers, before = self._asked, self._catalog
+        self._is_outdated = False
         core, groups = await asyncio.gather(self._root("/api", before), self._root("/apis", before))
         catalog = Catalog.of([*core, *groups])
-        self._refreshed_at = self._clock()
+        self._refreshed_at, self._answered = self._clock(), answers
         if before is None or catalog.resources != before.resources:
             self._catalog = catalog
-            for listener in self._listeners:
+            for listener in tuple(self._on_catalog):
                 listener(catalog)
-        return self._catalog or catalog
 
     async def _root(self, path: str, before: Catalog | None) -> list[Resource]:
         answer = await self._client.raw("GET", path, accept=_ACCEPT)

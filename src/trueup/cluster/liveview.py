@@ -55,17 +55,18 @@ class LiveView(Generic[T]):
         self._on_change: list[OnChange[T]] = []
         self._on_gone: list[OnGone] = []
         self._group: asyncio.TaskGroup | None = None
+        self._unsubscribe: Callable[[], None] = lambda: None
 
     async def __aenter__(self) -> Self:
         self._group = await asyncio.TaskGroup().__aenter__()
-        self._client.discovery.subscribe(self._served)
+        self._unsubscribe = self._client.discovery.subscribe(self._served, self._kinds_changed)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         group, self._group = self._group, None
-        self._client.discovery.unsubscribe(self._served)
+        self._unsubscribe()
         for tracked in self._tracked.values():
             tracked.stop()
         if group is not None:
@@ -152,6 +153,11 @@ class LiveView(Generic[T]):
             tracked.shelf.observe(answer)
         else:
             tracked.shelf.note(ref, resource_version_of(answer))
+
+    def _kinds_changed(self) -> None:
+        """A CRD came, changed or went."""
+        for tracked in self._tracked.values():
+            tracked.revive()
 
     def _served(self, catalog: Catalog) -> None:
         """Discovery found something new: parked watches of what is served now look again at once."""
