@@ -18,6 +18,7 @@ import (
 
 func main() {
 	memory := flag.Int64("memory", 0, "end when more than this many bytes are in use")
+	parent := flag.Int("parent", os.Getppid(), "end when the parent is no longer the process of this id")
 	version := flag.Bool("version", false, "print the version of the library and end")
 	flag.Parse()
 	if *version {
@@ -30,6 +31,7 @@ func main() {
 	runtime.GOMAXPROCS(min(2, runtime.NumCPU()))
 	debug.SetGCPercent(400)
 	pipe.Guard(*memory)
+	go pipe.EndWith(*parent)
 	conn := pipe.NewConn(os.Stdin, os.Stdout)
 	err := pipe.Serve(conn, "kustomize", libraryVersion(), map[string]pipe.Handler{
 		"build": build,

@@ -12,9 +12,8 @@ import (
 // ExitMemory is the exit code of a process that ended itself because it used more memory than it may.
 const ExitMemory = 86
 
-// endWithParent ends this process when the one that started it is gone, even in the middle of a request.
-func endWithParent() {
-	parent := os.Getppid()
+// EndWith ends this process when the one that started it (by its id) is gone, even in the middle of a request.
+func EndWith(parent int) {
 	for range time.Tick(time.Second) {
 		if os.Getppid() != parent {
 			os.Exit(0)
@@ -26,7 +25,6 @@ func endWithParent() {
 // Nothing else works alike on Linux and macOS: Go reserves far more address space than it uses, so a limit on that
 // says little.
 func Guard(limit int64) {
-	go endWithParent()
 	if limit <= 0 {
 		return
 	}

@@ -68,7 +68,7 @@ class EngineProcess:
         self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
         try:
             self._process = subprocess.Popen(
-                [str(binary), "-memory", str(memory)],
+                [str(binary), "-memory", str(memory), "-parent", str(os.getpid())],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._stderr,
