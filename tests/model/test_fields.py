@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trueup.model.fields import EMPTY, FieldSet, cut, format_path, managed_entries
+from trueup.model.fields import EMPTY, FieldSet, cut, format_path, key_element, managed_entries, value_element
 
 DEPLOYMENT: dict[str, Any] = {
     "apiVersion": "apps/v1",
@@ -138,6 +138,14 @@ def test_what_others_put_into_our_empty_map_is_theirs_when_their_fields_say_so()
     theirs = fields(metadata={"f:labels": {"f:theirs": {}}, "f:finalizers": {'v:"theirs"': {}}})
     assert cut(obj, ours, others=theirs) == {"metadata": {"labels": {}, "finalizers": []}}
     assert cut(obj, ours) == obj
+
+
+def test_elements_are_escaped_as_the_api_server_writes_them() -> None:
+    assert key_element({"name": "a<b"}) == 'k:{"name":"a\\u003cb"}'
+    assert value_element("<&>é") == 'v:"\\u003c\\u0026\\u003eé"'
+    assert FieldSet.from_fields_v1({"f:a": {'v:"<"': {}}}) == FieldSet.from_fields_v1({"f:a": {'v:"\\u003c"': {}}})
+    assert cut({"a": ["<"]}, FieldSet.of_paths([("f:a", value_element("<"))])) == {"a": ["<"]}
+    assert format_path(("f:a", value_element("<"))) == "a[=<]"
 
 
 def test_true_is_not_one() -> None:

@@ -10,6 +10,7 @@ Format: https://kubernetes.io/docs/reference/using-api/server-side-apply/ and k8
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -288,8 +289,14 @@ def value_element(value: Any) -> Element:
 _ENCODER: Final = msgspec.json.Encoder(order="deterministic")
 
 
+_MARKS: Final = re.compile("[<>&\u2028\u2029]")
+_ESCAPED: Final = str.maketrans({mark: f"\\u{ord(mark):04x}" for mark in "<>&\u2028\u2029"})
+
+
 def to_json(value: Any) -> str:
-    return _ENCODER.encode(value).decode()
+    """Compact, keys in order, and with the marks escaped that Go's encoder escapes: what the API server writes."""
+    text = _ENCODER.encode(value).decode()
+    return text.translate(_ESCAPED) if _MARKS.search(text) else text
 
 
 @lru_cache(maxsize=65536)
@@ -319,7 +326,7 @@ def format_path(elements: Sequence[Element]) -> str:
 
 
 def _plain(value: Any) -> str:
-    return value if isinstance(value, str) else to_json(value)
+    return value if isinstance(value, str) else _ENCODER.encode(value).decode()
 
 
 # --- cutting ------------------------------------------------------------------------------------------------------

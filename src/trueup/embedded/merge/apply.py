@@ -23,6 +23,7 @@ from trueup.embedded.merge.managers import (
     with_managers,
     without_managers,
 )
+from trueup.embedded.merge.reconcile import reconcile
 from trueup.embedded.merge.remove import with_named_fields, without
 from trueup.embedded.merge.track import BEFORE_FIRST_APPLY, settle_times, track_into
 from trueup.embedded.merge.update import take_over
@@ -58,6 +59,7 @@ def apply(
         managers = read_managers(base)
     except ValueError as error:
         raise PatchError(f"failed to decode managed fields: {error}", INTERNAL) from error
+    reconcile(managers, schema)
     if not managers and live is not None:
         empty = zero_object(schema)
         track_into(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
 from msgspec import Struct
 
-from trueup.model.fields import Element, key_values, to_json
+from trueup.embedded.schema.errors import shown
+from trueup.model.fields import Element, key_values
 
 BAD_REQUEST = 400
 CONFLICT = 409
@@ -67,9 +69,9 @@ def dotted(path: Sequence[Element]) -> str:
         elif form == "k":
             names, values = key_values(element)
             pairs = zip(names, values, strict=True)
-            out.append("[" + ",".join(f"{name}={to_json(value)}" for name, value in pairs) + "]")
+            out.append("[" + ",".join(f"{name}={shown(value)}" for name, value in pairs) + "]")
         elif form == "v":
-            out.append(f"[={text}]")
+            out.append(f"[={shown(msgspec.json.decode(text))}]")
         else:
             out.append(f"[{text}]")
     return "".join(out)

@@ -20,6 +20,7 @@ from trueup.embedded.merge.managers import (
     with_managers,
     without_managers,
 )
+from trueup.embedded.merge.reconcile import reconcile
 from trueup.embedded.merge.update import take_over
 from trueup.embedded.schema.node import DEDUCED, SchemaNode
 from trueup.embedded.schema.zero import zero_object
@@ -50,6 +51,7 @@ def track_update(
     if not managers and before is not None:
         return with_managers(bare, {})
     schema = node or DEDUCED
+    reconcile(managers, schema)
     track_into(
         managers,
         without_managers(before) if before is not None else zero_object(schema),
