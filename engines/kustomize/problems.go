@@ -322,6 +322,9 @@ func shortened(text string) string {
 
 var configuring = regexp.MustCompile("(?s)trouble configuring builtin (\\S+) with config: `.*?`: ")
 
+// contents are the parts of an error that repeat whole patches or objects, which may hold secrets.
+var contents = regexp.MustCompile(`(?s)(unable to parse SM or JSON patch|missing metadata\.name)( from \[patch: .*\]| in object .*)`)
+
 var wrapping = regexp.MustCompile(`^(accumulating resources: )?(accumulation err='.*': )(.*)$`)
 
 // shorten leaves out what only repeats where we are.
@@ -349,7 +352,7 @@ func shorten(fs *snapshotFS, root, text string) *pipe.Problem {
 		text = match[3]
 	}
 	text = strings.ReplaceAll(text, mount+"/", "")
-	text = configuring.ReplaceAllString(text, "$1: ")
+	text = contents.ReplaceAllString(configuring.ReplaceAllString(text, "$1: "), "$1")
 	problem.Message = shortened(strings.ReplaceAll(text, mount, "the repository's root"))
 	return problem
 }

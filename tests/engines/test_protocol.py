@@ -204,7 +204,8 @@ def test_the_environment_does_not_reach_a_generator(binary: Path, monkeypatch: p
 
 def test_an_engine_ends_when_its_parent_is_killed_though_its_input_stays_open(binary: Path) -> None:
     reader, writer = os.pipe()
-    script = "import os, subprocess, sys; p = subprocess.Popen([sys.argv[1], '-parent', str(os.getpid())], stdin=int(sys.argv[2]), stdout=subprocess.DEVNULL)"
+    script = "import os, subprocess, sys; command = [sys.argv[1], '-parent', str(os.getpid())]"
+    script += "; p = subprocess.Popen(command, stdin=int(sys.argv[2]), stdout=subprocess.DEVNULL)"
     script += "; print(p.pid, flush=True); p.wait()"
     parent = subprocess.Popen(
         [sys.executable, "-c", script, str(binary), str(reader)], stdout=subprocess.PIPE, pass_fds=(reader,)

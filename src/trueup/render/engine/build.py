@@ -12,6 +12,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from importlib import resources
 from pathlib import Path
@@ -25,6 +26,7 @@ Progress = Callable[[str], None]
 _GO_VERSION = re.compile(r"go(\d+)\.(\d+)(?:\.(\d+))?")
 _GO_DIRECTIVE = re.compile(r"^go (\d+)\.(\d+)(?:\.(\d+))?$", re.MULTILINE)
 _BUILD_SECONDS = 1800
+_UNUSED_SECONDS = 30 * 24 * 3600
 _FLAGS = ["-trimpath", "-buildvcs=false", "-ldflags=-s -w"]
 
 
@@ -35,6 +37,8 @@ def engine_binary(name: str, progress: Progress = lambda _: None) -> Path:
     sources = source_root()
     target = cache_root() / "engines" / _digest(sources, name) / name
     if target.is_file():
+        with contextlib.suppress(OSError):
+            os.utime(target.parent)
         return target
     with _locked(target.parent):
         if not target.is_file():
@@ -109,7 +113,16 @@ def _build(sources: Path, name: str, target: Path, progress: Progress) -> None:
                 hint="check that the Go module proxy can be reached (GOPROXY), then run: make engines",
             )
         output.replace(target)
+    _forget_unused(target.parent)
     progress(f"built {target}")
+
+
+def _forget_unused(current: Path) -> None:
+    """Removes builds of other sources that nobody has used for a month."""
+    for folder in current.parent.iterdir():
+        with contextlib.suppress(OSError):
+            if folder != current and time.time() - folder.stat().st_mtime > _UNUSED_SECONDS:
+                shutil.rmtree(folder)
 
 
 def build_environment() -> dict[str, str]:
