@@ -19,7 +19,7 @@ from trueup.model.apierror import ApiError
 from trueup.model.refs import join_api_version
 
 if TYPE_CHECKING:
-    from trueup.cluster.client import KubeClient
+    from trueup.cluster.connection import Connection
 
 log = structlog.get_logger(__name__)
 
@@ -34,7 +34,7 @@ MISS_INTERVAL = 5.0
 class Discovery:
     """The catalog of one cluster, shared by every client of it."""
 
-    def __init__(self, client: KubeClient, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, client: Connection, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._client = client
         self._clock = clock
         self._catalog: Catalog | None = None
