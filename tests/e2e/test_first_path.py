@@ -179,3 +179,24 @@ def test_a_dependency_goes_first(stack: Stack, namespace: str) -> None:
     stack.apply(kustomization(namespace, "./a", wait=True))
     until(lambda: stack.condition("kustomization", "second", namespace).get("status") == "True")
     assert stack.condition("kustomization", "app", namespace)["status"] == "True"
+
+
+def test_an_object_that_moves_between_apps_is_never_deleted(stack: Stack, namespace: str) -> None:
+    from tests.e2e.stack import git_repository, kustomization
+
+    repo = stack.repository(
+        namespace, {"a/settings.yaml": CONFIG, "a/web.yaml": deployment(), "b/x.yaml": CONFIG.replace("settings", "x")}
+    )
+    stack.apply(
+        git_repository(namespace, repo.url), kustomization(namespace, "./a"), kustomization(namespace, "./b", name="b")
+    )
+    until_ready(stack, namespace)
+    until(lambda: stack.condition("kustomization", "b", namespace).get("status") == "True")
+    uid = stack.get("configmap", "settings", namespace)["metadata"]["uid"]
+    commit = repo.push({"a/settings.yaml": None, "b/settings.yaml": CONFIG})
+    until_ready(stack, namespace, commit)
+    until(lambda: commit in stack.status("kustomization", "b", namespace).get("lastAppliedRevision", ""))
+    until(lambda: len(stack.status("kustomization", "app", namespace)["inventory"]["entries"]) == 1)
+    moved = stack.get("configmap", "settings", namespace)
+    assert moved["metadata"]["uid"] == uid
+    assert moved["metadata"]["labels"]["kustomize.toolkit.fluxcd.io/name"] == "b"

@@ -265,7 +265,7 @@ class AppController:
             dependencies_ready=not self._unready(memory.app),
             requested=self._is_new(memory, requests),
             spec_changed=_wanted(memory, feed) != saved.spec_digest,
-            content_changed=stale,
+            content_changed=stale or memory.replan,
             retry_due=memory.retry_at is not None and memory.retry_at <= shell.loop_time(),
             drifted=bool(memory.heals),
             waiting=memory.wait is not None,

@@ -184,6 +184,9 @@ class ManagedObjects:
         if target is not None:
             self._scalers[ref] = target
             self.scaled[target.target] = target
+        if before is not None and before != target and (claim := self._claims.get(before.target)) is not None:
+            # What it scaled is Git's again: the declared replicas count from now on.
+            self._listener.drifted(claim.app, before.target)
 
     def _unclaim(self, app: ObjectRef, ref: ObjectRef) -> None:
         others = [claim for claim in self._others.pop(ref, []) if claim.app != app]

@@ -74,6 +74,8 @@ class AppMemory:
     """None: not rendered since the start of this process."""
     content_stale: bool = False
     """A revision, variable or pin that concerns the App came since the last render."""
+    replan: bool = False
+    """The last sync left its prunes for later: objects may be moving to another App."""
     unsure: bool = False
     """The source was not seen since the start of this process: whether its revision concerns the App is to be found out."""
     failures: int = 0

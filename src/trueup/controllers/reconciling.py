@@ -34,6 +34,10 @@ from trueup.sync.plan import Plan
 log = structlog.get_logger(__name__)
 
 
+MOVE_PATIENCE = 0.3
+"""Seconds between the apply and the prune of an App whose objects may be moving to another App."""
+
+
 class HealthCheckFailed(TrueupError):
     """Objects did not become healthy; a retry applies them again."""
 
@@ -78,7 +82,7 @@ class Reconciler:
         """Renders, plans, executes where the rules allow it, and starts the wait for health. Raises LeaseLost and bugs."""
         memory, shell = job.memory, self._shell
         memory.heals.clear()
-        memory.wait = None
+        memory.wait, memory.replan = None, False
         memory.saved.attempted = job.revision
         dialect = shell.dialect_of(memory.ref)
         operation = job.operation
@@ -90,7 +94,12 @@ class Reconciler:
                 app, dialect, job.snapshot, applier, shell, fresh=job.asked or memory.content_stale
             )
             self._keep_content(memory, content, job)
-            plan = await plan_sync(memory, app, content, shell, self._wish(job, rules))
+            wish = self._wish(job, rules)
+            if self._may_be_moving(memory, content):
+                wish = structs.replace(wish, only=frozenset(content.desired))
+                memory.replan = True
+                self._look_later(memory.ref, MOVE_PATIENCE)
+            plan = await plan_sync(memory, app, content, shell, wish)
         except TrueupError as error:
             await self._nothing_done(job, error)
             return
@@ -201,6 +210,21 @@ class Reconciler:
             self._shell.state.put(memory.ref, memory.to_bytes())
 
     # the parts of a sync
+
+    def _may_be_moving(self, memory: AppMemory, content: Content) -> bool:
+        """Whether objects that leave this App may be on their way to another one that the same revision concerns.
+
+        Until that one has been rendered nothing is pruned here, so that a move between Apps deletes nothing.
+        """
+        if not memory.saved.inventory.refs - content.desired.keys():
+            return False
+        feed = self._shell.sources.feeds.of_app(memory.ref)
+        others = [self._shell.memories.get(ref) for ref in (feed.users if feed else ())]
+        return any(
+            other.content_stale and other.app is not None and not other.suspended and other.retry_at is None
+            for other in others
+            if other is not None and other is not memory
+        )
 
     def _wish(self, job: Job, rules: SyncRules) -> SyncWish:
         only = frozenset(job.operation.resources) if job.operation and job.operation.resources else None

@@ -64,7 +64,17 @@ async def plan_sync(memory: AppMemory, app: App, content: Content, shell: AppShe
         heal=wish.heal,
         only=wish.only,
         autoscaled=shell.managed.scaled,
+        declared_elsewhere=declared_elsewhere(memory, content, shell),
     )
+
+
+def declared_elsewhere(memory: AppMemory, content: Content, shell: AppShell) -> frozenset[ObjectRef]:
+    """Of the objects that leave this App, those that another App declares now: they move, and must not be deleted."""
+    leaving = memory.saved.inventory.refs - content.desired.keys()
+    if not leaving:
+        return frozenset()
+    others = [other.desired for other in shell.memories.values() if other is not memory and other.desired]
+    return frozenset(ref for ref in leaving if any(ref in desired for desired in others))
 
 
 async def run_plan(
@@ -132,7 +142,7 @@ async def _write_ahead(memory: AppMemory, inventory: Inventory, revision: Revisi
 
 def differing(plan: Plan) -> frozenset[ObjectRef]:
     """The objects that a plan finds different from Git, whether it may change them or not."""
-    drifted = {change.ref for change in plan.settled if change.reason in ("Drifted", "PruneDisabled")}
+    drifted = {change.ref for change in plan.settled if change.reason in ("Drifted", "PruneDisabled", "TakenOver")}
     return frozenset(drifted | {send.ref for send in plan.sends} | _pruned(plan))
 
 

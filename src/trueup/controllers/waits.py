@@ -11,6 +11,7 @@ from msgspec import Struct
 from trueup.model.duration import format_duration
 from trueup.model.health import Kstatus, Verdict
 from trueup.model.refs import ObjectRef
+from trueup.sync.health.judge import status_for_wait
 
 
 class WaitState(StrEnum):
@@ -38,7 +39,9 @@ def judge_wait(wait: HealthWait, verdicts: Mapping[ObjectRef, Verdict | None], n
 
     A verdict of None is an object that has not been seen.
     """
-    states = {ref: (verdict.kstatus if (verdict := verdicts.get(ref)) else Kstatus.NOT_FOUND) for ref in wait.refs}
+    states = {
+        ref: (status_for_wait(verdict) if (verdict := verdicts.get(ref)) else Kstatus.NOT_FOUND) for ref in wait.refs
+    }
     failed = [ref for ref, state in states.items() if state is Kstatus.FAILED]
     elapsed = format_duration(timedelta(seconds=round(max(now - wait.started, 0.0), 3)))
     if failed:
