@@ -9,8 +9,9 @@ from trueup.render.inputs import At, Recorder, join, too_large
 from trueup.render.limits import RenderLimits
 
 KUSTOMIZATION_FILES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
-_AHEAD_FILE = 128 << 10
 _AHEAD_TOTAL = 1 << 20
+_GUESSED_FILE = 128 << 10
+_GUESSED_TOTAL = 4 << 20
 _AHEAD_COUNT = 64
 
 
@@ -22,6 +23,7 @@ class SnapshotFiles:
         self._limits = limits
         self._sent: set[str] = set()
         self._bytes = 0
+        self._guessed_bytes = 0
 
     def found(self, path: str, listed: bool) -> tuple[tuple[File, ...], tuple[bytes, ...]]:
         files: list[File] = []
@@ -51,7 +53,7 @@ class SnapshotFiles:
         except BuildFailed:
             return  # the engine was told why and has said so
 
-    def _add(self, path: str, listed: bool, files: list[File], blobs: list[bytes]) -> None:
+    def _add(self, path: str, listed: bool, files: list[File], blobs: list[bytes], *, guessed: bool = False) -> None:
         self._sent.add(path)
         try:
             at = self._recorder.peek(path)
@@ -61,17 +63,18 @@ class SnapshotFiles:
                 names = self._names(path) if listed else ()
                 files.append(File(path=path, is_="directory", at=at.path, names=names, listed=listed))
             else:
-                data = self._read(at)
+                data = self._read(at, guessed=guessed)
                 files.append(File(path=path, is_="file", at=at.path, size=len(data)))
                 blobs.append(data)
         except BuildFailed as error:
             files.append(File(path=path, is_="refused", why=error.message))
 
-    def _read(self, at: At) -> bytes:
+    def _read(self, at: At, *, guessed: bool) -> bytes:
+        """Files sent on a guess have a bound of their own, so that nobody is refused for what nothing asked for."""
         assert at.entry is not None
         if at.entry.size > self._limits.file_bytes:
             raise too_large(at, self._limits.file_bytes)
-        self._bytes += at.entry.size
+        self._bytes += 0 if guessed else at.entry.size
         if self._bytes > self._limits.total_bytes:
             raise BuildFailed(f"the files have more than {self._limits.total_bytes} bytes together")
         return self._recorder.snapshot.read(at.path)
@@ -89,8 +92,10 @@ class SnapshotFiles:
         paths = [join(directory, name) for name in KUSTOMIZATION_FILES]
         at = self._recorder.peek(directory)
         for entry in self._recorder.snapshot.listing(at.path)[:_AHEAD_COUNT]:
-            if entry.type is EntryType.FILE and entry.size <= _AHEAD_FILE and entry.name.endswith((".yaml", ".yml")):
+            guess = entry.type is EntryType.FILE and entry.name.endswith((".yaml", ".yml"))
+            if guess and self._guessed_bytes + entry.size <= _GUESSED_TOTAL and entry.size <= _GUESSED_FILE:
+                self._guessed_bytes += entry.size
                 paths.append(join(directory, entry.name))
         for path in paths:
             if path not in self._sent:
-                self._add(path, False, files, blobs)
+                self._add(path, False, files, blobs, guessed=True)
