@@ -7,6 +7,8 @@ import asyncio
 import signal
 from pathlib import Path
 
+import structlog
+
 from trueup.embedded.server import Settings, running
 
 
@@ -31,7 +33,19 @@ def _settings() -> Settings:
     )
 
 
+def _configure_logs() -> None:
+    """Plain lines; tracebacks without the values of variables, which may be secret."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+        ]
+    )
+
+
 async def _main() -> None:
+    _configure_logs()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -80,9 +80,9 @@ class Cluster:
         authenticator = Authenticator(store, self.tokens, {})
         webhooks = AdmissionWebhooks(store)
         admission = Admission(store, ServiceAddresses(store), webhooks)
-        self.writes = Writes(store, self.fields, admission)
+        self.writes = Writes(store, self.registry, self.fields, admission)
         self.removal = Deletion(store, admission)
-        self.definitions = DefinitionController(store, self.registry, self.writes, self.removal)
+        self.definitions = DefinitionController(store, self.registry, self.writes, self.removal, self.fields)
         self.subresources = Subresources(store, self.registry, self.writes, self.removal, self.tokens)
         self._verbs = Verbs(
             store,

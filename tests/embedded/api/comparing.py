@@ -10,6 +10,8 @@ import yaml
 
 _VOLATILE = {"uid", "resourceVersion", "creationTimestamp", "selfLink"}
 _UID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_PATCHED = re.compile(r'Invalid value: "\{.*\}"(?=: (json|strict))')
+"""The patched object in a message: its keys come in another order."""
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 
 
@@ -80,6 +82,8 @@ def scrubbed(value: Any) -> Any:
         return [scrubbed(item) for item in value]
     if isinstance(value, str):
         text = _TIME.sub("<time>", _UID.sub("<uid>", value))
+        text = re.sub(r"in record \(\d+\)", "in record (<version>)", text)
+        text = _PATCHED.sub("Invalid value: <patched>", text)
         return re.sub(r"kube-api-access-\w{5}", "kube-api-access-<any>", text)
     return value
 

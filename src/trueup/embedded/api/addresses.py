@@ -73,10 +73,7 @@ class ServiceAddresses:
             said = f"failed to allocate IP {address}: provided IP is already allocated"
             self._refuse(service, "spec.clusterIPs", [address], said)
         if ipaddress.ip_address(address) not in RANGE:
-            said = (
-                f"failed to allocate IP {address}: the provided network does not match the current range, "
-                f"the valid range is {RANGE}"
-            )
+            said = f"failed to allocate IP {address}: the provided network does not match the current range"
             self._refuse(service, "spec.clusterIPs", [address], said)
 
     def _refuse(self, service: Manifest, path: str, value: Any, said: str) -> None:

@@ -16,11 +16,13 @@ from msgspec import Struct
 from trueup.embedded.api.negotiation import JSON, YAML
 from trueup.embedded.api.protobuf import decode as protobuf
 from trueup.embedded.api.refusals import bad_request, unsupported_media_type
+from trueup.model.apierror import ApiError
 from trueup.model.manifest import Manifest
 
 LIMIT = 3 * 1024 * 1024
 ACCEPTED = (JSON, YAML, protobuf.MEDIA_TYPE)
 
+_TYPE_META = 'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }'
 _decode = msgspec.json.Decoder().decode
 
 
@@ -45,20 +47,38 @@ def decode_any(raw: bytes, media_type: str = JSON) -> Any:
         raise bad_request(f"error decoding the request body: {error}") from error
 
 
-def decode_object(raw: bytes, content_type: str, *, find_duplicates: bool) -> Body:
-    """An object from a create or update; raises 400 or 415."""
+def decode_object(raw: bytes, content_type: str, *, find_duplicates: bool, wanted: str = "Object") -> Body:
+    """An object from a create or update, of the kind `wanted`; raises 400 or 415."""
     media_type = media_type_of(content_type)
     if media_type not in ACCEPTED:
         raise unsupported_media_type(ACCEPTED)
     if media_type == protobuf.MEDIA_TYPE:
         return Body(_from_protobuf(raw))
-    value = decode_any(raw, media_type)
+    head = (
+        f"the object provided is unrecognized (must be of type {wanted}): couldn't get version/kind; json parse error"
+    )
+    try:
+        value = decode_any(raw, media_type)
+    except ApiError as error:
+        reason = "unexpected end of JSON input" if not raw or "truncated" in error.message else error.message
+        raise bad_request(f"{head}: {reason} ({raw[:64].decode(errors='replace') or '<empty>'})") from error
     if not isinstance(value, dict):
-        raise bad_request(
-            f"the object provided is unrecognized (must be of type Object): it is a JSON {_json_type(value)}"
-        )
+        said = f"json: cannot unmarshal {_json_type(value)} into Go value of type {_TYPE_META}"
+        raise bad_request(f"{head}: {said} ({raw[:64].hex()})")
     duplicates = duplicate_keys(raw) if find_duplicates and media_type == JSON else ()
     return Body(value, duplicates)
+
+
+def check_type_named(manifest: Manifest, raw: bytes, wanted: str) -> None:
+    """A custom resource must say what it is; raises 400."""
+    for field, shown in (("kind", "Kind"), ("apiVersion", "apiVersion")):
+        if not manifest.get(field):
+            text = raw.decode(errors="replace")
+            start = text if len(text) <= 30 else f"{text[:30]} ..."
+            raise bad_request(
+                f"the object provided is unrecognized (must be of type {wanted}): Object '{shown}' is missing in "
+                f"'{text}' ({start})"
+            )
 
 
 def _from_protobuf(raw: bytes) -> Manifest:

@@ -23,6 +23,8 @@ from trueup.embedded.storage.store import Store
 from trueup.model.manifest import Manifest
 
 ORPHAN, FOREGROUND = "orphan", "foregroundDeletion"
+CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
+DEFINITIONS = Resource("apiextensions.k8s.io", "customresourcedefinitions")
 PODS, NAMESPACES = Resource("", "pods"), Resource("", "namespaces")
 _decode = msgspec.json.Decoder(dict).decode
 
@@ -64,6 +66,8 @@ class Deletion:
         manifest: Manifest = _decode(record.json)
         meta = manifest["metadata"]
         already = meta.get("deletionTimestamp")
+        if kind.storage == DEFINITIONS and not already:
+            return await self._end_definition(kind, manifest, options)
         _write_down_propagation(meta, options.propagation)
         grace = _grace(kind, manifest, options)
         if not meta.get("finalizers") and not grace and not (kind.storage == NAMESPACES and _holds_content(manifest)):
@@ -84,6 +88,30 @@ class Deletion:
         await self._store.committed()
         return Deleted(kind.from_storage(new.manifest), gone=False)
 
+    async def _end_definition(self, kind: Kind, manifest: Manifest, options: DeleteOptions) -> Deleted:
+        """A definition is kept, terminating, until its objects are gone."""
+        meta = manifest["metadata"]
+        now = metadata.timestamp(self._clock())
+        meta["deletionTimestamp"] = now
+        meta["finalizers"] = [*(each for each in meta.get("finalizers") or () if each != CLEANUP), CLEANUP]
+        status = dict(manifest.get("status") or {})
+        status["conditions"] = [
+            *(each for each in status.get("conditions") or () if each.get("type") != "Terminating"),
+            {
+                "type": "Terminating",
+                "status": "True",
+                "lastTransitionTime": now,
+                "reason": "InstanceDeletionPending",
+                "message": "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon",
+            },
+        ]
+        manifest["status"] = status
+        if options.dry_run:
+            return Deleted(kind.from_storage(manifest), gone=False)
+        new = self._store.put(kind.storage, manifest)
+        await self._store.committed()
+        return Deleted(kind.from_storage(new.manifest), gone=False)
+
     async def _remove(self, kind: Kind, record: Record, manifest: Manifest, options: DeleteOptions) -> Deleted:
         if options.dry_run:
             return Deleted(kind.from_storage(manifest), gone=True)
@@ -97,16 +125,20 @@ class Deletion:
 
     def _check_preconditions(self, kind: Kind, record: Record, options: DeleteOptions) -> None:
         name = record.key.name
+        subject = Resource(kind.group, kind.name)
         if options.uid and options.uid != record.uid:
-            detail = f"Precondition failed: UID in precondition: {options.uid}, UID in object meta: {record.uid}"
-            raise refusals.conflict(kind.resource, name, detail)
+            detail = (
+                f"the UID in the precondition ({options.uid}) does not match the UID in record ({record.uid}). "
+                "The object might have been deleted and then recreated"
+            )
+            raise refusals.conflict(subject, name, detail)
         version = str(record.resource_version)
         if options.resource_version and options.resource_version != version:
             detail = (
-                f"Precondition failed: ResourceVersion in precondition: {options.resource_version}, "
-                f"ResourceVersion in object meta: {version}"
+                f"the ResourceVersion in the precondition ({options.resource_version}) does not match the "
+                f"ResourceVersion in record ({version}). The object might have been modified"
             )
-            raise refusals.conflict(kind.resource, name, detail)
+            raise refusals.conflict(subject, name, detail)
 
 
 def _write_down_propagation(meta: dict[str, Any], propagation: Propagation | None) -> None:

@@ -5,6 +5,7 @@ https://kubernetes.io/docs/concepts/overview/kubernetes-api/#discovery-api
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import re
 from collections.abc import Iterable
@@ -17,6 +18,7 @@ from trueup.model.manifest import Manifest
 from trueup.model.refs import join_api_version
 
 AGGREGATED = "apidiscovery.k8s.io"
+CUSTOM_VERBS = ("delete", "deletecollection", "get", "list", "patch", "create", "update", "watch")
 _VERSION = re.compile(r"v(\d+)(?:(alpha|beta)(\d+))?")
 
 
@@ -116,7 +118,7 @@ def _custom_resource(kind: Kind) -> dict[str, Any]:
         "responseKind": {"group": kind.group, "version": kind.version, "kind": kind.name},
         "scope": "Namespaced" if kind.namespaced else "Cluster",
         "singularResource": kind.singular,
-        "verbs": sorted(kind.verbs),
+        "verbs": list(CUSTOM_VERBS),
     }
     if kind.short_names:
         entry["shortNames"] = list(kind.short_names)
@@ -150,6 +152,12 @@ def _resource_list(group: str, version: str, resources: Iterable[dict[str, Any]]
     }
 
 
+def _storage_hash(group: str, version: str, kind: str) -> str:
+    """The version in which objects are stored, in a form that clients can only compare."""
+    digest = hashlib.sha256(f"{group}/{version}/{kind}".encode()).digest()
+    return base64.b64encode(digest[:8]).decode()
+
+
 def _rows(group: str, version: str, resource: dict[str, Any]) -> list[dict[str, Any]]:
     namespaced = resource["scope"] == "Namespaced"
     row = {
@@ -162,6 +170,8 @@ def _rows(group: str, version: str, resource: dict[str, Any]) -> list[dict[str, 
     for field in ("shortNames", "categories"):
         if resource.get(field):
             row[field] = resource[field]
+    if "list" in resource["verbs"]:
+        row["storageVersionHash"] = _storage_hash(group, version, row["kind"])
     rows = [row]
     for sub in resource.get("subresources", ()):
         kind = sub["responseKind"]

@@ -26,7 +26,7 @@ def _reader(path: str) -> FieldReader:
     return read
 
 
-_COMMON = {path: _reader(path) for path in ("metadata.name", "metadata.namespace")}
+COMMON = {path: _reader(path) for path in ("metadata.name", "metadata.namespace")}
 
 _OF_KIND: Mapping[Resource, tuple[str, ...]] = {
     Resource("", "pods"): (
@@ -91,8 +91,8 @@ def readers_for(storage: Resource, selectable: tuple[str, ...] = ()) -> Mapping[
     """Readers over the stored form; `selectable` are a custom resource's own `selectableFields`, without the dot."""
     paths = (*_OF_KIND.get(storage, ()), *selectable)
     if not paths:
-        return _COMMON
-    readers = dict(_COMMON)
+        return COMMON
+    readers = dict(COMMON)
     for path in paths:
         readers[path] = _SPECIAL.get((storage, path)) or _reader(path)
         head, _, tail = path.partition(".")

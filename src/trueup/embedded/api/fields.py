@@ -7,7 +7,7 @@ The schema and merge packages know schemas and field sets; this module knows whe
 from __future__ import annotations
 
 from trueup.embedded import merge, schema
-from trueup.embedded.api import refusals, rules
+from trueup.embedded.api import gotypes, refusals, rules
 from trueup.embedded.api.call import Call
 from trueup.embedded.api.conversion import SHARED
 from trueup.embedded.api.kinds import Kind
@@ -32,11 +32,14 @@ class Fields:
 
     def check_types(self, kind: Kind, manifest: Manifest) -> None:
         """A built-in kind must decode into its Go type; raises 400."""
+        if problem := self.decode_problem(kind, manifest):
+            raise refusals.bad_request(f"{_handled_as(kind)}: {problem}")
+
+    def decode_problem(self, kind: Kind, manifest: Manifest) -> str:
+        """Why a built-in kind could not be decoded into its Go type; empty when it can be."""
         if kind.schema is None or kind.is_custom:
-            return
-        for error in schema.validate(kind.schema, manifest):
-            if error.reason == "FieldValueTypeInvalid" and '"null"' not in error.message:
-                raise refusals.bad_request(f"{_handled_as(kind)}: {error.path}: {error.message}")
+            return ""
+        return gotypes.decode_problem(kind.schema, manifest)
 
     def unknown(self, kind: Kind, manifest: Manifest, level: FieldValidation, duplicates: tuple[str, ...]) -> list[str]:
         """What a strict reader complains of, in its words: `unknown field "spec.x"`."""
@@ -72,15 +75,18 @@ class Fields:
         self, kind: Kind, before: Manifest | None, after: Manifest, manager: str, subresource: str, now: str
     ) -> Manifest:
         """`after` with `metadata.managedFields` brought up to date for a write by `manager`."""
-        return merge.track_update(
-            before,
-            after,
-            kind.schema,
-            manager=manager,
-            subresource=subresource,
-            now=now,
-            reset_fields=reset_fields(kind, subresource),
-        )
+        try:
+            return merge.track_update(
+                before,
+                after,
+                kind.schema,
+                manager=manager,
+                subresource=subresource,
+                now=now,
+                reset_fields=reset_fields(kind, subresource),
+            )
+        except ValueError:
+            return after  # fields that have no path (a list item without its keys): validation will say so
 
 
 def _handled_as(kind: Kind) -> str:

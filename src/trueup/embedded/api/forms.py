@@ -72,9 +72,21 @@ def list_json(kind: Kind, records: Iterable[Record], meta: Manifest, form: Form,
     else:
         name, api_version, item = kind.list_kind, kind.api_version, Form()
     head = _encode({"kind": name, "apiVersion": api_version, "metadata": meta})
-    items = b",".join(record_json(kind, record, item) for record in records)
+    if item.view is View.FULL and not kind.is_custom:
+        # Go's typed lists leave out what their items would all say again.
+        items = b",".join(_item_json(kind, record) for record in records)
+    else:
+        items = b",".join(record_json(kind, record, item) for record in records)
     joined = head[:-1] + b',"items":[' + items + b"]}\n"
     return encode(msgspec.json.decode(joined), form) if form.media_type == YAML else joined
+
+
+def _item_json(kind: Kind, record: Record) -> bytes:
+    def make(manifest: Manifest) -> bytes:
+        shown = kind.from_storage(manifest)
+        return _encode({key: value for key, value in shown.items() if key not in ("apiVersion", "kind")})
+
+    return record.encoded((kind.api_version, "item"), make)
 
 
 def event_json(type_: str, body: bytes) -> bytes:

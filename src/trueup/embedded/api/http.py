@@ -182,7 +182,7 @@ class Front:
                 return
             wanted = Attributes(verb=target.verb, path=target.path)
             if not self._authorizer.may(user, wanted):
-                raise ApiError(403, "Forbidden", f"forbidden: {refusal(user, wanted)}")
+                raise ApiError(403, "Forbidden", f"forbidden: {refusal(user, wanted)}", details=refusals.NO_DETAILS)
             return
         wanted = Attributes(
             target.verb, target.group, target.resource, target.subresource, target.namespace, target.name
@@ -272,7 +272,7 @@ def _response(request: web.BaseRequest, answer: Answer, call: Call | None) -> we
 
 def _refusal(error: ApiError, call: Call | None) -> web.Response:
     headers = _headers(call)
-    if not error.reason:
+    if isinstance(error, refusals.PageNotFound):
         return web.Response(text=f"{error.message}\n", status=error.code, headers=headers)
     if error.retry_after is not None:
         headers["Retry-After"] = str(int(error.retry_after))

@@ -123,7 +123,7 @@ class LocalClient:
         """The stored version, or, when a definition serves it no more, any other: a write is converted anyway."""
         found = self._registry.of_storage(resource)
         if found is None:
-            raise refusals.page_not_found()
+            raise refusals.PageNotFound()
         return found
 
     def _call(self) -> Call:

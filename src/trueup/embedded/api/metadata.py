@@ -36,7 +36,7 @@ _SERVER_FIELDS = (
 
 _NAME_RULES: dict[Resource, Callable[[str], list[str]]] = {
     Resource("", "namespaces"): names.label_problems,
-    Resource("", "services"): names.dns1035_problems,
+    Resource("", "services"): names.label_problems,
     **{
         Resource("rbac.authorization.k8s.io", plural): names.path_segment_problems
         for plural in ("roles", "clusterroles", "rolebindings", "clusterrolebindings")
@@ -145,26 +145,21 @@ def _common_problems(metadata: dict[str, Any]) -> list[FieldProblem]:
 
 
 def _owner_problems(owners: Any) -> list[FieldProblem]:
-    path = "metadata.ownerReferences"
     problems: list[FieldProblem] = []
     controller = ""
-    for owner in owners:
-        api_version = owner.get("apiVersion") or ""
-        if not api_version:
-            problems.append(invalid_value(f"{path}.apiVersion", api_version, "version must not be empty"))
-        for field in ("kind", "name", "uid"):
+    for index, owner in enumerate(owners):
+        path = f"metadata.ownerReferences[{index}]"
+        for field in ("apiVersion", "kind", "name", "uid"):
             if not owner.get(field):
-                problems.append(
-                    invalid_value(
-                        f"{path}.{field}", "", "must not be empty" if field == "uid" else f"{field} must not be empty"
-                    )
-                )
+                problems.append(required(f"{path}.{field}", "must not be empty"))
         if owner.get("controller"):
             if controller:
                 detail = (
                     'Only one reference can have Controller set to true. Found "true" in references for '
                     f"{controller} and {owner.get('name')}"
                 )
-                problems.append(FieldProblem(path, "FieldValueInvalid", f"Invalid value: {detail}"))
+                problems.append(
+                    FieldProblem("metadata.ownerReferences", "FieldValueInvalid", f"Invalid value: {detail}")
+                )
             controller = str(owner.get("name"))
     return problems

@@ -15,6 +15,7 @@ from trueup.embedded.api.refusals import (
     FieldProblem,
     bad_request,
     forbidden_field,
+    go_value,
     invalid,
     invalid_value,
     not_supported,
@@ -180,7 +181,7 @@ def delete_options(query: Mapping[str, str], body: Mapping[str, Any] | None) -> 
         detail = "orphanDependents and deletionPropagation cannot be both set"
         problems.append(invalid_value("propagationPolicy", policy, detail))
     elif policy is not None and policy not in tuple(Propagation):
-        problems.append(not_supported("propagationPolicy", policy, ["Background", "Foreground", "Orphan"]))
+        problems.append(not_supported("propagationPolicy", policy, ["Foreground", "Background", "Orphan", "nil"]))
     if problems:
         raise invalid(GroupKind("meta.k8s.io", "DeleteOptions"), "", problems)
     if policy is None and orphan is not None:
@@ -196,9 +197,9 @@ def delete_options(query: Mapping[str, str], body: Mapping[str, Any] | None) -> 
 
 
 def _dry_run(values: list[str], problems: list[FieldProblem]) -> bool:
-    for value in values:
-        if value != "All":
-            problems.append(not_supported("dryRun", value, ["All"]))
+    if any(value != "All" for value in values):
+        said = f'Unsupported value: {go_value(values)}: supported values: "All"'
+        problems.append(FieldProblem("dryRun", "FieldValueNotSupported", said))
     return bool(values)
 
 

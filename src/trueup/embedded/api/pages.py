@@ -38,7 +38,7 @@ class Pages(Responder):
     async def respond(self, request: Request) -> Answer:
         path = request.target.path.rstrip("/")
         if request.method not in ("GET", "HEAD"):
-            raise refusals.page_not_found() if path not in ("/api", "/apis") else refusals.method_not_allowed()
+            raise refusals.PageNotFound() if path not in ("/api", "/apis") else refusals.method_not_allowed()
         if path.startswith(_HEALTH):
             return self._health(path)
         match path:
@@ -97,7 +97,7 @@ class Pages(Responder):
             case ["apis", group, version]:
                 found = self._discovery.resources(group, version)
         if found is None:
-            raise refusals.page_not_found()
+            raise refusals.PageNotFound()
         return self._json(found)
 
     def _v2(self, request: Request) -> Answer:
@@ -109,7 +109,7 @@ class Pages(Responder):
     def _v3(self, path: str) -> Answer:
         document = self._openapi.document(path)
         if document is None:
-            raise refusals.page_not_found()
+            raise refusals.PageNotFound()
         return Answer(document, headers=_GZIPPED)
 
     def _issuer(self, request: Request) -> dict[str, Any]:

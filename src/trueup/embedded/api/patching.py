@@ -55,13 +55,15 @@ def read_patch(kind: Kind, raw: bytes, content_type: str, *, find_duplicates: bo
     offered = [each for each in PatchType if each is not PatchType.STRATEGIC or not kind.is_custom]
     media_type = body.media_type_of(content_type)
     if media_type not in offered:
-        raise refusals.unsupported_media_type(offered)
+        if kind.is_custom:
+            raise refusals.unsupported_media_type(offered)
+        raise ApiError(415, "UnsupportedMediaType", "415: Unsupported Media Type", details=refusals.NO_DETAILS)
     type_ = PatchType(media_type)
     value = body.decode_any(raw, YAML if type_ is PatchType.APPLY else JSON)
     if type_ is PatchType.JSON:
         if not isinstance(value, list):
             raise refusals.bad_request(
-                "error decoding patch: json: cannot unmarshal object into Go value of type jsonpatch.Patch"
+                "error decoding patch: json: cannot unmarshal object into Go value of type []handlers.jsonPatchOp"
             )
     elif not isinstance(value, dict):
         raise refusals.bad_request(
@@ -125,22 +127,21 @@ class Patches:
             raise refusals.invalid(kind.group_kind, "", [problem])
 
     def _check_patched(self, kind: Kind, wanted: Manifest, patch: Patch, level: FieldValidation, call: Call) -> None:
-        """Strict readers complain of the patch as a whole, with its text."""
+        """What is wrong with a patched object is said of the patch as a whole, with the object that it made."""
+        if problem := self._fields.decode_problem(kind, wanted):
+            raise _wrong_patch(wanted, problem)
         found = self._fields.unknown(kind, wanted, level, patch.duplicates)
         if found and level is FieldValidation.STRICT:
-            text = patch.raw.decode(errors="replace")
-            said = f"strict decoding error: {', '.join(found)}"
-            raise refusals.invalid(GroupKind("", ""), "", [refusals.invalid_value("patch", text, said)])
+            raise _wrong_patch(wanted, f"strict decoding error: {', '.join(found)}")
         for each in found:
             call.warn(each)
-        self._fields.check_types(kind, wanted)
 
     def _apply(self, kind: Kind, name: str, patch: Patch, options: WriteOptions, subresource: str) -> Mutation:
         def mutation(live: Manifest | None) -> Manifest:
             if live is None and subresource:
                 raise refusals.not_found(kind.resource, name)
             applied: Manifest = _decode(msgspec.json.encode(patch.value))  # a copy: results share with their input
-            self._complete(kind, name, applied, live)
+            self._complete(kind, name, applied)
             if live is None and applied["metadata"].get("resourceVersion"):
                 raise refusals.not_found(kind.resource, name)
             if patch.duplicates and options.field_validation is FieldValidation.STRICT:
@@ -167,13 +168,11 @@ class Patches:
 
         return mutation
 
-    def _complete(self, kind: Kind, name: str, applied: Manifest, live: Manifest | None) -> None:
-        for field, want in (("apiVersion", kind.api_version), ("kind", kind.name)):
-            have = applied.get(field)
-            if not have:
-                raise refusals.bad_request(f"{field} is required in an apply patch: try {want!r}")
-            if have != want:
-                raise refusals.bad_request(f"the {field} of the patch ({have}) does not match the request's ({want})")
+    def _complete(self, kind: Kind, name: str, applied: Manifest) -> None:
+        if (applied.get("apiVersion"), applied.get("kind")) != (kind.api_version, kind.name):
+            api_version = str(applied.get("apiVersion") or "")
+            shown = api_version if "/" in api_version else f"/{api_version}"
+            raise refusals.bad_request(f"invalid object type: {shown}, Kind={applied.get('kind') or ''}")
         meta = applied.get("metadata")
         if meta is None:
             meta = applied["metadata"] = {}
@@ -183,8 +182,11 @@ class Patches:
             raise refusals.bad_request(
                 f"the name of the object ({meta['name']}) does not match the name on the URL ({name})"
             )
-        if live is not None and kind.namespaced and not meta.get("namespace"):
-            meta["namespace"] = live["metadata"].get("namespace")
+
+
+def _wrong_patch(made: Manifest, said: str) -> ApiError:
+    text = msgspec.json.encode(made).decode()
+    return refusals.invalid(GroupKind("", ""), "", [refusals.invalid_value("patch", text, said)])
 
 
 def api_error(error: merge.PatchError) -> ApiError:
@@ -201,4 +203,5 @@ def api_error(error: merge.PatchError) -> ApiError:
         415: "UnsupportedMediaType",
         422: "Invalid",
     }
-    return ApiError(error.code, reasons.get(error.code, "InternalError"), error.message)
+    details = refusals.NO_DETAILS if error.code == 422 else None
+    return ApiError(error.code, reasons.get(error.code, ""), error.message, details=details)

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from trueup.embedded.api import refusals
-from trueup.embedded.api.fieldlabels import readers_for
+from trueup.embedded.api.fieldlabels import COMMON, readers_for
 from trueup.embedded.api.kinds import Kind
 from trueup.embedded.api.options import ListOptions
 from trueup.embedded.api.selectors import FieldSelector, LabelSelector, parse_fields, parse_labels
@@ -25,6 +25,10 @@ _STALE_CONTINUE = (
     "The provided continue parameter is too old to display a consistent list result. You can start a new list without "
     "the continue parameter."
 )
+
+
+_UNKNOWN_LABEL = "field label not supported: {path}"
+_UNKNOWN_FIELD = '"{path}" is not a known field selector: only "metadata.name", "metadata.namespace"'
 
 
 class Selection(Struct, frozen=True):
@@ -70,7 +74,9 @@ def selection(kind: Kind, namespace: str, options: ListOptions, name: str = "") 
         labels = parse_labels(options.label_selector)
     except ValueError as error:
         raise refusals.bad_request(str(error)) from error
-    fields = parse_fields(options.field_selector, readers_for(kind.storage, kind.selectable_fields))
+    readers = readers_for(kind.storage, kind.selectable_fields)
+    own = kind.is_custom or len(readers) > len(COMMON)
+    fields = parse_fields(options.field_selector, readers, _UNKNOWN_LABEL if own else _UNKNOWN_FIELD)
     return Selection(namespace, labels, fields, name)
 
 
@@ -117,7 +123,9 @@ def page(store: Store, kind: Kind, chosen: Selection, options: ListOptions) -> P
 def version_number(text: str) -> int:
     """Raises 400 as the real server does for a version that is no number."""
     if not text.isdigit():
-        raise refusals.bad_request(f'Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax')
+        raise refusals.bad_request(
+            f'invalid resource version: resourceVersion: Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax'
+        )
     return int(text)
 
 

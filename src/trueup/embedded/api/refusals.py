@@ -73,6 +73,9 @@ def conflict(resource: Resource, name: str, detail: str) -> ApiError:
     return ApiError(409, "Conflict", message, details=_details(resource, name))
 
 
+NO_DETAILS = {"kind": ""}
+"""Details that are there and empty, as some answers have them."""
+
 MODIFIED = "the object has been modified; please apply your changes to the latest version and try again"
 
 
@@ -103,11 +106,13 @@ def unauthorized() -> ApiError:
 
 
 def method_not_allowed() -> ApiError:
-    return ApiError(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
+    message = "the server does not allow this method on the requested resource"
+    return ApiError(405, "MethodNotAllowed", message, details=NO_DETAILS)
 
 
 def not_acceptable(served: Iterable[str]) -> ApiError:
-    return ApiError(406, "NotAcceptable", f"only the following media types are accepted: {', '.join(served)}")
+    message = f"406: Not Acceptable\n\nAvailable representations: {', '.join(served)}"
+    return ApiError(406, "NotAcceptable", message, details=NO_DETAILS)
 
 
 def unsupported_media_type(served: Iterable[str]) -> ApiError:
@@ -127,9 +132,29 @@ def internal(message: str) -> ApiError:
     return ApiError(500, "InternalError", f"Internal error occurred: {message}")
 
 
-def page_not_found() -> ApiError:
+class PageNotFound(ApiError):
     """A path that nothing serves; the real server answers it in plain text."""
-    return ApiError(404, "", "404 page not found")
+
+    def __init__(self) -> None:
+        super().__init__(404, "NotFound", "404 page not found")
+
+
+def no_resource() -> ApiError:
+    """A resource that a built-in group does not have."""
+    return ApiError(404, "NotFound", "the server could not find the requested resource", details=NO_DETAILS)
+
+
+def wrong_kind(wanted: GroupKind, api_version: str, name: str, *, is_known: bool) -> ApiError:
+    """A body of another kind than the URL's."""
+    group, _, version = api_version.rpartition("/")
+    if is_known:
+        package = (group or "core").partition(".")[0]
+        said = f"converting ({version}.{name}) to ({package}.{wanted.kind}): unknown conversion"
+        shown = version
+    else:
+        said = f'no kind "{name}" is registered for version "{api_version}" in scheme "pkg/runtime/scheme.go:111"'
+        shown = api_version
+    return bad_request(f'{name} in version "{shown}" cannot be handled as a {wanted.kind}: {said}')
 
 
 def _details(resource: Resource, name: str) -> dict[str, Any]:
@@ -138,7 +163,7 @@ def _details(resource: Resource, name: str) -> dict[str, Any]:
 
 def status_of(error: ApiError) -> Manifest:
     """The error as the wire carries it."""
-    details = {key: value for key, value in error.details.items() if value}
+    details: Manifest = {key: value for key, value in error.details.items() if value}
     if error.causes:
         details["causes"] = [
             {key: value for key, value in (("reason", c.reason), ("message", c.message), ("field", c.field)) if value}
@@ -152,9 +177,10 @@ def status_of(error: ApiError) -> Manifest:
         "metadata": {},
         "status": "Failure",
         "message": error.message,
-        "reason": error.reason,
     }
-    if details:
+    if error.reason:
+        status["reason"] = error.reason
+    if details or error.details:
         status["details"] = details
     status["code"] = error.code
     return status

@@ -14,7 +14,7 @@ from trueup.embedded.api.writes import utc_now
 from trueup.embedded.auth.authenticator import Authenticator, Unauthenticated
 from trueup.embedded.auth.authorizer import Authorizer
 from trueup.embedded.auth.identity import User
-from trueup.embedded.auth.rbac import Attributes, refusal
+from trueup.embedded.auth.rbac import Attributes
 from trueup.model.manifest import Manifest, spec_of
 
 KINDS = frozenset(
@@ -72,9 +72,7 @@ class Reviews:
             )
         else:
             wanted = Attributes(verb=path.get("verb") or "", path=path.get("path") or "")
-        if self._authorizer.may(user, wanted):
-            return {"allowed": True}
-        return {"allowed": False, "reason": refusal(user, wanted)}
+        return {"allowed": self._authorizer.may(user, wanted)}
 
     def _rules(self, user: User, namespace: str) -> dict[str, Any]:
         if not namespace:

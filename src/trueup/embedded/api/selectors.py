@@ -169,7 +169,7 @@ class _Parser:
     def _values(self, key: str) -> frozenset[str]:
         kind, text = self._take()
         if text != "(":
-            raise bad_request(f"unable to parse requirement: found '{text}', expected: '('")
+            raise bad_request(f"unable to parse requirement: found '{text}' expected: '('")
         values: set[str] = set()
         expect_word = True
         while True:
@@ -194,8 +194,10 @@ def parse_labels(text: str) -> LabelSelector:
     return LabelSelector(_Parser(text).parse()) if text.strip() else LabelSelector()
 
 
-def parse_fields(text: str, readers: Mapping[str, FieldReader]) -> FieldSelector:
-    """`metadata.name=web,status.phase!=Failed` over the paths in `readers`; raises 400 for any other."""
+def parse_fields(
+    text: str, readers: Mapping[str, FieldReader], unknown: str = "field label not supported: {path}"
+) -> FieldSelector:
+    """`metadata.name=web,status.phase!=Failed` over the paths in `readers`; raises 400, saying `unknown`, for any other."""
     terms, chosen = [], []
     for term in filter(None, text.split(",")):
         found = re.fullmatch(r"\s*([^=!]+?)\s*(!=|==|=)\s*(.*?)\s*", term)
@@ -203,7 +205,7 @@ def parse_fields(text: str, readers: Mapping[str, FieldReader]) -> FieldSelector
             raise bad_request(f"invalid selector: '{text}'; can't understand '{term}'")
         path, sign, value = found.groups()
         if (reader := readers.get(path)) is None:
-            raise bad_request(f"field label not supported: {path}")
+            raise bad_request(unknown.format(path=path))
         terms.append((path, value, sign != "!="))
         chosen.append(reader)
     return FieldSelector(tuple(terms), tuple(chosen))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, Protocol
 
 from trueup.embedded.api import body, forms, metadata, negotiation, options, reads, refusals
@@ -12,6 +13,7 @@ from trueup.embedded.api.http import Answer, Request, Stream
 from trueup.embedded.api.kinds import Kind, Registry
 from trueup.embedded.api.writes import Writes
 from trueup.embedded.auth.tokens import Reference, Tokens
+from trueup.embedded.schema import BuiltinSchemas, SchemaNode
 from trueup.embedded.storage.keys import Resource
 from trueup.embedded.storage.store import Store
 from trueup.model.apierror import ApiError
@@ -19,6 +21,14 @@ from trueup.model.manifest import Manifest, metadata_of, spec_of
 
 MIN_TOKEN_SECONDS = 600
 _REFUSED = {"exec", "attach", "portforward", "proxy"}
+
+
+@cache
+def scale_schema() -> SchemaNode | None:
+    """Scale is defined in the documents of the kinds that have it."""
+    schemas = BuiltinSchemas.load()
+    schemas.node("apps", "v1", "Deployment")
+    return schemas.definition("io.k8s.api.autoscaling.v1.Scale")
 
 
 class Logs(Protocol):
@@ -71,6 +81,7 @@ class Subresources:
             verbs=frozenset(),
             storage=Resource(sub.group, "scales"),
             storage_version="autoscaling/v1",
+            schema=scale_schema(),
         )
 
     def _sent(self, request: Request) -> Manifest:

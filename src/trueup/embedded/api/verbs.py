@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
-import msgspec
-
 from trueup.embedded.api import body, deletion, forms, metadata, negotiation, options, patching, reads, refusals, scale
 from trueup.embedded.api.deletion import Deletion
 from trueup.embedded.api.fields import Fields
@@ -17,6 +15,7 @@ from trueup.embedded.api.options import FieldValidation, WriteOptions
 from trueup.embedded.api.patching import Patches
 from trueup.embedded.api.reviews import KINDS as REVIEWS
 from trueup.embedded.api.reviews import Reviews
+from trueup.embedded.api.scaling import Scales
 from trueup.embedded.api.subresources import Subresources
 from trueup.embedded.api.watching import WatchStream
 from trueup.embedded.api.writes import Mutation, Outcome, Writes, utc_now
@@ -24,7 +23,6 @@ from trueup.embedded.storage.store import Store
 from trueup.model.manifest import Manifest, metadata_of
 
 _WRITTEN_BY_PARENT = ("status", "finalize", "approval", "resize", "ephemeralcontainers")
-_decode = msgspec.json.Decoder(dict).decode
 
 
 class Verbs(Responder):
@@ -47,6 +45,7 @@ class Verbs(Responder):
         self._fields = fields
         self._reviews = reviews
         self._subresources = subresources
+        self._scales = Scales(registry, lambda: metadata.timestamp(utc_now()))
         self._patches = Patches(writes, fields, lambda: metadata.timestamp(utc_now()))
         self._watches: dict[WatchStream, Kind] = {}
         registry.on_removed(self._end_watches)
@@ -54,8 +53,11 @@ class Verbs(Responder):
     async def respond(self, request: Request) -> Answer | Stream:
         target = request.target
         kind = self._registry.find(target.group, target.version, target.resource)
-        if kind is None or (target.namespace and not kind.namespaced and target.resource != "namespaces"):
-            raise refusals.page_not_found()
+        if kind is None:
+            builtin = self._registry.is_builtin_group(target.group)
+            raise refusals.no_resource() if builtin else refusals.PageNotFound()
+        if target.namespace and not kind.namespaced and target.resource != "namespaces":
+            raise refusals.no_resource()
         if kind.deprecation:
             request.call.warn(kind.deprecation)
         if target.subresource:
@@ -63,7 +65,9 @@ class Verbs(Responder):
         if target.verb not in kind.verbs and not (target.verb == "update" and "update" in kind.verbs):
             raise refusals.method_not_allowed()
         if kind.namespaced and not target.namespace and target.verb not in ("list", "watch"):
-            raise refusals.method_not_allowed() if not target.name else refusals.page_not_found()
+            raise refusals.method_not_allowed() if not target.name else refusals.PageNotFound()
+        if not target.name and target.verb in ("get", "update", "patch", "delete"):
+            raise refusals.method_not_allowed()
         verb: Callable[[Kind, Request], Awaitable[Answer | Stream]] = getattr(self, f"_{target.verb}")
         return await verb(kind, request)
 
@@ -92,7 +96,7 @@ class Verbs(Responder):
         chosen = reads.selection(kind, self._namespace(kind, request), asked)
         page = reads.page(self._store, kind, chosen, asked)
         meta: dict[str, Any] = {"resourceVersion": str(page.resource_version)}
-        if page.continue_:
+        if page.continue_ or kind.is_custom:
             meta["continue"] = page.continue_
         if page.remaining is not None:
             meta["remainingItemCount"] = page.remaining
@@ -121,8 +125,11 @@ class Verbs(Responder):
         if request.target.name:
             raise refusals.method_not_allowed()
         asked = options.write_options(request.query, "CreateOptions")
-        manifest = self._body(request, asked)
+        manifest = self._body(kind, request, asked)
         if kind.name in REVIEWS:
+            now = metadata.timestamp(utc_now())
+            manifest = {"kind": kind.name, "apiVersion": kind.api_version, "metadata": {}} | manifest
+            manifest = self._fields.track(kind, None, manifest, request.call.manager(asked.field_manager), "", now)
             answer = self._reviews.answer(kind, request.target.namespace, manifest, request.call)
             return Answer(forms.encode(answer, negotiation.DEFAULT), 201)
         outcome = await self._writes.create(kind, request.target.namespace, manifest, asked, request.call)
@@ -134,7 +141,7 @@ class Verbs(Responder):
             kind,
             self._namespace(kind, request),
             request.target.name,
-            self._body(request, asked),
+            self._body(kind, request, asked),
             asked,
             request.call,
             subresource,
@@ -155,9 +162,7 @@ class Verbs(Responder):
         if not deletion.answers_object(kind, deleted):
             status = refusals.success(kind.resource, str(meta["name"]), str(meta.get("uid", "")))
             return Answer(forms.encode(status, negotiation.DEFAULT))
-        code = 202 if not deleted.gone and asked.propagation is options.Propagation.FOREGROUND else 200
-        form = negotiation.choose(request.accept)
-        return self._object(kind, deleted.manifest, form, request, code)
+        return self._object(kind, deleted.manifest, negotiation.choose(request.accept), request)
 
     async def _deletecollection(self, kind: Kind, request: Request) -> Answer:
         asked = self._delete_options(request)
@@ -180,7 +185,7 @@ class Verbs(Responder):
         target = request.target
         known = kind.subresources.get(target.subresource)
         if known is None or not target.name:
-            raise refusals.page_not_found()
+            raise refusals.PageNotFound()
         if target.verb not in known.verbs:
             raise refusals.method_not_allowed()
         if target.subresource == "scale":
@@ -197,39 +202,26 @@ class Verbs(Responder):
         if request.target.verb == "get":
             record = reads.get(self._store, kind, namespace, name)
             return Answer(forms.encode(scale.scale_of(kind, kind.from_storage(record.manifest)), negotiation.DEFAULT))
+        scale_kind = self._subresources.scale_kind(kind)
         if request.target.verb == "update":
             asked = options.write_options(request.query, "UpdateOptions")
-            sent = self._body(request, asked)
-            mutation = self._scaling(kind, name, lambda _: sent, asked, request)
+            sent = self._body(scale_kind, request, asked)
+            step = self._scales.update(kind, sent, request.call.manager(asked.field_manager))
         else:
-            scale_kind = self._subresources.scale_kind(kind)
             asked, patch = self._read_patch(scale_kind, request)
             if patch.is_apply:
-                mutation = self._scaling(kind, name, lambda _: patch.value, asked, request)
+                step = self._scales.apply(kind, patch.value, asked.field_manager, force=bool(asked.force))
             else:
-                mutation = self._scaling(
-                    kind, name, lambda live: self._patches.patched(scale_kind, live, patch), asked, request
-                )
-        outcome = await self._changed(kind, request, mutation, asked, "scale")
-        return Answer(forms.encode(scale.scale_of(kind, outcome.manifest), negotiation.DEFAULT))
+                manager = request.call.manager(asked.field_manager)
+                step = self._scales.patch(kind, lambda live: self._patches.patched(scale_kind, live, patch), manager)
 
-    def _scaling(
-        self, kind: Kind, name: str, wanted_scale: Callable[[Manifest], Manifest], asked: WriteOptions, request: Request
-    ) -> Mutation:
         def mutation(live: Manifest | None) -> Manifest:
             if live is None:
                 raise refusals.not_found(kind.resource, name)
-            before: Manifest = _decode(msgspec.json.encode(live))
-            wanted = wanted_scale(scale.scale_of(kind, before))
-            changed = scale.scaled(kind, live, wanted)
-            sent = wanted.get("metadata") or {}
-            changed["metadata"] = dict(changed["metadata"])
-            if sent.get("resourceVersion"):
-                changed["metadata"]["resourceVersion"] = sent["resourceVersion"]
-            manager = request.call.manager(asked.field_manager)
-            return self._fields.track(kind, before, changed, manager, "scale", metadata.timestamp(utc_now()))
+            return step(live)
 
-        return mutation
+        outcome = await self._changed(kind, request, mutation, asked, "scale")
+        return Answer(forms.encode(scale.scale_of(kind, outcome.manifest), negotiation.DEFAULT))
 
     # Common parts.
 
@@ -255,10 +247,12 @@ class Verbs(Responder):
     def _namespace(self, kind: Kind, request: Request) -> str:
         return request.target.namespace if kind.namespaced else ""
 
-    def _body(self, request: Request, asked: WriteOptions) -> Manifest:
-        if not request.body:
-            raise refusals.bad_request("EOF: the request has no body")
-        read = body.decode_object(request.body, request.content_type, find_duplicates=_wants_duplicates(asked))
+    def _body(self, kind: Kind, request: Request, asked: WriteOptions) -> Manifest:
+        read = body.decode_object(
+            request.body, request.content_type, find_duplicates=_wants_duplicates(asked), wanted=kind.name
+        )
+        if kind.is_custom:
+            body.check_type_named(read.manifest, request.body, kind.name)
         request.call.duplicates = read.duplicates
         return read.manifest
 

@@ -17,12 +17,13 @@ from trueup.embedded.api import metadata, refusals, rules
 from trueup.embedded.api.admission import Admission, Operation, Review
 from trueup.embedded.api.call import Call
 from trueup.embedded.api.fields import Fields
-from trueup.embedded.api.kinds import Kind
+from trueup.embedded.api.kinds import Kind, Registry
 from trueup.embedded.api.options import WriteOptions
 from trueup.embedded.api.refusals import FieldProblem
 from trueup.embedded.storage.record import Record
 from trueup.embedded.storage.store import Store
 from trueup.model.manifest import Manifest
+from trueup.model.refs import GroupKind, split_api_version
 
 Clock: TypeAlias = Callable[[], datetime]
 Mutation: TypeAlias = Callable[[Manifest | None], Manifest]
@@ -50,8 +51,11 @@ class Outcome:
 class Writes:
     """Changes objects of any kind. Manifests handed in are the callee's to change."""
 
-    def __init__(self, store: Store, fields: Fields, admission: Admission, clock: Clock = utc_now) -> None:
+    def __init__(
+        self, store: Store, registry: Registry, fields: Fields, admission: Admission, clock: Clock = utc_now
+    ) -> None:
         self._store = store
+        self._registry = registry
         self._fields = fields
         self._admission = admission
         self._clock = clock
@@ -90,7 +94,7 @@ class Writes:
             return await self.create(kind, namespace, manifest, options, call)
         if not asked and kind.is_custom and not unconditional:
             problem = refusals.invalid_value("metadata.resourceVersion", 0, "must be specified for an update")
-            raise refusals.invalid(kind.group_kind, name, [problem])
+            raise refusals.invalid(GroupKind(kind.group, kind.plural), name, [problem])
         manager = call.manager(options.field_manager)
         sent = msgspec.json.encode(manifest)
 
@@ -152,7 +156,7 @@ class Writes:
         for field, want in (("apiVersion", kind.api_version), ("kind", kind.name)):
             have = manifest.setdefault(field, want)
             if have != want:
-                raise _wrong_kind(kind, field, have)
+                raise self._wrong_kind(kind, manifest)
         meta = manifest.get("metadata")
         if meta is None:
             meta = manifest["metadata"] = {}
@@ -173,17 +177,34 @@ class Writes:
         """Optimistic locking: a resourceVersion or uid that was sent must be the live one."""
         meta = wanted["metadata"]
         if (uid := meta.get("uid")) and uid != record.uid:
-            detail = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {record.uid}"
+            path = "/".join(filter(None, (kind.group if kind.is_custom else "", kind.plural, *record.key)))
+            detail = (
+                f"StorageError: invalid object, Code: 4, Key: /registry/{path}, ResourceVersion: 0, AdditionalErrorMsg: "
+                f"Precondition failed: UID in precondition: {uid}, UID in object meta: {record.uid}"
+            )
             raise refusals.conflict(kind.resource, record.key.name, detail)
         if (version := meta.get("resourceVersion")) and str(version) not in ("0", str(record.resource_version)):
             raise refusals.conflict(kind.resource, record.key.name, refusals.MODIFIED)
+
+    def _wrong_kind(self, kind: Kind, manifest: Manifest) -> Exception:
+        api_version, name = str(manifest.get("apiVersion")), str(manifest.get("kind"))
+        known = self._registry.by_kind(*split_api_version(api_version), name)
+        if kind.is_custom and name != kind.name:
+            problem = refusals.invalid_value("kind", name, f"must be {kind.name}")
+            named = str((manifest.get("metadata") or {}).get("name") or "")
+            return refusals.invalid(GroupKind(kind.group, name), named, [problem])
+        if kind.is_custom:
+            return refusals.bad_request(
+                f"the API version in the data ({api_version}) does not match the expected API version ({kind.api_version})"
+            )
+        return refusals.wrong_kind(kind.group_kind, api_version, name, is_known=known is not None)
 
     async def _insert(
         self, kind: Kind, namespace: str, manifest: Manifest, options: WriteOptions, call: Call
     ) -> Outcome:
         particular = rules.of(kind.storage)
         if manifest["metadata"].get("resourceVersion"):
-            raise refusals.bad_request("resourceVersion should not be set on objects to be created")
+            raise refusals.ApiError(500, "", "resourceVersion should not be set on objects to be created")
         metadata.fill_for_create(kind, manifest, self._clock())
         review = Review(Operation.CREATE, kind, namespace, call, manifest, None, dry_run=options.dry_run)
         manifest = await self._admission.mutate(review)
@@ -230,7 +251,7 @@ class Writes:
             _count_generation(kind, stored, old, counts=particular.counts_generation)
         problems += self._fields.problems(kind, stored)
         if not problems and not subresource:
-            problems = particular.validate_update(stored, old) + particular.validate(stored)
+            problems = particular.validate(stored) + particular.validate_update(stored, old)
         self._refuse(kind, stored, problems)
         await self._admission.validate(review.with_object(kind.from_storage(stored)))
         if self._store.latest(kind.storage, *record.key) is not record:
@@ -257,14 +278,6 @@ class Writes:
 
     def _now(self) -> str:
         return metadata.timestamp(self._clock())
-
-
-def _wrong_kind(kind: Kind, field: str, have: Any) -> Exception:
-    if field == "apiVersion":
-        return refusals.bad_request(
-            f"the API version in the data ({have}) does not match the expected API version ({kind.api_version})"
-        )
-    return refusals.bad_request(f"the object provided is unrecognized: its kind is {have}, not {kind.name}")
 
 
 def _keep_all_but(kind: Kind, subresource: str, wanted: Manifest, live: Manifest) -> None:

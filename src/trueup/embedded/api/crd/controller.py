@@ -15,30 +15,29 @@ import structlog
 from trueup.embedded.api import metadata
 from trueup.embedded.api.call import Call
 from trueup.embedded.api.crd.compile import kinds_of, storage_of, storage_version_of
-from trueup.embedded.api.deletion import Deletion
+from trueup.embedded.api.deletion import CLEANUP, DEFINITIONS, Deletion
+from trueup.embedded.api.fields import Fields
 from trueup.embedded.api.kinds import Kind, Registry
 from trueup.embedded.api.options import DeleteOptions, WriteOptions
 from trueup.embedded.api.writes import Writes, utc_now
 from trueup.embedded.auth.identity import system
 from trueup.embedded.schema import NotStructural
 from trueup.embedded.storage.history import Event, EventType
-from trueup.embedded.storage.keys import Resource
 from trueup.embedded.storage.store import Store
 from trueup.model.apierror import ApiError
 from trueup.model.manifest import Manifest, is_deleting, metadata_of, name_of, spec_of
 
 log = structlog.get_logger(__name__)
 
-DEFINITIONS = Resource("apiextensions.k8s.io", "customresourcedefinitions")
-CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
 _decode = msgspec.json.Decoder(dict).decode
 
 
 class DefinitionController:
     """`follow` keeps the registry in step at once; `run` does what needs writes."""
 
-    def __init__(self, store: Store, registry: Registry, writes: Writes, removal: Deletion) -> None:
+    def __init__(self, store: Store, registry: Registry, writes: Writes, removal: Deletion, fields: Fields) -> None:
         self._store = store
+        self._fields = fields
         self._registry = registry
         self._writes = writes
         self._removal = removal
@@ -131,12 +130,14 @@ class DefinitionController:
         return status
 
     async def _write_status(self, name: str, status: dict[str, Any]) -> None:
-        def mutation(live: Manifest | None) -> Manifest:
-            assert live is not None
-            return live | {"status": status}
-
         kind = self._registry.find("apiextensions.k8s.io", "v1", "customresourcedefinitions")
         assert kind is not None
+
+        def mutation(live: Manifest | None) -> Manifest:
+            assert live is not None
+            now = metadata.timestamp(utc_now())
+            return self._fields.track(kind, live, live | {"status": status}, "kube-apiserver", "status", now)
+
         if self._store.latest(DEFINITIONS, "", name) is not None:
             await self._writes.change(kind, "", name, mutation, WriteOptions(), self._call, "status")
 

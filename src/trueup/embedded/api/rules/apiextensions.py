@@ -16,7 +16,6 @@ from trueup.embedded.api.rules.base import Rules, at, child, immutable, items, s
 from trueup.embedded.storage.keys import Resource
 from trueup.model.manifest import Manifest, name_of
 
-CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
 _COLUMN_TYPES = ("integer", "number", "string", "boolean", "date")
 
 
@@ -39,12 +38,10 @@ def _default(manifest: Manifest) -> None:
 
 
 def _prepare_create(manifest: Manifest) -> None:
-    meta = manifest["metadata"]
-    meta["finalizers"] = [*(each for each in meta.get("finalizers") or () if each != CLEANUP), CLEANUP]
     spec = manifest["spec"]
     stored = [version.get("name") for version in items(manifest, "spec", "versions") if version.get("storage")]
     manifest["status"] = {
-        "conditions": [],
+        "conditions": None,
         "acceptedNames": {"plural": "", "kind": ""},
         "storedVersions": [name for name in stored if name] if spec else [],
     }
@@ -73,8 +70,11 @@ def _validate(manifest: Manifest) -> list[FieldProblem]:
     if (scope := spec.get("scope")) not in ("Cluster", "Namespaced"):
         supported = ("Cluster", "Namespaced")
         problems.append(not_supported("spec.scope", scope, supported) if scope else required("spec.scope"))
-    problems += _name_problems(found)
     problems += _version_problems(spec)
+    problems += _name_problems(found)
+    if not (at(manifest, "status", "storedVersions") or ()):
+        said = "must have at least one stored version"
+        problems.append(FieldProblem("status.storedVersions", "FieldValueInvalid", f"Invalid value: null: {said}"))
     return problems
 
 
@@ -95,13 +95,12 @@ def _name_problems(found: dict[str, Any]) -> list[FieldProblem]:
 
 def _version_problems(spec: dict[str, Any]) -> list[FieldProblem]:
     versions = spec.get("versions") or []
-    if not versions:
-        said = "must have at least one version"
-        return [FieldProblem("spec.versions", "FieldValueRequired", f"Required value: {said}")]
     problems: list[FieldProblem] = []
     if sum(bool(version.get("storage")) for version in versions) != 1:
-        value = "must have exactly one version marked as storage version"
-        problems.append(FieldProblem("spec.versions", "FieldValueInvalid", f"Invalid value: {value}"))
+        shown = [_go_version(version) for version in versions] or None
+        problems.append(
+            invalid_value("spec.versions", shown, "must have exactly one version marked as storage version")
+        )
     seen: set[str] = set()
     for index, version in enumerate(versions):
         path, name = f"spec.versions[{index}]", version.get("name") or ""
@@ -114,18 +113,35 @@ def _version_problems(spec: dict[str, Any]) -> list[FieldProblem]:
                 )
             )
         seen.add(name)
-        problems += _schema_problems(version, path)
+        # A definition's only version is hoisted before it is checked, and its schema's errors name that place.
+        place = "spec.validation" if len(versions) == 1 else f"{path}.schema"
+        problems += _schema_problems(version, place)
         problems += _column_problems(version, path)
     return problems
+
+
+def _go_version(version: dict[str, Any]) -> dict[str, Any]:
+    """A version as messages print the server's internal type."""
+    return {
+        "Name": version.get("name") or "",
+        "Served": bool(version.get("served")),
+        "Storage": bool(version.get("storage")),
+        "Deprecated": bool(version.get("deprecated")),
+        "DeprecationWarning": version.get("deprecationWarning"),
+        "Schema": None,
+        "Subresources": None,
+        "AdditionalPrinterColumns": None,
+        "SelectableFields": None,
+    }
 
 
 def _schema_problems(version: dict[str, Any], path: str) -> list[FieldProblem]:
     raw = at(version, "schema", "openAPIV3Schema")
     if raw is None:
-        return [required(f"{path}.schema.openAPIV3Schema", "schemas are required")]
+        return [required(f"{path}.openAPIV3Schema", "schemas are required")]
     return [
         FieldProblem(error.path, error.reason, error.message)
-        for error in schema.structural_errors(raw, f"{path}.schema.openAPIV3Schema")
+        for error in schema.structural_errors(raw, f"{path}.openAPIV3Schema")
     ]
 
 

@@ -116,13 +116,12 @@ def selector_and_template_problems(spec: dict[str, Any], *, restart: str = "Alwa
         problems += selector_problems(selector, "spec.selector")
         if not selector.get("matchLabels") and not selector.get("matchExpressions"):
             problems.append(invalid_value("spec.selector", selector, "empty selector is invalid for this resource"))
-    if selector and not matches(selector, labels):
-        problems.append(
-            invalid_value("spec.template.metadata.labels", labels, "`selector` does not match template `labels`")
-        )
+    if not selector or not matches(selector, labels):
+        said = "`selector` does not match template `labels`"
+        problems.append(invalid_value("spec.template.metadata.labels", labels or None, said))
     problems += template_problems(template, "spec.template")
     policy = at(template, "spec", "restartPolicy")
-    if policy != restart and policy in ("OnFailure", "Never"):
+    if policy != restart:
         problems.append(not_supported("spec.template.spec.restartPolicy", policy, [restart]))
     return problems
 

@@ -29,7 +29,7 @@ def _validate_role(manifest: Manifest) -> list[FieldProblem]:
     for index, rule in enumerate(items(manifest, "rules")):
         path = f"rules[{index}]"
         if not rule.get("verbs"):
-            problems.append(required(f"{path}.verbs", "verbs must contain at least one value"))
+            problems.append(required(f"{path}.verbs"))
         if rule.get("nonResourceURLs"):
             if manifest.get("kind") == "Role":
                 said = "namespaced rules cannot apply to non-resource URLs"
@@ -50,8 +50,6 @@ def _validate_binding(manifest: Manifest) -> list[FieldProblem]:
         problems.append(not_supported("roleRef.apiGroup", reference.get("apiGroup"), (GROUP,)))
     if reference.get("kind") not in kinds:
         problems.append(not_supported("roleRef.kind", reference.get("kind") or "", kinds))
-    if not reference.get("name"):
-        problems.append(required("roleRef.name"))
     for index, subject in enumerate(items(manifest, "subjects")):
         path = f"subjects[{index}]"
         if not subject.get("name"):
@@ -64,14 +62,18 @@ def _validate_binding(manifest: Manifest) -> list[FieldProblem]:
                 if subject.get("apiGroup") != GROUP:
                     problems.append(not_supported(f"{path}.apiGroup", subject.get("apiGroup"), (GROUP,)))
             case other:
-                problems.append(not_supported(f"{path}.kind", other or "", ("Group", "ServiceAccount", "User")))
+                problems.append(not_supported(f"{path}.kind", other or "", ("ServiceAccount", "User", "Group")))
+    if not reference.get("name"):
+        problems.append(required("roleRef.name"))
     return problems
 
 
 def _binding_update(new: Manifest, old: Manifest) -> list[FieldProblem]:
     if new.get("roleRef") == old.get("roleRef"):
         return []
-    return [invalid_value("roleRef", new.get("roleRef"), "cannot change roleRef")]
+    reference = new.get("roleRef") or {}
+    shown = {"APIGroup": reference.get("apiGroup"), "Kind": reference.get("kind"), "Name": reference.get("name")}
+    return [invalid_value("roleRef", shown, "field is immutable")]
 
 
 def _resource(name: str) -> Resource:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from trueup.embedded.api.refusals import FieldProblem, invalid_value, required
-from trueup.embedded.api.rules.base import Rules, at, child, items, set_default
+from trueup.embedded.api.rules.base import Rules, child, items, set_default
 from trueup.embedded.storage.keys import Resource
 from trueup.model.manifest import Manifest
 
@@ -36,16 +36,20 @@ def _validate(manifest: Manifest) -> list[FieldProblem]:
     spec = manifest.get("spec") or {}
     problems = []
     low, high = spec.get("minReplicas") or 0, spec.get("maxReplicas") or 0
-    for field in ("kind", "name"):
-        if not at(spec, "scaleTargetRef", field):
-            problems.append(required(f"spec.scaleTargetRef.{field}"))
     scales_to_zero = any(metric.get("type") in ("Object", "External") for metric in items(spec, "metrics"))
     if low < 1 and not scales_to_zero:
         problems.append(invalid_value("spec.minReplicas", low, "must be greater than or equal to 1"))
-    if high < 1:
-        problems.append(invalid_value("spec.maxReplicas", high, "must be greater than 0"))
     if high < low:
         problems.append(invalid_value("spec.maxReplicas", high, "must be greater than or equal to `minReplicas`"))
+    target = spec.get("scaleTargetRef") or {}
+    for field in ("kind", "name"):
+        if not target.get(field):
+            problems.append(required(f"spec.scaleTargetRef.{field}"))
+    if not target.get("apiVersion") and target.get("kind") != "ReplicationController":
+        said = "apiVersion must specify API group"
+        problems.append(invalid_value("spec.scaleTargetRef.apiVersion", "", said))
+    if high < 1:
+        problems.append(required("spec.maxReplicas"))
     return problems
 
 

@@ -18,7 +18,7 @@ def _validate_ingress(manifest: Manifest) -> list[FieldProblem]:
     problems: list[FieldProblem] = []
     if not spec.get("rules") and not spec.get("defaultBackend"):
         said = "either `defaultBackend` or `rules` must be specified"
-        problems.append(FieldProblem("spec", "FieldValueInvalid", f"Invalid value: {{}}: {said}"))
+        problems.append(FieldProblem("spec", "FieldValueInvalid", f"Invalid value: null: {said}"))
     if spec.get("defaultBackend"):
         problems += _backend_problems(spec["defaultBackend"], "spec.defaultBackend")
     for index, rule in enumerate(items(spec, "rules")):
@@ -36,8 +36,8 @@ def _path_problems(entry: dict[str, Any], path: str) -> list[FieldProblem]:
     problems = []
     type_, text = entry.get("pathType"), entry.get("path") or ""
     if not type_:
-        problems.append(required(f"{path}.pathType", "pathType must be specified"))
-    elif type_ not in _PATH_TYPES:
+        return [required(f"{path}.pathType", "pathType must be specified")]
+    if type_ not in _PATH_TYPES:
         problems.append(not_supported(f"{path}.pathType", type_, _PATH_TYPES))
     elif type_ in ("Exact", "Prefix") and not text.startswith("/"):
         problems.append(invalid_value(f"{path}.path", text, "must be an absolute path"))

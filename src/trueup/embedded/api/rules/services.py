@@ -61,7 +61,7 @@ def _prepare_update(new: Manifest, old: Manifest) -> None:
         if fresh.get("clusterIP") != before.get("clusterIP") and fresh.get("clusterIPs") == before.get("clusterIPs"):
             fresh["clusterIPs"] = [fresh["clusterIP"]]
     elif fresh.get("type") == "ExternalName" and before.get("type") != "ExternalName":
-        for field in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"):
+        for field in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy", "internalTrafficPolicy"):
             fresh.pop(field, None)
     else:
         _families(fresh)
@@ -82,8 +82,6 @@ def _validate(manifest: Manifest) -> list[FieldProblem]:
     kind, headless = spec.get("type"), spec.get("clusterIP") == "None"
     if not spec.get("ports") and not headless and kind != "ExternalName":
         problems.append(required("spec.ports"))
-    if kind not in TYPES:
-        problems.append(not_supported("spec.type", kind, TYPES))
     if kind == "ExternalName":
         name = (spec.get("externalName") or "").rstrip(".")
         if not name:
@@ -94,6 +92,8 @@ def _validate(manifest: Manifest) -> list[FieldProblem]:
         said = "may not be set to 'None' for LoadBalancer services"
         problems.append(invalid_value("spec.clusterIPs[0]", "None", said))
     problems += _port_problems(spec)
+    if kind not in TYPES:
+        problems.append(not_supported("spec.type", kind, TYPES))
     if (affinity := spec.get("sessionAffinity")) not in ("None", "ClientIP"):
         problems.append(not_supported("spec.sessionAffinity", affinity, ("ClientIP", "None")))
     for key, value in (spec.get("selector") or {}).items():
@@ -157,7 +157,7 @@ def _validate_update(new: Manifest, old: Manifest) -> list[FieldProblem]:
     if fresh.get("clusterIP") == before.get("clusterIP"):
         return []
     said = "may not change once set"
-    return [invalid_value("spec.clusterIPs[0]", (fresh.get("clusterIPs") or [""])[0], said)]
+    return [invalid_value("spec.clusterIPs[0]", fresh.get("clusterIPs"), said)]
 
 
 def _default_endpoints(manifest: Manifest) -> None:

@@ -46,11 +46,11 @@ def _roles(node: Manifest) -> str:
 
 def _config_map(manifest: Manifest, now: datetime) -> list[Any]:
     size = len(manifest.get("data") or ()) + len(manifest.get("binaryData") or ())
-    return [name_of(manifest), str(size), created(manifest, now)]
+    return [name_of(manifest), size, created(manifest, now)]
 
 
 def _secret(manifest: Manifest, now: datetime) -> list[Any]:
-    return [name_of(manifest), manifest.get("type", ""), str(len(manifest.get("data") or ())), created(manifest, now)]
+    return [name_of(manifest), manifest.get("type", ""), len(manifest.get("data") or ()), created(manifest, now)]
 
 
 def _name_and_age(manifest: Manifest, now: datetime) -> list[Any]:
