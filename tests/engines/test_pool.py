@@ -181,3 +181,23 @@ async def test_a_binary_that_cannot_run_is_an_engine_failure(tmp_path: Path) -> 
 async def test_the_version_is_of_engine_and_library(binary: Path) -> None:
     async with EnginePool(workers=1, binary=binary) as engines:
         assert (await engines.version()).startswith("kustomize v0.")
+
+
+async def test_a_process_that_never_says_hello_is_given_up(tmp_path: Path) -> None:
+    mute = tmp_path / "kustomize"
+    mute.write_text("#!/bin/sh\nexec sleep 60\n")
+    mute.chmod(0o755)
+    async with EnginePool(workers=1, binary=mute) as engines:
+        with pytest.raises(EngineFailed, match=r"took longer than 0.2 s"):
+            await build(SNAPSHOT, SPEC, engines, limits=RenderLimits(seconds=0.2))
+
+
+async def test_a_process_that_speaks_another_protocol_is_refused(tmp_path: Path) -> None:
+    stranger = tmp_path / "kustomize"
+    hello = b'{"type":"hello","protocol":9,"engine":"x","version":"y"}'
+    (tmp_path / "hello").write_bytes(len(hello).to_bytes(4, "big") + bytes(4) + hello)
+    stranger.write_text(f"#!/bin/sh\n/bin/cat '{tmp_path}/hello'\nexec /bin/cat\n")
+    stranger.chmod(0o755)
+    async with EnginePool(workers=1, binary=stranger) as engines:
+        with pytest.raises(EngineFailed, match="another version of the protocol"):
+            await build(SNAPSHOT, SPEC, engines)

@@ -10,11 +10,11 @@ import asyncio
 import os
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from msgspec import Struct
 
@@ -76,7 +76,7 @@ class EnginePool:
         limit = seconds if seconds is not None else self.limits.seconds
         async with self._slots:
             process = await self._take()
-            future = asyncio.get_running_loop().run_in_executor(self._threads, work, process)
+            future = asyncio.get_running_loop().run_in_executor(self._threads, _greet_and, work, process)
             done = False
             try:
                 async with asyncio.timeout(limit):
@@ -98,8 +98,10 @@ class EnginePool:
             finally:
                 if not done:
                     process.kill("the request was given up")
-                await _settle(future)
-                self._give_back(process, sound=done)
+                try:
+                    await _settle(future)
+                finally:
+                    self._give_back(process, sound=done)
 
     async def version(self) -> str:
         """The engine's name and the library's version, for keys of caches."""
@@ -150,7 +152,6 @@ class EnginePool:
         if self._closed or not sound or not process.is_sound or worn:
             self._threads_close(process)
             return
-        self._version = self._version or process.version
         self._idle.append((process, self._clock()))
         self._schedule_sweep()
 
@@ -180,18 +181,20 @@ class EnginePool:
             self._schedule_sweep()
 
 
-async def _settle(future: Awaitable[object]) -> None:
+async def _settle(future: asyncio.Future[Any]) -> None:
     """Waits until the thread is done, whatever comes; its process is dead or its answer is there, so this is short."""
-    while True:
+    cancelled = False
+    while not future.done():
         try:
-            await asyncio.shield(asyncio.ensure_future(_swallow(future)))
-            return
+            await asyncio.wait([future])
         except asyncio.CancelledError:
-            continue
+            cancelled = True
+    if not future.cancelled():
+        future.exception()  # seen: it was raised to the caller, or is of no interest after a kill
+    if cancelled:
+        raise asyncio.CancelledError
 
 
-async def _swallow(future: Awaitable[object]) -> None:
-    try:
-        await future
-    except BaseException:
-        return
+def _greet_and(work: Callable[[EngineProcess], T], process: EngineProcess) -> T:
+    process.greet()
+    return work(process)

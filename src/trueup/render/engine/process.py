@@ -61,7 +61,7 @@ class Refused(Exception):
 
 
 class EngineProcess:
-    """Started by the constructor; `version` is the library's, so that caches never mix two of them."""
+    """Started by the constructor, ready after `greet`; `version` is the library's, so that caches never mix two."""
 
     def __init__(self, binary: Path, *, memory: int) -> None:
         self._memory = memory
@@ -89,13 +89,16 @@ class EngineProcess:
         self._busy = False
         self.retired = False
         self.served = 0
-        try:
-            hello = self._receive()
-            if not isinstance(hello, Hello) or hello.protocol != PROTOCOL:
-                raise EngineFailed(f"the engine at {binary} speaks another protocol", hint="rebuild it: make engines")
-        except BaseException:
-            self.close()
-            raise
+        self.version = ""
+
+    def greet(self) -> None:
+        """Waits for the engine's first words; nothing when they were heard already."""
+        if self.version:
+            return
+        hello = self._receive()
+        if not isinstance(hello, Hello) or hello.protocol != PROTOCOL:
+            self.kill("it speaks another protocol")
+            raise EngineFailed("the engine speaks another version of the protocol", hint="rebuild it: make engines")
         self.version = f"{hello.engine} {hello.version}"
 
     @property
