@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from trueup.embedded.api.client import Client
 from trueup.embedded.collector import all as collector
+from trueup.embedded.workloads import autoscaling, daemonsets, disruption, replicasets, statefulsets, volumes
 from trueup.embedded.workloads import nodes as simulated_nodes
-from trueup.embedded.workloads import replicasets
 from trueup.embedded.workloads.clock import Clock, SystemClock
 from trueup.embedded.workloads.controller import Controller
 from trueup.embedded.workloads.deployments import controller as deployments
+from trueup.embedded.workloads.jobs import cronjobs, jobs
+from trueup.embedded.workloads.network import ingresses, services
 from trueup.embedded.workloads.pods.kubelet import Kubelet
 from trueup.embedded.workloads.pods.scheduler import Scheduler
 from trueup.embedded.workloads.runtime import Runtime
@@ -24,6 +26,15 @@ def controllers(*, nodes: int, version: str = VERSION) -> tuple[Controller, ...]
         Kubelet().controller(),
         replicasets.CONTROLLER,
         deployments.CONTROLLER,
+        statefulsets.CONTROLLER,
+        daemonsets.CONTROLLER,
+        *jobs.CONTROLLERS,
+        cronjobs.CONTROLLER,
+        services.CONTROLLER,
+        ingresses.CONTROLLER,
+        *volumes.CONTROLLERS,
+        autoscaling.CONTROLLER,
+        disruption.CONTROLLER,
     )
 
 

@@ -1,0 +1,140 @@
+"""HorizontalPodAutoscalers without metrics: they keep a workload within its bounds and say that they know nothing more. Pure,
+but for `decide`. Utilisation is not simulated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from trueup.embedded.storage.keys import Key, Resource
+from trueup.embedded.workloads.clock import stamp
+from trueup.embedded.workloads.controller import Controller, Trigger, itself
+from trueup.embedded.workloads.informer import Happened
+from trueup.embedded.workloads.kinds import DEPLOYMENTS, HORIZONTAL_POD_AUTOSCALERS, REPLICA_SETS, STATEFUL_SETS
+from trueup.embedded.workloads.objects import count_of, dig, mapping_of, rows_of, with_condition
+from trueup.embedded.workloads.view import View
+from trueup.embedded.workloads.writes import NOTHING, Patch, Say, Work, Write, status_write
+from trueup.model.manifest import Manifest, generation_of, is_deleting, name_of, namespace_of, spec_of, status_of
+from trueup.model.refs import split_api_version
+
+COMPONENT = "horizontal-pod-autoscaler"
+_SCALABLE = (DEPLOYMENTS, STATEFUL_SETS, REPLICA_SETS)
+_NO_METRICS = (
+    "the HPA was unable to compute the replica count: failed to get {metric} utilization: unable to get metrics for "
+    "resource {metric}: unable to fetch metrics from resource metrics API: the server could not find the requested "
+    "resource (get pods.metrics.k8s.io)"
+)
+
+
+def reconcile(autoscaler: Manifest, target: Manifest | None, resource: Resource | None, now: str) -> Work:
+    """`target` is the workload that it names, None when there is none or it cannot be scaled here."""
+    if is_deleting(autoscaler):
+        return NOTHING
+    before = status_of(autoscaler)
+    rows = rows_of(before, "conditions")
+    if target is None or resource is None:
+        return Work(_missing(autoscaler, rows, now))
+    replicas = count_of(target, "spec", "replicas", default=1)
+    wanted, reason, message = _bounds(autoscaler, replicas)
+    able = ("SucceededGetScale", "the HPA controller was able to get the target's current scale")
+    writes: list[Write] = []
+    if wanted is not None:
+        able = ("SucceededRescale", f"the HPA controller was able to update the target scale to {wanted}")
+        writes.append(Patch(resource, namespace_of(target), name_of(target), {"spec": {"replicas": wanted}}))
+        said = f"New size: {wanted}; reason: {message}"
+        writes.append(Say(autoscaler, "SuccessfulRescale", said, COMPONENT))
+    rows = with_condition(rows, _row("AbleToScale", "True", *able), now)
+    if replicas == 0:
+        why = "scaling is disabled since the replica count of the target is zero"
+        rows = with_condition(rows, _row("ScalingActive", "False", "ScalingDisabled", why), now)
+    elif wanted is not None:
+        rows = [row for row in rows if row.get("type") != "ScalingLimited"]
+        rows = with_condition(rows, _row("ScalingLimited", "True", reason, _limit(reason)), now)
+    else:
+        metric = _metric(autoscaler)
+        rows = with_condition(
+            rows, _row("ScalingActive", "False", "FailedGetResourceMetric", _NO_METRICS.format(metric=metric)), now
+        )
+    status: dict[str, Any] = {
+        "observedGeneration": generation_of(autoscaler) or None,
+        "currentReplicas": count_of(target, "status", "replicas"),
+        "desiredReplicas": wanted if wanted is not None else count_of(before, "desiredReplicas"),
+        "currentMetrics": [{"type": ""}] if rows_of(autoscaler, "spec", "metrics") else None,
+        "conditions": rows,
+    }
+    if wanted is not None:
+        status["lastScaleTime"] = now
+    elif before.get("lastScaleTime"):
+        status["lastScaleTime"] = before["lastScaleTime"]
+    shown = {key: value for key, value in status.items() if value or key in ("currentMetrics", "desiredReplicas")}
+    return Work((*writes, *status_write(HORIZONTAL_POD_AUTOSCALERS, autoscaler, shown)))
+
+
+def _bounds(autoscaler: Manifest, replicas: int) -> tuple[int | None, str, str]:
+    """The size that the bounds ask for, if the present one is outside of them; zero replicas switch scaling off."""
+    most, least = count_of(autoscaler, "spec", "maxReplicas"), count_of(autoscaler, "spec", "minReplicas", default=1)
+    if replicas == 0:
+        return None, "", ""
+    if replicas > most:
+        return most, "TooManyReplicas", "Current number of replicas above Spec.MaxReplicas"
+    if replicas < least:
+        return least, "TooFewReplicas", "Current number of replicas below Spec.MinReplicas"
+    return None, "", ""
+
+
+def _limit(reason: str) -> str:
+    edge = "more than the maximum" if reason == "TooManyReplicas" else "less than the minimum"
+    return f"the desired replica count is {edge} replica count"
+
+
+def _metric(autoscaler: Manifest) -> str:
+    metrics = rows_of(autoscaler, "spec", "metrics")
+    return str(dig(metrics[0], "resource", "name") or "cpu") if metrics else "cpu"
+
+
+def _missing(autoscaler: Manifest, rows: list[dict[str, Any]], now: str) -> tuple[Write, ...]:
+    reference = mapping_of(autoscaler, "spec", "scaleTargetRef")
+    group, _ = split_api_version(str(reference.get("apiVersion") or ""))
+    plural = f"{str(reference.get('kind')).lower()}s" + (f".{group}" if group else "")
+    problem = f'{plural} "{reference.get("name")}" not found'
+    message = f"the HPA controller was unable to get the target's current scale: {problem}"
+    rows = with_condition(rows, _row("AbleToScale", "False", "FailedGetScale", message), now)
+    status = {"conditions": rows, "currentMetrics": None, "desiredReplicas": 0}
+    written = status_write(HORIZONTAL_POD_AUTOSCALERS, autoscaler, status)
+    return (*written, Say(autoscaler, "FailedGetScale", problem, COMPONENT, "Warning")) if written else ()
+
+
+def _row(type_: str, status: str, reason: str, message: str) -> dict[str, Any]:
+    return {"type": type_, "status": status, "reason": reason, "message": message}
+
+
+def decide(view: View, key: Key) -> Work:
+    autoscaler = view.get(HORIZONTAL_POD_AUTOSCALERS, *key)
+    if autoscaler is None:
+        return NOTHING
+    reference = mapping_of(autoscaler, "spec", "scaleTargetRef")
+    served = view.by_kind(str(reference.get("apiVersion") or ""), str(reference.get("kind") or ""))
+    resource = served.resource if served is not None and served.resource in _SCALABLE else None
+    target = view.get(resource, key.namespace, str(reference.get("name") or "")) if resource else None
+    return reconcile(autoscaler, target, resource, stamp(view.now))
+
+
+def _aimed_at(view: View, happened: Happened) -> Iterable[Key]:
+    new, old = happened.new, happened.old
+    if new is not None and old is not None and _size(new) == _size(old):
+        return
+    for autoscaler in view.list(HORIZONTAL_POD_AUTOSCALERS, happened.key.namespace):
+        reference = mapping_of(autoscaler, "spec", "scaleTargetRef")
+        if (reference.get("kind"), reference.get("name")) == (happened.newest.get("kind"), happened.key.name):
+            yield Key(happened.key.namespace, name_of(autoscaler))
+
+
+def _size(target: Manifest) -> tuple[object, object]:
+    return spec_of(target).get("replicas"), status_of(target).get("replicas")
+
+
+CONTROLLER = Controller(
+    name="autoscalers",
+    decide=decide,
+    triggers=(Trigger(HORIZONTAL_POD_AUTOSCALERS, itself), *(Trigger(each, _aimed_at) for each in _SCALABLE)),
+)

@@ -1,0 +1,124 @@
+"""What a Job's pods add up to. Pure.
+
+A pod is counted once: its end is first written down as `uncountedTerminatedPods`, then its finalizer is taken off, then the
+number goes up. So a count survives the pod, a crash between any two steps, and pods deleted by others.
+https://kubernetes.io/docs/concepts/workloads/controllers/job/#job-tracking-with-finalizers
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from msgspec import Struct
+
+from trueup.embedded.workloads.clock import read_time
+from trueup.embedded.workloads.objects import count_of, dig, mapping_of, rows_of
+from trueup.embedded.workloads.podstate import is_active, is_ready, is_terminating, phase_of
+from trueup.model.manifest import Manifest, annotations_of, is_deleting, metadata_of, status_of, uid_of
+
+TRACKING = "batch.kubernetes.io/job-tracking"
+INDEX = "batch.kubernetes.io/job-completion-index"
+
+
+class Tally(Struct, frozen=True):
+    """`succeeded` and `failed` count the pods whose finalizers are off; the `uncounted` are on their way there."""
+
+    active: tuple[Manifest, ...]
+    ready: int
+    terminating: int
+    succeeded: int
+    failed: int
+    uncounted_succeeded: tuple[str, ...]
+    uncounted_failed: tuple[str, ...]
+    tracked: tuple[Manifest, ...]
+    """Ended pods that still carry the finalizer."""
+    done_indexes: frozenset[int]
+    last_failure: datetime | None
+
+    @property
+    def all_succeeded(self) -> int:
+        return self.succeeded + len(self.uncounted_succeeded)
+
+    @property
+    def all_failed(self) -> int:
+        return self.failed + len(self.uncounted_failed)
+
+
+def is_tracked(pod: Manifest) -> bool:
+    return TRACKING in (metadata_of(pod).get("finalizers") or ())
+
+
+def tally(job: Manifest, pods: Sequence[Manifest]) -> Tally:
+    """Counts the Job's own pods on top of what its status counted before."""
+    status = status_of(job)
+    uncounted = mapping_of(status, "uncountedTerminatedPods")
+    before_succeeded, before_failed = (set(uncounted.get(each) or ()) for each in ("succeeded", "failed"))
+    tracked = {uid_of(pod): pod for pod in pods if is_tracked(pod)}
+    ended = {uid: pod for uid, pod in tracked.items() if _has_ended(pod)}
+    succeeded = {uid for uid, pod in ended.items() if phase_of(pod) == "Succeeded"}
+    failed = set(ended) - succeeded
+    # What stood as uncounted and is no longer tracked has had its finalizer taken off: now it counts.
+    counted_succeeded, counted_failed = before_succeeded - set(tracked), before_failed - set(tracked)
+    failures = [found for pod in pods if phase_of(pod) == "Failed" and (found := _end_of(pod)) is not None]
+    return Tally(
+        active=tuple(pod for pod in pods if is_active(pod)),
+        ready=sum(is_ready(pod) for pod in pods if is_active(pod)),
+        terminating=sum(is_terminating(pod) for pod in pods),
+        succeeded=count_of(status, "succeeded") + len(counted_succeeded),
+        failed=count_of(status, "failed") + len(counted_failed),
+        uncounted_succeeded=tuple(sorted(succeeded | (before_succeeded & set(tracked)))),
+        uncounted_failed=tuple(sorted(failed | (before_failed & set(tracked)))),
+        tracked=tuple(ended.values()),
+        done_indexes=frozenset(
+            parse_indexes(str(status.get("completedIndexes") or ""))
+            | {number for pod in pods if phase_of(pod) == "Succeeded" and (number := index_of(pod)) is not None}
+        ),
+        last_failure=max(failures, default=None),
+    )
+
+
+def _has_ended(pod: Manifest) -> bool:
+    """A deleted pod that never ran to its end failed, as soon as nothing runs any more."""
+    return phase_of(pod) in ("Succeeded", "Failed") or (
+        is_deleting(pod) and not metadata_of(pod).get("deletionGracePeriodSeconds")
+    )
+
+
+def _end_of(pod: Manifest) -> datetime | None:
+    ends = (dig(row, "state", "terminated", "finishedAt") for row in rows_of(pod, "status", "containerStatuses"))
+    return max((found for text in ends if (found := read_time(text)) is not None), default=None)
+
+
+def index_of(pod: Manifest) -> int | None:
+    """The completion index of an indexed Job's pod."""
+    text = annotations_of(pod).get(INDEX, "")
+    return int(text) if text.isdigit() else None
+
+
+def parse_indexes(text: str) -> set[int]:
+    """`"0,2-4"` -> {0, 2, 3, 4}."""
+    found: set[int] = set()
+    for part in filter(None, text.split(",")):
+        first, _, last = part.partition("-")
+        if first.isdigit() and (not last or last.isdigit()):
+            found.update(range(int(first), int(last or first) + 1))
+    return found
+
+
+def format_indexes(indexes: Iterable[int]) -> str:
+    """{0, 2, 3, 4} -> `"0,2-4"`; two neighbours stay two numbers."""
+    parts: list[list[int]] = []
+    for number in sorted(indexes):
+        if parts and parts[-1][-1] == number - 1:
+            parts[-1].append(number)
+        else:
+            parts.append([number])
+    return ",".join(f"{run[0]}-{run[-1]}" if len(run) > 2 else ",".join(map(str, run)) for run in parts)
+
+
+def uncounted_status(counts: Tally) -> dict[str, Any]:
+    """`status.uncountedTerminatedPods`"""
+    named = {"succeeded": list(counts.uncounted_succeeded), "failed": list(counts.uncounted_failed)}
+    return {key: uids for key, uids in named.items() if uids}
