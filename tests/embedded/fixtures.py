@@ -93,6 +93,16 @@ def embedded_cluster() -> Iterator[EmbeddedCluster]:
         cluster.kill()
 
 
+@pytest.fixture(scope="session")
+def bare_embedded_cluster() -> Iterator[EmbeddedCluster]:
+    """The API alone, for the session: no controller changes what a test wrote. It has no service accounts."""
+    with tempfile.TemporaryDirectory(prefix="trueup-embedded-") as folder:
+        cluster = EmbeddedCluster(Path(folder), "--no-workloads")
+        cluster.start()
+        yield cluster
+        cluster.kill()
+
+
 @pytest.fixture
 def fresh_embedded_cluster(tmp_path: Path) -> Iterator[EmbeddedCluster]:
     """A cluster of the test's own, with data on disk."""

@@ -22,6 +22,7 @@ def _settings() -> Settings:
     parser.add_argument(
         "--no-workloads", action="store_true", help="only the API: nothing collects garbage or runs pods"
     )
+    parser.add_argument("--nodes", type=int, default=1, help="simulated nodes")
     options = parser.parse_args()
     return Settings(
         data_dir=options.data_dir,
@@ -30,6 +31,7 @@ def _settings() -> Settings:
         port=options.port,
         in_memory=options.in_memory,
         workloads=not options.no_workloads,
+        nodes=options.nodes,
     )
 
 

@@ -45,6 +45,8 @@ from trueup.embedded.auth.kubeconfig import kubeconfig, write_kubeconfig
 from trueup.embedded.auth.tokens import Tokens
 from trueup.embedded.storage.journal import MemoryJournal, SqliteJournal
 from trueup.embedded.storage.store import Store
+from trueup.embedded.workloads.logs import SimulatedLogs
+from trueup.embedded.workloads.run import run_controllers
 
 log = structlog.get_logger(__name__)
 
@@ -60,6 +62,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     port: int = 0
     in_memory: bool = False
     workloads: bool = True
+    nodes: int = 1
 
 
 class Cluster:
@@ -135,19 +138,30 @@ class Cluster:
             host = f"[{self.settings.host}]" if ":" in self.settings.host else self.settings.host
             self.url = f"https://{host}:{port}"
             async with asyncio.TaskGroup() as group:
-                definitions = group.create_task(self.definitions.run(), name="custom-resource-definitions")
+                tasks = [group.create_task(self.definitions.run(), name="custom-resource-definitions")]
                 try:
                     await bootstrap.ensure(self.client("apiserver", "kube-apiserver"))
+                    if self.settings.workloads:
+                        tasks.append(group.create_task(self._run_controllers(), name="controllers"))
                     write_kubeconfig(self.settings.kubeconfig, self.kubeconfig())
                     self._is_ready = True
                     yield
                 finally:
                     self._is_ready = False
-                    definitions.cancel()
+                    for task in tasks:
+                        task.cancel()
         finally:
             self._verbs.stop()
             await runner.cleanup()
             await self._webhooks.close()
+
+    async def _run_controllers(self) -> None:
+        """Garbage collection, namespaces and the simulated workloads, until cancelled."""
+        self.subresources.logs = SimulatedLogs()
+        version = str(_version()["gitVersion"])
+        root_ca = self.authority.certificate.decode()
+        client = self.client("kube-controller-manager")
+        await run_controllers(client, nodes=self.settings.nodes, root_ca=root_ca, version=version)
 
     def _tls(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -83,6 +83,7 @@ def scrubbed(value: Any) -> Any:
     if isinstance(value, str):
         text = _TIME.sub("<time>", _UID.sub("<uid>", value))
         text = re.sub(r"in record \(\d+\)", "in record (<version>)", text)
+        text = re.sub(r"^\d+s$", "<age>", text)
         text = _PATCHED.sub("Invalid value: <patched>", text)
         return re.sub(r"kube-api-access-\w{5}", "kube-api-access-<any>", text)
     return value

@@ -74,18 +74,18 @@ async def created(server: Server, namespace: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("title", SCENARIOS)
 async def test_answers_are_the_real_servers(
-    title: str, embedded_cluster: EmbeddedCluster, namespace_name: str, recorded: dict[str, Any]
+    title: str, bare_embedded_cluster: EmbeddedCluster, namespace_name: str, recorded: dict[str, Any]
 ) -> None:
-    async with Server(embedded_cluster.kubeconfig) as server:
+    async with Server(bare_embedded_cluster.kubeconfig) as server:
         answers = await answers_of(server, title, namespace_name)
     for step, answer, expected in zip(SCENARIOS[title]["steps"], answers, recorded["scenarios"][title], strict=True):
         assert answer == expected, step
 
 
 async def test_objects_are_stored_as_the_real_server_stores_them(
-    embedded_cluster: EmbeddedCluster, namespace_name: str, recorded: dict[str, Any]
+    bare_embedded_cluster: EmbeddedCluster, namespace_name: str, recorded: dict[str, Any]
 ) -> None:
-    async with Server(embedded_cluster.kubeconfig) as server:
+    async with Server(bare_embedded_cluster.kubeconfig) as server:
         made = await created(server, namespace_name)
     for title, answer in made.items():
         if title in KNOWN_DIFFERENCES:

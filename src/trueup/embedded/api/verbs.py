@@ -10,7 +10,7 @@ from trueup.embedded.api.deletion import Deletion
 from trueup.embedded.api.fields import Fields
 from trueup.embedded.api.http import Answer, Request, Responder, Stream
 from trueup.embedded.api.kinds import Kind, Registry
-from trueup.embedded.api.negotiation import Form
+from trueup.embedded.api.negotiation import Form, View
 from trueup.embedded.api.options import FieldValidation, WriteOptions
 from trueup.embedded.api.patching import Patches
 from trueup.embedded.api.reviews import KINDS as REVIEWS
@@ -96,7 +96,7 @@ class Verbs(Responder):
         chosen = reads.selection(kind, self._namespace(kind, request), asked)
         page = reads.page(self._store, kind, chosen, asked)
         meta: dict[str, Any] = {"resourceVersion": str(page.resource_version)}
-        if page.continue_ or kind.is_custom:
+        if page.continue_ or (kind.is_custom and form.view is View.FULL):
             meta["continue"] = page.continue_
         if page.remaining is not None:
             meta["remainingItemCount"] = page.remaining
