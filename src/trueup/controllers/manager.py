@@ -78,7 +78,7 @@ class ControllerOptions(Struct, frozen=True, kw_only=True):
     identity: str = ""
     allow_local_git: bool = False
     artifact_url: str = "http://localhost"
-    app_workers: int = 24
+    app_workers: int = 48
     source_workers: int = 8
     requests_in_flight: int = 32
     objects_in_flight: int = 16

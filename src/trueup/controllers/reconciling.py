@@ -377,7 +377,8 @@ class Reconciler:
         new = saved.applied != revision
         saved.applied = revision
         memory.failures, memory.retry_at = 0, None
-        self._deployed(memory, memory.deploy_started or self._shell.clock(), succeeded=True, by=by)
+        if tell or new or not saved.history:
+            self._deployed(memory, memory.deploy_started or self._shell.clock(), succeeded=True, by=by)
         event = Event(
             reason="ReconciliationSucceeded",
             message=f"Applied revision: {revision}: {summary}",

@@ -17,6 +17,8 @@ from trueup.model.refs import ObjectRef
 log = structlog.get_logger(__name__)
 
 ATTEMPTS = 6
+WRITERS = 8
+"""Of the spread lane; outcomes have no lane and wait for nobody."""
 
 
 class Patch(Protocol):
@@ -72,12 +74,14 @@ class StatusWriter:
     async def run(self) -> None:
         """The spread lane: at most `pace` writes a second, a few in flight."""
         async with asyncio.TaskGroup() as group:
-            for number in range(4):
+            for number in range(WRITERS):
                 group.create_task(self._drain(), name=f"status-{number}")
 
     async def _drain(self) -> None:
+        clock = asyncio.get_running_loop().time
         while True:
             ref = await self._queue.get()
+            started = clock()
             try:
                 make = self._later.pop(ref, None)
                 if make is not None:
@@ -86,7 +90,7 @@ class StatusWriter:
                 log.warning("status not written", ref=str(ref), error=error.message)
             finally:
                 self._queue.done(ref)
-            await asyncio.sleep(self._interval * 4)
+            await asyncio.sleep(max(self._interval * WRITERS - (clock() - started), 0.0))
 
     async def _send(self, ref: ObjectRef, make: MakePatch, why: str) -> bool:
         for attempt in range(1, ATTEMPTS + 1):
