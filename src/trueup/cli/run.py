@@ -16,9 +16,10 @@ from trueup.cli.console import shown
 from trueup.cli.dialects import all_dialects
 from trueup.cli.home import find_home
 from trueup.cli.logging import configure_logging
+from trueup.cli.recording import make_recorder, recording
 from trueup.cluster.config import load_config
 from trueup.controllers.manager import Controller, ControllerOptions
-from trueup.records.record import NullRecorder, Recorder
+from trueup.records.record import Recorder
 from trueup.server.http import Probes, make_app
 
 log = structlog.get_logger(__name__)
@@ -36,7 +37,9 @@ def run(
     http_host: Annotated[str, typer.Option(help="Address to listen on.")] = "0.0.0.0",  # noqa: S104 probes come from outside the pod
     allow_local_git: Annotated[bool, typer.Option("--allow-local-git", help="Allow file: and git: URLs.")] = False,
     push_token: Annotated[str, typer.Option(envvar="TRUEUP_PUSH_TOKEN", help="Token of push notices.")] = "",
-    database: Annotated[str, typer.Option(help="SQLAlchemy URL of the records; default: none are kept.")] = "",
+    database: Annotated[
+        str, typer.Option(envvar="TRUEUP_DATABASE", help="SQLAlchemy URL of the records; default: none are kept.")
+    ] = "",
     log_level: Annotated[str, typer.Option(help="debug, info or error.")] = "info",
 ) -> None:
     """Run the controller until it is told to stop."""
@@ -51,20 +54,19 @@ def run(
         if http_host == "127.0.0.1"
         else f"http://trueup.{namespace}.svc:{http_port}",
     )
-    recorder: Recorder = NullRecorder()
-    del database
+    recorder = make_recorder(database)
     controller = Controller(config, all_dialects(), options, recorder)
-    asyncio.run(_serve(controller, http_host, http_port, push_token))
+    asyncio.run(_serve(controller, recorder, http_host, http_port, push_token))
 
 
-async def _serve(controller: Controller, host: str, port: int, push_token: str) -> None:
+async def _serve(controller: Controller, recorder: Recorder, host: str, port: int, push_token: str) -> None:
     """Serves the HTTP side beside the loops; SIGTERM and SIGINT stop both cleanly."""
     probes = Probes(controller.alive, controller.ready, controller.exposition)
     runner = web.AppRunner(make_app(probes, on_push=controller.pushed, push_token=push_token), access_log=None)
     await runner.setup()
     await web.TCPSite(runner, host, port).start()
     loop = asyncio.get_running_loop()
-    running = asyncio.create_task(controller.run(), name="controller")
+    running = asyncio.create_task(_work(controller, recorder), name="controller")
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, running.cancel)
     try:
@@ -73,3 +75,8 @@ async def _serve(controller: Controller, host: str, port: int, push_token: str) 
         log.info("stopped")
     finally:
         await runner.cleanup()
+
+
+async def _work(controller: Controller, recorder: Recorder) -> None:
+    async with recording(recorder, controller.metrics.registry):
+        await controller.run()

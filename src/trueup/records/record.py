@@ -53,6 +53,25 @@ class Record(Struct, frozen=True, kw_only=True):
     manifests: tuple[StoredManifest, ...] = ()
 
 
+class StoredRecord(Record, frozen=True, kw_only=True):
+    """A record as the database gives it back, without its manifests: `History.manifests(id)` reads those."""
+
+    id: int
+    manifest_count: int = 0
+
+
+class AppRevision(Struct, frozen=True, kw_only=True):
+    """One revision that an App was brought to: when first and last, how often, and how its last sync went."""
+
+    revision: str
+    first_at: datetime
+    last_at: datetime
+    syncs: int
+    result: str
+    last_record: int
+    """The id of the last sync's record, whose manifests show what that revision was."""
+
+
 class Recorder(Protocol):
     def put(self, record: Record) -> None:
         """Takes the record and returns at once. A full or broken store drops it and counts the loss."""

@@ -1,0 +1,142 @@
+"""Reads the records: for the command line and the server, while a controller may be writing. Changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from types import TracebackType
+from typing import Self
+
+from sqlalchemy import ColumnElement, Connection, exc, select
+
+from trueup.model.errors import Transient
+from trueup.model.refs import ObjectRef
+from trueup.records.database import REVISION, current_revision, described, open_reader, parse_url, sqlite_path
+from trueup.records.encoding import decode, decode_manifests, microseconds, moment
+from trueup.records.record import AppRevision, RecordKind, StoredManifest, StoredRecord
+from trueup.records.tables import manifests, record_manifests, records
+
+
+class HistoryUnavailable(Transient):
+    """There is no database to read, or it cannot be read now."""
+
+    reason = "HistoryUnavailable"
+
+
+class History:
+    """May be used from several threads. `with History(url) as history:`, or `close` it."""
+
+    def __init__(self, url: str) -> None:
+        self._url = parse_url(url)
+        self._engine = open_reader(self._url)
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def list(
+        self,
+        app: ObjectRef | None = None,
+        *,
+        kinds: Collection[RecordKind] = (),
+        since: datetime | None = None,
+        limit: int = 100,
+    ) -> list[StoredRecord]:
+        """Newest first. `app` None: of all Apps; no `kinds`: all. Raises HistoryUnavailable."""
+        query = select(records).order_by(records.c.at_us.desc(), records.c.id.desc()).limit(limit)
+        if app is not None:
+            query = query.where(*_of(app))
+        if kinds:
+            query = query.where(records.c.kind.in_([kind.value for kind in kinds]))
+        if since is not None:
+            query = query.where(records.c.at_us >= microseconds(since))
+        with self._reading() as connection:
+            return [decode(row) for row in connection.execute(query)]
+
+    def record(self, record_id: int) -> StoredRecord | None:
+        """One record; None where there is none (any more)."""
+        with self._reading() as connection:
+            row = connection.execute(select(records).where(records.c.id == record_id)).one_or_none()
+            return decode(row) if row is not None else None
+
+    def manifests(self, record_id: int) -> tuple[StoredManifest, ...]:
+        """What a record shows, in the order of its sync; empty where it shows nothing or has expired."""
+        query = (
+            select(record_manifests, manifests.c.body)
+            .join(manifests, manifests.c.digest == record_manifests.c.digest)
+            .where(record_manifests.c.record_id == record_id)
+            .order_by(record_manifests.c.position)
+        )
+        with self._reading() as connection:
+            return decode_manifests(list(connection.execute(query)))
+
+    def revisions(self, app: ObjectRef) -> Sequence[AppRevision]:
+        """The revisions that an App was synced to, the one of the newest sync first."""
+        query = (
+            select(records.c.id, records.c.at_us, records.c.revision, records.c.result)
+            .where(*_of(app), records.c.kind == RecordKind.SYNC.value, records.c.revision != "")
+            .order_by(records.c.at_us.desc(), records.c.id.desc())
+        )
+        with self._reading() as connection:
+            return by_revision((row.id, row.at_us, row.revision, row.result) for row in connection.execute(query))
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        """What goes wrong in the block is told as HistoryUnavailable, without statement and parameters."""
+        where = described(self._url)
+        try:
+            with self._engine.connect() as connection:
+                try:
+                    yield connection
+                except (exc.OperationalError, exc.ProgrammingError) as error:
+                    connection.rollback()
+                    found = current_revision(connection)
+                    if found == REVISION:
+                        raise
+                    raise HistoryUnavailable(
+                        f"the records in {where} have schema {found or 'none yet'}, and this version reads {REVISION}",
+                        hint="use the version of trueup that the controller has, or wait until it has started",
+                    ) from error
+        except exc.DBAPIError as error:
+            path = sqlite_path(self._url)
+            if path is not None and not path.exists():
+                raise HistoryUnavailable(
+                    f"there is no records database {where}", hint="start `trueup up` or `trueup run --database ...`"
+                ) from None
+            reason = str(error.orig).strip().split("\n", 1)[0]
+            raise HistoryUnavailable(f"the records in {where} cannot be read: {reason}") from error
+
+
+def by_revision(newest_first: Iterable[tuple[int, int, str, str]]) -> list[AppRevision]:
+    """Syncs as (id, microseconds, revision, result) -> one row per revision."""
+    found: dict[str, AppRevision] = {}
+    for record_id, at_us, revision, result in newest_first:
+        at = moment(at_us)
+        before = found.get(revision)
+        found[revision] = AppRevision(
+            revision=revision,
+            first_at=at,
+            last_at=before.last_at if before else at,
+            syncs=before.syncs + 1 if before else 1,
+            result=before.result if before else result,
+            last_record=before.last_record if before else record_id,
+        )
+    return list(found.values())
+
+
+def _of(app: ObjectRef) -> tuple[ColumnElement[bool], ...]:
+    columns = records.c
+    return (
+        columns.app_name == app.name,
+        columns.app_namespace == app.namespace,
+        columns.app_kind == app.kind,
+        columns.app_group == app.group,
+    )
