@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 import yaml
 
-_VOLATILE = {"uid", "resourceVersion", "creationTimestamp", "selfLink"}
+_VOLATILE = {"storageVersionHash", "uid", "resourceVersion", "creationTimestamp", "selfLink"}
 _UID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _PATCHED = re.compile(r'Invalid value: "\{.*\}"(?=: (json|strict))')
 """The patched object in a message: its keys come in another order."""
