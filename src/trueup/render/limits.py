@@ -15,7 +15,8 @@ class RenderLimits(Struct, frozen=True, kw_only=True):
     objects: int = 20_000
     output_bytes: int = 64 << 20
     """Of all rendered objects as JSON."""
-    seconds: float = 60.0
+    seconds: float = 180.0
+    """The library's work grows with the square of the objects: thousands in one App take tens of seconds, as in Flux."""
 
 
 DEFAULT_LIMITS = RenderLimits()

@@ -135,9 +135,11 @@ class EnginePool:
         try:
             return await asyncio.shield(starting)
         except asyncio.CancelledError:
-            await _settle(starting)
-            if not starting.cancelled() and starting.exception() is None:
-                starting.result().close()
+            try:
+                await _settle(starting)
+            finally:
+                if starting.done() and not starting.cancelled() and starting.exception() is None:
+                    starting.result().close()
             raise
 
     async def _located(self) -> Path:
