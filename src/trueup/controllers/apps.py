@@ -18,6 +18,7 @@ from trueup.controllers.decide import Situation, Step, next_step
 from trueup.controllers.deleting import Deleter
 from trueup.controllers.events import Event
 from trueup.controllers.feeds import Feed, SourceKey
+from trueup.controllers.healing import Healer
 from trueup.controllers.memory import AppMemory
 from trueup.controllers.pins import is_in_force, read_pin
 from trueup.controllers.queue import Priority, WorkQueue
@@ -55,6 +56,7 @@ class AppController:
         self._shell = shell
         self.queue: WorkQueue[ObjectRef] = WorkQueue()
         self._reconciler = Reconciler(shell, self._look_later)
+        self._healer = Healer(shell, self._look_later)
         self._deleter = Deleter(shell, self._look_later)
         self._readers: dict[SourceKey, InputIndex] = defaultdict(InputIndex)
         self._dependents: dict[ObjectRef, set[ObjectRef]] = defaultdict(set)
@@ -221,7 +223,7 @@ class AppController:
                 assert obj is not None
                 assert memory.app is not None
                 app = with_ignore(memory.app, feed)
-                await self._reconciler.heal(memory, obj, app, feed.snapshot if feed else None)
+                await self._healer.heal(memory, obj, app, feed.snapshot if feed else None)
             case Step.CHECK_HEALTH:
                 assert obj is not None
                 await self._reconciler.check_health(memory, obj)

@@ -1,34 +1,33 @@
-"""The steps that bring an App's objects in line with Git: sync, heal, and the look at how they fare afterwards."""
+"""The steps that bring an App's objects in line with Git: the sync, and the look at how its objects fare afterwards."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import structlog
 from msgspec import Struct, structs
 
-from trueup.controllers.concluding import Conclusion, conclude, plan_retry, revision_annotations, write_status
+from trueup.controllers.concluding import Conclusion, conclude, plan_retry, revision_annotations
 from trueup.controllers.content import Content, make_content
 from trueup.controllers.events import Event
 from trueup.controllers.memory import AppMemory
+from trueup.controllers.recording import KeptManifests, make_record
 from trueup.controllers.reporting import change_summary, failure_message, images_of, with_deployment
 from trueup.controllers.shell import AppShell
 from trueup.controllers.syncing import SyncWish, brought_back, differing, plan_sync, run_plan
 from trueup.controllers.waits import HealthWait, WaitState, judge_wait
 from trueup.model.app import App, SyncRules
-from trueup.model.change import Action, Change
+from trueup.model.change import Action
 from trueup.model.errors import ReconciliationFailed, Terminal, TrueupError
 from trueup.model.manifest import Manifest
 from trueup.model.outcome import OperationPhase, OperationRequest, OperationStatus, Requests, State
 from trueup.model.refs import ObjectRef
 from trueup.model.revision import Revision
 from trueup.model.snapshot import Snapshot
-from trueup.records.record import Record, RecordKind, StoredManifest
-from trueup.sync.canonical import canonical, masked, masking_of
+from trueup.records.record import RecordKind, StoredManifest
 from trueup.sync.execute import Execution
 from trueup.sync.facts import LiveFacts
-from trueup.sync.heals import HealLimiter, HealState, fight_message
 from trueup.sync.plan import Plan
 
 log = structlog.get_logger(__name__)
@@ -75,8 +74,6 @@ class Reconciler:
     def __init__(self, shell: AppShell, look_later: Callable[[ObjectRef, float], None]) -> None:
         self._shell = shell
         self._look_later = look_later
-        self._limiter = HealLimiter()
-        self._heals: dict[ObjectRef, HealState] = {}
 
     async def sync(self, job: Job) -> None:
         """Renders, plans, executes where the rules allow it, and starts the wait for health. Raises LeaseLost and bugs."""
@@ -110,7 +107,7 @@ class Reconciler:
         if job.operation is not None and job.operation.dry_run:
             await self._dry_run(job, plan)
             return
-        manifests = _Manifests(shell.secret_key, plan)
+        manifests = KeptManifests(shell.secret_key, plan)
         try:
             execution = await run_plan(memory, app, plan, applier, shell, revision=job.revision, keep=manifests.keep)
         except TrueupError as error:
@@ -122,52 +119,6 @@ class Reconciler:
         memory.out_of_sync = set(differing(plan) - brought_back(execution))
         memory.synced = not memory.out_of_sync
         await self._executed(job, app, content, execution, manifests.stored)
-
-    async def heal(self, memory: AppMemory, obj: Manifest, app: App, snapshot: Snapshot | None) -> None:
-        """Brings the drifted objects back, each as often as the limiter allows; the rest is looked at later."""
-        shell = self._shell
-        wanted, memory.heals = memory.heals, {}
-        if not app.rules.self_heal or not app.rules.automated:
-            memory.out_of_sync |= set(wanted)
-            memory.synced = False
-            await write_status(memory, obj, shell)
-            return
-        content = await self._content_again(memory, app, snapshot)
-        if content is None:
-            memory.content_stale = True
-            self._look_later(memory.ref, 0)
-            return
-        allowed = self._allowed(memory, obj, wanted)
-        if not allowed:
-            return
-        applier = shell.applier_for(app.rules)
-        started = shell.clock()
-        plan = await plan_sync(memory, app, content, shell, SyncWish(only=frozenset(allowed)))
-        if not plan.sends:
-            return
-        revision = memory.saved.revision or memory.saved.attempted
-        assert revision is not None
-        execution = await run_plan(memory, app, plan, applier, shell, revision=revision)
-        drift = {send.ref: (send.drift, send.meddlers) for send in plan.sends}
-        healed = 0
-        for change in execution.report.changes:
-            if change.ref not in drift or change.action is Action.UNCHANGED:
-                continue
-            fields, meddlers = drift[change.ref]
-            self._tell_heal(memory, obj, structs.replace(change, fields=fields or change.fields), meddlers, started)
-            healed += change.action is not Action.FAILED
-        shell.metrics.drift.labels(app.dialect).inc(healed)
-        for ref in allowed & drift.keys():
-            shell.metrics.heal_seconds.observe(max(shell.loop_time() - wanted[ref], 0.0))
-        failed = [change for change in execution.report.failures if change.ref in drift]
-        if failed:
-            error = ReconciliationFailed(failure_message(execution.report))
-            state = plan_retry(memory, error, shell)
-            end = Conclusion(state=state, reason=error.reason, message=error.message)
-            await conclude(memory, obj, end, shell)
-        else:
-            memory.out_of_sync -= set(allowed)
-            shell.state.put(memory.ref, memory.to_bytes())
 
     async def check_health(self, memory: AppMemory, obj: Manifest) -> None:
         """Ends the wait of a sync when its objects are well, when one failed, or when its time is over."""
@@ -187,7 +138,9 @@ class Reconciler:
         error = HealthCheckFailed(outcome.message)
         state = plan_retry(memory, error, shell)
         self._schedule_retry(memory)
-        record = self._record(RecordKind.FAILURE, memory, result="failed", reason=error.reason, message=error.message)
+        record = make_record(
+            shell, RecordKind.FAILURE, memory, result="failed", reason=error.reason, message=error.message
+        )
         event = Event(
             reason=error.reason, message=error.message, warning=True, annotations=revision_annotations(memory)
         )
@@ -241,31 +194,6 @@ class Reconciler:
         saved.source_type = content.source_type
         saved.images = images_of(item.manifest for item in content.desired.values())
 
-    async def _content_again(self, memory: AppMemory, app: App, snapshot: Snapshot | None) -> Content | None:
-        """What was last made; after a restart it is made again from the same revision. None: only a sync can tell."""
-        shell, saved = self._shell, memory.saved
-        if memory.desired is not None and saved.inputs is not None:
-            return Content(
-                desired=memory.desired,
-                inputs=saved.inputs,
-                digest=saved.content_digest,
-                source_type=saved.source_type,
-                notices=(),
-                variables=memory.variables_seen,
-            )
-        if snapshot is None or snapshot.revision != saved.revision:
-            return None
-        try:
-            applier = shell.applier_for(app.rules)
-            content = await make_content(app, shell.dialect_of(memory.ref), snapshot, applier, shell, fresh=False)
-        except TrueupError as error:
-            log.warning("not healed: its content could not be made again", app=str(memory.ref), error=str(error))
-            return None
-        if content.digest != saved.content_digest:
-            return None
-        memory.desired, memory.variables_seen = content.desired, content.variables
-        return content
-
     async def _nothing_done(self, job: Job, error: TrueupError) -> None:
         """The render, a gate or the plan failed: the cluster is as it was."""
         memory, shell = job.memory, self._shell
@@ -274,8 +202,14 @@ class Reconciler:
         memory.synced = None
         message = str(error)
         memory.saved.operation = _operation(job, OperationPhase.ERROR, message, shell.clock())
-        record = self._record(
-            RecordKind.FAILURE, memory, result="failed", reason=error.reason, message=message, started=job.started
+        record = make_record(
+            shell,
+            RecordKind.FAILURE,
+            memory,
+            result="failed",
+            reason=error.reason,
+            message=message,
+            started=job.started,
         )
         event = Event(reason=error.reason, message=message, warning=True, annotations=revision_annotations(memory))
         end = Conclusion(state=state, reason=error.reason, message=message, token=job.token, event=event, record=record)
@@ -314,7 +248,8 @@ class Reconciler:
         changed = tuple(change for change in report.changes if change.action is not Action.UNCHANGED)
         if changed or job.asked:
             shell.recorder.put(
-                self._record(
+                make_record(
+                    shell,
                     RecordKind.SYNC,
                     memory,
                     result=result,
@@ -410,114 +345,6 @@ class Reconciler:
     def _schedule_retry(self, memory: AppMemory) -> None:
         if memory.retry_at is not None:
             self._look_later(memory.ref, memory.retry_at - self._shell.loop_time())
-
-    # the parts of a heal
-
-    def _allowed(self, memory: AppMemory, obj: Manifest, wanted: dict[ObjectRef, float]) -> set[ObjectRef]:
-        """The objects that may be healed now; the others are put off, and a fight is told once."""
-        shell, now = self._shell, self._shell.loop_time()
-        allowed: set[ObjectRef] = set()
-        for ref, since in wanted.items():
-            decision = self._limiter.ask(self._heals.get(ref, HealState()), now)
-            self._heals[ref] = decision.state
-            if decision.new_fight:
-                shell.metrics.fights.inc()
-                kept = shell.tracking.facts([ref]).get(ref)
-                meddlers = kept.meddlers if isinstance(kept, LiveFacts) else ()
-                shell.events.emit(
-                    obj, Event(reason="DriftFight", message=fight_message(ref, meddlers, ()), warning=True)
-                )
-            if decision.allowed:
-                allowed.add(ref)
-            else:
-                memory.heals[ref] = since
-                self._look_later(memory.ref, decision.retry_after)
-        return allowed
-
-    def _tell_heal(
-        self, memory: AppMemory, obj: Manifest, change: Change, meddlers: tuple[str, ...], started: datetime
-    ) -> None:
-        shell = self._shell
-        who = f" by {', '.join(meddlers)}" if meddlers else ""
-        what = "; ".join(str(field) for field in change.fields[:5]) or (
-            "it was deleted" if change.action is Action.CREATED else "fields were taken over"
-        )
-        failed = change.action is Action.FAILED
-        verb = "could not be brought back" if failed else "was brought back"
-        message = f"{change.ref} {verb} after a change{who}: {change.message if failed else what}"
-        shell.events.emit(
-            obj, Event(reason="DriftNotCorrected" if failed else "DriftCorrected", message=message, warning=failed)
-        )
-        log.info(
-            "drift healed",
-            app=str(memory.ref),
-            ref=str(change.ref),
-            by=meddlers,
-            fields=[f.path for f in change.fields],
-        )
-        result = "failed" if failed else "succeeded"
-        for kind in (RecordKind.DRIFT, RecordKind.HEAL):
-            shell.recorder.put(
-                self._record(kind, memory, result=result, message=message, changes=(change,), started=started)
-            )
-
-    def _record(
-        self,
-        kind: RecordKind,
-        memory: AppMemory,
-        *,
-        result: str,
-        message: str,
-        reason: str = "",
-        changes: tuple[Change, ...] = (),
-        manifests: tuple[StoredManifest, ...] = (),
-        started: datetime | None = None,
-        initiated_by: str = "",
-    ) -> Record:
-        now = self._shell.clock()
-        revision = memory.saved.attempted or memory.saved.revision
-        return Record(
-            kind=kind,
-            app=memory.ref,
-            dialect=self._shell.dialect_of(memory.ref).name,
-            at=now,
-            took=now - started if started else timedelta(),
-            revision=str(revision) if revision else "",
-            result=result,
-            reason=reason,
-            message=message,
-            initiated_by=initiated_by,
-            changes=changes,
-            manifests=manifests,
-        )
-
-
-class _Manifests:
-    """Gathers what was sent and answered in one execution, masked as it may be kept."""
-
-    def __init__(self, key: bytes, plan: Plan) -> None:
-        self._key = key
-        self._sends = {send.ref: send for send in plan.sends}
-        self._stored: list[StoredManifest] = []
-
-    def keep(self, ref: ObjectRef, answer: Manifest) -> None:
-        send = self._sends.get(ref)
-        if send is None:
-            return
-        masking = masking_of(send.manifest, tainted=send.desired.tainted)
-        metadata = {key: value for key, value in answer["metadata"].items() if key != "managedFields"}
-        live = answer | {"metadata": metadata}
-        self._stored.append(
-            StoredManifest(
-                ref,
-                canonical(masked(send.manifest, masking, self._key)),
-                canonical(masked(live, masking, self._key)),
-            )
-        )
-
-    @property
-    def stored(self) -> tuple[StoredManifest, ...]:
-        return tuple(self._stored)
 
 
 def wait_refs(app: App, content: Content, execution: Execution) -> tuple[ObjectRef, ...]:
