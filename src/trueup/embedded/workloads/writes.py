@@ -42,7 +42,7 @@ class Create(Struct, frozen=True):
 
 
 class Update(Struct, frozen=True):
-    """A whole new state of an object that was read; a Conflict when it moved meanwhile."""
+    """A whole new state of an object that was read, with which it may share parts; a Conflict when it moved meanwhile."""
 
     resource: Resource
     manifest: Manifest
@@ -103,7 +103,7 @@ def delete_of(resource: Resource, obj: Manifest, **options: Any) -> Delete:
 
 def status_write(resource: Resource, obj: Manifest, status: dict[str, Any]) -> tuple[Write, ...]:
     """The write that gives `obj` this status; none when it has it already."""
-    if obj.get("status") == status:
+    if without_nulls(obj.get("status")) == without_nulls(status):
         return ()
     return (Update(resource, {**obj, "status": status}, "status"),)
 
@@ -126,7 +126,7 @@ async def perform(client: Client, clock: Clock, write: Write) -> None:
         case Create():
             await client.create(write.resource, write.manifest)
         case Update():
-            await client.update(write.resource, clone(write.manifest), write.subresource)
+            await client.update(write.resource, write.manifest, write.subresource)
         case Patch():
             await client.patch(write.resource, write.namespace, write.name, write.patch, write.subresource)
         case Delete():
@@ -177,6 +177,15 @@ async def _say(client: Client, now: datetime, said: Say) -> None:
         await client.create(EVENTS, event)
     except ApiError as error:
         log.debug("event not recorded", reason=said.reason, error=str(error))
+
+
+def without_nulls(value: Any) -> Any:
+    """Decoded JSON without keys that hold null: a server may keep or drop those, and they mean the same."""
+    if isinstance(value, dict):
+        return {key: without_nulls(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list):
+        return [without_nulls(item) for item in value]
+    return value
 
 
 def clone(value: Any) -> Any:
