@@ -151,7 +151,6 @@ class DatabaseRecorder:
                         return
                     self._ensure_open(hopeful=False)
                 self._write(batch)
-                self._works()
                 delay = self._limits.first_retry_seconds
             except Exception as error:
                 self._fails(error)
@@ -213,6 +212,7 @@ class DatabaseRecorder:
 
     def _written(self, batch: deque[Record], count: int) -> None:
         self.written += count
+        self._works()
         for _ in range(count):
             batch.popleft()
         self._left(batch)
