@@ -19,8 +19,7 @@ from trueup.model.manifest import Manifest, name_of, namespace_of, ref_of
 from trueup.model.refs import GroupKind, ObjectRef, split_api_version
 from trueup.model.rendering import RenderSpec
 from trueup.model.snapshot import Snapshot
-from trueup.render.engine.pool import EnginePool
-from trueup.render.render import Rendered, render
+from trueup.render.render import Rendered, Renderer
 from trueup.sync.established import is_established, served_kinds
 
 STATUS_MANAGER = "trueup"
@@ -103,16 +102,16 @@ class Appliers:
         return applier
 
 
-class EngineRenderer:
-    """`controllers.shell.Renderer` over the engines."""
+class CountedRenderer:
+    """`controllers.shell.Renderer`: the render room's, with a count of where builds came from."""
 
-    def __init__(self, engines: EnginePool, metrics: Metrics) -> None:
-        self._engines = engines
+    def __init__(self, renderer: Renderer, metrics: Metrics) -> None:
+        self._renderer = renderer
         self._metrics = metrics
 
     async def render(self, snapshot: Snapshot, spec: RenderSpec, variables: Mapping[str, str] | None) -> Rendered:
-        rendered = await render(snapshot, spec, variables, self._engines)
-        self._metrics.renders.labels("rendered").inc()
+        rendered = await self._renderer.render(snapshot, spec, variables)
+        self._metrics.renders.labels("cached" if rendered.from_cache else "rendered").inc()
         return rendered
 
 

@@ -31,9 +31,9 @@ from trueup.controllers.adapters import (
     ClusterEvents,
     ClusterPatcher,
     ClusterWatches,
+    CountedRenderer,
     Definition,
     Definitions,
-    EngineRenderer,
 )
 from trueup.controllers.apps import AppController
 from trueup.controllers.credentials import SourceCredentials
@@ -56,7 +56,9 @@ from trueup.model.errors import TrueupError
 from trueup.model.manifest import Manifest, uid_of
 from trueup.model.refs import GroupKind, ObjectRef
 from trueup.records.record import Recorder
+from trueup.render.cache import BuildCache
 from trueup.render.engine.pool import EnginePool
+from trueup.render.render import Renderer
 from trueup.sources.mirrors import GitMirrors
 from trueup.sync.facts import AppliedRecord, LiveFacts
 from trueup.sync.order import CRD
@@ -196,6 +198,7 @@ class _Term:
         view: LiveView[Kept] = await self.stack.enter_async_context(LiveView(self.client, managed.reduce))
         watches = ClusterWatches(self.client, view)
         tracking = Tracking(watches, managed)
+        cache = BuildCache(self.options.state_dir / "builds")
         mirrors = GitMirrors(self.options.state_dir / "mirrors", allow_local=self.options.allow_local_git)
         sources = SourceController(
             SourceShell(
@@ -219,7 +222,7 @@ class _Term:
             resources=self.resources,
             memories=self.memories,
             sources=sources,
-            renderer=EngineRenderer(self.engines, metrics),
+            renderer=CountedRenderer(Renderer(self.engines, cache=cache), metrics),
             managed=managed,
             tracking=tracking,
             control=ClusterApplier(self.client, "trueup"),
