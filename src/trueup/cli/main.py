@@ -16,6 +16,11 @@ COMMANDS: dict[str, str] = {
     "run": "trueup.cli.run:run",
     "install": "trueup.cli.install:install",
     "get": "trueup.cli.get:get",
+    "sync": "trueup.cli.sync:sync",
+    "reconcile": "trueup.cli.sync:sync",
+    "diff": "trueup.cli.diff:diff",
+    "suspend": "trueup.cli.suspend:suspend",
+    "resume": "trueup.cli.suspend:resume",
     "version": "trueup.cli.version:version",
 }
 """Name -> module:function. The order is that of `trueup --help`."""

@@ -113,12 +113,13 @@ def _by_conditions(obj: Manifest, status: Mapping[str, Any]) -> tuple[Status, st
         return Status.UNKNOWN, "waiting to be looked at by a controller"
     busy, stuck = find_condition(rows, RECONCILING), find_condition(rows, STALLED)
     message = str(ready.get("message") or "")
+    observed = status.get("observedGeneration")
+    if isinstance(observed, int) and observed < generation_of(obj):
+        return Status.PROGRESSING, "a new spec is waiting to be looked at"
     if stuck is not None and stuck.get("status") == TRUE:
         return Status.STALLED, str(stuck.get("message") or message)
-    observed = status.get("observedGeneration")
-    outdated = isinstance(observed, int) and observed < generation_of(obj)
     if ready.get("status") == TRUE:
-        return (Status.PROGRESSING, "a new spec is waiting to be looked at") if outdated else (Status.READY, message)
+        return Status.READY, message
     if ready.get("status") == FALSE:
         return Status.FAILED, message
     return Status.PROGRESSING, str((busy or ready).get("message") or message)
