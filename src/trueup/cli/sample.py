@@ -19,26 +19,29 @@ def sample_directory() -> Path:
     raise TrueupError("the sample repository is not part of this installation", hint="trueup up --no-sample")
 
 
+APPS = {"web-dev": "./apps/web/overlays/dev", "web-prod": "./apps/web/overlays/prod", "guestbook": "./apps/guestbook"}
+"""What the sample runs: the Kustomization's name and its path."""
+
+
 def sample_manifests(url: str) -> list[Manifest]:
-    """One Git source and one Kustomization per directory of the sample."""
-    source = {
+    """One Git source and one Kustomization per App of the sample."""
+    source: Manifest = {
         "apiVersion": "source.toolkit.fluxcd.io/v1",
         "kind": "GitRepository",
         "metadata": {"name": "sample", "namespace": "flux-system"},
         "spec": {"interval": "1m", "url": url, "ref": {"branch": "main"}},
     }
-    apps = sorted(place.name for place in (sample_directory() / "apps").iterdir() if place.is_dir())
-    return [source, *(_kustomization(name) for name in apps)]
+    return [source, *(_kustomization(name, path) for name, path in APPS.items())]
 
 
-def _kustomization(name: str) -> Manifest:
+def _kustomization(name: str, path: str) -> Manifest:
     return {
         "apiVersion": "kustomize.toolkit.fluxcd.io/v1",
         "kind": "Kustomization",
         "metadata": {"name": name, "namespace": "flux-system"},
         "spec": {
             "interval": "10m",
-            "path": f"./apps/{name}",
+            "path": path,
             "prune": True,
             "wait": True,
             "timeout": "2m",

@@ -268,15 +268,15 @@ def _introduce(home: Home, settings: Settings, seconds: float, *, sample: bool) 
 Try this in another terminal:
   [cyan]1.[/] change what is declared, and see it live:
        git clone {settings.git_url}/{SAMPLE}.git && cd {SAMPLE}
-       sed -i.bak 's/replicas: 2/replicas: 3/' apps/web/deployment.yaml && rm apps/web/*.bak
-       git commit -am "Three of them" && git push
-       {where}trueup get apps
-  [cyan]2.[/] take it back:
+       sed -i.bak 's/count: 2/count: 4/' apps/web/overlays/dev/kustomization.yaml
+       git commit -am "More replicas for dev" && git push
+       {where}trueup get
+  [cyan]2.[/] take it back; a revert is a rollback:
        git revert --no-edit HEAD && git push
-       {where}trueup history web
-  [cyan]3.[/] see what is there, and why:
-       {where}trueup tree web
-       {where}trueup events web
+       {where}trueup history
+  [cyan]3.[/] see what is there, and what happened:
+       {where}trueup tree web-dev
+       {where}trueup events
 """
     )
     out.print("Ctrl-C stops it; nothing is lost.")
