@@ -16,8 +16,7 @@ from pathlib import Path
 import structlog
 from msgspec import Struct
 
-from trueup.sources.gitcommand import end_group
-from trueup.sources.gitenv import clean_environment
+from trueup.embedded.gitserver import gitprocess
 
 log = structlog.get_logger(__name__)
 
@@ -94,7 +93,7 @@ async def answer(
             if not answered:
                 raise GitProcessFailed(words)
     finally:
-        await end_group(process)
+        await gitprocess.end(process)
         for task in (feeder, errors):
             task.cancel()
         await asyncio.gather(feeder, errors, return_exceptions=True)
@@ -148,13 +147,7 @@ async def _last_words(stderr: asyncio.StreamReader) -> str:
 
 
 def _environment(protocol: str | None, hidden_refs: tuple[str, ...], limits: Limits) -> dict[str, str]:
-    """The server's git knows nothing of the user's own configuration and runs no hooks."""
-    environment = {
-        key: value for key, value in clean_environment(os.environ).items() if not key.startswith("GIT_CONFIG")
-    }
-    environment |= {"LC_ALL": "C", "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull}
-    if protocol is not None and _PROTOCOL.match(protocol):
-        environment["GIT_PROTOCOL"] = protocol
+    """No hooks, no garbage collection beside pushes, and a limit that git itself keeps."""
     config = [
         ("core.hooksPath", os.devnull),
         ("safe.directory", "*"),
@@ -164,7 +157,5 @@ def _environment(protocol: str | None, hidden_refs: tuple[str, ...], limits: Lim
         ("gc.auto", "0"),
         *(("transfer.hideRefs", prefix) for prefix in hidden_refs),
     ]
-    environment["GIT_CONFIG_COUNT"] = str(len(config))
-    for index, (key, value) in enumerate(config):
-        environment |= {f"GIT_CONFIG_KEY_{index}": key, f"GIT_CONFIG_VALUE_{index}": value}
-    return environment
+    spoken = protocol if protocol is not None and _PROTOCOL.match(protocol) else None
+    return gitprocess.environment(os.environ, config, protocol=spoken)
