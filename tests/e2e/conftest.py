@@ -37,8 +37,8 @@ def real_stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
 
 @pytest.fixture(
     params=[
-        pytest.param("embedded_stack", id="embedded", marks=pytest.mark.real),
-        pytest.param("real_stack", id="kube-apiserver", marks=pytest.mark.real),
+        pytest.param("embedded_stack", id="embedded", marks=[pytest.mark.real, pytest.mark.xdist_group("e2e-embedded")]),
+        pytest.param("real_stack", id="kube-apiserver", marks=[pytest.mark.real, pytest.mark.xdist_group("e2e-real")]),
     ]
 )
 def stack(request: pytest.FixtureRequest) -> Stack:
@@ -50,7 +50,30 @@ def stack(request: pytest.FixtureRequest) -> Stack:
 @pytest.fixture
 def namespace(stack: Stack) -> Iterator[str]:
     name = f"e2e-{uuid.uuid4().hex[:8]}"
-    stack.kubectl("create", "namespace", name)
+    make_namespace(stack, name)
     yield name
-    stack.try_kubectl("delete", "kustomization,gitrepository", "--all", "-n", name, "--wait=false")
-    stack.try_kubectl("delete", "namespace", name, "--wait=false")
+    drop_namespace(stack, name)
+
+
+@pytest.fixture
+def other_namespace(stack: Stack) -> Iterator[str]:
+    name = f"e2e-{uuid.uuid4().hex[:8]}"
+    make_namespace(stack, name)
+    yield name
+    drop_namespace(stack, name)
+
+
+def make_namespace(stack: Stack, name: str) -> None:
+    manifest = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+    code, answer = stack.api.request("POST", "/api/v1/namespaces", manifest)
+    assert code == 201, answer
+
+
+def drop_namespace(stack: Stack, name: str) -> None:
+    """Begun, not awaited. Apps first: they prune what is theirs, where a namespace that goes would only let it live."""
+    for kind in ("kustomization", "gitrepository"):
+        stack.api.request("DELETE", stack.api.path(kind, name))
+    for application in stack.api.list("application", "argocd"):
+        if application["spec"]["destination"].get("namespace") == name:
+            stack.api.delete("application", application["metadata"]["name"], "argocd")
+    stack.api.delete("namespace", name)

@@ -16,11 +16,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tests.e2e.api import PATHS, Api
 from tests.peers.kubectl import Kubectl
 from trueup.cli.install import apply_all
 from trueup.cluster.config import load_config
 from trueup.dialects.argocd.appproject import default_project
 from trueup.dialects.registry import crds
+from trueup.model.conditions import contradictions
 
 T = TypeVar("T")
 PUSH_TOKEN = "push-token-of-the-tests"
@@ -90,9 +92,10 @@ class Process:
 class Repository:
     """A working copy that pushes to the stack's Git server."""
 
-    def __init__(self, folder: Path, url: str) -> None:
+    def __init__(self, folder: Path, url: str, branch: str = "main") -> None:
         self.folder = folder
         self.url = url
+        self.branch = branch
 
     def git(self, *arguments: str) -> str:
         identity = ["-c", "user.name=Somchai", "-c", "user.email=somchai@example.com", "-c", "commit.gpgsign=false"]
@@ -117,7 +120,7 @@ class Repository:
         self.write(files)
         self.git("add", "-A")
         self.git("commit", "-q", "-m", message)
-        self.git("push", "-q", "origin", "HEAD:main")
+        self.git("push", "-q", "origin", f"HEAD:{self.branch}")
         return self.git("rev-parse", "HEAD")
 
 
@@ -128,6 +131,7 @@ class Stack:
         self.folder = folder
         self.kubeconfig = kubeconfig
         self._kubectl = kubectl
+        self.api = Api(kubeconfig)
         self.http_port = free_port()
         self.git_port = free_port()
         environment = {"TRUEUP_PUSH_TOKEN": PUSH_TOKEN}
@@ -186,6 +190,7 @@ class Stack:
     def stop(self) -> None:
         self.controller.kill()
         self.git_server.kill()
+        self.api.close()
 
     def get_http(self, path: str) -> tuple[int, str]:
         try:
@@ -215,6 +220,9 @@ class Stack:
         self.kubectl("apply", "-f", "-", stdin="\n---\n".join(json.dumps(manifest) for manifest in manifests))
 
     def get(self, kind: str, name: str, namespace: str = "") -> dict[str, Any] | None:
+        """The object or None: a look of the test's own for kinds that it polls, kubectl for the rest."""
+        if kind in PATHS:
+            return self.api.get(kind, name, namespace)
         where = ["-n", namespace] if namespace else []
         code, text = self.try_kubectl("get", kind, name, *where, "-o", "json", "--ignore-not-found")
         assert code == 0, text
@@ -228,18 +236,70 @@ class Stack:
         return next((row for row in rows if row["type"] == type_), {})
 
     def events(self, namespace: str, reason: str) -> list[dict[str, Any]]:
-        text = self.kubectl("get", "events", "-n", namespace, "--field-selector", f"reason={reason}", "-o", "json")
-        return json.loads(text)["items"]
+        return [event for event in self.api.list("event", namespace) if event.get("reason") == reason]
 
-    def repository(self, name: str, files: dict[str, str | bytes | None]) -> Repository:
+    # how an App fares
+
+    def until_applied(self, namespace: str, commit: str = "", name: str = "app", within: float = 30.0) -> dict[str, Any]:
+        """The status of the Kustomization once it is Ready at this commit."""
+
+        def applied() -> dict[str, Any]:
+            status = self._sane_status(namespace, name)
+            ready = next((c for c in status.get("conditions", []) if c["type"] == "Ready"), {})
+            good = ready.get("status") == "True" and commit in status.get("lastAppliedRevision", "")
+            return status if good else {}
+
+        try:
+            return until(applied, within=within)
+        except AssertionError as error:
+            status = self.status("kustomization", name, namespace)
+            raise AssertionError(f"not ready at {commit or 'any commit'}: {json.dumps(status, indent=1)}") from error
+
+    def until_failed(
+        self, namespace: str, *texts: str, commit: str = "", name: str = "app", within: float = 30.0
+    ) -> dict[str, Any]:
+        """The Ready condition of the Kustomization once it is False, at this commit, and says all these texts."""
+
+        def failed() -> dict[str, Any]:
+            status = self._sane_status(namespace, name)
+            ready = next((c for c in status.get("conditions", []) if c["type"] == "Ready"), {})
+            told = all(text in ready.get("message", "") for text in texts)
+            good = ready.get("status") == "False" and told and commit in status.get("lastAttemptedRevision", "")
+            return ready if good else {}
+
+        try:
+            return until(failed, within=within)
+        except AssertionError as error:
+            status = self.status("kustomization", name, namespace)
+            raise AssertionError(f"does not fail with {texts}: {json.dumps(status, indent=1)}") from error
+
+    def _sane_status(self, namespace: str, name: str) -> dict[str, Any]:
+        """Of a Kustomization; raises AssertionError when it contradicts itself, whatever else is waited for."""
+        obj = self.get("kustomization", name, namespace) or {}
+        status: dict[str, Any] = obj.get("status") or {}
+        wrong = contradictions(status, obj.get("metadata", {}).get("generation"))
+        assert not wrong, f"{wrong}: {json.dumps(status, indent=1)}"
+        return status
+
+    def inventory(self, namespace: str, name: str = "app") -> set[str]:
+        status = self.status("kustomization", name, namespace)
+        return {entry["id"] for entry in (status.get("inventory") or {}).get("entries") or []}
+
+    def annotate(self, kind: str, name: str, namespace: str, *pairs: str) -> None:
+        self.kubectl("annotate", "--overwrite", kind, name, "-n", namespace, *pairs)
+
+    def merge(self, kind: str, name: str, namespace: str, patch: dict[str, Any]) -> None:
+        self.kubectl("patch", kind, name, "-n", namespace, "--type=merge", "-p", json.dumps(patch))
+
+    def repository(self, name: str, files: dict[str, str | bytes | None], branch: str = "main") -> Repository:
         """A new repository on the server, with a first commit."""
         bare = self.folder / "git" / f"{name}.git"
         bare.parent.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["git", "init", "-q", "--bare", "-b", "main", str(bare)], check=True)
+        subprocess.run(["git", "init", "-q", "--bare", "-b", branch, str(bare)], check=True)
         url = f"http://127.0.0.1:{self.git_port}/{name}.git"
         work = self.folder / "work" / name
         subprocess.run(["git", "clone", "-q", url, str(work)], check=True, capture_output=True)
-        repository = Repository(work, url)
+        repository = Repository(work, url, branch)
         repository.push(files, "first")
         return repository
 

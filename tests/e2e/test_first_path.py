@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import time
 
-import pytest
-
 from tests.e2e.stack import Stack, until
 from trueup.model.conditions import contradictions
-
-pytestmark = pytest.mark.xdist_group("e2e")
 
 DEPLOYMENT = """\
 apiVersion: apps/v1

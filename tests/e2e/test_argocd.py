@@ -1,0 +1,353 @@
+"""Argo CD's Applications, as their users and clients use them: the project's own YAML first."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.e2e.conftest import drop_namespace, make_namespace
+from tests.e2e.manifests import config, deployment, manifest
+from tests.e2e.stack import Repository, Stack, until
+
+GUESTBOOK = """\
+apiVersion: argoproj.io/v1alpha1
+kind: Application
+metadata:
+  name: guestbook
+  namespace: argocd
+spec:
+  project: default
+  source:
+    repoURL: https://github.com/argoproj/argocd-example-apps.git
+    targetRevision: HEAD
+    path: guestbook
+  destination:
+    server: https://kubernetes.default.svc
+    namespace: guestbook
+  syncPolicy:
+    automated:
+      prune: true
+      selfHeal: true
+"""
+SERVICE = """\
+apiVersion: v1
+kind: Service
+metadata:
+  name: guestbook-ui
+spec:
+  selector: {app: guestbook-ui}
+  ports: [{port: 80, targetPort: 80}]
+"""
+FINALIZER = "resources-finalizer.argocd.argoproj.io"
+
+
+def application(namespace: str, url: str, path: str = ".", **spec: Any) -> dict[str, Any]:
+    """An Application named after the namespace that it deploys into."""
+    return {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "Application",
+        "metadata": {"name": namespace, "namespace": "argocd"},
+        "spec": {
+            "project": "default",
+            "source": {"repoURL": url, "targetRevision": "HEAD", "path": path},
+            "destination": {"server": "https://kubernetes.default.svc", "namespace": namespace},
+            **spec,
+        },
+    }
+
+
+def automated(**fields: bool) -> dict[str, Any]:
+    return {"automated": fields}
+
+
+def until_status(stack: Stack, name: str, what: str, *, within: float = 30.0, **wanted: str) -> dict[str, Any]:
+    """The status of an Application once all of `wanted` hold: sync, health, phase, revision."""
+
+    def holds() -> dict[str, Any]:
+        status = stack.status("application", name, "argocd")
+        found = {
+            "sync": status.get("sync", {}).get("status"),
+            "revision": status.get("sync", {}).get("revision"),
+            "health": status.get("health", {}).get("status"),
+            "phase": status.get("operationState", {}).get("phase"),
+        }
+        return status if all(found[key] == value for key, value in wanted.items()) else {}
+
+    try:
+        return until(holds, within=within, what=what)
+    except AssertionError as error:
+        status = stack.status("application", name, "argocd")
+        raise AssertionError(f"{what}: {wanted}; last: {json.dumps(status, indent=1)}") from error
+
+
+def row_of(status: dict[str, Any], name: str) -> dict[str, Any]:
+    return next((row for row in status.get("resources", []) if row["name"] == name), {})
+
+
+@pytest.fixture
+def guestbook(stack: Stack) -> Iterator[Repository]:
+    """The repository that the project's example names; its namespace is asked for, as with the original."""
+    files: dict[str, str | bytes | None] = {
+        "guestbook/guestbook-ui-deployment.yaml": deployment("guestbook-ui"),
+        "guestbook/guestbook-ui-svc.yaml": SERVICE,
+    }
+    make_namespace(stack, "guestbook")
+    yield stack.repository("argoproj/argocd-example-apps", files, branch="master")
+    drop_namespace(stack, "guestbook")
+
+
+def test_the_guestbook_works_exactly_as_it_stands(stack: Stack, guestbook: Repository) -> None:
+    stack.kubectl("apply", "-f", "-", stdin=GUESTBOOK)
+    status = until_status(stack, "guestbook", "first sync", sync="Synced", health="Healthy", phase="Succeeded")
+    commit = guestbook.git("rev-parse", "HEAD")
+    assert status["sync"]["revision"] == commit
+    assert status["sync"]["comparedTo"]["source"]["path"] == "guestbook"
+    assert [(row["kind"], row["namespace"], row["name"], row["status"]) for row in status["resources"]] == [
+        ("Service", "guestbook", "guestbook-ui", "Synced"),
+        ("Deployment", "guestbook", "guestbook-ui", "Synced"),
+    ]
+    assert all(row["health"]["status"] == "Healthy" for row in status["resources"])
+    assert status["operationState"]["syncResult"]["revision"] == commit
+    assert status["operationState"]["operation"]["initiatedBy"] == {"automated": True}
+    assert status["operationState"]["finishedAt"]
+    assert [row["revision"] for row in status["history"]] == [commit]
+    assert status["sourceType"] == "Directory"
+    assert status["summary"]["images"] == ["nginx:1.27"]
+    assert "observedGeneration" not in status
+    assert "conditions" not in status
+    live = stack.get("deployment", "guestbook-ui", "guestbook")
+    assert live is not None
+    tracked = live["metadata"]["annotations"]["argocd.argoproj.io/tracking-id"]
+    assert tracked == "guestbook:apps/Deployment:guestbook/guestbook-ui"
+
+    # self-heal
+    stack.kubectl("scale", "deployment/guestbook-ui", "--replicas=3", "-n", "guestbook")
+    until(lambda: stack.get("deployment", "guestbook-ui", "guestbook")["spec"]["replicas"] == 1, within=10)
+
+    # prune
+    commit = guestbook.push({"guestbook/guestbook-ui-svc.yaml": None})
+    status = until_status(stack, "guestbook", "pruned", sync="Synced", revision=commit)
+    until(lambda: stack.get("service", "guestbook-ui", "guestbook") is None)
+    assert [row["revision"] for row in stack.status("application", "guestbook", "argocd")["history"]][-1] == commit
+    results = stack.status("application", "guestbook", "argocd")["operationState"]["syncResult"]["resources"]
+    assert {row["name"]: row["status"] for row in results if row["kind"] == "Service"} == {"guestbook-ui": "Pruned"}
+
+    # without the finalizer its objects outlive it, as with Argo CD
+    stack.kubectl("delete", "application", "guestbook", "-n", "argocd", "--timeout=20s")
+    stack.kubectl("scale", "deployment/guestbook-ui", "--replicas=2", "-n", "guestbook")
+    time.sleep(1.0)
+    assert stack.get("deployment", "guestbook-ui", "guestbook")["spec"]["replicas"] == 2, "nobody heals it any more"
+
+
+@pytest.mark.parametrize("kind", ["normal", "hard"])
+def test_a_refresh_is_carried_out_and_its_annotation_removed(stack: Stack, namespace: str, kind: str) -> None:
+    repo = stack.repository(namespace, {"settings.yaml": config()})
+    stack.apply(application(namespace, repo.url, syncPolicy=automated()))
+    before = until_status(stack, namespace, "first sync", sync="Synced")
+    stack.annotate("application", namespace, "argocd", f"argocd.argoproj.io/refresh={kind}")
+    after = until(
+        lambda: "annotations" not in (m := stack.get("application", namespace, "argocd"))["metadata"]
+        or "argocd.argoproj.io/refresh" not in m["metadata"]["annotations"]
+    )
+    assert after
+    status = stack.status("application", namespace, "argocd")
+    assert status["sync"]["status"] == "Synced"
+    assert status["reconciledAt"] >= before["reconciledAt"]
+
+
+def test_an_application_without_automation_shows_differences_and_syncs_when_asked(stack: Stack, namespace: str) -> None:
+    repo = stack.repository(namespace, {"settings.yaml": config(), "web.yaml": deployment()})
+    stack.apply(application(namespace, repo.url))
+    status = until_status(stack, namespace, "compared", sync="OutOfSync", health="Missing")
+    assert {row["name"]: row["status"] for row in status["resources"]} == {"settings": "OutOfSync", "web": "OutOfSync"}
+    assert stack.get("configmap", "settings", namespace) is None
+    assert "operationState" not in status
+
+    stack.merge("app", namespace, "argocd", {"operation": {"sync": {}, "initiatedBy": {"username": "somchai"}}})
+    status = until_status(stack, namespace, "synced", sync="Synced", health="Healthy", phase="Succeeded")
+    commit = repo.git("rev-parse", "HEAD")
+    obj = stack.get("application", namespace, "argocd")
+    assert "operation" not in obj
+    assert status["operationState"]["operation"] == {"sync": {}, "initiatedBy": {"username": "somchai"}}
+    assert status["operationState"]["syncResult"]["revision"] == commit
+    assert {row["name"]: row["status"] for row in status["operationState"]["syncResult"]["resources"]} == {
+        "settings": "Synced",
+        "web": "Synced",
+    }
+    assert [(row["revision"], row["initiatedBy"]) for row in status["history"]] == [(commit, {"username": "somchai"})]
+
+    # drift and commits are shown, never acted on
+    stack.kubectl("scale", "deployment/web", "--replicas=3", "-n", namespace)
+    status = until_status(stack, namespace, "drift is shown", sync="OutOfSync")
+    assert (row_of(status, "web")["status"], row_of(status, "settings")["status"]) == ("OutOfSync", "Synced")
+    commit = repo.push({"settings.yaml": None, "more.yaml": config("more")})
+    status = until_status(stack, namespace, "the commit is shown", sync="OutOfSync", revision=commit)
+    assert row_of(status, "settings")["requiresPruning"] is True
+    assert row_of(status, "more")["status"] == "OutOfSync"
+    assert stack.get("configmap", "more", namespace) is None
+    assert stack.get("deployment", "web", namespace)["spec"]["replicas"] == 3
+
+    # a sync without prune leaves what is gone from Git, and says so
+    stack.merge("app", namespace, "argocd", {"operation": {"sync": {}}})
+    until(lambda: stack.get("configmap", "more", namespace))
+    until(lambda: stack.get("deployment", "web", namespace)["spec"]["replicas"] == 1)
+    until(lambda: "operation" not in stack.get("application", namespace, "argocd"))
+    status = until_status(stack, namespace, "not pruned", sync="OutOfSync", phase="Succeeded")
+    assert row_of(status, "settings")["requiresPruning"] is True
+    assert stack.get("configmap", "settings", namespace) is not None
+    stack.merge("app", namespace, "argocd", {"operation": {"sync": {"prune": True}}})
+    until_status(stack, namespace, "pruned", sync="Synced", phase="Succeeded")
+    until(lambda: stack.get("configmap", "settings", namespace) is None)
+
+
+def test_automation_without_self_heal_shows_drift_and_leaves_it(stack: Stack, namespace: str) -> None:
+    repo = stack.repository(namespace, {"settings.yaml": config()})
+    stack.apply(application(namespace, repo.url, syncPolicy=automated()))
+    until_status(stack, namespace, "first sync", sync="Synced")
+    stack.merge("configmap", "settings", namespace, {"data": {"colour": "red"}})
+    until_status(stack, namespace, "drift is shown", sync="OutOfSync")
+    assert stack.get("configmap", "settings", namespace)["data"]["colour"] == "red"
+    # nor does automation without prune delete
+    commit = repo.push({"settings.yaml": None, "more.yaml": config("more")})
+    status = until_status(stack, namespace, "next commit", sync="OutOfSync", revision=commit)
+    until(lambda: stack.get("configmap", "more", namespace))
+    status = until(lambda: row_of(s := stack.status("application", namespace, "argocd"), "settings") and s)
+    assert row_of(status, "settings")["requiresPruning"] is True
+    assert stack.get("configmap", "settings", namespace) is not None
+
+
+def test_a_dry_run_changes_nothing(stack: Stack, namespace: str) -> None:
+    repo = stack.repository(namespace, {"settings.yaml": config()})
+    stack.apply(application(namespace, repo.url))
+    until_status(stack, namespace, "compared", sync="OutOfSync")
+    stack.merge("app", namespace, "argocd", {"operation": {"sync": {"dryRun": True}}})
+    until_status(stack, namespace, "dry run", sync="OutOfSync", phase="Succeeded")
+    assert "operation" not in stack.get("application", namespace, "argocd")
+    assert stack.get("configmap", "settings", namespace) is None
+
+
+def test_the_finalizer_takes_the_objects_along(stack: Stack, namespace: str) -> None:
+    keep = config("kept", annotations={"argocd.argoproj.io/sync-options": "Delete=false"})
+    repo = stack.repository(namespace, {"settings.yaml": config(), "web.yaml": deployment(), "kept.yaml": keep})
+    app = application(namespace, repo.url, syncPolicy=automated())
+    app["metadata"]["finalizers"] = [FINALIZER]
+    stack.apply(app)
+    until_status(stack, namespace, "first sync", sync="Synced", health="Healthy")
+    stack.kubectl("delete", "application", namespace, "-n", "argocd", "--timeout=30s")
+    assert stack.get("configmap", "settings", namespace) is None
+    assert stack.get("deployment", "web", namespace) is None
+    assert stack.get("configmap", "kept", namespace) is not None
+
+
+def test_the_namespace_is_made_when_the_options_ask(stack: Stack, namespace: str) -> None:
+    repo = stack.repository(namespace, {"settings.yaml": config()})
+    made = f"{namespace}-made"
+    app = application(namespace, repo.url, syncPolicy={**automated(), "syncOptions": ["CreateNamespace=true"]})
+    app["spec"]["destination"]["namespace"] = made
+    stack.apply(app)
+    try:
+        until_status(stack, namespace, "first sync", sync="Synced", phase="Succeeded")
+        assert stack.get("configmap", "settings", made) is not None
+    finally:
+        drop_namespace(stack, made)
+
+
+def test_what_is_not_built_yet_stops_the_application_and_is_named(stack: Stack, namespace: str) -> None:
+    """One Application per field; all of them at once, for each only waits."""
+    hook = config("hook", annotations={"argocd.argoproj.io/hook": "PreSync"})
+    wave = config("wave", annotations={"argocd.argoproj.io/sync-wave": "1"})
+    files: dict[str, str | bytes | None] = {"plain/settings.yaml": config(), "hook/hook.yaml": hook, "wave/w.yaml": wave}
+    repo = stack.repository(namespace, files)
+    source = {"repoURL": repo.url, "path": "plain"}
+    cases: dict[str, tuple[dict[str, Any], str]] = {
+        "project": ({"project": "shop"}, "spec.project=shop"),
+        "sources": ({"sources": [source]}, "spec.sources"),
+        "ignore": (
+            {"ignoreDifferences": [{"kind": "ConfigMap", "jsonPointers": ["/data"]}]},
+            "spec.ignoreDifferences",
+        ),
+        "server": (
+            {"destination": {"server": "https://elsewhere.example.com", "namespace": namespace}},
+            "spec.destination.server=https://elsewhere.example.com",
+        ),
+        "helm": ({"source": {**source, "helm": {"releaseName": "x"}}}, "spec.source.helm"),
+        "option": (
+            {"syncPolicy": {**automated(), "syncOptions": ["Replace=true"]}},
+            "spec.syncPolicy.syncOptions=Replace=true",
+        ),
+        "hook": ({"source": {**source, "path": "hook"}}, "argocd.argoproj.io/hook: PreSync"),
+        "wave": ({"source": {**source, "path": "wave"}}, "argocd.argoproj.io/sync-wave: 1"),
+    }
+    apps = []
+    for name, (spec, _) in cases.items():
+        app = application(namespace, repo.url, "plain", **{"syncPolicy": automated(), **spec})
+        app["metadata"]["name"] = f"{namespace}-{name}"
+        apps.append(app)
+    stack.apply(*apps)
+    for name, (_, text) in cases.items():
+        rows = until(lambda n=name: stack.status("application", f"{namespace}-{n}", "argocd").get("conditions"))
+        assert text in rows[0]["message"], (name, rows)
+        assert rows[0]["type"] in ("InvalidSpecError", "ComparisonError"), rows
+        stack.api.delete("application", f"{namespace}-{name}", "argocd")
+    assert [c["metadata"]["name"] for c in stack.api.list("configmap", namespace)] in ([], ["kube-root-ca.crt"])
+
+
+def test_a_broken_path_is_an_error_that_the_next_good_commit_ends(stack: Stack, namespace: str) -> None:
+    repo = stack.repository(namespace, {"app/settings.yaml": config()})
+    stack.apply(application(namespace, repo.url, "app", syncPolicy=automated(prune=True)))
+    until_status(stack, namespace, "first sync", sync="Synced")
+    repo.push({"app/settings.yaml": "a: [\n"})
+    rows = until(lambda: stack.status("application", namespace, "argocd").get("conditions"))
+    assert rows[0]["type"] == "ComparisonError"
+    assert "app/settings.yaml" in rows[0]["message"]
+    status = until_status(stack, namespace, "unknown", sync="Unknown")
+    assert row_of(status, "settings"), "what is owned stays listed"
+    commit = repo.push({"app/settings.yaml": config(colour="green")})
+    status = until_status(stack, namespace, "healed", sync="Synced", revision=commit)
+    assert "conditions" not in status
+    assert stack.get("configmap", "settings", namespace)["data"] == {"colour": "green"}
+
+
+def test_a_client_terminates_a_sync_that_is_tried_again_and_again(stack: Stack, namespace: str) -> None:
+    """`argocd app terminate-op` writes the phase; the controller obeys, ends the operation and does not overwrite it."""
+    missing = manifest("v1", "ConfigMap", {"name": "lost", "namespace": f"{namespace}-missing"})
+    repo = stack.repository(namespace, {"lost.yaml": missing})
+    policy = {"retry": {"limit": -1, "backoff": {"duration": "1s", "maxDuration": "1s"}}}
+    stack.apply(application(namespace, repo.url, syncPolicy=policy))
+    until_status(stack, namespace, "compared", sync="OutOfSync")
+    stack.merge("app", namespace, "argocd", {"operation": {"sync": {}, "initiatedBy": {"username": "somchai"}}})
+    status = until_status(stack, namespace, "tried again", phase="Running")
+    until(lambda: stack.status("application", namespace, "argocd")["operationState"].get("retryCount", 0) >= 1)
+    stack.merge("app", namespace, "argocd", {"status": {"operationState": {"phase": "Terminating"}}})
+    status = until_status(stack, namespace, "terminated", phase="Failed")
+    assert "terminated" in status["operationState"]["message"].lower()
+    assert "operation" not in stack.get("application", namespace, "argocd")
+    make_namespace(stack, f"{namespace}-missing")
+    try:
+        time.sleep(2.5)
+        assert stack.get("configmap", "lost", f"{namespace}-missing") is None, "it was ended, and nobody asked again"
+    finally:
+        drop_namespace(stack, f"{namespace}-missing")
+
+
+def test_a_sync_at_an_older_commit_is_a_rollback(stack: Stack, namespace: str) -> None:
+    """`argocd app rollback` asks for the revision of a history row."""
+    repo = stack.repository(namespace, {"settings.yaml": config(colour="blue")})
+    first = repo.git("rev-parse", "HEAD")
+    stack.apply(application(namespace, repo.url))
+    until_status(stack, namespace, "compared", sync="OutOfSync")
+    stack.merge("app", namespace, "argocd", {"operation": {"sync": {}}})
+    until_status(stack, namespace, "first", sync="Synced", phase="Succeeded")
+    second = repo.push({"settings.yaml": config(colour="red")})
+    until_status(stack, namespace, "seen", sync="OutOfSync", revision=second)
+    stack.merge("app", namespace, "argocd", {"operation": {"sync": {}}})
+    until_status(stack, namespace, "second", sync="Synced", revision=second)
+    stack.merge("app", namespace, "argocd", {"operation": {"sync": {"revision": first}}})
+    until(lambda: stack.get("configmap", "settings", namespace)["data"] == {"colour": "blue"})
+    status = until_status(stack, namespace, "older than Git", sync="OutOfSync", phase="Succeeded")
+    assert status["operationState"]["syncResult"]["revision"] == first
+    assert status["history"][-1]["revision"] == first
