@@ -63,13 +63,13 @@ def request_reconcile(obj: Manifest, now: datetime) -> Ask:
     """Flux's request, for an App or a source."""
     if spec_of(obj).get("suspend") is True:
         raise InvalidInput("it is suspended", ref=ref_of(obj), hint=f"trueup resume {ref_of(obj)}")
-    token = now.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    token = _stamp(now)
     return Ask({"metadata": {"annotations": {REQUESTED_AT: token}}}, token)
 
 
 def request_refresh(now: datetime, *, hard: bool = False) -> Ask:
     """Argo CD's: look at Git and the cluster again, now. The annotations go when it is done."""
-    stamp = now.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    stamp = _stamp(now)
     return Ask({"metadata": {"annotations": {REFRESH: "hard" if hard else "normal", REFRESH_TIMESTAMP: stamp}}}, stamp)
 
 
@@ -133,11 +133,18 @@ def _failures(obj: Manifest, state: Mapping[str, Any]) -> str:
     return "\n".join(found or errors)
 
 
-def request_suspension(obj: Manifest, dialect: Dialect, *, is_source: bool, suspend: bool) -> Ask | None:
-    """Leave it alone, or go on; None: that is how it is already."""
+def request_suspension(obj: Manifest, dialect: Dialect, now: datetime, *, is_source: bool, suspend: bool) -> Ask | None:
+    """Leave it alone, or go on (and look at once what changed meanwhile); None: that is how it is already."""
     is_suspended = spec_of(obj).get("suspend") is True if is_source else dialect.suspended(obj)
     if is_suspended is suspend:
         return None
     if dialect.name == ARGOCD:
         return Ask({"metadata": {"annotations": {SKIP_RECONCILE: "true" if suspend else None}}})
-    return Ask({"spec": {"suspend": suspend}})
+    if suspend:
+        return Ask({"spec": {"suspend": True}})
+    token = _stamp(now)
+    return Ask({"spec": {"suspend": False}, "metadata": {"annotations": {REQUESTED_AT: token}}}, token)
+
+
+def _stamp(now: datetime) -> str:
+    return now.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from trueup.cli.console import out, say, shown
 from trueup.cli.following import follow_all
-from trueup.cli.options import Context, Format, Kubeconfig, Namespace, Output
+from trueup.cli.options import Context, Format, Kubeconfig, Namespace, Output, Watch
 from trueup.cli.output import without_noise, write, write_json, write_names, write_objects
 from trueup.cli.session import Found, Kind, Session, in_session
 from trueup.cli.table import Cell, column_widths, line, print_table
@@ -35,7 +35,7 @@ def get(
     ] = EVERYTHING,
     names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Only these.")] = None,
     output: Format = Output.TABLE,
-    watch: Annotated[bool, typer.Option("--watch", "-w", help="Go on, and show every change.")] = False,
+    watch: Watch = False,
     namespace: Namespace = "",
     kubeconfig: Kubeconfig = None,
     context: Context = "",

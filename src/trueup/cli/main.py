@@ -19,8 +19,13 @@ COMMANDS: dict[str, str] = {
     "sync": "trueup.cli.sync:sync",
     "reconcile": "trueup.cli.sync:sync",
     "diff": "trueup.cli.diff:diff",
+    "tree": "trueup.cli.tree:tree",
+    "events": "trueup.cli.events:events",
     "suspend": "trueup.cli.suspend:suspend",
     "resume": "trueup.cli.suspend:resume",
+    "render": "trueup.cli.render:render",
+    "health": "trueup.cli.health:health",
+    "envsubst": "trueup.cli.envsubst:envsubst",
     "version": "trueup.cli.version:version",
 }
 """Name -> module:function. The order is that of `trueup --help`."""

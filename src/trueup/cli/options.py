@@ -44,3 +44,4 @@ AppNames = Annotated[
 ]
 Timeout = Annotated[str, typer.Option("--timeout", help="How long to wait, such as 30s or 5m.")]
 NoWait = Annotated[bool, typer.Option("--no-wait", help="Ask, and do not wait for the outcome.")]
+Watch = Annotated[bool, typer.Option("--watch", "-w", help="Go on, and show every change.")]

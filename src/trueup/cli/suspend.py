@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from trueup.cli.asks import Ask, Outcome, ready_outcome, request_suspension, source_outcome
+from trueup.cli.asks import Outcome, ready_outcome, request_suspension, source_outcome, sync_outcome
 from trueup.cli.console import Exit, fail, say, shown
 from trueup.cli.options import AppNames, Context, Kubeconfig, Namespace, NoWait, Timeout
 from trueup.cli.progress import done, failed, progress
@@ -33,7 +33,9 @@ def suspend(
 
     async def work(session: Session) -> None:
         for found in await session.find_all(names or []):
-            ask = request_suspension(found.obj, found.kind.dialect, is_source=found.kind.is_source, suspend=True)
+            ask = request_suspension(
+                found.obj, found.kind.dialect, utc_now(), is_source=found.kind.is_source, suspend=True
+            )
             if ask is None:
                 say(f"{found.ref} is suspended already")
                 continue
@@ -67,7 +69,7 @@ def resume(
 
 async def _resume(session: Session, found: Found, wait: timedelta | None) -> bool:
     dialect, is_source = found.kind.dialect, found.kind.is_source
-    ask = request_suspension(found.obj, dialect, is_source=is_source, suspend=False)
+    ask = request_suspension(found.obj, dialect, utc_now(), is_source=is_source, suspend=False)
     if ask is None:
         say(f"{found.ref} is not suspended")
         return True
@@ -77,7 +79,9 @@ async def _resume(session: Session, found: Found, wait: timedelta | None) -> boo
         return True
 
     def judge(obj: Manifest) -> Outcome | None:
-        return source_outcome(obj, Ask({})) if is_source else ready_outcome(obj, dialect, utc_now())
+        if is_source:
+            return source_outcome(obj, ask)
+        return sync_outcome(obj, dialect, ask, utc_now()) if ask.token else ready_outcome(obj, dialect, utc_now())
 
     with progress(f"{found.ref}: going on") as reporter:
         outcome = await until(session, asked, judge, wait, reporter)
