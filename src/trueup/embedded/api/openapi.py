@@ -19,6 +19,16 @@ from trueup.embedded.api.kinds import Kind, Registry
 _FOLDER = "openapi-v3"
 
 
+def _text(number: int, text: str) -> bytes:
+    """One string or message field of protobuf, shorter than 128 bytes."""
+    raw = text.encode("latin-1")
+    return bytes((number << 3 | 2, len(raw))) + raw
+
+
+EMPTY_V2 = _text(1, "2.0") + _text(2, (_text(1, "Kubernetes") + _text(2, "unversioned")).decode("latin-1"))
+"""A v2 document in gnostic's protobuf that defines nothing: what a kind is, v3 says."""
+
+
 class OpenApi:
     """Documents about a registry, made when asked for."""
 

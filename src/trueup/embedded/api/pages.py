@@ -9,7 +9,7 @@ from trueup.embedded.api import forms, negotiation, refusals
 from trueup.embedded.api.discovery import AGGREGATED, Discovery
 from trueup.embedded.api.http import Answer, Request, Responder
 from trueup.embedded.api.metrics import CONTENT_TYPE, Metrics
-from trueup.embedded.api.openapi import OpenApi
+from trueup.embedded.api.openapi import EMPTY_V2, OpenApi
 from trueup.embedded.auth.tokens import ISSUER, Tokens
 
 _GZIPPED = {"Content-Encoding": "gzip"}
@@ -102,9 +102,12 @@ class Pages(Responder):
 
     def _v2(self, request: Request) -> Answer:
         accepts = request.accept
-        if accepts and "json" not in accepts and "*/*" not in accepts:
-            raise refusals.not_acceptable(("application/json",))
-        return Answer(self._openapi.v2(), headers=_GZIPPED)
+        if not accepts or "json" in accepts or "*/*" in accepts:
+            return Answer(self._openapi.v2(), headers=_GZIPPED)
+        if "com.github.proto-openapi.spec.v2" in accepts:
+            # Go clients take v2 in no other form, and ask for it only where v3 does not know a kind.
+            return Answer(EMPTY_V2, content_type="application/com.github.proto-openapi.spec.v2.v1.0+protobuf")
+        raise refusals.not_acceptable(("application/json",))
 
     def _v3(self, path: str) -> Answer:
         document = self._openapi.document(path)
