@@ -114,7 +114,7 @@ class ControllerProcess:
 
     def start(self) -> None:
         with self._log.open("ab") as output:
-            environment = os.environ | {"TRUEUP_PUSH_TOKEN": "bench", "TRUEUP_IDENTITY": "bench"}
+            environment = os.environ | {"TRUEUP_PUSH_TOKEN": "bench"}
             self.process = subprocess.Popen(self._command, stdout=output, stderr=output, env=environment)
 
     def stop(self) -> None:

@@ -163,8 +163,6 @@ class Stack:
             folder / "controller.log",
             {
                 **environment,
-                # One stack per cluster at a time vouches that the controller before is dead.
-                "TRUEUP_IDENTITY": "trueup-e2e",
                 "GIT_CONFIG_COUNT": "1",
                 "GIT_CONFIG_KEY_0": instead_of,
                 "GIT_CONFIG_VALUE_0": "https://github.com/",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 from pathlib import Path
 from typing import Annotated
@@ -18,9 +17,10 @@ from trueup.cli.home import find_home
 from trueup.cli.logging import configure_logging
 from trueup.cli.recording import make_recorder, recording
 from trueup.cluster.config import load_config
-from trueup.controllers.manager import Controller, ControllerOptions
+from trueup.controllers.manager import Controller, ControllerOptions, utc_now
+from trueup.controllers.packing import ArtifactStore
 from trueup.records.record import Recorder
-from trueup.server.http import Probes, make_app
+from trueup.server.http import Artifacts, Probes, make_app
 
 log = structlog.get_logger(__name__)
 
@@ -40,29 +40,37 @@ def run(
     database: Annotated[
         str, typer.Option(envvar="TRUEUP_DATABASE", help="SQLAlchemy URL of the records; default: none are kept.")
     ] = "",
+    serve_artifacts: Annotated[
+        bool, typer.Option("--serve-artifacts", help="Make and serve a tarball of each revision.")
+    ] = False,
     log_level: Annotated[str, typer.Option(help="debug, info or error.")] = "info",
 ) -> None:
     """Run the controller until it is told to stop."""
     configure_logging(log_level)
     config = load_config(kubeconfig, context or None)
+    local = http_host == "127.0.0.1"
+    base_url = f"http://127.0.0.1:{http_port}" if local else f"http://trueup.{namespace}.svc:{http_port}"
     options = ControllerOptions(
         state_dir=state_dir or find_home().controller,
         namespace=namespace,
-        identity=os.environ.get("TRUEUP_IDENTITY", ""),
         allow_local_git=allow_local_git,
-        artifact_url=f"http://127.0.0.1:{http_port}"
-        if http_host == "127.0.0.1"
-        else f"http://trueup.{namespace}.svc:{http_port}",
+        artifact_url=base_url,
     )
+    store = ArtifactStore(options.state_dir / "artifacts", base_url, utc_now) if serve_artifacts else None
     recorder = make_recorder(database)
-    controller = Controller(config, all_dialects(), options, recorder)
-    asyncio.run(_serve(controller, recorder, http_host, http_port, push_token))
+    controller = Controller(config, all_dialects(), options, recorder, packer=store)
+    app = make_app(
+        Probes(controller.alive, controller.ready, controller.exposition),
+        on_push=controller.pushed,
+        push_token=push_token,
+        artifacts=Artifacts(store.open) if store else None,
+    )
+    asyncio.run(_serve(app, controller, recorder, http_host, http_port))
 
 
-async def _serve(controller: Controller, recorder: Recorder, host: str, port: int, push_token: str) -> None:
+async def _serve(app: web.Application, controller: Controller, recorder: Recorder, host: str, port: int) -> None:
     """Serves the HTTP side beside the loops; SIGTERM and SIGINT stop both cleanly."""
-    probes = Probes(controller.alive, controller.ready, controller.exposition)
-    runner = web.AppRunner(make_app(probes, on_push=controller.pushed, push_token=push_token), access_log=None)
+    runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, host, port).start()
     loop = asyncio.get_running_loop()

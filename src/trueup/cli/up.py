@@ -185,8 +185,7 @@ def _controller(home: Home, settings: Settings) -> Child:
         command=command,
         log_file=home.logs / "controller.log",
         ready=lambda: _is_ready(settings),
-        # One supervisor per home vouches that the controller before this one is dead: its Lease is taken over at once.
-        environment={"TRUEUP_PUSH_TOKEN": settings.push_token, "TRUEUP_IDENTITY": "trueup-up"},
+        environment={"TRUEUP_PUSH_TOKEN": settings.push_token},
     )
 
 

@@ -77,9 +77,15 @@ class Shelf(Generic[T]):
             self._noted[ref] = version
 
     def observe(self, manifest: Manifest) -> None:
-        """The whole answer of our own write: kept at once, without waiting for its event."""
+        """The whole answer of our own write (or read): kept at once, without waiting for its event.
+
+        What is kept of that very version is reduced again: whoever reduces may know more now than when it was told.
+        """
         ref, version = self.ref_of(manifest), version_of(resource_version_of(manifest))
         kept = self._kept.get(ref)
+        if kept is not None and kept.version == version != UNCOMPARABLE:
+            self._put(ref, self._reduce(manifest), version)
+            return
         if version == UNCOMPARABLE or self._has_told(ref, version) or (kept is not None and kept.version >= version):
             return
         self.note(ref, resource_version_of(manifest))

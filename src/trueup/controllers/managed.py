@@ -80,6 +80,9 @@ class ManagedObjects:
         self._others: dict[ObjectRef, list[Claim]] = {}
         self._of_app: dict[ObjectRef, frozenset[ObjectRef]] = {}
         self._lenses: dict[Lens, Lens] = {}
+        self._watchers: dict[ObjectRef, dict[ObjectRef, Lens]] = {}
+        """Apps that only want to know how an object fares (health checks), and how they look at it."""
+        self._watched: dict[ObjectRef, frozenset[ObjectRef]] = {}
         self._applying: dict[ObjectRef, Manifest | None] = {}
         """Objects that a request of ours is under way for, and the newest sight of each meanwhile."""
         self._scalers: dict[ObjectRef, ScaleTarget] = {}
@@ -102,7 +105,25 @@ class ManagedObjects:
                 self._others.setdefault(ref, []).append(claim)
         self._of_app[app] = wanted
 
+    def watch(self, app: ObjectRef, refs: Iterable[ObjectRef], rules: SyncRules) -> None:
+        """The App wants to know how exactly these objects fare, whoever's they are."""
+        lens = Lens.of(rules, self._secret_key)
+        wanted = frozenset(refs)
+        for ref in self._watched.pop(app, frozenset()) - wanted:
+            watchers = self._watchers[ref]
+            watchers.pop(app, None)
+            if not watchers:
+                del self._watchers[ref]
+        for ref in wanted:
+            self._watchers.setdefault(ref, {})[app] = lens
+        if wanted:
+            self._watched[app] = wanted
+
     def release(self, app: ObjectRef) -> None:
+        for ref in self._watched.pop(app, frozenset()):
+            self._watchers[ref].pop(app, None)
+            if not self._watchers[ref]:
+                del self._watchers[ref]
         for ref in self._of_app.pop(app, frozenset()):
             self._unclaim(app, ref)
 
@@ -115,7 +136,10 @@ class ManagedObjects:
         ref = ref_of(obj)
         claim = self._claims.get(ref)
         if claim is None:
-            return PRESENT
+            watchers = self._watchers.get(ref)
+            if not watchers:
+                return PRESENT
+            return reduce_live(obj, None, next(iter(watchers.values())), self._clock())
         return reduce_live(obj, self._record_of(claim.app, ref), claim.lens, self._clock())
 
     def facts(self, refs: Iterable[ObjectRef], view: View) -> Mapping[ObjectRef, LiveFacts | Absent]:
@@ -147,22 +171,28 @@ class ManagedObjects:
 
     def seen(self, ref: ObjectRef, before: Kept | None, after: Kept | None, raw: Manifest | None) -> None:
         """An event of the live view. `raw` None: a list showed only that it is gone."""
-        claim = self._claims.get(ref)
-        if claim is None:
-            return
         old = before if isinstance(before, LiveFacts) else None
         new = after if isinstance(after, LiveFacts) else None
+        claim = self._claims.get(ref)
+        if claim is not None:
+            self._judge(claim, ref, new, raw, gone=after is None)
+        if _health(old) != _health(new):
+            owners = [claim, *self._others.get(ref, ())] if claim is not None else []
+            for app in dict.fromkeys([*(owner.app for owner in owners), *self._watchers.get(ref, ())]):
+                self._listener.health_changed(app, ref, old, new)
+
+    def _judge(
+        self, claim: Claim, ref: ObjectRef, facts: LiveFacts | None, raw: Manifest | None, *, gone: bool
+    ) -> None:
+        """Tells the claiming App when what was seen differs from what it applied."""
         record = self._record_of(claim.app, ref)
         if ref in self._applying:
-            self._applying[ref] = raw if after is not None else _GONE
-        elif after is None:
+            self._applying[ref] = _GONE if gone else raw
+        elif gone:
             if record is not None:
                 self._listener.vanished(claim.app, ref)
-        elif new is not None and record is not None and has_drifted(record, new, autoscaled=ref in self.scaled):
+        elif facts is not None and record is not None and has_drifted(record, facts, autoscaled=ref in self.scaled):
             self._listener.drifted(claim.app, ref)
-        if _health(old) != _health(new):
-            for app in (claim.app, *(other.app for other in self._others.get(ref, ()))):
-                self._listener.health_changed(app, ref, old, new)
 
     def _judge_late(self, ref: ObjectRef, obj: Manifest) -> None:
         claim = self._claims.get(ref)

@@ -7,10 +7,8 @@ state folder) or in the cluster.
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import secrets
-import socket
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
@@ -38,6 +36,7 @@ from trueup.controllers.adapters import (
 from trueup.controllers.apps import AppController
 from trueup.controllers.credentials import SourceCredentials
 from trueup.controllers.events import EventWriter
+from trueup.controllers.identity import own_identity
 from trueup.controllers.managed import Kept, ManagedObjects
 from trueup.controllers.memory import AppMemory
 from trueup.controllers.metrics import Metrics
@@ -77,7 +76,6 @@ class ControllerOptions(Struct, frozen=True, kw_only=True):
     state_dir: Path
     namespace: str = "trueup-system"
     control_namespace: str = "argocd"
-    identity: str = ""
     allow_local_git: bool = False
     artifact_url: str = "http://localhost"
     app_workers: int = 48
@@ -111,7 +109,11 @@ class Controller:
     async def run(self) -> None:
         """Until cancelled. A lost Lease or cluster begins a new term; nothing of the old one goes on."""
         options = self._options
-        identity = options.identity or f"{socket.gethostname()}_{os.getpid()}_{secrets.token_hex(4)}"
+        with own_identity(options.state_dir) as identity:
+            await self._terms(identity)
+
+    async def _terms(self, identity: str) -> None:
+        options = self._options
         async with (
             EnginePool() as engines,
             KubeClient(
@@ -189,12 +191,12 @@ class _Term:
         secret_key = await asyncio.to_thread(_load_key, state_dir / "key")
         state = StateStore(state_dir / "apps.sqlite")
         metrics = self.owner.metrics
-        events = EventWriter(ClusterEvents(self.client), _now)
+        events = EventWriter(ClusterEvents(self.client), utc_now)
         writer = StatusWriter(
             ClusterPatcher(self.client), self.resources, on_write=lambda why: metrics.status_writes.labels(why).inc()
         )
         values = ValueStore(self._read_value)
-        managed = ManagedObjects(self._record_of, _Listener(self), secret_key, _now)
+        managed = ManagedObjects(self._record_of, _Listener(self), secret_key, utc_now)
         view: LiveView[Kept] = await self.stack.enter_async_context(LiveView(self.client, managed.reduce))
         watches = ClusterWatches(self.client, view)
         tracking = Tracking(watches, managed)
@@ -209,7 +211,7 @@ class _Term:
                 events=events,
                 credentials=SourceCredentials(values, self._repository_secrets),
                 metrics=metrics,
-                clock=_now,
+                clock=utc_now,
                 chance=random.random,
                 artifact_url=self.options.artifact_url,
                 packer=self.owner._packer,
@@ -234,7 +236,7 @@ class _Term:
             values=values,
             state=state,
             metrics=metrics,
-            clock=_now,
+            clock=utc_now,
             loop_time=asyncio.get_running_loop().time,
             chance=random.random,
             secret_key=secret_key,
@@ -422,7 +424,7 @@ async def _every(seconds: float, action: Callable[[], None]) -> None:
         action()
 
 
-def _now() -> datetime:
+def utc_now() -> datetime:
     return datetime.now(UTC)
 
 

@@ -274,7 +274,6 @@ class Reconciler:
             memory.deploy_started = job.started
             memory.saved.state, memory.saved.reason = State.PROGRESSING, "Progressing"
             memory.saved.message = f"Waiting for {len(refs)} objects to become healthy"
-            await shell.tracking.follow({(c.ref.group, c.version, c.ref.kind) for c in app.rules.health_checks})
             await self.check_health(memory, job.obj)
             return
         memory.deploy_started = job.started

@@ -11,6 +11,7 @@ import structlog
 from msgspec import Struct
 
 from trueup.controllers.content import Content
+from trueup.controllers.managed import Present
 from trueup.controllers.memory import AppMemory
 from trueup.controllers.shell import AppShell
 from trueup.model.app import App
@@ -49,10 +50,24 @@ def kinds_of(content: Content, inventory: Inventory) -> list[tuple[str, str, str
     return sorted((group, version, kind) for (group, kind), version in kinds.items())
 
 
+async def watch_checks(memory: AppMemory, app: App, shell: AppShell) -> None:
+    """Makes sure that the objects of `healthChecks` are seen closely, whoever's they are."""
+    checks = app.rules.health_checks
+    shell.managed.watch(memory.ref, [check.ref for check in checks], app.rules)
+    await shell.tracking.follow({(check.ref.group, check.version, check.ref.kind) for check in checks})
+    for check in checks:
+        if isinstance(shell.tracking.get(check.ref), Present):
+            # It was listed before anybody cared: look at it once more.
+            obj = await shell.control.get(check.ref, check.version)
+            if obj is not None:
+                shell.tracking.observe(obj)
+
+
 async def plan_sync(memory: AppMemory, app: App, content: Content, shell: AppShell, wish: SyncWish) -> Plan:
     """Claims the objects, makes sure that they are watched, and plans. Raises WouldPruneAll."""
     refs = content.desired.keys() | memory.saved.inventory.refs
     shell.managed.claim(memory.ref, refs, app.rules)
+    await watch_checks(memory, app, shell)
     await shell.tracking.follow(kinds_of(content, memory.saved.inventory))
     return make_plan(
         content.desired.values(),

@@ -1,0 +1,62 @@
+"""Tarballs of sources, for `--serve-artifacts`: what Flux's own consumers download. Made once per revision, a few kept."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from trueup.model.app import GitSource
+from trueup.model.outcome import Artifact
+from trueup.model.refs import ObjectRef
+from trueup.render.inputs import Ignoring, Recorder
+from trueup.sources.artifact import write_artifact
+from trueup.sources.gitsnapshot import GitSnapshot
+
+KEPT = 2
+"""Tarballs per source: the current one, and the one that somebody may be downloading (Flux keeps two as well)."""
+
+
+class ArtifactStore:
+    """`controllers.sources.Packer`, and what the HTTP side reads. `base_url` is where the HTTP side is reached."""
+
+    def __init__(self, root: Path, base_url: str, clock: Callable[[], datetime]) -> None:
+        self._root = root
+        self._base_url = base_url
+        self._clock = clock
+
+    async def pack(self, ref: ObjectRef, snapshot: GitSnapshot, source: GitSource) -> Artifact:
+        path = f"{ref.kind.lower()}/{ref.namespace}/{ref.name}/{snapshot.commit}.tar.gz"
+        file = await asyncio.to_thread(self._write, self._root / path, snapshot, source)
+        return Artifact(
+            revision=snapshot.revision,
+            path=path,
+            url=f"{self._base_url}/artifacts/{path}",
+            digest=file[0],
+            size=file[1],
+            last_update=self._clock(),
+        )
+
+    async def open(self, path: str) -> bytes | None:
+        """The tarball at a URL path below `/artifacts/`; None: there is none, or the path leads elsewhere."""
+        return await asyncio.to_thread(self._read, path)
+
+    def _write(self, target: Path, snapshot: GitSnapshot, source: GitSource) -> tuple[str, int]:
+        # What the source leaves out (spec.ignore, .sourceignore) is what a render does not see either.
+        seen = Recorder(snapshot, Ignoring(source.ignore))
+        file = write_artifact(snapshot, target, lambda path: seen.look(path).entry is not None)
+        others = sorted(target.parent.glob("*.tar.gz"), key=lambda path: path.stat().st_mtime, reverse=True)
+        for old in others[KEPT:]:
+            old.unlink(missing_ok=True)
+        return file.digest, file.size
+
+    def _read(self, path: str) -> bytes | None:
+        root = self._root.resolve()
+        target = (root / path).resolve()
+        if not target.is_relative_to(root) or target.suffix != ".gz":
+            return None
+        try:
+            return target.read_bytes()
+        except OSError:
+            return None
