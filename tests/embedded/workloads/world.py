@@ -99,6 +99,10 @@ class World:
         await asyncio.sleep(seconds)
         await self.settled()
 
+    async def pass_time_alone(self, seconds: float) -> None:
+        """While no controller runs."""
+        await asyncio.sleep(seconds)
+
     @contextlib.asynccontextmanager
     async def controllers(self, **options: Any) -> AsyncIterator[None]:
         """All controllers for the length of the block."""

@@ -97,6 +97,7 @@ def parse_schedule(text: str) -> Schedule:
 
 def _parse_field(text: str, name: str, low: int, high: int, names: dict[str, int]) -> frozenset[int]:
     found: set[int] = set()
+    most = high + 1 if name == "weekday" else high  # 7 is Sunday once more
     for part in text.split(","):
         span, _, step = part.partition("/")
         first, _, last = span.partition("-")
@@ -108,14 +109,10 @@ def _parse_field(text: str, name: str, low: int, high: int, names: dict[str, int
         else:
             stop = high if step else start
         stride = 1 if not step else int(step) if step.isdigit() else 0
-        if name == "weekday" and stop == 7:
-            found.add(0)
-            stop = high
-            start = high if start == 7 else start
-        if start is None or stop is None or stride < 1 or not low <= start <= stop <= high:
+        if start is None or stop is None or stride < 1 or not low <= start <= stop <= most:
             raise InvalidInput(f"{part!r} is no {name} of a schedule", hint=f"use {low}-{high}, lists, ranges or steps")
         found.update(range(start, stop + 1, stride))
-    return frozenset(found)
+    return frozenset(number % (high + 1) if name == "weekday" else number for number in found)
 
 
 def _number(text: str, names: dict[str, int]) -> int | None:

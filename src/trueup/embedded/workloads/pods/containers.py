@@ -164,9 +164,9 @@ def _ending(row: dict[str, Any], now: datetime, code: int, reason: str) -> dict[
 
 
 def killed(row: dict[str, Any], now: datetime) -> dict[str, Any]:
-    """The row after the pod was told to end."""
+    """The row after the pod was told to end: SIGTERM ends a process with 143."""
     if "running" in mapping_of(row, "state"):
-        return _ending(row, now, 0, "Completed")
+        return _ending(row, now, 143, "Error")
     return {**row, "ready": False, "started": False}
 
 

@@ -94,11 +94,8 @@ def end(pod: Manifest, now: datetime) -> dict[str, Any]:
     """The last status of a pod that was deleted but is kept by a finalizer."""
     status = dict(status_of(pod))
     rows = [killed(row, now) for row in rows_of(status, "containerStatuses")]
-    failed = any(dig(row, "state", "terminated", "exitCode") for row in rows) or not all(
-        "terminated" in row.get("state", {}) for row in rows
-    )
-    is_serving = _role_of(pod) is not Role.SERVE
-    status |= {"containerStatuses": rows, "phase": "Succeeded" if not failed and is_serving else "Failed"}
+    ended_well = all(dig(row, "state", "terminated", "exitCode") == 0 for row in rows)
+    status |= {"containerStatuses": rows, "phase": "Succeeded" if ended_well else "Failed"}
     return _with_conditions(pod, status, now)
 
 

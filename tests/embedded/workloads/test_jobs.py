@@ -1,0 +1,202 @@
+"""Jobs and CronJobs on all controllers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.embedded.workloads.world import World
+from trueup.embedded.workloads.kinds import CRON_JOBS, JOBS, PODS
+from trueup.model.manifest import Manifest, name_of
+
+pytestmark = pytest.mark.looptime
+
+
+def job(name: str = "j", image: str = "job:1", annotations: dict[str, str] | None = None, **spec: Any) -> Manifest:
+    pod = {"restartPolicy": "Never", "containers": [{"name": "c", "image": image}]}
+    template = {"metadata": {"annotations": annotations or {}}, "spec": pod}
+    metadata = {"name": name, "namespace": "default"}
+    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": {"template": template, **spec}}
+
+
+def status(world: World, name: str = "j") -> dict[str, Any]:
+    return world.get(JOBS, name).get("status", {})
+
+
+def conditions(world: World, name: str = "j") -> list[tuple[str, str, str]]:
+    return [(each["type"], each["status"], each["reason"]) for each in status(world, name).get("conditions", ())]
+
+
+async def test_a_job_runs_its_pod_and_completes(world: World) -> None:
+    await world.apply(job())
+    await world.pass_time(0.5)
+    assert status(world)["active"] == 1
+    assert status(world)["ready"] == 0
+    await world.pass_time(3)
+    assert conditions(world) == [
+        ("SuccessCriteriaMet", "True", "CompletionsReached"),
+        ("Complete", "True", "CompletionsReached"),
+    ]
+    found = {key: value for key, value in status(world).items() if key in ("succeeded", "ready", "terminating")}
+    assert found == {"succeeded": 1, "ready": 0, "terminating": 0}
+    assert status(world)["uncountedTerminatedPods"] == {}
+    [pod] = world.all(PODS)
+    assert pod["status"]["phase"] == "Succeeded"
+    assert "finalizers" not in pod["metadata"]
+
+
+async def test_many_completions_run_as_many_at_a_time_as_asked(world: World) -> None:
+    most = 0
+
+    def look(_: Any) -> None:
+        nonlocal most
+        most = max(most, sum(pod.get("status", {}).get("phase") in ("Running", "Pending") for pod in world.all(PODS)))
+
+    world.store.listen(look)
+    await world.apply(job(completions=7, parallelism=3))
+    await world.pass_time(20)
+    assert status(world)["succeeded"] == 7
+    assert len(world.all(PODS)) == 7
+    assert most == 3
+
+
+async def test_an_indexed_job_gives_each_pod_its_number(world: World) -> None:
+    await world.apply(job(completions=4, parallelism=2, completionMode="Indexed"))
+    await world.pass_time(20)
+    assert status(world)["completedIndexes"] == "0-3"
+    found = sorted(
+        each["metadata"]["annotations"]["batch.kubernetes.io/job-completion-index"] for each in world.all(PODS)
+    )
+    assert found == ["0", "1", "2", "3"]
+    assert all(name_of(pod).startswith("j-") for pod in world.all(PODS))
+
+
+async def test_a_failing_job_tries_again_later_and_then_gives_up(world: World) -> None:
+    await world.apply(job(image="job:crash", backoffLimit=2))
+    await world.pass_time(5)
+    assert status(world)["failed"] == 1
+    await world.pass_time(10)
+    assert status(world)["failed"] == 2
+    await world.pass_time(60)
+    assert status(world)["failed"] == 3
+    assert conditions(world) == [
+        ("FailureTarget", "True", "BackoffLimitExceeded"),
+        ("Failed", "True", "BackoffLimitExceeded"),
+    ]
+    assert len(world.all(PODS)) == 3
+
+
+async def test_a_job_over_its_deadline_fails_and_its_pods_end(world: World) -> None:
+    await world.apply(job(annotations={"simulate.trueup.dev/duration": "1h"}, activeDeadlineSeconds=30))
+    await world.pass_time(20)
+    assert status(world)["active"] == 1
+    await world.pass_time(20)
+    assert ("Failed", "True", "DeadlineExceeded") in conditions(world)
+    assert status(world).get("active", 0) == 0
+
+
+async def test_a_pod_that_somebody_deletes_is_counted_as_failed_and_replaced(world: World) -> None:
+    await world.apply(job(annotations={"simulate.trueup.dev/duration": "1m"}))
+    await world.pass_time(2)
+    [pod] = world.names(PODS)
+    await world.client.delete(PODS, "default", pod)
+    await world.pass_time(120)
+    assert (status(world)["failed"], status(world)["succeeded"]) == (1, 1)
+    assert pod not in world.names(PODS)
+
+
+async def test_a_suspended_job_has_no_pods_until_it_is_resumed(world: World) -> None:
+    await world.apply(job(suspend=True))
+    await world.pass_time(2)
+    assert world.names(PODS) == []
+    assert conditions(world) == [("Suspended", "True", "JobSuspended")]
+    assert "startTime" not in status(world)
+    await world.client.patch(JOBS, "default", "j", {"spec": {"suspend": False}})
+    await world.pass_time(5)
+    assert conditions(world)[0] == ("Suspended", "False", "JobResumed")
+    assert conditions(world)[-1][0] == "Complete"
+
+
+async def test_a_deleted_job_takes_its_pods_along(world: World) -> None:
+    await world.apply(job(annotations={"simulate.trueup.dev/duration": "1h"}))
+    await world.pass_time(2)
+    await world.client.delete(JOBS, "default", "j", propagation="Background")
+    await world.pass_time(2)
+    assert world.names(PODS) == []
+
+
+async def test_pods_of_a_job_deleted_as_an_owner_of_orphans_keep_no_finalizer(world: World) -> None:
+    await world.apply(job(annotations={"simulate.trueup.dev/duration": "1h"}))
+    await world.pass_time(2)
+    await world.client.delete(JOBS, "default", "j", propagation="Orphan")
+    await world.pass_time(2)
+    [pod] = world.all(PODS)
+    assert "finalizers" not in pod["metadata"]
+
+
+async def test_a_count_survives_a_restart_at_any_moment(bare: World) -> None:
+    async with bare.controllers():
+        await bare.settled()
+        await bare.apply(job(completions=5, parallelism=5))
+        await bare.pass_time(1)
+    for _ in range(30):
+        async with bare.controllers():
+            for _ in range(7):
+                await bare.pass_time(0)
+    async with bare.controllers():
+        await bare.pass_time(10)
+        assert status(bare)["succeeded"] == 5
+        assert len(bare.all(PODS)) == 5
+
+
+def cron_job(schedule: str = "*/10 * * * *", annotations: dict[str, str] | None = None, **spec: Any) -> Manifest:
+    template = {"spec": job(annotations=annotations)["spec"]}
+    metadata = {"name": "c", "namespace": "default"}
+    body = {"schedule": schedule, "jobTemplate": template, **spec}
+    return {"apiVersion": "batch/v1", "kind": "CronJob", "metadata": metadata, "spec": body}
+
+
+async def test_a_cron_job_starts_jobs_on_time_and_keeps_three(world: World) -> None:
+    await world.apply(cron_job())
+    await world.pass_time(3600)
+    times = [
+        each["metadata"]["annotations"]["batch.kubernetes.io/cronjob-scheduled-timestamp"] for each in world.all(JOBS)
+    ]
+    assert len(times) == 3
+    assert all(time.endswith("0:00Z") for time in times)
+    found = world.get(CRON_JOBS, "c")["status"]
+    assert found["lastScheduleTime"] == max(times)
+    assert "active" not in found
+    assert found["lastSuccessfulTime"] > max(times)
+
+
+async def test_a_cron_job_forbids_two_at_a_time_or_replaces_the_first(world: World) -> None:
+    long = {"simulate.trueup.dev/duration": "25m"}
+    await world.apply(cron_job(annotations=long, concurrencyPolicy="Forbid"))
+    await world.pass_time(1300)
+    assert len(world.all(JOBS)) == 1
+    await world.client.delete(CRON_JOBS, "default", "c", propagation="Background")
+    await world.pass_time(10)
+    assert world.names(JOBS) == []
+    await world.apply(cron_job(annotations=long, concurrencyPolicy="Replace"))
+    await world.pass_time(1300)
+    [only] = world.names(JOBS)
+    assert world.get(CRON_JOBS, "c")["status"]["active"][0]["name"] == only
+
+
+async def test_a_suspended_cron_job_starts_nothing(world: World) -> None:
+    await world.apply(cron_job(suspend=True))
+    await world.pass_time(3600)
+    assert world.names(JOBS) == []
+
+
+async def test_a_cron_job_that_slept_starts_once_for_all_it_missed(bare: World) -> None:
+    async with bare.controllers():
+        await bare.settled()
+        await bare.apply(cron_job())
+        await bare.pass_time(1)
+    await bare.pass_time_alone(7200)
+    async with bare.controllers():
+        await bare.pass_time(5)
+        assert len(bare.all(JOBS)) == 1
