@@ -216,7 +216,7 @@ class World:
 
     async def _served(self, client: KubeClient) -> None:
         while (await client.discovery.refresh()).find("kustomize.toolkit.fluxcd.io", "v1", "Kustomization") is None:
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.1)  # the API server says no more than this
 
 
 async def apply_many(client: KubeClient, manifests: list[Manifest], in_flight: int = 32) -> None:

@@ -1,0 +1,46 @@
+"""A pin names a revision, by whom, why and until when; a wrong one says what is wrong."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from trueup.controllers.pins import is_in_force, read_pin
+from trueup.model.errors import InvalidInput
+
+COMMIT = "a" * 40
+
+
+def app(**annotations: str) -> dict[str, Any]:
+    names = {f"trueup.dev/{key.replace('_', '-')}": value for key, value in annotations.items()}
+    return {"apiVersion": "x/v1", "kind": "App", "metadata": {"name": "a", "namespace": "b", "annotations": names}}
+
+
+def test_no_annotation_is_no_pin() -> None:
+    assert read_pin(app()) is None
+    assert not is_in_force(None, datetime.now(UTC))
+
+
+def test_a_pin_is_in_force_until_its_end() -> None:
+    pin = read_pin(
+        app(pin=f"main@sha1:{COMMIT}", pin_by="somchai", pin_reason="broken", pin_until="2026-11-23T12:00:00Z")
+    )
+    assert pin is not None
+    assert str(pin) == "main@aaaaaaa by somchai until 2026-11-23T12:00:00Z: broken"
+    assert is_in_force(pin, datetime(2026, 11, 23, 11, 59, tzinfo=UTC))
+    assert not is_in_force(pin, datetime(2026, 11, 23, 12, 0, tzinfo=UTC))
+
+
+@pytest.mark.parametrize(
+    ("annotations", "said"),
+    [
+        ({"pin": "yesterday"}, "is not a revision"),
+        ({"pin": f"main@sha1:{COMMIT}", "pin_until": "tomorrow"}, "is not a time"),
+        ({"pin": f"main@sha1:{COMMIT}", "pin_until": "2026-11-23T12:00:00"}, "names no time zone"),
+    ],
+)
+def test_a_wrong_pin_says_what_is_wrong(annotations: dict[str, str], said: str) -> None:
+    with pytest.raises(InvalidInput, match=said):
+        read_pin(app(**annotations))
