@@ -207,7 +207,7 @@ class Writes:
             raise refusals.ApiError(500, "", "resourceVersion should not be set on objects to be created")
         metadata.fill_for_create(kind, manifest, self._clock())
         review = Review(Operation.CREATE, kind, namespace, call, manifest, None, dry_run=options.dry_run)
-        manifest = await self._admission.mutate(review)
+        manifest = self._after_mutation(kind, manifest, await self._admission.mutate(review))
         stored = kind.to_storage(manifest)
         particular.prepare_create(stored)
         if particular.counts_generation or kind.is_custom:
@@ -244,7 +244,7 @@ class Writes:
         review = Review(
             Operation.UPDATE, kind, record.key.namespace, call, wanted, live, subresource, dry_run=options.dry_run
         )
-        wanted = await self._admission.mutate(review)
+        wanted = self._after_mutation(kind, wanted, await self._admission.mutate(review))
         stored = kind.to_storage(wanted)
         if not subresource:
             particular.prepare_update(stored, old)
@@ -270,6 +270,13 @@ class Writes:
         new = self._store.put(kind.storage, stored)
         await self._store.committed()
         return Outcome(kind.from_storage(new.manifest), created=False, record=new)
+
+    def _after_mutation(self, kind: Kind, before: Manifest, after: Manifest) -> Manifest:
+        """What webhooks changed is decoded and defaulted like what a client sent."""
+        if after is before:
+            return after
+        self._fields.check_types(kind, after)
+        return self._fields.default(kind, after)
 
     def _refuse(self, kind: Kind, manifest: Manifest, problems: list[FieldProblem]) -> None:
         if problems:
