@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 
 _NEEDED = ("PATH", "TMPDIR", "GIT_EXEC_PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 _POLITE_SECONDS = 2.0
+_CHUNK = 64 * 1024
 
 
 def environment(
@@ -31,7 +32,10 @@ def environment(
 
 
 async def end(process: asyncio.subprocess.Process) -> None:
-    """Ends a process that leads its group, and what it started. Asked politely first: git then removes its locks."""
+    """Ends a process that leads its group, and what it started. Asked politely first: git then removes its locks.
+
+    Nobody else may be reading its output any more; what is left there is thrown away, for only read pipes get closed.
+    """
     if process.returncode is None:
         _signal(process.pid, signal.SIGTERM)
         with contextlib.suppress(TimeoutError):
@@ -40,6 +44,11 @@ async def end(process: asyncio.subprocess.Process) -> None:
     _signal(process.pid, signal.SIGKILL)
     if process.returncode is None:
         await process.wait()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_POLITE_SECONDS):
+            for stream in (process.stdout, process.stderr):
+                while stream is not None and await stream.read(_CHUNK):
+                    pass
 
 
 def _signal(group: int, number: signal.Signals) -> None:

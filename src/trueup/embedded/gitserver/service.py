@@ -93,10 +93,10 @@ async def answer(
             if not answered:
                 raise GitProcessFailed(words)
     finally:
-        await gitprocess.end(process)
         for task in (feeder, errors):
             task.cancel()
         await asyncio.gather(feeder, errors, return_exceptions=True)
+        await gitprocess.end(process)
 
 
 async def _next_chunk(stdout: asyncio.StreamReader, feeder: asyncio.Task[None]) -> bytes:
