@@ -38,6 +38,18 @@ async def measure(apps: int, folder: Path) -> list[Figure]:
     return figures
 
 
+async def measure_own(apps: int, folder: Path) -> list[Figure]:
+    """One small repository for each app."""
+    world = World(folder, apps, own_repositories=True)
+    try:
+        await world.start()
+        floor = await scenarios.floor(world)
+        figure = await scenarios.first_sync(world)
+        return _shown(apps, [*floor, msgspec.structs.replace(figure, work="first sync, one repository each")])
+    finally:
+        await world.stop()
+
+
 def _shown(apps: int, figures: list[Figure]) -> list[Figure]:
     for figure in figures:
         print(row(apps, figure), flush=True)
@@ -53,7 +65,8 @@ def row(apps: int, figure: Figure) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--apps", type=int, nargs="+", default=[100, 1000])
+    parser.add_argument("--apps", type=int, nargs="*", default=[100, 1000])
+    parser.add_argument("--own", type=int, default=0, help="also so many apps with a repository each")
     parser.add_argument("--json", type=Path, help="write the figures there too")
     options = parser.parse_args()
     print("| apps | work | seconds | CPU s | peak MiB | requests | note |\n|---|---|---|---|---|---|---|")
@@ -61,6 +74,9 @@ def main() -> None:
     for apps in options.apps:
         with tempfile.TemporaryDirectory(prefix="trueup-bench-") as folder:
             results[apps] = asyncio.run(measure(apps, Path(folder)))
+    if options.own:
+        with tempfile.TemporaryDirectory(prefix="trueup-bench-") as folder:
+            asyncio.run(measure_own(options.own, Path(folder)))
     if options.json:
         options.json.write_bytes(msgspec.json.encode({str(apps): rows for apps, rows in results.items()}))
 

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -75,17 +76,27 @@ def write_repository(folder: Path, apps: int) -> None:
 
 
 def app_resources(url: str, apps: int) -> list[Manifest]:
-    """The GitRepository and the Kustomizations."""
-    source = {
+    """One GitRepository and the Kustomizations."""
+    return [_source("repo", url), *(_kustomization(number, "repo") for number in range(apps))]
+
+
+def own_resources(url_of: Callable[[str], str], apps: int) -> list[Manifest]:
+    """A GitRepository for each Kustomization."""
+    names = [f"app-{number:05d}" for number in range(apps)]
+    sources = [_source(name, url_of(name)) for name in names]
+    return [*sources, *(_kustomization(number, name) for number, name in enumerate(names))]
+
+
+def _source(name: str, url: str) -> Manifest:
+    return {
         "apiVersion": "source.toolkit.fluxcd.io/v1",
         "kind": "GitRepository",
-        "metadata": {"name": "repo", "namespace": "default"},
+        "metadata": {"name": name, "namespace": "default"},
         "spec": {"url": url, "interval": "10m", "ref": {"branch": "main"}},
     }
-    return [source, *(_kustomization(number) for number in range(apps))]
 
 
-def _kustomization(number: int) -> Manifest:
+def _kustomization(number: int, source: str) -> Manifest:
     name = f"app-{number:05d}"
     return {
         "apiVersion": "kustomize.toolkit.fluxcd.io/v1",
@@ -95,7 +106,7 @@ def _kustomization(number: int) -> Manifest:
             "interval": "10m",
             "path": f"./apps/{name}",
             "prune": True,
-            "sourceRef": {"kind": "GitRepository", "name": "repo"},
+            "sourceRef": {"kind": "GitRepository", "name": source},
         },
     }
 
@@ -179,9 +190,10 @@ class ControllerProcess:
 class World:
     """Started once per measurement of N apps; `folder` is thrown away afterwards."""
 
-    def __init__(self, folder: Path, apps: int) -> None:
+    def __init__(self, folder: Path, apps: int, *, own_repositories: bool = False) -> None:
         self.folder = folder
         self.apps = apps
+        self.own_repositories = own_repositories
         self.control_plane = ControlPlane()
         (folder / "git").mkdir()
         self.git = GitServer(folder / "git")
@@ -195,6 +207,14 @@ class World:
         await self.git.start()
         await self.git.create_repository("repo", seed)
         self.url = self.git.url("repo")
+        resources = app_resources(self.url, self.apps)
+        if self.own_repositories:
+            for number in range(self.apps):
+                place = self.folder / "seeds" / str(number)
+                app = f"apps/app-{number:05d}"
+                await asyncio.to_thread(shutil.copytree, seed / app, place / app)
+                await self.git.create_repository(f"app-{number:05d}", place)
+            resources = own_resources(self.git.url, self.apps)
         kubeconfig = Path(self.control_plane.kubeconfig)
         self.controller = ControllerProcess(kubeconfig, self.folder / "state", self.folder / "controller.log")
         (self.folder / "state").mkdir()
@@ -206,7 +226,7 @@ class World:
             for crd in crds():
                 await client.apply(crd, manager="bench")
             await self._served(client)
-            await apply_many(client, app_resources(self.url, self.apps))
+            await apply_many(client, resources)
 
     async def stop(self) -> None:
         if hasattr(self, "controller"):

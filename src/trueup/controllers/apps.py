@@ -43,7 +43,7 @@ from trueup.sync.facts import Absent, LiveFacts
 log = structlog.get_logger(__name__)
 
 SOURCE_NOT_READY = "SourceNotReady"
-PATIENCE = 5.0
+PATIENCE = 20.0
 """Seconds for which a first fetch may be under way before an App says that it waits for it."""
 HEALTH_DELAY = 0.25
 """Seconds over which health changes of one App are gathered into one status write."""

@@ -79,7 +79,7 @@ class ControllerOptions(Struct, frozen=True, kw_only=True):
     allow_local_git: bool = False
     artifact_url: str = "http://localhost"
     app_workers: int = 48
-    source_workers: int = 8
+    source_workers: int = 16
     requests_in_flight: int = 32
     objects_in_flight: int = 16
 
