@@ -159,7 +159,7 @@ def cron_job(schedule: str = "*/10 * * * *", annotations: dict[str, str] | None 
 
 async def test_a_cron_job_starts_jobs_on_time_and_keeps_three(world: World) -> None:
     await world.apply(cron_job())
-    await world.pass_time(3600)
+    await world.pass_time(3500)
     times = [
         each["metadata"]["annotations"]["batch.kubernetes.io/cronjob-scheduled-timestamp"] for each in world.all(JOBS)
     ]

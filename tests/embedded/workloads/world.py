@@ -25,7 +25,7 @@ from trueup.embedded.auth.identity import system
 from trueup.embedded.storage.history import Event
 from trueup.embedded.storage.keys import Resource
 from trueup.embedded.storage.store import Store
-from trueup.embedded.workloads.clock import LoopClock
+from trueup.embedded.workloads.clock import LoopClock, stamp
 from trueup.embedded.workloads.run import make_runtime
 from trueup.embedded.workloads.runtime import Runtime
 from trueup.model.manifest import Manifest, api_version_of, kind_of, name_of, namespace_of
@@ -98,6 +98,10 @@ class World:
     async def pass_time(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
         await self.settled()
+
+    def now(self) -> str:
+        """As the API writes it."""
+        return stamp(self.clock.now())
 
     async def pass_time_alone(self, seconds: float) -> None:
         """While no controller runs."""

@@ -28,6 +28,7 @@ from trueup.embedded.workloads.view import View
 from trueup.embedded.workloads.writes import NOTHING, Work
 from trueup.model.manifest import Manifest, is_deleting, metadata_of, namespace_of, uid_of
 
+_REMEMBERED = 1000
 _NEEDED = frozenset({"list", "watch", "delete"})
 
 
@@ -36,6 +37,7 @@ class GarbageCollector:
 
     def __init__(self, followed: Callable[[], Collection[Resource]]) -> None:
         self._followed = followed
+        self._gone: dict[str, None] = {}
         self.controller = Controller(name="garbage-collector", decide=self.decide, triggers=(), workers=32)
 
     def listener(self) -> Listener:
@@ -62,6 +64,7 @@ class GarbageCollector:
         uid = uid_of(happened.newest)
         if new is None:
             for _, dependent in self._owned(view, uid):
+                self._remember_gone(uid)
                 yield Key("", uid_of(dependent))
         elif references_of(new) or is_deleting(new):
             yield Key("", uid)
@@ -69,6 +72,12 @@ class GarbageCollector:
             # An owner that waits for its dependents waits for this one too, whether it goes or changes hands.
             for reference in references_of(manifest) if manifest is not None else ():
                 yield Key("", str(reference.get("uid")))
+
+    def _remember_gone(self, uid: str) -> None:
+        """An owner that was seen to go is gone, even when its kind, say a custom one, is not served any more."""
+        self._gone[uid] = None
+        if len(self._gone) > _REMEMBERED:
+            del self._gone[next(iter(self._gone))]
 
     def _find(self, view: View, uid: str) -> tuple[Resource, Manifest] | None:
         for resource in self._followed():
@@ -92,6 +101,8 @@ class GarbageCollector:
         return Dependent(resource, obj, states, has_dependents)
 
     def _state_of(self, view: View, obj: Manifest, reference: dict[str, object]) -> OwnerState:
+        if reference.get("uid") in self._gone:
+            return OwnerState.GONE
         served = view.by_kind(str(reference.get("apiVersion") or ""), str(reference.get("kind") or ""))
         if served is None:
             return OwnerState.UNKNOWN

@@ -45,10 +45,14 @@ class ServedFollower:
             name="served-resources",
             decide=self._decide,
             triggers=(Trigger(CUSTOM_RESOURCE_DEFINITIONS, _read_again),),
-            start=(_ALL,),
+            begin=self._follow,
         )
 
     def _decide(self, view: View, _: Key) -> Work:
+        self._follow(view)
+        return NOTHING
+
+    def _follow(self, view: View) -> None:
         served = {each.resource: each for each in view.served()}
         for resource in sorted(served.keys() - self.followed):
             for listener in self._listeners:
@@ -58,7 +62,6 @@ class ServedFollower:
         for resource in self.followed - served.keys():
             self.followed.discard(resource)
             self._follower.forget(resource)
-        return NOTHING
 
 
 _ALL = Key("", "")

@@ -7,6 +7,7 @@ seconds; `stamp` and `read_time` are the way in and out of them.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -14,21 +15,21 @@ _EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 class Clock(Protocol):
-    """What time it is, and a wait. `sleep` may end early: whoever waits looks at the time again."""
+    """What time it is, and a wait that an event ends early. A wait may also end too early: whoever waits looks again."""
 
     def now(self) -> datetime: ...
 
-    async def sleep(self, seconds: float) -> None: ...
+    async def wait(self, event: asyncio.Event, seconds: float) -> None: ...
 
 
 class SystemClock:
-    """The machine's clock. Long sleeps end early, so that a clock that jumps is noticed within a minute."""
+    """The machine's clock. Long waits end early, so that a clock that jumps is noticed within a minute."""
 
     def now(self) -> datetime:
         return datetime.now(UTC)
 
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(min(max(seconds, 0.0), 60.0))
+    async def wait(self, event: asyncio.Event, seconds: float) -> None:
+        await _wait(event, min(seconds, 60.0))
 
 
 class LoopClock:
@@ -40,8 +41,14 @@ class LoopClock:
     def now(self) -> datetime:
         return self._start + timedelta(seconds=asyncio.get_running_loop().time())
 
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(max(seconds, 0.0))
+    async def wait(self, event: asyncio.Event, seconds: float) -> None:
+        await _wait(event, seconds)
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(max(seconds, 0.0)):
+            await event.wait()
 
 
 def stamp(now: datetime) -> str:

@@ -29,13 +29,14 @@ class Trigger(Struct, frozen=True):
 
 class Controller(Struct, frozen=True, kw_only=True):
     """One loop. `refused` may answer a write that the API refused, say with a condition; the key is tried again anyway.
-    `start` are keys to look at from the beginning, though nothing about them exists."""
+    `start` are keys to look at from the beginning, though nothing about them exists; `begin` is called before any event."""
 
     name: str
     decide: Callable[[View, Key], Work]
     triggers: tuple[Trigger, ...]
     refused: Callable[[View, Key, Write, ApiError], Work] | None = None
     start: tuple[Key, ...] = ()
+    begin: Callable[[View], None] | None = None
     workers: int = 16
 
 

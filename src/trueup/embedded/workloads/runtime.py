@@ -30,6 +30,7 @@ class Runtime:
         self._loops: list[Loop] = []
         self._informers: dict[Resource, Informer] = {}
         self._tasks: dict[Resource, asyncio.Task[None]] = {}
+        self._has_begun = False
         self._group: asyncio.TaskGroup | None = None
         self.view = View(client, clock, self._informer)
 
@@ -46,8 +47,12 @@ class Runtime:
                 self._loops.append(loop)
                 for trigger in controller.triggers:
                     self._informer(trigger.resource).subscribe(partial(self._route, trigger, loop))
-            for informer in list(self._informers.values()):
+            for controller in self._controllers:
+                if controller.begin is not None:
+                    controller.begin(self.view)
+            for informer in self._informers.values():
                 informer.index()
+            self._has_begun = True
             for resource in list(self._informers):
                 self._begin(resource)
             for loop in self._loops:
@@ -59,6 +64,8 @@ class Runtime:
         loop = next(each for each in self._loops if each.controller is controller)
         informer = self._informer(resource)
         informer.subscribe(partial(self._route, trigger, loop))
+        if not self._has_begun:
+            return  # all begin together
         if resource in self._tasks:
             informer.replay(partial(self._route, trigger, loop))
         else:
@@ -67,9 +74,10 @@ class Runtime:
 
     def forget(self, resource: Resource) -> None:
         """Ends what `follow` began, when the resource is no longer served."""
+        if (informer := self._informers.pop(resource, None)) is not None:
+            informer.catch_up()  # the last deletions are news to those whose owners they were
         if (task := self._tasks.pop(resource, None)) is not None:
             task.cancel()
-        self._informers.pop(resource, None)
 
     @property
     def is_idle(self) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import heapq
 from collections.abc import Callable
 from datetime import datetime
@@ -35,19 +34,4 @@ class Timers:
             if not self._heap:
                 await self._earlier.wait()
                 continue
-            wait = (self._heap[0][0] - self._clock.now()).total_seconds()
-            await self._sleep_or_earlier(wait)
-
-    async def _sleep_or_earlier(self, seconds: float) -> None:
-        tasks = {
-            asyncio.create_task(self._clock.sleep(seconds), name="timers-sleep"),
-            asyncio.create_task(self._earlier.wait(), name="timers-earlier"),
-        }
-        try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in tasks:
-                task.cancel()
-            for task in tasks:
-                with contextlib.suppress(asyncio.CancelledError):
-                    await task
+            await self._clock.wait(self._earlier, (self._heap[0][0] - self._clock.now()).total_seconds())
