@@ -11,11 +11,11 @@ import contextlib
 from collections import defaultdict
 
 import structlog
-from msgspec import structs
 
 from trueup.controllers.concluding import Conclusion, blocked_by, conclude, write_status
 from trueup.controllers.decide import Situation, Step, next_step
 from trueup.controllers.deleting import Deleter
+from trueup.controllers.dependencies import Dependencies
 from trueup.controllers.events import Event
 from trueup.controllers.feeds import Feed, SourceKey
 from trueup.controllers.healing import Healer
@@ -24,9 +24,10 @@ from trueup.controllers.pins import is_in_force, read_pin
 from trueup.controllers.queue import Priority, WorkQueue
 from trueup.controllers.reconciling import Job, Reconciler
 from trueup.controllers.shell import AppShell
+from trueup.controllers.wishes import app_digest, wanted_digest, with_ignore
 from trueup.dialects.dialect import Dialect
 from trueup.model.apierror import LeaseLost
-from trueup.model.app import App, GitSource
+from trueup.model.app import GitSource
 from trueup.model.errors import Terminal, TrueupError
 from trueup.model.manifest import Manifest, is_deleting
 from trueup.model.outcome import Requests, State
@@ -36,7 +37,6 @@ from trueup.render.inputs import still_true
 from trueup.render.readers import InputIndex
 from trueup.sources.gitsnapshot import GitSnapshot
 from trueup.sources.treediff import diff
-from trueup.sync.canonical import keyed_digest
 from trueup.sync.drift import has_drifted
 from trueup.sync.facts import Absent, LiveFacts
 
@@ -59,8 +59,7 @@ class AppController:
         self._healer = Healer(shell, self._look_later)
         self._deleter = Deleter(shell, self._look_later)
         self._readers: dict[SourceKey, InputIndex] = defaultdict(InputIndex)
-        self._dependents: dict[ObjectRef, set[ObjectRef]] = defaultdict(set)
-        self._depends: dict[ObjectRef, frozenset[ObjectRef]] = {}
+        self._dependencies = Dependencies(shell.memories.get, shell.sources.feeds.of_app)
         self._health_changed: set[ObjectRef] = set()
 
     # what happens in the world
@@ -264,9 +263,9 @@ class AppController:
         situation = Situation(
             suspended=memory.suspended,
             source_ready=snapshot is not None,
-            dependencies_ready=not self._unready(memory.app),
+            dependencies_ready=not self._dependencies.unready(memory.app),
             requested=self._is_new(memory, requests),
-            spec_changed=_wanted(memory, feed) != saved.spec_digest,
+            spec_changed=wanted_digest(memory, feed) != saved.spec_digest,
             content_changed=stale or memory.replan,
             retry_due=memory.retry_at is not None and memory.retry_at <= shell.loop_time(),
             drifted=bool(memory.heals),
@@ -294,13 +293,13 @@ class AppController:
             return
         memory.problem = None
         memory.app = app
-        memory.app_digest = _app_digest(app)
+        memory.app_digest = app_digest(app)
         if not memory.saved.inventory.entries:
             # The state folder was lost, or the App comes from a backup: the status remembers what is ours.
             memory.saved.inventory = dialect.stored_inventory(obj)
             memory.saved.applied = memory.saved.applied or dialect.stored_applied_revision(obj)
             memory.saved.history = memory.saved.history or dialect.stored_history(obj)
-        self._note_dependencies(memory.ref, app)
+        self._dependencies.note(app)
         feed = self._shell.sources.use(memory.ref, app.source, memory.saved.revision)
         if memory.saved.inputs is not None:
             self._readers[feed.key].add(memory.ref, memory.saved.inputs)
@@ -317,32 +316,6 @@ class AppController:
         """Whether a request waits for an answer. A token is answered once; the others are taken off when done."""
         token = bool(requests.token) and requests.token not in (memory.saved.handled_request, memory.pending_token)
         return token or bool(requests.refresh) or requests.operation is not None or requests.terminate
-
-    def _note_dependencies(self, ref: ObjectRef, app: App) -> None:
-        for old in self._depends.get(ref, frozenset()):
-            self._dependents[old].discard(ref)
-        self._depends[ref] = frozenset(dependency.ref for dependency in app.rules.depends_on)
-        for new in self._depends[ref]:
-            self._dependents[new].add(ref)
-
-    def _unready(self, app: App) -> tuple[ObjectRef, ...]:
-        """Dependencies that are not ready, or (on the same source) not at the revision that is to be applied."""
-        waiting = []
-        for dependency in app.rules.depends_on:
-            memory = self._shell.memories.get(dependency.ref)
-            if memory is None or memory.app is None or not memory.is_ready or self._wants_sync(memory):
-                waiting.append(dependency.ref)
-                continue
-            if memory.app.source == app.source:
-                feed = self._shell.sources.feeds.of_app(app.ref)
-                if feed and feed.snapshot and memory.saved.revision != feed.snapshot.revision:
-                    waiting.append(dependency.ref)
-        return tuple(waiting)
-
-    def _wants_sync(self, memory: AppMemory) -> bool:
-        """What it was asked for last, or what it read, has not been synced yet."""
-        feed = self._shell.sources.feeds.of_app(memory.ref)
-        return memory.content_stale or _wanted(memory, feed) != memory.saved.spec_digest
 
     # steps
 
@@ -363,7 +336,7 @@ class AppController:
             snapshot = await shell.sources.at_revision(feed, memory.pin.revision)
             self._look_later_at_pin_end(memory)
         memory.was_pinned = pinned
-        memory.saved.spec_digest = _wanted(memory, feed)
+        memory.saved.spec_digest = wanted_digest(memory, feed)
         job = Job(
             memory=memory,
             obj=obj,
@@ -438,7 +411,7 @@ class AppController:
 
     async def _wait_for_dependencies(self, memory: AppMemory, obj: Manifest) -> None:
         assert memory.app is not None
-        await self._wait(memory, obj, "DependencyNotReady", blocked_by(self._unready(memory.app)))
+        await self._wait(memory, obj, "DependencyNotReady", blocked_by(self._dependencies.unready(memory.app)))
 
     async def _wait(self, memory: AppMemory, obj: Manifest, reason: str, message: str) -> None:
         """Says what is waited for; whatever ends the wait wakes the App."""
@@ -468,14 +441,13 @@ class AppController:
         shell.memories.pop(ref, None)
         shell.state.drop(ref)
         self.queue.forget(ref)
-        for old in self._depends.pop(ref, frozenset()):
-            self._dependents[old].discard(ref)
+        self._dependencies.forget(ref)
 
     # waking
 
     def _wake_dependents(self, memory: AppMemory) -> None:
         if memory.is_ready:
-            for ref in self._dependents.get(memory.ref, ()):
+            for ref in self._dependencies.waiting_for(memory.ref):
                 self.queue.add(ref)
 
     def _look_later(self, ref: ObjectRef, seconds: float) -> None:
@@ -484,21 +456,3 @@ class AppController:
     def _look_later_at_pin_end(self, memory: AppMemory) -> None:
         if memory.pin is not None and memory.pin.until is not None:
             self._look_later(memory.ref, (memory.pin.until - self._shell.clock()).total_seconds() + 0.1)
-
-
-def with_ignore(app: App, feed: Feed | None) -> App:
-    """The source says what of it is left out; the App only names the source."""
-    if feed is None or feed.source is None or feed.source.ignore is None:
-        return app
-    return structs.replace(app, render=structs.replace(app.render, ignore=feed.source.ignore))
-
-
-def _wanted(memory: AppMemory, feed: Feed | None) -> str:
-    """A digest of all that was asked for: by the App, and by its source about what to leave out."""
-    ignore = feed.source.ignore if feed is not None and feed.source is not None else None
-    return memory.app_digest if ignore is None else f"{memory.app_digest}:{keyed_digest(ignore, b'')}"
-
-
-def _app_digest(app: App) -> str:
-    """Changes when anything that decides the objects changes; the generation alone does not."""
-    return keyed_digest(repr((app.source, app.render, app.rules)), b"")
