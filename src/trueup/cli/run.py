@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Annotated
 
@@ -15,11 +16,11 @@ from trueup.cli.console import shown
 from trueup.cli.dialects import all_dialects
 from trueup.cli.home import find_home
 from trueup.cli.logging import configure_logging
+from trueup.cli.preflight import until_free
 from trueup.cli.recording import make_recorder, recording
 from trueup.cluster.config import load_config
 from trueup.controllers.manager import Controller, ControllerOptions, utc_now
 from trueup.controllers.packing import ArtifactStore
-from trueup.records.record import Recorder
 from trueup.server.http import Artifacts, Probes, make_app
 
 log = structlog.get_logger(__name__)
@@ -43,6 +44,9 @@ def run(
     serve_artifacts: Annotated[
         bool, typer.Option("--serve-artifacts", help="Make and serve a tarball of each revision.")
     ] = False,
+    adopt: Annotated[
+        bool, typer.Option("--adopt", help="Work also where another controller serves the same resources.")
+    ] = False,
     log_level: Annotated[str, typer.Option(help="debug, info or error.")] = "info",
 ) -> None:
     """Run the controller until it is told to stop."""
@@ -65,16 +69,22 @@ def run(
         push_token=push_token,
         artifacts=Artifacts(store.open) if store else None,
     )
-    asyncio.run(_serve(app, controller, recorder, http_host, http_port))
+
+    async def work() -> None:
+        await until_free(config, namespace, adopt=adopt)
+        async with recording(recorder, controller.metrics.registry):
+            await controller.run()
+
+    asyncio.run(_serve(app, work, http_host, http_port))
 
 
-async def _serve(app: web.Application, controller: Controller, recorder: Recorder, host: str, port: int) -> None:
+async def _serve(app: web.Application, work: Callable[[], Coroutine[None, None, None]], host: str, port: int) -> None:
     """Serves the HTTP side beside the loops; SIGTERM and SIGINT stop both cleanly."""
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, host, port).start()
     loop = asyncio.get_running_loop()
-    running = asyncio.create_task(_work(controller, recorder), name="controller")
+    running = asyncio.create_task(work(), name="controller")
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, running.cancel)
     try:
@@ -83,8 +93,3 @@ async def _serve(app: web.Application, controller: Controller, recorder: Recorde
         log.info("stopped")
     finally:
         await runner.cleanup()
-
-
-async def _work(controller: Controller, recorder: Recorder) -> None:
-    async with recording(recorder, controller.metrics.registry):
-        await controller.run()

@@ -46,6 +46,14 @@ def engine_binary(name: str, progress: Progress = lambda _: None) -> Path:
     return target
 
 
+def find_engine(name: str) -> Path | None:
+    """Where the engine's binary is; None: it has not been built yet. Raises EngineFailed when it cannot be either."""
+    if (shipped := _shipped(name)) is not None:
+        return shipped
+    target = cache_root() / "engines" / _digest(source_root(), name) / name
+    return target if target.is_file() else None
+
+
 def cache_root() -> Path:
     """`TRUEUP_CACHE_DIR`, or the user's cache folder."""
     if configured := os.environ.get("TRUEUP_CACHE_DIR"):

@@ -1,0 +1,228 @@
+"""Everything that `trueup install` puts into a cluster, as manifests. Pure: the same for a cluster, `--export` and `deploy/`.
+
+Rights are in two cluster roles. `trueup-controller` is what the controller needs for itself: to read, to write its own
+resources' status, and to act as the ServiceAccounts that Apps name. `trueup-applier` is everything, because Git may
+declare anything, RBAC included. Where each App names a ServiceAccount, the binding of `trueup-applier` can be deleted.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct
+
+from trueup.dialects.argocd.appproject import default_project
+from trueup.dialects.argocd.shared import APP_PROJECT, APPLICATION, CONTROL_NAMESPACE
+from trueup.dialects.crd import MANAGED_BY, MANAGED_BY_LABEL
+from trueup.dialects.flux.shared import GIT_REPOSITORY, KUSTOMIZATION
+from trueup.dialects.registry import crds
+from trueup.model.manifest import Manifest, labels_of
+from trueup.version import __version__
+
+NAMESPACE = "trueup-system"
+CONTROLLER = "trueup-controller"
+APPLIER = "trueup-applier"
+LEASES = "trueup-leases"
+SETTINGS = "trueup-settings"
+SERVICE = "trueup"
+STATE_FOLDER = "/var/lib/trueup"
+PORT = 8080
+USER = 65532
+"""The numeric user of the image, as `deploy/Containerfile` makes it."""
+DEFAULT_IMAGE = f"trueup:{__version__}"
+PART_OF = "app.kubernetes.io/part-of"
+LABELS = {
+    "app.kubernetes.io/name": "trueup",
+    PART_OF: "trueup",
+    "app.kubernetes.io/version": __version__,
+    MANAGED_BY_LABEL: MANAGED_BY,
+}
+SELECTOR = {"app.kubernetes.io/name": "trueup", "app.kubernetes.io/component": "controller"}
+
+
+class Installation(Struct, frozen=True, kw_only=True):
+    """What can be chosen."""
+
+    namespace: str = NAMESPACE
+    image: str = DEFAULT_IMAGE
+    adopt: bool = False
+    """The controller too is told to take over what another controller served."""
+
+
+def all_components(chosen: Installation) -> list[Manifest]:
+    """In the order in which they are to be applied."""
+    return [*namespaces(chosen), *crds(), *rights(chosen), default_project(), *workload(chosen)]
+
+
+def namespaces(chosen: Installation) -> list[Manifest]:
+    """Ours, and the one in which Argo CD's Applications are looked for."""
+    ours = _object("v1", "Namespace", chosen.namespace)
+    ours["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] = "restricted"
+    return [ours, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": CONTROL_NAMESPACE}}]
+
+
+def rights(chosen: Installation) -> list[Manifest]:
+    account = {"kind": "ServiceAccount", "name": CONTROLLER, "namespace": chosen.namespace}
+    return [
+        _object("v1", "ServiceAccount", CONTROLLER, chosen.namespace),
+        _cluster_role(CONTROLLER, controller_rules()),
+        _cluster_role(
+            APPLIER,
+            [
+                {"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]},
+                {"nonResourceURLs": ["*"], "verbs": ["*"]},
+            ],
+        ),
+        _cluster_role(
+            "trueup-view",
+            [_rule(_own_groups(), _own_resources(), "get", "list", "watch")],
+            {f"rbac.authorization.k8s.io/aggregate-to-{role}": "true" for role in ("admin", "edit", "view")},
+        ),
+        _cluster_role(
+            "trueup-edit",
+            [_rule(_own_groups(), _own_resources(), "create", "delete", "deletecollection", "patch", "update")],
+            {f"rbac.authorization.k8s.io/aggregate-to-{role}": "true" for role in ("admin", "edit")},
+        ),
+        _binding("ClusterRoleBinding", CONTROLLER, "ClusterRole", CONTROLLER, account),
+        _binding("ClusterRoleBinding", APPLIER, "ClusterRole", APPLIER, account),
+        {
+            **_object("rbac.authorization.k8s.io/v1", "Role", LEASES, chosen.namespace),
+            "rules": [_rule(["coordination.k8s.io"], ["leases"], "get", "create", "update")],
+        },
+        _binding("RoleBinding", LEASES, "Role", LEASES, account, chosen.namespace),
+    ]
+
+
+def controller_rules() -> list[dict[str, Any]]:
+    """What the controller does as itself; everything else it does as `trueup-applier` or as an App's ServiceAccount."""
+    own = _own_resources()
+    return [
+        # The live view: what is declared may be of any kind, and drift is watched for.
+        _rule(["*"], ["*"], "get", "list", "watch"),
+        # Status, finalizers, requests that are done. Argo CD's status is in the main object.
+        _rule(_own_groups(), [*own, *(f"{name}/status" for name in own)], "patch", "update"),
+        # Events of Apps and sources.
+        _rule([""], ["events"], "create", "patch"),
+        # `serviceAccountName`: to be the tenant, with the tenant's rights.
+        _rule([""], ["serviceaccounts"], "impersonate"),
+    ]
+
+
+def workload(chosen: Installation) -> list[Manifest]:
+    """Settings, Service, NetworkPolicy and the Deployment itself, last."""
+    namespace = chosen.namespace
+    port = {"name": "http", "port": PORT}
+    return [
+        {
+            **_object("v1", "ConfigMap", SETTINGS, namespace),
+            # A Secret of the same name overrides it: a PostgreSQL URL with its password, the push token.
+            "data": {"TRUEUP_DATABASE": f"sqlite:///{STATE_FOLDER}/trueup.db"},
+        },
+        {
+            **_object("v1", "Service", SERVICE, namespace),
+            "spec": {"selector": SELECTOR, "ports": [{**port, "targetPort": "http", "protocol": "TCP"}]},
+        },
+        {
+            **_object("networking.k8s.io/v1", "NetworkPolicy", CONTROLLER, namespace),
+            # In: health, metrics, push notices. Out: the API server and any Git server.
+            "spec": {
+                "podSelector": {"matchLabels": SELECTOR},
+                "policyTypes": ["Ingress"],
+                "ingress": [{"ports": [{"port": PORT, "protocol": "TCP"}]}],
+            },
+        },
+        deployment(chosen),
+    ]
+
+
+def deployment(chosen: Installation) -> Manifest:
+    arguments = ["run", f"--namespace={chosen.namespace}", f"--state-dir={STATE_FOLDER}/controller"]
+    return {
+        **_object("apps/v1", "Deployment", CONTROLLER, chosen.namespace),
+        "spec": {
+            "replicas": 1,
+            # A new pod is not ready before the old one has given its Lease back, so the old one goes first.
+            "strategy": {"type": "Recreate"},
+            "selector": {"matchLabels": SELECTOR},
+            "template": {
+                "metadata": {"labels": LABELS | SELECTOR},
+                "spec": {
+                    "serviceAccountName": CONTROLLER,
+                    "terminationGracePeriodSeconds": 30,
+                    "nodeSelector": {"kubernetes.io/os": "linux"},
+                    "securityContext": {
+                        "runAsNonRoot": True,
+                        "runAsUser": USER,
+                        "runAsGroup": USER,
+                        "fsGroup": USER,
+                        "seccompProfile": {"type": "RuntimeDefault"},
+                    },
+                    "containers": [_container(chosen.image, [*arguments, *(["--adopt"] if chosen.adopt else [])])],
+                    "volumes": [{"name": "state", "emptyDir": {}}, {"name": "tmp", "emptyDir": {}}],
+                },
+            },
+        },
+    }
+
+
+def _container(image: str, arguments: list[str]) -> dict[str, Any]:
+    return {
+        "name": "controller",
+        "image": image,
+        "imagePullPolicy": "IfNotPresent",
+        "args": arguments,
+        "env": [{"name": "HOME", "value": STATE_FOLDER}, {"name": "TRUEUP_HOME", "value": STATE_FOLDER}],
+        "envFrom": [
+            {"configMapRef": {"name": SETTINGS}},
+            {"secretRef": {"name": SETTINGS, "optional": True}},
+        ],
+        "ports": [{"name": "http", "containerPort": PORT, "protocol": "TCP"}],
+        "livenessProbe": {"httpGet": {"path": "/healthz", "port": "http"}, "periodSeconds": 10, "failureThreshold": 6},
+        "readinessProbe": {"httpGet": {"path": "/readyz", "port": "http"}, "periodSeconds": 5},
+        "resources": {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"memory": "1Gi"}},
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "volumeMounts": [{"name": "state", "mountPath": STATE_FOLDER}, {"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108
+    }
+
+
+def is_ours(obj: Manifest) -> bool:
+    """Whether an object in a cluster was put there by `trueup install`."""
+    return labels_of(obj).get(MANAGED_BY_LABEL) == MANAGED_BY
+
+
+# parts
+
+
+def _own_groups() -> list[str]:
+    return sorted({kind.group for kind in (KUSTOMIZATION, GIT_REPOSITORY, APPLICATION)})
+
+
+def _own_resources() -> list[str]:
+    return [kind.plural for kind in (APPLICATION, APP_PROJECT, GIT_REPOSITORY, KUSTOMIZATION)]
+
+
+def _object(api_version: str, kind: str, name: str, namespace: str = "") -> Manifest:
+    place = {"namespace": namespace} if namespace else {}
+    return {"apiVersion": api_version, "kind": kind, "metadata": {"name": name, **place, "labels": dict(LABELS)}}
+
+
+def _rule(groups: list[str], resources: list[str], *verbs: str) -> dict[str, Any]:
+    return {"apiGroups": groups, "resources": resources, "verbs": list(verbs)}
+
+
+def _cluster_role(name: str, rules: list[dict[str, Any]], labels: dict[str, str] | None = None) -> Manifest:
+    role = _object("rbac.authorization.k8s.io/v1", "ClusterRole", name)
+    role["metadata"]["labels"] |= labels or {}
+    return {**role, "rules": rules}
+
+
+def _binding(kind: str, name: str, role_kind: str, role: str, account: dict[str, str], namespace: str = "") -> Manifest:
+    return {
+        **_object("rbac.authorization.k8s.io/v1", kind, name, namespace),
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": role_kind, "name": role},
+        "subjects": [account],
+    }
