@@ -1,0 +1,207 @@
+"""`trueup describe`: all that there is to say of one App or source, on one page."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+
+from rich.text import Text
+
+from trueup.cli.console import out, shown
+from trueup.cli.events import Wanted, concerned, event_row, read_event
+from trueup.cli.history import Database, past_row
+from trueup.cli.objects import Node, read_tree
+from trueup.cli.options import AppName, Context, Format, Kubeconfig, Namespace, Output
+from trueup.cli.output import write_names, write_objects
+from trueup.cli.past import PastRow, read_past, records_url
+from trueup.cli.session import Found, Session, in_session
+from trueup.cli.table import Cell, lines
+from trueup.cli.times import age, utc_now
+from trueup.cli.tree import health_word, problem
+from trueup.cli.views import view_app, view_source
+from trueup.cli.words import word
+from trueup.dialects.reading import parse_time, rows_of
+from trueup.model.app import App, GitReference, GitSource
+from trueup.model.duration import format_duration
+from trueup.model.errors import TrueupError
+from trueup.model.manifest import Manifest, status_of
+
+LAST_CHANGES = 5
+LAST_EVENTS = 10
+
+
+@shown
+def describe(
+    name: AppName,
+    database: Database = "",
+    output: Format = Output.TABLE,
+    namespace: Namespace = "",
+    kubeconfig: Kubeconfig = None,
+    context: Context = "",
+) -> None:
+    """Tell all about one App or source: state, conditions, source, objects, last changes, events."""
+
+    async def work(session: Session) -> None:
+        found = await session.find(name)
+        if output in (Output.JSON, Output.YAML):
+            write_objects([found.obj], output, single=True)
+        elif output is Output.NAME:
+            write_names([found.ref])
+        else:
+            for line in await _page(session, found, database):
+                out.print(line)
+
+    in_session(work, kubeconfig, context, namespace)
+
+
+async def _page(session: Session, found: Found, database: str) -> list[Text]:
+    now = utc_now()
+    resource = await session.client.discovery.resource("", "v1", "Event")
+    refs = await concerned(session, found)
+    wanted = Wanted(refs, False)
+    events = [event for event in await session.client.list_all(resource, "") if wanted.holds(event)]
+    events.sort(key=lambda event: read_event(event).at)
+    if found.kind.is_source:
+        return list(source_page(found, events[-LAST_EVENTS:], now))
+    nodes = await read_tree(session, found, now)
+    rows, _ = await asyncio.to_thread(read_past, found, records_url(session, database), limit=LAST_CHANGES)
+    return list(app_page(found, nodes, rows, events[-LAST_EVENTS:], now))
+
+
+def app_page(
+    found: Found, nodes: Sequence[Node], past: Sequence[PastRow], events: Sequence[Manifest], now: datetime
+) -> Iterator[Text]:
+    """Pure."""
+    view = view_app(found.obj, found.kind.dialect, now)
+    facts: list[tuple[str, Cell]] = [
+        ("Name", str(view.ref)),
+        ("Dialect", view.dialect),
+        ("Status", word(view.status)),
+        ("Sync", word(view.sync)),
+        ("Health", word(view.health)),
+        ("Revision", str(view.revision or "none yet")),
+    ]
+    if view.attempted is not None and view.attempted != view.revision:
+        facts.append(("Attempted", str(view.attempted)))
+    if view.pin is not None:
+        facts.append(("Pinned", Text(str(view.pin), style="yellow")))
+    facts.append(("Age", age(view.created, now)))
+    facts.append(("Message", view.message))
+    yield from _facts(facts)
+    try:
+        yield from _section("Declared", _facts(app_facts(found.kind.dialect.read_app(found.obj))))
+    except TrueupError as error:
+        yield from _section("Declared", [Text(f"  cannot be read: {error}", style="red")])
+    yield from _section("Conditions", _conditions(found.obj, now))
+    yield from _section("Objects", _objects(nodes))
+    yield from _section("Last changes", _indented(lines((), [past_row(row, now) for row in past])))
+    yield from _section("Events", _events(events, now))
+
+
+def source_page(found: Found, events: Sequence[Manifest], now: datetime) -> Iterator[Text]:
+    """Pure."""
+    view = view_source(found.obj)
+    yield from _facts(
+        [
+            ("Name", str(view.ref)),
+            ("Status", word(view.status)),
+            ("URL", view.url),
+            ("Revision", str(view.revision or "none yet")),
+            ("Age", age(view.created, now)),
+            ("Message", view.message),
+        ]
+    )
+    try:
+        yield from _section("Declared", _facts(source_facts(found.kind.dialect.read_source(found.obj))))
+    except TrueupError as error:
+        yield from _section("Declared", [Text(f"  cannot be read: {error}", style="red")])
+    yield from _section("Conditions", _conditions(found.obj, now))
+    yield from _section("Events", _events(events, now))
+
+
+def app_facts(app: App) -> list[tuple[str, Cell]]:
+    rules = app.rules
+    source = app.source
+    facts: list[tuple[str, Cell]] = []
+    if isinstance(source, GitSource):
+        facts += [("  Source", source.url), ("  Reference", reference_text(source.reference))]
+    else:
+        facts.append(("  Source", str(source)))
+    facts += [
+        ("  Path", app.render.path),
+        ("  Sync", "automated" if rules.automated else "when asked"),
+        ("  Prune", "yes" if rules.prune else "no"),
+        ("  Self-heal", "yes" if rules.self_heal else "no"),
+        ("  Interval", format_duration(rules.interval)),
+    ]
+    if rules.wait or rules.health_checks:
+        facts.append(("  Waits", f"for health, {format_duration(rules.timeout)}"))
+    if rules.depends_on:
+        facts.append(("  Depends on", ", ".join(str(item.ref) for item in rules.depends_on)))
+    if rules.service_account:
+        facts.append(("  Acts as", f"ServiceAccount {rules.service_account}"))
+    facts.append(("  When deleted", str(rules.deletion_policy)))
+    return facts
+
+
+def source_facts(source: GitSource) -> list[tuple[str, Cell]]:
+    facts: list[tuple[str, Cell]] = [
+        ("  Reference", reference_text(source.reference)),
+        ("  Interval", format_duration(source.interval)),
+    ]
+    if source.credentials is not None:
+        facts.append(("  Credentials", str(source.credentials)))
+    return facts
+
+
+def reference_text(reference: GitReference) -> str:
+    """`branch main`, `semver >=1.0`; what wins over what is Flux's order."""
+    for kind in ("commit", "name", "semver", "tag", "branch", "expression"):
+        if value := getattr(reference, kind):
+            return value if kind == "expression" else f"{kind} {value}"
+    return "HEAD"
+
+
+def _facts(facts: Iterable[tuple[str, Cell]]) -> list[Text]:
+    """A multi-line value goes on below itself."""
+    shown: list[Text] = []
+    rows = [(f"{name}:", value) for name, value in facts if str(value)]
+    width = max((len(name) for name, _ in rows), default=0) + 2
+    for name, value in rows:
+        first, *rest = value.split("\n") if isinstance(value, Text) else [Text(part) for part in value.split("\n")]
+        shown.append(Text(name.ljust(width), style="bold").append_text(Text("", style="not bold").append_text(first)))
+        shown.extend(Text(" " * width).append_text(part) for part in rest)
+    return shown
+
+
+def _section(title: str, body: Iterable[Text]) -> Iterator[Text]:
+    rows = list(body)
+    if rows:
+        yield Text("")
+        yield Text(f"{title}:", style="bold")
+        yield from rows
+
+
+def _conditions(obj: Manifest, now: datetime) -> list[Text]:
+    rows: list[list[Cell]] = []
+    for row in rows_of(status_of(obj).get("conditions")):
+        since = age(parse_time(row.get("lastTransitionTime")), now)
+        state = "=".join(str(part) for part in (row.get("type"), row.get("status")) if part is not None)
+        rows.append([state, str(row.get("reason") or ""), since, str(row.get("message") or "")])
+    return _indented(lines((), rows))
+
+
+def _objects(nodes: Sequence[Node]) -> list[Text]:
+    rows: list[list[Cell]] = [
+        [str(node.ref), word(node.sync), word(health_word(node)), problem(node)] for node in nodes
+    ]
+    return _indented(lines((), rows))
+
+
+def _events(events: Sequence[Manifest], now: datetime) -> list[Text]:
+    return _indented(lines((), [event_row(read_event(event), now) for event in events]))
+
+
+def _indented(rows: Iterable[Text]) -> list[Text]:
+    return [Text("  ").append_text(row) for row in rows]

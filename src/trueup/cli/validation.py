@@ -1,0 +1,170 @@
+"""Finds what is wrong with a working tree before it is pushed: each kustomization, each folder of manifests, each App.
+
+A folder with a kustomization file is built alone, other folders give their own manifests, and every App among these is
+read by its dialect and rendered as the controller would, when its path is in this tree. Components are their users' parts.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+
+from msgspec import Struct, structs
+
+from trueup.controllers.content import check_marks
+from trueup.dialects.dialect import Dialect
+from trueup.dialects.flux.dialect import FluxDialect
+from trueup.dialects.flux.shared import KUSTOMIZATION
+from trueup.dialects.registry import dialect_for
+from trueup.model.app import App, SyncRules
+from trueup.model.errors import TrueupError
+from trueup.model.manifest import Declared, Origin
+from trueup.model.rendering import DirectoryOptions, RenderMode, RenderSpec
+from trueup.model.snapshot import EntryType, Snapshot
+from trueup.render.engine.pool import EnginePool
+from trueup.render.files import KUSTOMIZATION_FILES
+from trueup.render.render import Rendered, clean_path, render
+from trueup.sync.normalise import InvalidManifests, declared_scopes, normalise
+
+MANIFESTS = (".yaml", ".yml", ".json")
+COMPONENT = b"kind: Component"
+
+
+class Problem(Struct, frozen=True):
+    """What is wrong; `where` is file and line when they are known."""
+
+    message: str
+    hint: str = ""
+    where: Origin | None = None
+
+
+class Finding(Struct, frozen=True, kw_only=True):
+    """One thing that was checked. `objects` counts what it declares."""
+
+    place: str
+    objects: int = 0
+    problems: tuple[Problem, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class Unit(Struct, frozen=True):
+    """A folder to check. `plain`: its own manifests, not a kustomization."""
+
+    path: str
+    plain: bool
+
+
+def find_units(snapshot: Snapshot, start: str) -> Iterator[Unit]:
+    """The folders below `start` that declare something, outermost first. Below a kustomization only others are looked for."""
+    pending = [(start, False)]
+    while pending:
+        folder, below_kustomization = pending.pop(0)
+        entries = snapshot.listing(folder)
+        names = {entry.name for entry in entries if entry.type is not EntryType.DIRECTORY}
+        holder = next((name for name in KUSTOMIZATION_FILES if name in names), None)
+        chart = "Chart.yaml" in names
+        if holder is not None:
+            if COMPONENT not in snapshot.read(_join(folder, holder)):
+                yield Unit(folder, plain=False)
+        elif not below_kustomization and not chart and any(name.endswith(MANIFESTS) for name in names):
+            yield Unit(folder, plain=True)
+        if not chart:
+            inside = below_kustomization or holder is not None
+            pending.extend(
+                (_join(folder, entry.name), inside)
+                for entry in entries
+                if entry.type is EntryType.DIRECTORY and not entry.name.startswith(".")
+            )
+
+
+class Validator:
+    """Checks one working tree. Problems are found, not raised."""
+
+    def __init__(self, snapshot: Snapshot, engines: EnginePool, dialects: tuple[Dialect, ...]) -> None:
+        self._snapshot = snapshot
+        self._engines = engines
+        self._dialects = dialects
+        self.declared: list[Declared] = []
+        """Everything that was rendered without a problem."""
+
+    async def unit(self, unit: Unit) -> tuple[Finding, tuple[Declared, ...]]:
+        """Renders a folder; its objects, for the Apps among them."""
+        spec = (
+            RenderSpec(path=unit.path, mode=RenderMode.ARGOCD, directory=DirectoryOptions())
+            if unit.plain
+            else RenderSpec(path=unit.path, mode=RenderMode.FLUX)
+        )
+        place = unit.path or "."
+        try:
+            rendered = await render(self._snapshot, spec, None, self._engines)
+        except TrueupError as error:
+            return Finding(place=place, problems=(_problem(error),)), ()
+        return self._checked(place, rendered, _local_rules()), rendered.objects
+
+    async def app(self, declared: Declared) -> Finding | None:
+        """An App or source that the tree declares; None: it is neither."""
+        dialect = dialect_for(declared.ref.group_kind, self._dialects)
+        if dialect is None:
+            return None
+        place = str(declared.ref)
+        try:
+            if dialect.source_kind is not None and declared.ref.group_kind == dialect.source_kind.group_kind:
+                dialect.read_source(declared.manifest)
+                return Finding(place=place)
+            app = dialect.read_app(declared.manifest)
+        except TrueupError as error:
+            return Finding(place=place, problems=(_problem(error, declared.origin),))
+        return await self._render_app(place, app, dialect)
+
+    async def _render_app(self, place: str, app: App, dialect: Dialect) -> Finding:
+        path = clean_path(app.render.path)
+        if path and self._snapshot.entry(path) is None:
+            return Finding(place=place, notes=(f"its path {app.render.path} is not in this working tree",))
+        spec = app.render
+        notes: tuple[str, ...] = ()
+        if spec.substitution is not None and spec.substitution.sources:
+            # Values that only the cluster knows are empty here; what they would make of the manifests cannot be told.
+            spec = structs.replace(spec, substitution=structs.replace(spec.substitution, strict=False, sources=()))
+            notes = ("variables of substituteFrom are taken as empty",)
+        try:
+            rendered = await render(self._snapshot, spec, None, self._engines)
+            check_marks(rendered.objects, dialect)
+        except TrueupError as error:
+            return Finding(place=place, problems=(_problem(error),), notes=notes)
+        finding = self._checked(place, rendered, app.rules)
+        return structs.replace(finding, notes=(*notes, *finding.notes))
+
+    def _checked(self, place: str, rendered: Rendered, rules: SyncRules) -> Finding:
+        """Contradictions within the set: declared twice, list keys twice, names that no server takes."""
+        scopes = declared_scopes(rendered.objects)
+        notes = tuple(notice.message for notice in rendered.notices)
+        try:
+            normalise(rendered.objects, scopes, rules, secret_key=secrets.token_bytes(32))
+        except InvalidManifests as error:
+            problems = tuple(_problem(problem) for problem in error.problems)
+            return Finding(place=place, objects=len(rendered.objects), problems=problems, notes=notes)
+        self.declared.extend(rendered.objects)
+        return Finding(place=place, objects=len(rendered.objects), notes=notes)
+
+
+def _problem(error: TrueupError, origin: Origin | None = None) -> Problem:
+    """Its own place goes before that of the resource which led there."""
+    head, _, hint = str(error).partition("\n  try: ")
+    if error.origin is not None:
+        head = head.replace(f" ({error.origin})", "")
+    return Problem(head, hint, error.origin or origin)
+
+
+def _local_rules() -> SyncRules:
+    """Those of a Kustomization that says nothing: what holds for any set of manifests."""
+    manifest = {
+        "apiVersion": KUSTOMIZATION.api_version,
+        "kind": KUSTOMIZATION.kind,
+        "metadata": {"name": "local", "namespace": "default"},
+        "spec": {"interval": "10m", "prune": False, "sourceRef": {"kind": "GitRepository", "name": "local"}},
+    }
+    return FluxDialect().read_app(manifest).rules
+
+
+def _join(folder: str, name: str) -> str:
+    return f"{folder}/{name}" if folder else name
