@@ -51,6 +51,7 @@ from trueup.embedded.workloads.run import run_controllers
 log = structlog.get_logger(__name__)
 
 ADMINISTRATOR = "trueup-admin"
+MAX_LINE = 64 * 1024  # of a request line or header: selectors of generated queries are long
 
 
 class Settings(Struct, frozen=True, kw_only=True):
@@ -121,7 +122,7 @@ class Cluster:
     @contextlib.asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
         """Listens, bootstraps and runs the API's own controllers for the length of the block."""
-        server = web.Server(self._front.handle, access_log=None)
+        server = web.Server(self._front.handle, access_log=None, max_line_size=MAX_LINE, max_field_size=MAX_LINE)
         runner = web.ServerRunner(server, handler_cancellation=True, shutdown_timeout=2.0)
         await runner.setup()
         try:

@@ -6,6 +6,8 @@ The schema and merge packages know schemas and field sets; this module knows whe
 
 from __future__ import annotations
 
+import msgspec
+
 from trueup.embedded import merge, schema
 from trueup.embedded.api import gotypes, refusals, rules
 from trueup.embedded.api.call import Call
@@ -14,8 +16,11 @@ from trueup.embedded.api.kinds import Kind
 from trueup.embedded.api.options import FieldValidation
 from trueup.embedded.api.quantities import canonical
 from trueup.embedded.api.refusals import FieldProblem
+from trueup.embedded.storage.keys import Resource
 from trueup.model.fields import FieldSet
 from trueup.model.manifest import Manifest
+
+_DEFINITIONS = Resource("apiextensions.k8s.io", "customresourcedefinitions")
 
 
 class Fields:
@@ -24,6 +29,8 @@ class Fields:
     def check(self, kind: Kind, manifest: Manifest, level: FieldValidation, call: Call) -> None:
         """Unknown and duplicate fields by the level asked for; wrong types of built-in kinds. Raises 400."""
         self.check_types(kind, manifest)
+        if kind.storage == _DEFINITIONS and b'"x-kubernetes-validations"' in msgspec.json.encode(manifest):
+            call.warn("x-kubernetes-validations (CEL) are stored, and not evaluated by the embedded Kubernetes yet")
         found = self.unknown(kind, manifest, level, call.duplicates)
         if found and level is FieldValidation.STRICT:
             raise refusals.bad_request(f"{_handled_as(kind)}: strict decoding error: {', '.join(found)}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+_METHODS = {"create": "POST", "update": "PUT"}
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -41,7 +42,7 @@ class Metrics:
         dry_run: bool,
     ) -> None:
         """Counts one finished request. `verb` is the API's (`APPLY` and `PATCH` apart); `resource` empty for other paths."""
-        shown = verb.upper()
+        shown = _METHODS.get(verb, verb.upper())
         self._requests.labels(
             shown, group, version, resource, subresource, scope, "apiserver", str(code), "All" if dry_run else ""
         ).inc()

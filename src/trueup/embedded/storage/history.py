@@ -17,6 +17,7 @@ from msgspec import Struct
 from trueup.embedded.storage.record import Record
 
 KEPT_EVENTS = 4096
+KEPT_BYTES = 32 * 1024 * 1024
 
 
 class EventType(StrEnum):
@@ -57,6 +58,7 @@ class History:
         self._dropped = 0  # how many events have left at the old end: the position of events[0]
         self._begin = begin
         self._kept = kept
+        self._bytes = 0
         self._waiters: set[asyncio.Future[None]] = set()
 
     @property
@@ -71,8 +73,11 @@ class History:
 
     def append(self, event: Event) -> None:
         self._events.append(event)
-        if len(self._events) > self._kept:
-            self._begin = self._events.popleft().resource_version
+        self._bytes += event.record.size
+        while len(self._events) > self._kept or (self._bytes > KEPT_BYTES and len(self._events) > 1):
+            oldest = self._events.popleft()
+            self._begin = oldest.resource_version
+            self._bytes -= oldest.record.size
             self._dropped += 1
         if self._waiters:
             for waiter in self._waiters:

@@ -38,6 +38,11 @@ class Record:
             self._json = _encode(self.manifest)
         return self._json
 
+    @property
+    def size(self) -> int:
+        """Bytes of the JSON."""
+        return len(self.json)
+
     def encoded(self, form: Hashable, make: Callable[[Manifest], bytes]) -> bytes:
         """Another form of the object (another version, a table row, metadata only), made once however many ask."""
         if self._encodings is None:

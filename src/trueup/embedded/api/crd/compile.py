@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from trueup.embedded import schema
+from trueup.embedded.api import refusals
 from trueup.embedded.api.kinds import Column, Convert, Kind, ScalePaths, Subresource
 from trueup.embedded.schema import SchemaNode
 from trueup.embedded.storage.keys import Resource
@@ -67,8 +68,8 @@ def _kind(spec: Mapping[str, Any], names: Mapping[str, Any], version: Mapping[st
         subresources=_subresources(group, name, kind, version.get("subresources") or {}),
         storage=Resource(group, str(names["plural"])),
         storage_version=join_api_version(group, stored),
-        to_storage=_into(join_api_version(group, stored)),
-        from_storage=_into(join_api_version(group, name)),
+        to_storage=_conversion(spec, name, stored, join_api_version(group, stored)),
+        from_storage=_conversion(spec, name, stored, join_api_version(group, name)),
         is_custom=True,
         columns=tuple(_column(each) for each in version.get("additionalPrinterColumns") or ()),
         scale=_scale(version.get("subresources") or {}),
@@ -79,6 +80,19 @@ def _kind(spec: Mapping[str, Any], names: Mapping[str, Any], version: Mapping[st
         raw_schema=raw,
         deprecation=_deprecation(group, version, kind),
     )
+
+
+def _conversion(spec: Mapping[str, Any], version: str, stored: str, api_version: str) -> Convert:
+    if version == stored or (spec.get("conversion") or {}).get("strategy", "None") == "None":
+        return _into(api_version)
+
+    def refuse(_: Manifest) -> Manifest:
+        raise refusals.internal(
+            f"conversion webhook for {spec['group']}/{version} was not called: the embedded Kubernetes converts by name "
+            f"alone; use {spec['group']}/{stored}, or set spec.conversion.strategy to None"
+        )
+
+    return refuse
 
 
 def _into(api_version: str) -> Convert:
