@@ -1,0 +1,68 @@
+"""RBAC's decision as data: rules, what is wanted, and whether it is allowed."""
+
+import pytest
+
+from trueup.embedded.auth.identity import User, service_account
+from trueup.embedded.auth.rbac import Attributes, is_subject, read_rules, refusal
+
+READ_PODS = {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"]}
+SCALE = {"apiGroups": ["apps"], "resources": ["*/scale"], "verbs": ["*"]}
+ONE_MAP = {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get"], "resourceNames": ["settings"]}
+EVERYTHING = {"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}
+HEALTH = {"nonResourceURLs": ["/healthz", "/metrics/*"], "verbs": ["get"]}
+
+
+@pytest.mark.parametrize(
+    ("rule", "wanted", "allowed"),
+    [
+        (READ_PODS, Attributes("get", "", "pods", namespace="shop", name="web"), True),
+        (READ_PODS, Attributes("delete", "", "pods", namespace="shop", name="web"), False),
+        (READ_PODS, Attributes("get", "", "pods", "log", namespace="shop"), False),
+        (READ_PODS, Attributes("get", "metrics.k8s.io", "pods"), False),
+        (SCALE, Attributes("patch", "apps", "deployments", "scale"), True),
+        (SCALE, Attributes("patch", "apps", "deployments"), False),
+        (ONE_MAP, Attributes("get", "", "configmaps", name="settings"), True),
+        (ONE_MAP, Attributes("get", "", "configmaps", name="other"), False),
+        (ONE_MAP, Attributes("list", "", "configmaps"), False),
+        (EVERYTHING, Attributes("deletecollection", "example.com", "widgets", "status"), True),
+        (EVERYTHING, Attributes("get", path="/metrics"), False),
+        (HEALTH, Attributes("get", path="/healthz"), True),
+        (HEALTH, Attributes("get", path="/metrics/cadvisor"), True),
+        (HEALTH, Attributes("get", path="/healthz/etcd"), False),
+        (HEALTH, Attributes("get", "", "pods"), False),
+    ],
+)
+def test_a_rule_allows_what_it_says_and_nothing_else(
+    rule: dict[str, object], wanted: Attributes, allowed: bool
+) -> None:
+    [parsed] = read_rules({"rules": [rule]})
+    assert parsed.allows(wanted) is allowed
+
+
+@pytest.mark.parametrize(
+    ("subject", "is_it"),
+    [
+        ({"kind": "User", "name": "jane"}, True),
+        ({"kind": "User", "name": "joe"}, False),
+        ({"kind": "Group", "name": "admins"}, True),
+        ({"kind": "Group", "name": "jane"}, False),
+        ({"kind": "ServiceAccount", "name": "jane"}, False),
+    ],
+)
+def test_a_binding_means_users_and_groups_by_name(subject: dict[str, str], is_it: bool) -> None:
+    assert is_subject(User("jane", ("admins",)), [subject], "shop") is is_it
+
+
+def test_a_service_account_subject_lives_in_its_own_or_the_bindings_namespace() -> None:
+    account = service_account("shop", "runner")
+    assert is_subject(account, [{"kind": "ServiceAccount", "name": "runner", "namespace": "shop"}], "other")
+    assert is_subject(account, [{"kind": "ServiceAccount", "name": "runner"}], "shop")
+    assert not is_subject(account, [{"kind": "ServiceAccount", "name": "runner"}], "other")
+    assert is_subject(account, [{"kind": "Group", "name": "system:serviceaccounts:shop"}], "")
+
+
+def test_a_refusal_names_user_verb_resource_and_place() -> None:
+    wanted = Attributes("patch", "apps", "deployments", "scale", "shop", "web")
+    assert refusal(User("jane"), wanted) == (
+        'User "jane" cannot patch resource "deployments/scale" in API group "apps" in the namespace "shop"'
+    )
