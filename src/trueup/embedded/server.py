@@ -31,6 +31,7 @@ from trueup.embedded.api.kinds import Registry, read_data
 from trueup.embedded.api.local import LocalClient
 from trueup.embedded.api.metrics import Metrics
 from trueup.embedded.api.openapi import OpenApi
+from trueup.embedded.api.openapi_v2.document import OpenApiV2
 from trueup.embedded.api.pages import Pages
 from trueup.embedded.api.reviews import Reviews
 from trueup.embedded.api.subresources import Subresources
@@ -101,6 +102,7 @@ class Cluster:
         pages = Pages(
             Discovery(self.registry),
             OpenApi(self.registry),
+            OpenApiV2(self.registry),
             self.metrics,
             self.tokens,
             _version(),

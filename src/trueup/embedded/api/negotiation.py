@@ -6,6 +6,7 @@ https://kubernetes.io/docs/reference/using-api/api-concepts/#alternate-represent
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from functools import lru_cache
 
@@ -59,6 +60,15 @@ def choose(accept: str, *, transforms: bool = True) -> Form:
         if transforms and known and parameters.get("g") == META_GROUP and parameters.get("v") in ("v1", "v1beta1"):
             return Form(media_type, View(wanted), parameters["v"])
     raise not_acceptable(SERVED)
+
+
+def choose_among(offered: Sequence[str], accept: str) -> str | None:
+    """The offered media type that an Accept header likes best; the first one for a header that takes anything."""
+    for media_type, _ in _preferences(accept or "*/*"):
+        for each in offered:
+            if media_type in (each, "*/*", f"{each.partition('/')[0]}/*"):
+                return each
+    return None
 
 
 def _preferences(accept: str) -> list[tuple[str, dict[str, str]]]:

@@ -1,4 +1,4 @@
-"""The OpenAPI documents: built-in ones as the real server publishes them, custom ones made from the CRDs' schemas.
+"""The OpenAPI v3 documents: built-in ones as the real server publishes them, custom ones made from the CRDs' schemas.
 
 Built-in documents are kept and sent compressed, as they lie in the package. https://kubernetes.io/docs/concepts/overview/kubernetes-api/#openapi-v3
 """
@@ -17,16 +17,6 @@ from trueup.embedded.api import openapi_custom
 from trueup.embedded.api.kinds import Kind, Registry
 
 _FOLDER = "openapi-v3"
-
-
-def _text(number: int, text: str) -> bytes:
-    """One string or message field of protobuf, shorter than 128 bytes."""
-    raw = text.encode("latin-1")
-    return bytes((number << 3 | 2, len(raw))) + raw
-
-
-EMPTY_V2 = _text(1, "2.0") + _text(2, (_text(1, "Kubernetes") + _text(2, "unversioned")).decode("latin-1"))
-"""A v2 document in gnostic's protobuf that defines nothing: what a kind is, v3 says."""
 
 
 class OpenApi:
@@ -54,13 +44,6 @@ class OpenApi:
             known = self._custom[path] = (self._registry.revision, made)
         return known[1]
 
-    def v2(self) -> bytes:
-        """`/openapi/v2`, gzipped: the built-in kinds and every custom one."""
-        base = msgspec.json.decode(gzip.decompress(_v2()))
-        for kinds in self._custom_versions().values():
-            openapi_custom.add_to_v2(base, kinds)
-        return gzip.compress(msgspec.json.encode(base), 1, mtime=0)
-
     def _custom_versions(self) -> dict[str, list[Kind]]:
         found: dict[str, list[Kind]] = {}
         for kinds in self._registry.custom():
@@ -83,11 +66,6 @@ def _digest(name: str) -> str:
 @cache
 def _read(name: str) -> bytes:
     return resources.files("trueup.embedded.schema").joinpath("data", _FOLDER, name).read_bytes()
-
-
-@cache
-def _v2() -> bytes:
-    return resources.files("trueup.embedded.schema").joinpath("data", "openapi-v2.json.gz").read_bytes()
 
 
 def _files() -> list[str]:

@@ -1,4 +1,4 @@
-"""The OpenAPI documents of custom kinds: their own schemas with Kubernetes' metadata, and the paths that serve them.
+"""The OpenAPI v3 documents of custom kinds: their own schemas with Kubernetes' metadata, and the paths that serve them.
 
 Clients read the paths for the parameters that a verb takes (kubectl looks for `fieldValidation`), and the schemas for
 `kubectl explain`. https://github.com/kubernetes/apiextensions-apiserver/tree/master/pkg/controller/openapi/builder
@@ -53,7 +53,7 @@ def definition_name(kind: Kind) -> str:
 def schema_of(kind: Kind, prefix: str) -> dict[str, Any]:
     """The kind's definition. `prefix`: of references, which differs between v2 and v3."""
     raw = dict(kind.raw_schema or {"type": "object", "x-kubernetes-preserve-unknown-fields": True})
-    metadata = {"$ref": f"{prefix}{META}.ObjectMeta", "description": "Standard object's metadata."}
+    metadata: dict[str, Any] = {"$ref": f"{prefix}{META}.ObjectMeta", "description": "Standard object's metadata."}
     if prefix.startswith("#/components"):
         metadata = {"allOf": [{"$ref": metadata["$ref"]}], "description": metadata["description"], "default": {}}
     raw["properties"] = dict(raw.get("properties") or {}) | {
@@ -81,13 +81,6 @@ def document(kinds: Sequence[Kind], base: Mapping[str, Any] | None) -> dict[str,
         schemas[f"{name}List"] = _list_schema(kind, name, "#/components/schemas/")
         made["paths"] |= _paths(kind, f"#/components/schemas/{name}")
     return made
-
-
-def add_to_v2(base: dict[str, Any], kinds: Sequence[Kind]) -> None:
-    for kind in kinds:
-        name = definition_name(kind)
-        base["definitions"][name] = schema_of(kind, "#/definitions/")
-        base["definitions"][f"{name}List"] = _list_schema(kind, name, "#/definitions/")
 
 
 def _list_schema(kind: Kind, name: str, prefix: str) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from trueup.embedded.api import forms, negotiation, refusals
 from trueup.embedded.api.discovery import AGGREGATED, Discovery
 from trueup.embedded.api.http import Answer, Request, Responder
 from trueup.embedded.api.metrics import CONTENT_TYPE, Metrics
-from trueup.embedded.api.openapi import EMPTY_V2, OpenApi
+from trueup.embedded.api.openapi import OpenApi
+from trueup.embedded.api.openapi_v2.document import OFFERED, OpenApiV2
 from trueup.embedded.auth.tokens import ISSUER, Tokens
 
 _GZIPPED = {"Content-Encoding": "gzip"}
@@ -23,6 +24,7 @@ class Pages(Responder):
         self,
         discovery: Discovery,
         openapi: OpenApi,
+        openapi_v2: OpenApiV2,
         metrics: Metrics,
         tokens: Tokens,
         version: dict[str, Any],
@@ -30,6 +32,7 @@ class Pages(Responder):
     ) -> None:
         self._discovery = discovery
         self._openapi = openapi
+        self._openapi_v2 = openapi_v2
         self._metrics = metrics
         self._tokens = tokens
         self._version = version
@@ -49,7 +52,7 @@ class Pages(Responder):
             case "/metrics":
                 return Answer(self._metrics.text(), content_type=CONTENT_TYPE)
             case "/openapi/v2":
-                return self._v2(request)
+                return await self._v2(request)
             case "/openapi/v3":
                 return self._json(self._openapi.index())
             case "/.well-known/openid-configuration":
@@ -100,14 +103,15 @@ class Pages(Responder):
             raise refusals.PageNotFound()
         return self._json(found)
 
-    def _v2(self, request: Request) -> Answer:
-        accepts = request.accept
-        if not accepts or "json" in accepts or "*/*" in accepts:
-            return Answer(self._openapi.v2(), headers=_GZIPPED)
-        if "com.github.proto-openapi.spec.v2" in accepts:
-            # Go clients take v2 in no other form, and ask for it only where v3 does not know a kind.
-            return Answer(EMPTY_V2, content_type="application/com.github.proto-openapi.spec.v2.v1.0+protobuf")
-        raise refusals.not_acceptable(("application/json",))
+    async def _v2(self, request: Request) -> Answer:
+        asked = negotiation.choose_among(tuple(OFFERED), request.accept)
+        if asked is None:
+            return Answer(b"", 406)  # the real server says no more than this here
+        media, headers = OFFERED[asked], {"ETag": self._openapi_v2.tag(), "Vary": "Accept"}
+        if request.headers.get("If-None-Match") == headers["ETag"]:
+            return Answer(b"", 304, media, headers)
+        document = await self._openapi_v2.published(asked)
+        return Answer(document.content, content_type=media, headers=headers | _GZIPPED | {"ETag": document.tag})
 
     def _v3(self, path: str) -> Answer:
         document = self._openapi.document(path)
