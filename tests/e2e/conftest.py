@@ -37,7 +37,9 @@ def real_stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
 
 @pytest.fixture(
     params=[
-        pytest.param("embedded_stack", id="embedded", marks=[pytest.mark.real, pytest.mark.xdist_group("e2e-embedded")]),
+        pytest.param(
+            "embedded_stack", id="embedded", marks=[pytest.mark.real, pytest.mark.xdist_group("e2e-embedded")]
+        ),
         pytest.param("real_stack", id="kube-apiserver", marks=[pytest.mark.real, pytest.mark.xdist_group("e2e-real")]),
     ]
 )

@@ -32,7 +32,9 @@ def deployment(
     return DEPLOYMENT.format(name=name, replicas=replicas, image=image, node=node, deadline=deadline)
 
 
-def config(name: str = "settings", *, annotations: dict[str, str] | None = None, namespace: str = "", **data: str) -> str:
+def config(
+    name: str = "settings", *, annotations: dict[str, str] | None = None, namespace: str = "", **data: str
+) -> str:
     """A ConfigMap."""
     metadata: dict[str, Any] = {"name": name}
     if annotations:

@@ -238,7 +238,9 @@ class Stack:
 
     # how an App fares
 
-    def until_applied(self, namespace: str, commit: str = "", name: str = "app", within: float = 30.0) -> dict[str, Any]:
+    def until_applied(
+        self, namespace: str, commit: str = "", name: str = "app", within: float = 30.0
+    ) -> dict[str, Any]:
         """The status of the Kustomization once it is Ready at this commit."""
 
         def applied() -> dict[str, Any]:
@@ -251,7 +253,7 @@ class Stack:
             return until(applied, within=within)
         except AssertionError as error:
             status = self.status("kustomization", name, namespace)
-            raise AssertionError(f"not ready at {commit or 'any commit'}: {json.dumps(status, indent=1)}") from error
+            raise AssertionError(f"not ready at {commit or 'any commit'}: {json.dumps(status)}") from error
 
     def until_failed(
         self, namespace: str, *texts: str, commit: str = "", name: str = "app", within: float = 30.0
@@ -269,14 +271,14 @@ class Stack:
             return until(failed, within=within)
         except AssertionError as error:
             status = self.status("kustomization", name, namespace)
-            raise AssertionError(f"does not fail with {texts}: {json.dumps(status, indent=1)}") from error
+            raise AssertionError(f"does not fail with {texts}: {json.dumps(status)}") from error
 
     def _sane_status(self, namespace: str, name: str) -> dict[str, Any]:
         """Of a Kustomization; raises AssertionError when it contradicts itself, whatever else is waited for."""
         obj = self.get("kustomization", name, namespace) or {}
         status: dict[str, Any] = obj.get("status") or {}
         wrong = contradictions(status, obj.get("metadata", {}).get("generation"))
-        assert not wrong, f"{wrong}: {json.dumps(status, indent=1)}"
+        assert not wrong, f"{wrong}: {json.dumps(status)}"
         return status
 
     def inventory(self, namespace: str, name: str = "app") -> set[str]:

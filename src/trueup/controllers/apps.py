@@ -11,6 +11,7 @@ import contextlib
 from collections import defaultdict
 
 import structlog
+from msgspec import structs
 
 from trueup.controllers.concluding import Conclusion, blocked_by, conclude, write_status
 from trueup.controllers.decide import Situation, Step, next_step
@@ -29,7 +30,7 @@ from trueup.dialects.dialect import Dialect
 from trueup.model.apierror import LeaseLost
 from trueup.model.app import GitSource
 from trueup.model.errors import Terminal, TrueupError
-from trueup.model.manifest import Manifest, is_deleting
+from trueup.model.manifest import Manifest, is_deleting, status_of
 from trueup.model.outcome import Requests, State
 from trueup.model.refs import GroupKind, ObjectRef
 from trueup.records.record import Record, RecordKind
@@ -45,6 +46,7 @@ log = structlog.get_logger(__name__)
 SOURCE_NOT_READY = "SourceNotReady"
 PATIENCE = 20.0
 """Seconds for which a first fetch may be under way before an App says that it waits for it."""
+BUG_DELAY = 30.0
 HEALTH_DELAY = 0.25
 """Seconds over which health changes of one App are gathered into one status write."""
 
@@ -93,7 +95,7 @@ class AppController:
             memory = self._shell.memories.get(ref)
             if memory is None:
                 continue
-            if ref in concerned or memory.saved.inputs is None or memory.saved.state is not State.READY:
+            if ref in concerned or memory.saved.inputs is None or _is_tried_again(memory):
                 memory.content_stale = True
                 self.queue.add(ref)
             else:
@@ -181,12 +183,29 @@ class AppController:
         except TrueupError as error:
             log.warning("look failed", app=str(ref), error=str(error))
             self._look_later(ref, 5.0)
-        except Exception:
+        except Exception as error:
             log.exception("look failed by a bug", app=str(ref))
-            self._look_later(ref, 30.0)
+            self._look_later(ref, BUG_DELAY)
+            await self._tell_bug(ref, error)
         finally:
             shell.metrics.reconciles.labels("app", step.value).observe(shell.loop_time() - started)
             shell.metrics.queue.labels("apps").set(len(self.queue))
+
+    async def _tell_bug(self, ref: ObjectRef, error: Exception) -> None:
+        """A fault of ours is said on the resource too, not only in a log that its owner may not read."""
+        obj, memory = self._shell.resources.get(ref), self._shell.memories.get(ref)
+        if obj is None or memory is None:
+            return
+        message = f"an internal error, which is tried again: {type(error).__name__}: {error}"
+        end = Conclusion(
+            state=State.RETRYING,
+            reason="InternalError",
+            message=message,
+            event=Event(reason="InternalError", message=message, warning=True),
+        )
+        memory.retry_at = self._shell.loop_time() + BUG_DELAY
+        with contextlib.suppress(Exception):
+            await conclude(memory, obj, end, self._shell)
 
     async def _look(self, ref: ObjectRef) -> Step:
         shell = self._shell
@@ -215,6 +234,9 @@ class AppController:
             case Step.WAIT_DEPENDENCY:
                 assert obj is not None
                 await self._wait_for_dependencies(memory, obj)
+            case Step.TERMINATE:
+                assert obj is not None
+                await self._reconciler.terminate(memory, obj, requests)
             case Step.SYNC:
                 assert obj is not None
                 await self._sync(memory, obj, requests, feed)
@@ -226,6 +248,8 @@ class AppController:
             case Step.CHECK_HEALTH:
                 assert obj is not None
                 await self._reconciler.check_health(memory, obj)
+                if memory.wait is None:
+                    self.queue.add(ref, Priority.ROUTINE)  # the revision may have moved meanwhile
                 self._wake_dependents(memory)
             case Step.MOVE_REVISION:
                 assert obj is not None
@@ -254,8 +278,8 @@ class AppController:
         snapshot = feed.snapshot if feed else None
         moved = snapshot is not None and not pinned and snapshot.revision != saved.revision
         stale = memory.content_stale or saved.inputs is None or pinned != memory.was_pinned
-        if moved and not stale and saved.state is not State.READY:
-            stale = True  # what failed before is tried with every revision
+        if moved and not stale and _is_tried_again(memory):
+            stale = True
         if memory.unsure and not stale and snapshot is not None and saved.inputs is not None:
             # First sight of the source since a restart: only the inputs themselves can tell whether it matters.
             stale = not still_true(saved.inputs, snapshot)
@@ -264,6 +288,7 @@ class AppController:
             suspended=memory.suspended,
             source_ready=snapshot is not None,
             dependencies_ready=not self._dependencies.unready(memory.app),
+            terminated=requests.terminate,
             requested=self._is_new(memory, requests),
             spec_changed=wanted_digest(memory, feed) != saved.spec_digest,
             content_changed=stale or memory.replan,
@@ -283,7 +308,7 @@ class AppController:
         memory.request_digest = digest
         if digest == memory.read_digest:
             return
-        memory.read_digest = digest
+        first, memory.read_digest = memory.read_digest == "", digest
         memory.suspended = dialect.suspended(obj)
         try:
             app = dialect.read_app(obj)
@@ -294,16 +319,25 @@ class AppController:
         memory.problem = None
         memory.app = app
         memory.app_digest = app_digest(app)
-        if not memory.saved.inventory.entries:
-            # The state folder was lost, or the App comes from a backup: the status remembers what is ours.
-            memory.saved.inventory = dialect.stored_inventory(obj)
-            memory.saved.applied = memory.saved.applied or dialect.stored_applied_revision(obj)
-            memory.saved.history = memory.saved.history or dialect.stored_history(obj)
+        if first:
+            self._recall(memory, obj, dialect)
         self._dependencies.note(app)
         feed = self._shell.sources.use(memory.ref, app.source, memory.saved.revision)
         if memory.saved.inputs is not None:
             self._readers[feed.key].add(memory.ref, memory.saved.inputs)
         self._shell.managed.claim(memory.ref, memory.saved.inventory.refs | memory.records.keys(), app.rules)
+
+    def _recall(self, memory: AppMemory, obj: Manifest, dialect: Dialect) -> None:
+        """At the first sight of this process: what the status remembers and the state folder does not.
+
+        The folder may be lost, older than the inventory that was written ahead of an apply, or another cluster's backup.
+        """
+        saved = memory.saved
+        known, saved.inventory = saved.inventory, saved.inventory.union(dialect.stored_inventory(obj))
+        saved.applied = saved.applied or dialect.stored_applied_revision(obj)
+        saved.history = saved.history or dialect.stored_history(obj)
+        # What was under way, waited for or tried again is not remembered; a look at all of it finds out.
+        memory.replan = len(saved.inventory) != len(known) or saved.state is not State.READY
 
     def _requests(self, memory: AppMemory, obj: Manifest, dialect: Dialect) -> Requests:
         try:
@@ -315,7 +349,8 @@ class AppController:
     def _is_new(self, memory: AppMemory, requests: Requests) -> bool:
         """Whether a request waits for an answer. A token is answered once; the others are taken off when done."""
         token = bool(requests.token) and requests.token not in (memory.saved.handled_request, memory.pending_token)
-        return token or bool(requests.refresh) or requests.operation is not None or requests.terminate
+        operation = requests.operation is not None and (memory.retry_at is None or requests.operation != memory.retried)
+        return token or bool(requests.refresh) or operation
 
     # steps
 
@@ -330,11 +365,11 @@ class AppController:
         pinned = is_in_force(memory.pin, shell.clock())
         snapshot = feed.snapshot
         new = requests.token if requests.token != memory.saved.handled_request else ""
-        if requests.terminate and requests.operation is None and memory.wait is None:
-            await write_status(memory, obj, shell, token=new)
-        if pinned and memory.pin is not None:
-            snapshot = await shell.sources.at_revision(feed, memory.pin.revision)
-            self._look_later_at_pin_end(memory)
+        if requests.refresh and memory.refreshed != requests.token:
+            # A refresh compares with what Git has now, so the source is looked at first; its look wakes us.
+            memory.refreshed = requests.token
+            shell.sources.ask(feed.key, waking=memory.ref)
+            return
         memory.was_pinned = pinned
         memory.saved.spec_digest = wanted_digest(memory, feed)
         job = Job(
@@ -346,7 +381,16 @@ class AppController:
             token=new,
             started=shell.clock(),
         )
-        await self._reconciler.sync(job)
+        try:
+            snapshot = await self._snapshot(memory, feed, requests, snapshot)
+        except TrueupError as error:
+            await self._reconciler.nothing_done(job, error)
+            return
+        try:
+            await self._reconciler.sync(structs.replace(job, snapshot=snapshot))
+        finally:
+            if snapshot is not job.snapshot:
+                snapshot.release()
         if memory.saved.inputs is not None:
             self._readers[feed.key].add(memory.ref, memory.saved.inputs)
         if feed.snapshot is not None and feed.snapshot.revision != snapshot.revision and not pinned:
@@ -354,6 +398,15 @@ class AppController:
             memory.content_stale = memory.saved.inputs is None or not still_true(memory.saved.inputs, feed.snapshot)
             self.queue.add(memory.ref)
         self._wake_dependents(memory)
+
+    async def _snapshot(self, memory: AppMemory, feed: Feed, requests: Requests, newest: GitSnapshot) -> GitSnapshot:
+        """What to sync to: the newest, unless a pin or a client says another revision. Raises SourceError."""
+        if memory.was_pinned and memory.pin is not None:
+            self._look_later_at_pin_end(memory)
+            return await self._shell.sources.at_revision(feed, memory.pin.revision)
+        if requests.operation is not None and requests.operation.revision:
+            return await self._shell.sources.at_expression(feed, requests.operation.revision)
+        return newest
 
     async def _hold(self, memory: AppMemory, obj: Manifest) -> bool:
         """Puts our finalizer on before anything is applied, so that a deletion waits for us."""
@@ -423,11 +476,13 @@ class AppController:
         await conclude(memory, obj, end, self._shell)
 
     async def _idle(self, memory: AppMemory, obj: Manifest | None) -> None:
-        """Nothing to do; a change of health may still have to be shown."""
-        if obj is None or memory.ref not in self._health_changed:
+        """Nothing to do; a change of health, or that a new generation changes nothing, may still have to be shown."""
+        if obj is None or memory.app is None or memory.suspended:
             return
-        self._health_changed.discard(memory.ref)
-        if memory.app is not None and memory.status is not None:
+        observed = status_of(obj).get("observedGeneration")
+        behind = isinstance(observed, int) and observed < memory.app.generation and memory.saved.state is State.READY
+        if behind or (memory.ref in self._health_changed and memory.status is not None):
+            self._health_changed.discard(memory.ref)
             await write_status(memory, obj, self._shell)
 
     def _forget(self, memory: AppMemory) -> None:
@@ -456,3 +511,8 @@ class AppController:
     def _look_later_at_pin_end(self, memory: AppMemory) -> None:
         if memory.pin is not None and memory.pin.until is not None:
             self._look_later(memory.ref, (memory.pin.until - self._shell.clock()).total_seconds() + 0.1)
+
+
+def _is_tried_again(memory: AppMemory) -> bool:
+    """Whether every revision is a new chance: what failed, or never was. A wait for health goes on instead."""
+    return memory.saved.state is not State.READY and memory.wait is None

@@ -10,6 +10,7 @@ from trueup.controllers.memory import AppMemory
 from trueup.controllers.queue import Priority
 from trueup.controllers.reporting import make_status, notice_events
 from trueup.controllers.shell import AppShell
+from trueup.model.app import Retry
 from trueup.model.errors import Terminal, TrueupError
 from trueup.model.manifest import Manifest, generation_of
 from trueup.model.outcome import State
@@ -34,10 +35,10 @@ async def conclude(memory: AppMemory, obj: Manifest, conclusion: Conclusion, she
     """Brings status, Events, records and the state folder up to date with the memory."""
     saved = memory.saved
     saved.state, saved.reason, saved.message = conclusion.state, conclusion.reason, conclusion.message
-    if conclusion.token:
-        saved.handled_request = conclusion.token
     before = memory.status.notices if memory.status else ()
     await write_status(memory, obj, shell, token=conclusion.token, quiet=conclusion.quiet)
+    if conclusion.token:
+        saved.handled_request = conclusion.token
     if conclusion.event is not None:
         shell.events.emit(obj, conclusion.event)
     for notice in notice_events(before, memory.notices):
@@ -53,7 +54,7 @@ async def write_status(
     """Writes what there is to say now; `quiet`: when its turn comes."""
     dialect = shell.dialect_of(memory.ref)
     generation = memory.app.generation if memory.app else generation_of(obj)
-    live = shell.tracking.facts(memory.saved.inventory.refs)
+    live = shell.tracking.facts(memory.saved.inventory.refs | {entry.ref for entry in memory.shown})
     status = make_status(memory, generation, live, shell.clock(), token=token)
     memory.status, memory.health = status, status.health
     if quiet:
@@ -64,13 +65,13 @@ async def write_status(
         await shell.writer.write(memory.ref, lambda current: dialect.status_patch(current, status, shell.clock()))
 
 
-def plan_retry(memory: AppMemory, error: TrueupError | None, shell: AppShell) -> State:
-    """Counts a failure and plans the next try. STALLED: nothing more happens by itself."""
+def plan_retry(memory: AppMemory, error: TrueupError | None, shell: AppShell, retry: Retry | None = None) -> State:
+    """Counts a failure and plans the next try. STALLED: nothing more happens by itself. `retry`: other than the App's."""
     memory.failures += 1
     memory.retry_at = None
     if isinstance(error, Terminal) or memory.app is None:
         return State.STALLED
-    delay = retry_delay(memory.app.rules.retry, memory.failures, chance=shell.chance())
+    delay = retry_delay(retry or memory.app.rules.retry, memory.failures, chance=shell.chance())
     if delay is None:
         return State.STALLED
     memory.retry_at = shell.loop_time() + delay.total_seconds()

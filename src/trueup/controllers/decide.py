@@ -20,6 +20,8 @@ class Step(StrEnum):
     """The resource cannot be read, or asks for what is not built: say so and touch nothing."""
     WAIT_SOURCE = "wait-source"
     WAIT_DEPENDENCY = "wait-dependency"
+    TERMINATE = "terminate"
+    """A client ended the sync that is under way or tried again."""
     SYNC = "sync"
     """Render, plan and, where the rules allow it, execute."""
     HEAL = "heal"
@@ -43,6 +45,8 @@ class Situation(Struct, frozen=True, kw_only=True):
     dependencies_ready: bool = True
     requested: bool = False
     """A client asked (Flux's requestedAt, Argo CD's refresh or operation) and has had no answer yet."""
+    terminated: bool = False
+    """A client asked for an end of the operation (Argo CD's phase Terminating)."""
     spec_changed: bool = False
     content_changed: bool = False
     """A revision, a variable or a pin that concerns the App came, or it was never rendered."""
@@ -66,6 +70,8 @@ def next_step(now: Situation) -> Step:
         return Step.IDLE
     if now.problem:
         return Step.STALL
+    if now.terminated:
+        return Step.TERMINATE
     if now.wants_sync:
         if not now.source_ready:
             return Step.WAIT_SOURCE

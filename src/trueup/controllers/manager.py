@@ -40,7 +40,7 @@ from trueup.controllers.identity import own_identity
 from trueup.controllers.managed import Kept, ManagedObjects
 from trueup.controllers.memory import AppMemory
 from trueup.controllers.metrics import Metrics
-from trueup.controllers.queue import work
+from trueup.controllers.queue import Priority, work
 from trueup.controllers.resources import Resources
 from trueup.controllers.shell import AppShell
 from trueup.controllers.sources import Packer, SourceController, SourceShell
@@ -217,6 +217,7 @@ class _Term:
                 packer=self.owner._packer,
             ),
             lambda feed, before: self.apps.source_changed(feed, before),
+            lambda ref: self.apps.queue.add(ref, Priority.URGENT),
         )
         definitions = Definitions(self.client, lambda kind: self.apps.kind_appeared(kind))
         shell = AppShell(

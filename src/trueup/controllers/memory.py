@@ -15,7 +15,7 @@ from trueup.model.change import SyncReport
 from trueup.model.errors import TrueupError
 from trueup.model.health import Health
 from trueup.model.inventory import Inventory, InventoryEntry
-from trueup.model.outcome import AppStatus, HistoryEntry, Notice, OperationStatus, State
+from trueup.model.outcome import AppStatus, HistoryEntry, Notice, OperationRequest, OperationStatus, State
 from trueup.model.refs import GroupKind, ObjectRef
 from trueup.model.revision import Revision
 from trueup.model.snapshot import Inputs
@@ -81,6 +81,10 @@ class AppMemory:
     failures: int = 0
     retry_at: float | None = None
     """Seconds of the loop's clock."""
+    refreshed: str = ""
+    """The refresh for which the source has been asked."""
+    retried: OperationRequest | None = None
+    """The operation whose next try is planned at `retry_at`."""
     heals: dict[ObjectRef, float] = field(default_factory=dict)
     """Drifted objects, and when the event came."""
     out_of_sync: set[ObjectRef] = field(default_factory=set)

@@ -64,8 +64,13 @@ class Job(Struct, frozen=True, kw_only=True):
 
     @property
     def asked(self) -> bool:
-        """A person or client wants everything to be applied again."""
-        return bool(self.token) or self.operation is not None
+        """A person or client wants everything to be applied again. Argo CD's refresh only compares again."""
+        return (bool(self.token) and not self.requests.refresh) or self.operation is not None
+
+    @property
+    def retries(self) -> bool:
+        """Whether this is another try of the operation that failed before."""
+        return self.operation is not None and self.operation == self.memory.retried
 
 
 class Reconciler:
@@ -80,6 +85,8 @@ class Reconciler:
         memory, shell = job.memory, self._shell
         memory.heals.clear()
         memory.wait, memory.replan = None, False
+        if memory.saved.attempted != job.revision or (job.asked and not job.retries):
+            memory.failures = 0
         memory.saved.attempted = job.revision
         dialect = shell.dialect_of(memory.ref)
         operation = job.operation
@@ -88,7 +95,12 @@ class Reconciler:
         applier = shell.applier_for(rules)
         try:
             content = await make_content(
-                app, dialect, job.snapshot, applier, shell, fresh=job.asked or memory.content_stale
+                app,
+                dialect,
+                job.snapshot,
+                applier,
+                shell,
+                fresh=job.asked or bool(job.requests.refresh) or memory.content_stale,
             )
             self._keep_content(memory, content, job)
             wish = self._wish(job, rules)
@@ -98,7 +110,7 @@ class Reconciler:
                 self._look_later(memory.ref, MOVE_PATIENCE)
             plan = await plan_sync(memory, app, content, shell, wish)
         except TrueupError as error:
-            await self._nothing_done(job, error)
+            await self.nothing_done(job, error)
             return
         memory.notices = (*dialect.read_notices(job.obj), *content.notices, *plan.notices)
         if not rules.automated and job.operation is None:
@@ -113,7 +125,7 @@ class Reconciler:
         except TrueupError as error:
             if isinstance(error, Terminal):
                 raise
-            await self._nothing_done(job, error)
+            await self.nothing_done(job, error)
             return
         memory.shown = ()
         memory.out_of_sync = set(differing(plan) - brought_back(execution))
@@ -148,6 +160,31 @@ class Reconciler:
             state=state, reason=error.reason, message=error.message, token=token, event=event, record=record
         )
         await conclude(memory, obj, end, shell)
+
+    async def terminate(self, memory: AppMemory, obj: Manifest, requests: Requests) -> None:
+        """A client ended the operation: it is tried no more, and what it did so far stays."""
+        now = self._shell.clock()
+        memory.failures, memory.retry_at, memory.retried, memory.wait = 0, None, None, None
+        memory.content_stale = memory.replan = False
+        last, operation = memory.saved.operation, requests.operation
+        memory.saved.operation = OperationStatus(
+            phase=OperationPhase.FAILED,
+            message="Operation terminated",
+            started_at=last.started_at if last is not None and last.finished_at is None else now,
+            finished_at=now,
+            revision=memory.saved.attempted,
+            automated=operation is None or operation.automated,
+            initiated_by=operation.initiated_by if operation else "",
+            report=memory.report,
+        )
+        by_itself = memory.app is not None and memory.app.rules.automated
+        end = Conclusion(
+            state=State.STALLED if by_itself else State.READY,
+            reason="OperationTerminated",
+            message="the sync was terminated by a client; another revision or request begins a new one",
+            event=Event(reason="OperationTerminated", message="the sync was terminated by a client", warning=True),
+        )
+        await conclude(memory, obj, end, self._shell)
 
     async def move_revision(self, memory: AppMemory, obj: Manifest, revision: Revision) -> None:
         """A newer revision changes nothing that the App reads: it has been applied by being the same."""
@@ -194,14 +231,25 @@ class Reconciler:
         saved.source_type = content.source_type
         saved.images = images_of(item.manifest for item in content.desired.values())
 
-    async def _nothing_done(self, job: Job, error: TrueupError) -> None:
+    def _plan_retry(self, job: Job, error: TrueupError) -> State:
+        """By the rules of the operation, where a client asked for one; an automated sync follows the App's."""
+        memory, operation = job.memory, job.operation
+        retry = job.app.rules.retry
+        if operation is not None:
+            retry = self._shell.dialect_of(memory.ref).requested_rules(job.app, operation).retry
+        state = plan_retry(memory, error, self._shell, retry)
+        memory.retried = operation if state is State.RETRYING else None
+        self._schedule_retry(memory)
+        return state
+
+    async def nothing_done(self, job: Job, error: TrueupError) -> None:
         """The render, a gate or the plan failed: the cluster is as it was."""
         memory, shell = job.memory, self._shell
-        state = plan_retry(memory, error, shell)
-        self._schedule_retry(memory)
+        state = self._plan_retry(job, error)
         memory.synced = None
         message = str(error)
-        memory.saved.operation = _operation(job, OperationPhase.ERROR, message, shell.clock())
+        phase = OperationPhase.RUNNING if state is State.RETRYING else OperationPhase.ERROR
+        memory.saved.operation = _operation(job, phase, message, shell.clock())
         record = make_record(
             shell,
             RecordKind.FAILURE,
@@ -284,10 +332,10 @@ class Reconciler:
         memory, shell = job.memory, self._shell
         error = ReconciliationFailed(failure_message(execution.report))
         final = Terminal(error.message, reason=error.reason) if not execution.retryable else error
-        state = plan_retry(memory, final, shell)
-        self._schedule_retry(memory)
+        state = self._plan_retry(job, final)
         memory.synced = False
-        memory.saved.operation = _operation(job, OperationPhase.FAILED, error.message, shell.clock(), memory)
+        phase = OperationPhase.RUNNING if state is State.RETRYING else OperationPhase.FAILED
+        memory.saved.operation = _operation(job, phase, error.message, shell.clock(), memory)
         self._deployed(memory, job.started, succeeded=False, by=_initiator(job))
         event = Event(
             reason=error.reason, message=error.message, warning=True, annotations=revision_annotations(memory)
@@ -361,16 +409,17 @@ def _initiator(job: Job) -> str:
 def _operation(
     job: Job, phase: OperationPhase, message: str, now: datetime, memory: AppMemory | None = None
 ) -> OperationStatus:
-    operation = job.operation
+    operation, last = job.operation, job.memory.saved.operation
+    running = last is not None and last.finished_at is None
     return OperationStatus(
         phase=phase,
         message=message,
-        started_at=job.started,
-        finished_at=now,
+        started_at=last.started_at if last is not None and running else job.started,
+        finished_at=None if phase is OperationPhase.RUNNING else now,
         revision=job.revision,
         automated=operation is None or operation.automated,
         initiated_by=operation.initiated_by if operation else "",
-        retry_count=max(job.memory.failures - 1, 0),
+        retry_count=job.memory.failures if phase is OperationPhase.RUNNING else max(job.memory.failures - 1, 0),
         prune=operation.prune if operation else job.app.rules.prune,
         dry_run=bool(operation and operation.dry_run),
         report=memory.report if memory else None,

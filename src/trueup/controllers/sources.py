@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -30,13 +31,14 @@ from trueup.model.errors import AuthenticationFailed, InvalidInput, Terminal, Tr
 from trueup.model.manifest import Manifest, generation_of, status_of
 from trueup.model.outcome import Artifact, SourceStatus, State
 from trueup.model.refs import GroupKind, ObjectRef
-from trueup.model.revision import Revision, parse_revision
+from trueup.model.revision import Revision, git_revision, parse_revision
 from trueup.sources.credentials import GitCredentials
 from trueup.sources.gitsnapshot import GitSnapshot
 from trueup.sources.giturl import parse_git_url
 
 log = structlog.get_logger(__name__)
 
+COMMIT = re.compile("[0-9a-f]{40}([0-9a-f]{24})?")
 RETRY = Retry(first=timedelta(seconds=2), maximum=timedelta(minutes=5))
 
 
@@ -84,9 +86,15 @@ class SourceShell:
 class SourceController:
     """`on_change(feed, before)` is called when a feed has another snapshot, or went from ready to not or back."""
 
-    def __init__(self, shell: SourceShell, on_change: Callable[[Feed, GitSnapshot | None], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        shell: SourceShell,
+        on_change: Callable[[Feed, GitSnapshot | None], Awaitable[None]],
+        wake: Callable[[ObjectRef], None],
+    ) -> None:
         self._shell = shell
         self._on_change = on_change
+        self._wake = wake
         self.feeds = Feeds()
         self.queue: WorkQueue[SourceKey] = WorkQueue()
 
@@ -111,9 +119,12 @@ class SourceController:
         """A source's own resource came, changed or went."""
         self.queue.add(ref)
 
-    def ask(self, key: SourceKey) -> None:
-        """Look at the remote now, whatever the interval says."""
-        self.feeds.open(key).asked = True
+    def ask(self, key: SourceKey, *, waking: ObjectRef | None = None) -> None:
+        """Look at the remote now, whatever the interval says; then wake that App, whatever the look brought."""
+        feed = self.feeds.open(key)
+        feed.asked = True
+        if waking is not None:
+            feed.waking.add(waking)
         self.queue.add(key, Priority.URGENT)
 
     def pushed(self, url: str) -> int:
@@ -137,6 +148,16 @@ class SourceController:
         source = structs.replace(feed.source, reference=GitReference(branch=revision.name, commit=revision.digest))
         return await shell.fetcher.fetch(source, credentials)
 
+    async def at_expression(self, feed: Feed, expression: str) -> GitSnapshot:
+        """The same source at another commit, tag or branch than its own, for one sync. Raises SourceError."""
+        assert feed.source is not None
+        if COMMIT.fullmatch(expression):
+            return await self.at_revision(feed, git_revision("", expression))
+        by_url = isinstance(feed.key, GitSource)
+        credentials = await self._shell.credentials.find(feed.source, by_url=by_url, fresh=False)
+        source = structs.replace(feed.source, reference=GitReference(expression=expression))
+        return await self._shell.fetcher.fetch(source, credentials)
+
     async def look(self, key: SourceKey) -> None:
         """One look at one source. Raises only what must end the loop (a lost Lease, cancellation)."""
         started = asyncio.get_running_loop().time()
@@ -147,6 +168,10 @@ class SourceController:
                 await self._reopen(feed)
                 await self._refresh(feed)
         finally:
+            if (feed := self.feeds.get(key)) is not None and not feed.asked:
+                for ref in feed.waking:
+                    self._wake(ref)
+                feed.waking.clear()
             elapsed = asyncio.get_running_loop().time() - started
             self._shell.metrics.reconciles.labels("source", "fetch").observe(elapsed)
 

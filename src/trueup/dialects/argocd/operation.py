@@ -51,7 +51,7 @@ def read_operation(obj: Manifest) -> OperationRequest | None:
         options=sync.sync_options,
         initiated_by=said.initiated_by.username,
         automated=said.initiated_by.automated,
-        retry_limit=said.retry.limit if "retry" in raw else None,
+        retry_limit=said.retry.limit,
     )
 
 
