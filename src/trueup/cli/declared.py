@@ -52,6 +52,8 @@ class Declaration(Struct, frozen=True, kw_only=True):
     rendered: Rendered
     desired: tuple[Desired, ...]
     revision: Revision
+    place: str
+    """Where it was declared, for people: `main@1a2b3c4`, or the working tree."""
     tainted: bool
     notices: tuple[Notice, ...]
 
@@ -64,8 +66,8 @@ async def declare(
     if folder is not None:
         snapshot, inside = await asyncio.to_thread(open_worktree, folder)
         path = inside or app.render.path
-        say(f"{app.ref}: {path} in the working tree {snapshot.root}")
-        return await _declare(session, found, with_path(app, path), snapshot, engines, reporter)
+        declared = await _declare(session, found, with_path(app, path), snapshot, engines, reporter)
+        return structs.replace(declared, place=f"{snapshot.root} (on {snapshot.revision.short})")
     async with git_snapshot(session, found, app, reporter) as (fetched, ignore):
         app = structs.replace(app, render=structs.replace(app.render, ignore=ignore)) if ignore is not None else app
         return await _declare(session, found, app, fetched, engines, reporter)
@@ -86,6 +88,7 @@ async def _declare(
         rendered=rendered,
         desired=normalised.objects,
         revision=snapshot.revision,
+        place=snapshot.revision.short,
         tainted=tainted,
         notices=(*rendered.notices, *normalised.notices),
     )

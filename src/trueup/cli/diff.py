@@ -124,7 +124,7 @@ def _print(ref: ObjectRef, declared: Declaration, changes: Sequence[Change]) -> 
         out.print(line)
     for notice in declared.notices:
         say(f"[yellow]note:[/] {notice.message}")
-    say(f"{ref} at {declared.revision.short}: {summary(changes)}")
+    say(f"{ref} at {declared.place}: {summary(changes)}")
 
 
 async def preview_all(session: Session, found: Sequence[Found]) -> bool:
@@ -142,7 +142,7 @@ async def preview_all(session: Session, found: Sequence[Found]) -> bool:
                 if change.message:
                     line.append(f"  {change.message.splitlines()[0]}")
                 out.print(line)
-        say(f"{item.ref} at {declared.revision.short}: {summary(changes)}; nothing was changed")
+        say(f"{item.ref} at {declared.place}: {summary(changes)}; nothing was changed")
     return well
 
 

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from trueup.cli.completing import complete_apps
+
 _CLUSTER = "Cluster"
 
 
@@ -37,10 +39,18 @@ TargetNamespace = Annotated[
 ]
 Format = Annotated[Output, typer.Option("--output", "-o", help="Form of the output.")]
 AppName = Annotated[
-    str, typer.Argument(metavar="APP", help="NAME, NAMESPACE/NAME or kind/name (ks/web, app/guestbook).")
+    str,
+    typer.Argument(
+        metavar="APP",
+        help="NAME, NAMESPACE/NAME or kind/name (ks/web, app/guestbook).",
+        autocompletion=complete_apps,
+    ),
 ]
 AppNames = Annotated[
-    list[str] | None, typer.Argument(metavar="[APP]...", help="NAME, NAMESPACE/NAME or kind/name (ks/web).")
+    list[str] | None,
+    typer.Argument(
+        metavar="[APP]...", help="NAME, NAMESPACE/NAME or kind/name (ks/web).", autocompletion=complete_apps
+    ),
 ]
 Timeout = Annotated[str, typer.Option("--timeout", help="How long to wait, such as 30s or 5m.")]
 NoWait = Annotated[bool, typer.Option("--no-wait", help="Ask, and do not wait for the outcome.")]

@@ -113,8 +113,10 @@ def _by_conditions(obj: Manifest, status: Mapping[str, Any]) -> tuple[Status, st
         return Status.UNKNOWN, "waiting to be looked at by a controller"
     busy, stuck = find_condition(rows, RECONCILING), find_condition(rows, STALLED)
     message = str(ready.get("message") or "")
-    observed = status.get("observedGeneration")
-    if isinstance(observed, int) and observed < generation_of(obj):
+    seen = [
+        value for value in (status.get("observedGeneration"), ready.get("observedGeneration")) if type(value) is int
+    ]
+    if seen and max(seen) < generation_of(obj):
         return Status.PROGRESSING, "a new spec is waiting to be looked at"
     if stuck is not None and stuck.get("status") == TRUE:
         return Status.STALLED, str(stuck.get("message") or message)

@@ -29,7 +29,7 @@ class WorktreeSnapshot:
         self.root = root
         self._files = files
         self._folders = None if files is None else {parent for path in files for parent in _parents(path)}
-        self._revision = revision or Revision("working tree", "sha1", "0" * 40)
+        self._revision = revision or Revision("worktree", "sha1", "0" * 40)
         self._listings: dict[str, tuple[Entry, ...]] = {}
 
     @property
