@@ -84,6 +84,7 @@ def scrubbed(value: Any) -> Any:
         text = _TIME.sub("<time>", _UID.sub("<uid>", value))
         text = re.sub(r"in record \(\d+\)", "in record (<version>)", text)
         text = re.sub(r"^\d+s$", "<age>", text)
+        text = re.sub(r"\b10\.96\.\d+\.\d+\b", "<address>", text) if text.count(".") == 3 else text
         text = _PATCHED.sub("Invalid value: <patched>", text)
         return re.sub(r"kube-api-access-\w{5}", "kube-api-access-<any>", text)
     return value

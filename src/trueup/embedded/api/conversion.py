@@ -57,8 +57,7 @@ def _event_from_core(manifest: Manifest) -> Manifest:
 
 
 def _default_event(manifest: Manifest) -> None:
-    for field in ("eventTime", "deprecatedFirstTimestamp", "deprecatedLastTimestamp"):
-        manifest.setdefault(field, None)
+    manifest.setdefault("eventTime", None)
 
 
 _METRICS = "autoscaling.alpha.kubernetes.io/metrics"

@@ -33,6 +33,7 @@ def _default_driver(manifest: Manifest) -> None:
         fsGroupPolicy="ReadWriteOnceWithFSType",
         requiresRepublish=False,
         seLinuxMount=False,
+        preventPodSchedulingIfMissing=False,
         volumeLifecycleModes=["Persistent"],
     )
 
@@ -69,7 +70,7 @@ RULES: dict[Resource, Rules] = {
     Resource("storage.k8s.io", "storageclasses"): Rules(
         default=_default_storage_class, validate_update=_storage_class_update
     ),
-    Resource("storage.k8s.io", "csidrivers"): Rules(default=_default_driver, counts_generation=True),
+    Resource("storage.k8s.io", "csidrivers"): Rules(default=_default_driver),
     Resource("scheduling.k8s.io", "priorityclasses"): Rules(
         default=_default_priority_class, validate_update=_priority_class_update, counts_generation=True
     ),

@@ -17,7 +17,8 @@ def _row(
     seen = series.get("lastObservedTime") or last
     shown = number(series, "count") or count or 1
     reporter = event.get("reportingComponent") or event.get("reportingController")
-    where = ", ".join(filter(None, (at(source, "component") or reporter, at(source, "host"))))
+    instance = at(source, "host") or event.get("reportingInstance")
+    where = ", ".join(filter(None, (at(source, "component") or reporter, instance)))
     kind = str(at(about, "kind") or "").lower()
     name = at(about, "name") or ""
     return [

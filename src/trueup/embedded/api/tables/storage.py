@@ -67,8 +67,24 @@ def _class(manifest: Manifest, now: datetime) -> list[Any]:
     ]
 
 
+def _driver(manifest: Manifest, now: datetime) -> list[Any]:
+    spec = spec_of(manifest)
+    tokens = [str(each.get("audience")) for each in spec.get("tokenRequests") or ()]
+    return [
+        name_of(manifest),
+        bool(spec.get("attachRequired")),
+        bool(spec.get("podInfoOnMount")),
+        bool(spec.get("storageCapacity")),
+        ",".join(tokens) or _UNSET,
+        bool(spec.get("requiresRepublish")),
+        ",".join(spec.get("volumeLifecycleModes") or ()) or "<none>",
+        created(manifest, now),
+    ]
+
+
 CELLS = {
     "v1/persistentvolumeclaims": _claim,
     "v1/persistentvolumes": _volume,
     "storage.k8s.io/v1/storageclasses": _class,
+    "storage.k8s.io/v1/csidrivers": _driver,
 }
