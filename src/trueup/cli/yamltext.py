@@ -23,9 +23,17 @@ _AMBIGUOUS = re.compile(
 _Dumper.add_implicit_resolver("tag:trueup.dev,2026:ambiguous", _AMBIGUOUS, list("yYnN+-.0123456789iI"))
 
 
+_FOLDED = re.compile("[\x85\xa0\u2028\u2029\ufeff\r\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""Characters that readers fold, strip or refuse unless they are escaped."""
+
+
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
-    lines = "\n" in text and not any(line.endswith((" ", "\t", "\r")) for line in text.split("\n"))
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if lines else None)
+    style = None
+    if _FOLDED.search(text):
+        style = '"'
+    elif "\n" in text and not any(line.endswith((" ", "\t")) for line in text.split("\n")):
+        style = "|"
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
 _Dumper.add_representer(str, _text)

@@ -1,0 +1,23 @@
+"""Commands in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from tests.cli.kit import Ran, run
+
+
+@pytest.fixture
+def trueup(
+    capsysbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Callable[..., Ran]:
+    """`trueup("get", "apps", stdin=b"")` -> code, stdout, stderr. Nothing of this machine's own set-up is seen."""
+    for name in ("KUBECONFIG", "KUBERNETES_SERVICE_HOST", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TRUEUP_HOME", str(tmp_path / "trueup-home"))
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    return partial(run, capsysbinary=capsysbinary, monkeypatch=monkeypatch)
