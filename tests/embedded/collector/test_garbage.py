@@ -81,6 +81,14 @@ async def test_a_foreground_delete_does_not_wait_for_others(world: World) -> Non
     assert is_deleting(world.get(CONFIG_MAPS, "child"))
 
 
+async def test_a_foreground_delete_lets_go_of_what_another_owner_holds(world: World) -> None:
+    [owner] = await world.apply(config("owner"))
+    [other] = await world.apply(config("other"))
+    await world.apply(config("child", owner, other, blocks=True))
+    await delete(world, "owner", "Foreground")
+    assert names(world) == ["child", "other"]
+
+
 async def test_a_foreground_delete_goes_bottom_up(world: World) -> None:
     await world.apply(deployment())
     await world.pass_time(1)

@@ -111,11 +111,7 @@ class GarbageCollector:
             return OwnerState.UNKNOWN
         if owner is None or uid_of(owner) != reference.get("uid"):
             return OwnerState.GONE
-        return (
-            OwnerState.WAITING
-            if waits_for_dependents(owner) and reference.get("blockOwnerDeletion")
-            else OwnerState.SOLID
-        )
+        return OwnerState.WAITING if waits_for_dependents(owner) else OwnerState.SOLID
 
 
 _UNREACHABLE: Manifest = {}

@@ -82,24 +82,8 @@ def finish_foreground(resource: Resource, owner: Manifest, dependents: Sequence[
     blocking = [each for each in dependents if _blocks(each.manifest, owner)]
     if not blocking:
         return Work((_without_finalizer(resource, owner, FOREGROUND),))
-    # Those that go already need no second push; their own dependents are theirs to wait for.
-    return Work(
-        tuple(
-            _delete(each.resource, each.manifest, "Foreground" if each.has_dependents else _policy(each.manifest))
-            for each in dependents
-            if _is_due(each, owner)
-        )
-    )
-
-
-def _is_due(dependent: Dependent, owner: Manifest) -> bool:
-    others = [
-        state
-        for reference, state in zip(references_of(dependent.manifest), dependent.owners, strict=True)
-        if reference.get("uid") != uid_of(owner)
-    ]
-    is_held = any(state in (OwnerState.SOLID, OwnerState.UNKNOWN) for state in others)
-    return not is_deleting(dependent.manifest) and not is_held
+    # Each dependent by its own owners: one that is held by another owner only loses this one.
+    return Work(tuple(write for each in dependents for write in collect(each).writes))
 
 
 def _blocks(obj: Manifest, owner: Manifest) -> bool:

@@ -35,7 +35,7 @@ def reconcile(autoscaler: Manifest, target: Manifest | None, resource: Resource 
     if target is None or resource is None:
         return Work(_missing(autoscaler, rows, now))
     replicas = count_of(target, "spec", "replicas", default=1)
-    wanted, reason, message = _bounds(autoscaler, replicas)
+    wanted, message = _bounds(autoscaler, replicas)
     able = ("SucceededGetScale", "the HPA controller was able to get the target's current scale")
     writes: list[Write] = []
     if wanted is not None:
@@ -43,23 +43,22 @@ def reconcile(autoscaler: Manifest, target: Manifest | None, resource: Resource 
         writes.append(Patch(resource, namespace_of(target), name_of(target), {"spec": {"replicas": wanted}}))
         said = f"New size: {wanted}; reason: {message}"
         writes.append(Say(autoscaler, "SuccessfulRescale", said, COMPONENT))
+    if wanted is not None:
+        unscaled = ("NotScaledToZero", "the HPA controller did not scale the workload to zero")
+        rows = with_condition(rows, _row("ScaledToZero", "False", *unscaled), now)
     rows = with_condition(rows, _row("AbleToScale", "True", *able), now)
     if replicas == 0:
         why = "scaling is disabled since the replica count of the target is zero"
         rows = with_condition(rows, _row("ScalingActive", "False", "ScalingDisabled", why), now)
-    elif wanted is not None:
-        rows = [row for row in rows if row.get("type") != "ScalingLimited"]
-        rows = with_condition(rows, _row("ScalingLimited", "True", reason, _limit(reason)), now)
-    else:
-        metric = _metric(autoscaler)
-        rows = with_condition(
-            rows, _row("ScalingActive", "False", "FailedGetResourceMetric", _NO_METRICS.format(metric=metric)), now
-        )
+    elif wanted is None:
+        unknown = _NO_METRICS.format(metric=_metric(autoscaler))
+        rows = with_condition(rows, _row("ScalingActive", "False", "FailedGetResourceMetric", unknown), now)
+    is_measured = replicas > 0 and wanted is None and rows_of(autoscaler, "spec", "metrics")
     status: dict[str, Any] = {
         "observedGeneration": generation_of(autoscaler) or None,
         "currentReplicas": count_of(target, "status", "replicas"),
         "desiredReplicas": wanted if wanted is not None else count_of(before, "desiredReplicas"),
-        "currentMetrics": [{"type": ""}] if rows_of(autoscaler, "spec", "metrics") else None,
+        "currentMetrics": [{"type": ""}] if is_measured else None,
         "conditions": rows,
     }
     if wanted is not None:
@@ -70,21 +69,16 @@ def reconcile(autoscaler: Manifest, target: Manifest | None, resource: Resource 
     return Work((*writes, *status_write(HORIZONTAL_POD_AUTOSCALERS, autoscaler, shown)))
 
 
-def _bounds(autoscaler: Manifest, replicas: int) -> tuple[int | None, str, str]:
+def _bounds(autoscaler: Manifest, replicas: int) -> tuple[int | None, str]:
     """The size that the bounds ask for, if the present one is outside of them; zero replicas switch scaling off."""
     most, least = count_of(autoscaler, "spec", "maxReplicas"), count_of(autoscaler, "spec", "minReplicas", default=1)
     if replicas == 0:
-        return None, "", ""
+        return None, ""
     if replicas > most:
-        return most, "TooManyReplicas", "Current number of replicas above Spec.MaxReplicas"
+        return most, "Current number of replicas above Spec.MaxReplicas"
     if replicas < least:
-        return least, "TooFewReplicas", "Current number of replicas below Spec.MinReplicas"
-    return None, "", ""
-
-
-def _limit(reason: str) -> str:
-    edge = "more than the maximum" if reason == "TooManyReplicas" else "less than the minimum"
-    return f"the desired replica count is {edge} replica count"
+        return least, "Current number of replicas below Spec.MinReplicas"
+    return None, ""
 
 
 def _metric(autoscaler: Manifest) -> str:

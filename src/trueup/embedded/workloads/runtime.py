@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 
+import structlog
+
 from trueup.embedded.api.client import Client
 from trueup.embedded.storage.keys import Resource
 from trueup.embedded.workloads.clock import Clock
@@ -17,6 +19,8 @@ from trueup.embedded.workloads.loop import Loop
 from trueup.embedded.workloads.timers import Timers
 from trueup.embedded.workloads.view import View
 from trueup.embedded.workloads.writes import perform
+
+log = structlog.get_logger(__name__)
 
 
 class Runtime:
@@ -98,5 +102,9 @@ class Runtime:
         self._tasks[resource] = self._group.create_task(informer.run(), name=f"informer-{resource}")
 
     def _route(self, trigger: Trigger, loop: Loop, happened: Happened) -> None:
-        for key in trigger.keys_of(self.view, happened):
-            loop.add(key)
+        try:
+            for key in trigger.keys_of(self.view, happened):
+                loop.add(key)
+        except Exception:
+            # One odd object must not end the informer for all others.
+            log.exception("event not understood", controller=loop.controller.name, key="/".join(happened.key))

@@ -90,4 +90,7 @@ def kept_books(state: State) -> Manifest | None:
     if wanted == annotations and ready_seconds == (spec_of(state.new).get("minReadySeconds") or 0):
         return None
     metadata = {**state.new["metadata"], "annotations": wanted}
-    return {**state.new, "metadata": metadata, "spec": {**state.new["spec"], "minReadySeconds": ready_seconds}}
+    spec = {key: value for key, value in state.new["spec"].items() if key != "minReadySeconds"}
+    if ready_seconds:
+        spec["minReadySeconds"] = ready_seconds
+    return {**state.new, "metadata": metadata, "spec": spec}
