@@ -56,9 +56,8 @@ fix: $(DEV_STAMP) ## repair what the formatter and linter can
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-test-deps: ## install what tests need of the system: an SSH server and process tools (Debian, as root)
-	@command -v sshd >/dev/null || test -x /usr/sbin/sshd \
-		|| { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq openssh-server procps util-linux; } >/dev/null
+test-deps: ## install what tests need of the system: an SSH server, PostgreSQL, process tools (Debian, as root)
+	@tools/test-deps.sh
 
 test-fast: $(DEV_STAMP) engines ## tests without real peers
 	@$(BIN)/python -m pytest -q -m "not real and not slow" -n auto --dist loadgroup
