@@ -4,6 +4,7 @@
 for each test, and can be killed and started again. Each is plain process handling that belongs to no event loop.
 """
 
+import os
 import signal
 import subprocess
 import sys
@@ -50,6 +51,8 @@ class EmbeddedCluster:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 process_group=0,
+                # Bytecode is kept, or each start would compile everything anew.
+                env={key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"},
             )
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:

@@ -38,6 +38,7 @@ from trueup.embedded.api.subresources import Subresources
 from trueup.embedded.api.verbs import Verbs
 from trueup.embedded.api.webhooks import AdmissionWebhooks
 from trueup.embedded.api.writes import Writes
+from trueup.embedded.auth.aggregation import aggregate
 from trueup.embedded.auth.authenticator import Authenticator
 from trueup.embedded.auth.authorizer import Authorizer
 from trueup.embedded.auth.certificates import Authority, KeyPair, expires_soon, write_private
@@ -146,6 +147,8 @@ class Cluster:
                     await bootstrap.ensure(self.client("apiserver", "kube-apiserver"))
                     if self.settings.workloads:
                         tasks.append(group.create_task(self._run_controllers(), name="controllers"))
+                        roles = self.client("clusterrole-aggregation-controller", "clusterrole-aggregation-controller")
+                        tasks.append(group.create_task(aggregate(roles), name="aggregated-roles"))
                     write_kubeconfig(self.settings.kubeconfig, self.kubeconfig())
                     self._is_ready = True
                     yield

@@ -264,3 +264,12 @@ def test_a_namespace_goes_with_all_that_is_in_it(sh: Shell) -> None:
     sh("delete", "namespace", sh.namespace, "--timeout=40s")
     refused = sh.try_("create", "configmap", "late")
     assert f'namespaces "{sh.namespace}" not found' in refused.stderr
+
+
+def test_a_role_may_be_made_of_others(sh: Shell) -> None:
+    name = sh.namespace
+    sh("create", "clusterrole", f"{name}-part", "--verb=get", "--resource=configmaps")
+    sh("label", "clusterrole", f"{name}-part", f"{name}/part=yes")
+    sh("create", "clusterrole", name, f"--aggregation-rule={name}/part=yes")
+    sh("wait", "clusterrole", name, "--for=jsonpath={.rules[0].resources[0]}=configmaps", "--timeout=10s")
+    assert "secrets" in sh("get", "clusterrole", "admin", "-o", "jsonpath={.rules[*].resources}")

@@ -104,6 +104,11 @@ _Loader.yaml_implicit_resolvers = {
 
 
 def _from_yaml(raw: bytes) -> Any:
+    if raw.lstrip()[:1] == b"{":  # JSON is YAML, and what nearly all clients send under that name
+        try:
+            return _decode(raw)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            pass
     try:
         # An alias multiplies memory, and no client writes one in a request.
         if b"*" in raw and any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(raw, Loader=_Loader)):
