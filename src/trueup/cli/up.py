@@ -272,7 +272,7 @@ Try this in another terminal:
        {where}trueup get
   [cyan]2.[/] take it back; a revert is a rollback:
        git revert --no-edit HEAD && git push
-       {where}trueup history
+       {where}trueup history web-dev
   [cyan]3.[/] see what is there, and what happened:
        {where}trueup tree web-dev
        {where}trueup events
