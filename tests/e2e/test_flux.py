@@ -118,11 +118,8 @@ def test_a_rollout_that_fails_is_reported_and_a_newer_revision_ends_it(stack: St
 def test_a_newer_revision_cancels_the_wait_for_an_older_one(stack: Stack, namespace: str) -> None:
     repo = stack.repository(namespace, {"web.yaml": deployment(stuck=True)})
     stack.kustomization(namespace, repo.url, wait=True, timeout="5m")
-    row = until(lambda: (c := stack.condition("kustomization", "app", namespace, "Reconciling")).get("message") and c)
-    until(
-        lambda: "Waiting for 1" in stack.condition("kustomization", "app", namespace, "Reconciling")["message"],
-        what=row,
-    )
+    until(lambda: stack.get("deployment", "web", namespace))
+    assert stack.condition("kustomization", "app", namespace, "Reconciling")["status"] == "True"
     assert stack.condition("kustomization", "app", namespace)["status"] == "Unknown"
     commit = repo.push({"web.yaml": deployment()})
     stack.until_applied(namespace, commit, within=20)
@@ -142,9 +139,8 @@ def test_a_health_check_of_an_object_that_is_not_there_waits_for_it(stack: Stack
     repo = stack.repository(namespace, {"settings.yaml": config()})
     checks = [{"apiVersion": "apps/v1", "kind": "Deployment", "name": "elsewhere", "namespace": namespace}]
     stack.kustomization(namespace, repo.url, healthChecks=checks)
-    until(
-        lambda: "Waiting for 1" in stack.condition("kustomization", "app", namespace, "Reconciling").get("message", "")
-    )
+    until(lambda: stack.get("configmap", "settings", namespace))
+    assert stack.condition("kustomization", "app", namespace, "Reconciling")["status"] == "True"
     stack.kubectl("apply", "-n", namespace, "-f", "-", stdin=deployment("elsewhere"))
     stack.until_applied(namespace)
 
@@ -318,3 +314,17 @@ def test_a_fight_is_reported_with_who_and_which_field(stack: Stack, namespace: s
     assert "meddler" in messages[0]
     assert "data.colour" in messages[0]
     assert len(messages) == 1
+
+
+def test_a_wait_without_new_objects_is_said_too(stack: Stack, namespace: str) -> None:
+    repo = stack.repository(namespace, {"web.yaml": deployment()})
+    stack.kustomization(namespace, repo.url, wait=True, timeout="5m")
+    stack.until_applied(namespace)
+    repo.push({"web.yaml": deployment(stuck=True)})
+    until(
+        lambda: (
+            stack.condition("kustomization", "app", namespace, "Reconciling").get("message")
+            == "Waiting for 1 objects to become healthy"
+        )
+    )
+    assert stack.condition("kustomization", "app", namespace)["status"] == "Unknown"

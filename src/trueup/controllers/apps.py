@@ -14,6 +14,7 @@ import structlog
 from msgspec import structs
 
 from trueup.controllers.concluding import Conclusion, blocked_by, conclude, write_status
+from trueup.controllers.content import variables_changed
 from trueup.controllers.decide import Situation, Step, next_step
 from trueup.controllers.deleting import Deleter
 from trueup.controllers.dependencies import Dependencies
@@ -33,6 +34,7 @@ from trueup.model.errors import Terminal, TrueupError
 from trueup.model.manifest import Manifest, is_deleting, status_of
 from trueup.model.outcome import Requests, State
 from trueup.model.refs import GroupKind, ObjectRef
+from trueup.model.rendering import variables_used_by
 from trueup.records.record import Record, RecordKind
 from trueup.render.inputs import still_true
 from trueup.render.readers import InputIndex
@@ -105,7 +107,7 @@ class AppController:
         """A watched ConfigMap or Secret changed: Apps whose variables come from it render again."""
         self._shell.values.forget(ref)
         for memory in self._shell.memories.values():
-            if ref in memory.variables_seen:
+            if ref in memory.variables_seen or (memory.app and ref in variables_used_by(memory.app.render)):
                 memory.content_stale = True
                 self.queue.add(memory.ref)
 
@@ -217,6 +219,7 @@ class AppController:
             memory = shell.memories.setdefault(ref, AppMemory(ref))
         if obj is not None:
             self._read(memory, obj)
+            await self._check_variables(memory)
         situation, requests, feed = self._situation(memory, obj)
         step = next_step(situation)
         match step:
@@ -298,6 +301,21 @@ class AppController:
             revision_moved=moved,
         )
         return situation, requests, feed
+
+    async def _check_variables(self, memory: AppMemory) -> None:
+        """Every interval, and once after a restart: ConfigMaps and Secrets that no watch tells of may have changed."""
+        app, shell = memory.app, self._shell
+        if app is None or memory.suspended or not variables_used_by(app.render):
+            return
+        now, interval = shell.loop_time(), app.rules.interval.total_seconds()
+        restored = memory.desired is None and memory.saved.inputs is not None
+        if memory.variables_due is None:
+            memory.variables_due = now if restored else now + interval
+        if now >= memory.variables_due:
+            memory.variables_due = now + interval
+            with contextlib.suppress(TrueupError):
+                memory.content_stale |= await variables_changed(app, memory.saved.variables_digest, shell)
+        self._look_later(memory.ref, memory.variables_due - now)
 
     # reading
 

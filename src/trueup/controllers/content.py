@@ -96,17 +96,24 @@ async def gather_variables(
     return values, seen, tainted
 
 
-async def variables_changed(app: App, seen: Mapping[ObjectRef, str], shell: AppShell) -> bool:
-    """Whether any ConfigMap or Secret holds something else than at the last render; asks for each of them."""
+def variables_digest(seen: Mapping[ObjectRef, str], secret_key: bytes) -> str:
+    """Of all values that a render used; empty: it used none."""
+    return keyed_digest(sorted((str(ref), digest) for ref, digest in seen.items()), secret_key) if seen else ""
+
+
+async def variables_changed(app: App, known: str, shell: AppShell) -> bool:
+    """Whether any ConfigMap or Secret holds something else than at the last render; asks for each of them.
+
+    `known` is the `variables_digest` of that render.
+    """
+    seen: dict[ObjectRef, str] = {}
     for ref in variables_used_by(app.render):
         obj = await shell.values.get(ref, fresh=True)
         try:
-            digest = keyed_digest(variables_of(obj), shell.secret_key) if obj is not None else ""
+            seen[ref] = keyed_digest(variables_of(obj), shell.secret_key) if obj is not None else ""
         except InvalidInput:
             return True
-        if seen.get(ref) != digest:
-            return True
-    return False
+    return variables_digest(seen, shell.secret_key) != known
 
 
 def check_marks(objects: tuple[Declared, ...], dialect: Dialect) -> None:

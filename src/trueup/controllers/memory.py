@@ -39,6 +39,7 @@ class Saved(Struct, kw_only=True):
     content_digest: str = ""
     """Of all desired objects; equal content needs no new plan."""
     variables_digest: str = ""
+    """Of the ConfigMaps and Secrets that the content's variables came from."""
     inventory: Inventory = Inventory()
     records: tuple[AppliedRecord, ...] = ()
     history: tuple[HistoryEntry, ...] = ()
@@ -100,6 +101,8 @@ class AppMemory:
     missing_kinds: frozenset[GroupKind] = frozenset()
     variables_seen: dict[ObjectRef, str] = field(default_factory=dict)
     """Digest of each ConfigMap and Secret that the last render's variables came from."""
+    variables_due: float | None = None
+    """When to look at those again that no watch tells of, by the loop's clock."""
     report: SyncReport | None = None
     health: Health | None = None
     synced: bool | None = None

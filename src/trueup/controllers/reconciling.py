@@ -8,8 +8,8 @@ from datetime import datetime
 import structlog
 from msgspec import Struct, structs
 
-from trueup.controllers.concluding import Conclusion, conclude, plan_retry, revision_annotations
-from trueup.controllers.content import Content, make_content
+from trueup.controllers.concluding import Conclusion, conclude, plan_retry, revision_annotations, write_status
+from trueup.controllers.content import Content, make_content, variables_digest
 from trueup.controllers.events import Event
 from trueup.controllers.memory import AppMemory
 from trueup.controllers.recording import KeptManifests, make_record
@@ -130,7 +130,8 @@ class Reconciler:
         memory.shown = ()
         memory.out_of_sync = set(differing(plan) - brought_back(execution))
         memory.synced = not memory.out_of_sync
-        await self._executed(job, app, content, execution, manifests.stored)
+        announced = plan.write_ahead is not None
+        await self._executed(job, app, content, execution, manifests.stored, announced=announced)
 
     async def check_health(self, memory: AppMemory, obj: Manifest) -> None:
         """Ends the wait of a sync when its objects are well, when one failed, or when its time is over."""
@@ -223,6 +224,7 @@ class Reconciler:
     def _keep_content(self, memory: AppMemory, content: Content, job: Job) -> None:
         saved = memory.saved
         memory.desired = content.desired
+        saved.variables_digest = variables_digest(content.variables, self._shell.secret_key)
         memory.variables_seen = content.variables
         memory.content_stale = False
         saved.inputs = content.inputs
@@ -286,7 +288,14 @@ class Reconciler:
         await conclude(memory, job.obj, end, shell)
 
     async def _executed(
-        self, job: Job, app: App, content: Content, execution: Execution, manifests: tuple[StoredManifest, ...]
+        self,
+        job: Job,
+        app: App,
+        content: Content,
+        execution: Execution,
+        manifests: tuple[StoredManifest, ...],
+        *,
+        announced: bool,
     ) -> None:
         memory, shell, report = job.memory, self._shell, execution.report
         memory.synced_at = shell.clock()
@@ -323,6 +332,9 @@ class Reconciler:
             memory.saved.state, memory.saved.reason = State.PROGRESSING, "Progressing"
             memory.saved.message = f"Waiting for {len(refs)} objects to become healthy"
             await self.check_health(memory, job.obj)
+            if memory.wait is not None and not announced:
+                # The write ahead of the apply has said that work goes on; without one it is said now.
+                await write_status(memory, job.obj, shell)
             return
         memory.deploy_started = job.started
         tell = bool(changed) or job.asked

@@ -127,6 +127,8 @@ async def run_plan(
             established=shell.established,
         )
     settle(memory, execution)
+    # Kinds that came to be by this very sync could not be watched before.
+    await shell.tracking.follow(sorted({(e.ref.group, e.version, e.ref.kind) for e in memory.saved.inventory.entries}))
     return execution
 
 

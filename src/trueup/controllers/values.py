@@ -33,7 +33,10 @@ class ValueStore:
             if known is not None and (known[0] >= asked or (not fresh and asked - known[0] < self._seconds)):
                 return known[1]
             obj = await self._get(ref)
-            self._known[ref] = (asyncio.get_running_loop().time(), obj)
+            if obj is None:
+                self._known.pop(ref, None)  # it may come at any moment, and whoever needs it asks again
+            else:
+                self._known[ref] = (asyncio.get_running_loop().time(), obj)
             return obj
 
     def forget(self, ref: ObjectRef) -> None:
