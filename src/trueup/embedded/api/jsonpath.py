@@ -111,7 +111,7 @@ def _passes(step: dict[str, str | None], item: Any) -> bool:
     if isinstance(left, str) is not isinstance(right, str):
         return False
     try:
-        return {"<": left < right, "<=": left <= right, ">": left > right, ">=": left >= right}[step["operator"]]
+        return bool({"<": left < right, "<=": left <= right, ">": left > right, ">=": left >= right}[step["operator"]])
     except TypeError:
         return False
 

@@ -71,8 +71,11 @@ def keep_for_update(manifest: Manifest, old: Manifest) -> None:
     keep_for_update_except_version(manifest, old, (*_SERVER_FIELDS, "resourceVersion"))
 
 
+_KEPT_BUT_LOCKS = tuple(field for field in _SERVER_FIELDS if field != "uid")
+
+
 def keep_for_update_except_version(
-    manifest: Manifest, old: Manifest, fields: tuple[str, ...] = tuple(f for f in _SERVER_FIELDS if f != "uid")
+    manifest: Manifest, old: Manifest, fields: tuple[str, ...] = _KEPT_BUT_LOCKS
 ) -> None:
     """As `keep_for_update`, but what locks the update (resourceVersion, uid) stays for the check to come."""
     metadata, before = manifest["metadata"], old["metadata"]

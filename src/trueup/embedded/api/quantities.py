@@ -13,7 +13,7 @@ from trueup.embedded.api.refusals import FieldProblem, invalid_value
 from trueup.embedded.schema import SchemaNode
 
 _QUANTITY = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(?:([eE][+-]?\d+)|(n|u|m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?)")
-_SUFFIXES = {
+_SUFFIXES: dict[str | None, Decimal] = {
     None: Decimal(1),
     "": Decimal(1),
     **{name: Decimal(10) ** (3 * power) for power, name in ((-3, "n"), (-2, "u"), (-1, "m"), (1, "k"), (2, "M"))},

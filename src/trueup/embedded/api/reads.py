@@ -116,8 +116,9 @@ def page(store: Store, kind: Kind, chosen: Selection, options: ListOptions) -> P
         return Page(records, version)
     remaining = len(records) - options.limit
     records = records[: options.limit]
-    token = _write(_Token("meta.k8s.io/v1", version, tuple(records[-1].key)))
-    return Page(records, version, token, remaining if chosen.is_everything else None)
+    last = records[-1].key
+    next_page = _write(_Token("meta.k8s.io/v1", version, (last.namespace, last.name)))
+    return Page(records, version, next_page, remaining if chosen.is_everything else None)
 
 
 def version_number(text: str) -> int:

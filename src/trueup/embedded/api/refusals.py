@@ -12,9 +12,10 @@ import msgspec
 from msgspec import Struct
 
 from trueup.embedded.storage.keys import Resource
-from trueup.model.apierror import ApiError, Cause
+from trueup.model.apierror import ApiError as ApiError  # raised here, so caught by this name too
+from trueup.model.apierror import Cause as Cause
 from trueup.model.manifest import Manifest
-from trueup.model.refs import GroupKind
+from trueup.model.refs import GroupKind as GroupKind
 
 
 class FieldProblem(Struct, frozen=True):

@@ -137,7 +137,11 @@ class WatchStream:
         meta: dict[str, object] = {"resourceVersion": str(self._store.resource_version), "creationTimestamp": None}
         if annotations:
             meta["annotations"] = annotations
-        partial = {"kind": "PartialObjectMetadata", "apiVersion": f"meta.k8s.io/{self._form.version}", "metadata": meta}
+        partial: dict[str, object] = {
+            "kind": "PartialObjectMetadata",
+            "apiVersion": f"meta.k8s.io/{self._form.version}",
+            "metadata": meta,
+        }
         bookmark: dict[str, object]
         if self._form.is_metadata:
             bookmark = partial

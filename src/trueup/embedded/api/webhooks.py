@@ -71,7 +71,7 @@ class AdmissionWebhooks:
             verdict = await self._ask(webhook, review)
             if verdict is not None and verdict.patch:
                 review = review.with_object(_patched(webhook, review, verdict))
-                assert review.object is not None
+        assert review.object is not None
         return review.object
 
     async def validate(self, review: Review) -> None:

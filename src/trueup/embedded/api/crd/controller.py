@@ -179,7 +179,7 @@ class DefinitionController:
 
 def _set(conditions: list[dict[str, Any]], type_: str, status: str, reason: str, message: str) -> None:
     """Sets a condition; its transition time moves only with its status."""
-    wanted = {
+    wanted: dict[str, Any] = {
         "type": type_,
         "status": status,
         "lastTransitionTime": metadata.timestamp(utc_now()),

@@ -23,8 +23,8 @@ def _validate_ingress(manifest: Manifest) -> list[FieldProblem]:
         problems += _backend_problems(spec["defaultBackend"], "spec.defaultBackend")
     for index, rule in enumerate(items(spec, "rules")):
         path, host = f"spec.rules[{index}]", rule.get("host") or ""
-        if host and (said := names.subdomain_problems(host.removeprefix("*."))):
-            problems.append(invalid_value(f"{path}.host", host, said[0]))
+        if host and (wrong := names.subdomain_problems(host.removeprefix("*."))):
+            problems.append(invalid_value(f"{path}.host", host, wrong[0]))
         if "http" in rule and not at(rule, "http", "paths"):
             problems.append(required(f"{path}.http.paths"))
         for place, entry in enumerate(items(rule, "http", "paths")):

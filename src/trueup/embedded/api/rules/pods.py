@@ -98,10 +98,10 @@ def _default_volume(volume: dict[str, Any]) -> None:
     for item in items(volume, "downwardAPI", "items"):
         if isinstance(reference := item.get("fieldRef"), dict):
             default_text(reference, apiVersion="v1")
-    for source in items(volume, "projected", "sources"):
-        if isinstance(token := source.get("serviceAccountToken"), dict):
+    for part in items(volume, "projected", "sources"):
+        if isinstance(token := part.get("serviceAccountToken"), dict):
             set_default(token, expirationSeconds=3600)
-        for item in items(source, "downwardAPI", "items"):
+        for item in items(part, "downwardAPI", "items"):
             if isinstance(reference := item.get("fieldRef"), dict):
                 default_text(reference, apiVersion="v1")
     if isinstance(path := volume.get("hostPath"), dict):

@@ -63,7 +63,8 @@ def _name_and_time(manifest: Manifest, _: datetime) -> list[Any]:
 
 def _quota(manifest: Manifest, now: datetime) -> list[Any]:
     hard, used = (at(manifest, "status", part) or {} for part in ("hard", "used"))
-    requests, limits = [], []
+    requests: list[str] = []
+    limits: list[str] = []
     for name in sorted(hard):
         (limits if "limits" in name else requests).append(f"{name}: {used.get(name, '0')}/{hard[name]}")
     return [name_of(manifest), ", ".join(requests), ", ".join(limits), created(manifest, now)]

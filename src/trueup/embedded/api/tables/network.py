@@ -53,7 +53,8 @@ def _ports(ports: Any) -> str:
 def _endpoints(manifest: Manifest, now: datetime) -> list[Any]:
     shown = []
     for subset in manifest.get("subsets") or ():
-        for port in subset.get("ports") or ({},):
+        ports: list[dict[str, Any]] = subset.get("ports") or [{}]
+        for port in ports:
             for address in subset.get("addresses") or ():
                 shown.append(f"{address.get('ip')}:{port['port']}" if port else str(address.get("ip")))
     return [name_of(manifest), _some(shown), created(manifest, now)]
