@@ -8,7 +8,18 @@ from pathlib import Path
 import pytest
 import yaml
 
-from trueup.cli.components import LABELS, Installation, all_components, deployment, is_ours, rights
+from trueup.cli.components import (
+    DEFAULT_IMAGE,
+    LABELS,
+    PORT,
+    STATE_FOLDER,
+    USER,
+    Installation,
+    all_components,
+    deployment,
+    is_ours,
+    rights,
+)
 from trueup.cli.install import export_text
 from trueup.cli.requirements import controller_needs, judge_crd, judge_git, judge_kubernetes, judge_rights
 from trueup.dialects.registry import crds
@@ -106,3 +117,14 @@ def test_an_installed_crd_is_missing_older_newer_or_right() -> None:
         del version["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]["interval"]
     assert "it lacks spec.interval" in judge_crd(ours, fewer).found
     assert "does not know: spec.interval" in judge_crd(fewer, ours).found
+
+
+def test_the_image_is_made_for_the_pod_that_runs_it() -> None:
+    lines = (ROOT / "deploy" / "Containerfile").read_text(encoding="utf-8")
+    assert f"USER {USER}:{USER}" in lines
+    assert f"HOME={STATE_FOLDER}" in lines
+    assert f'VOLUME ["{STATE_FOLDER}", "/tmp"]' in lines
+    assert f"EXPOSE {PORT}" in lines
+    assert f"-t {DEFAULT_IMAGE} " in lines
+    mounts = deployment(CHOSEN)["spec"]["template"]["spec"]["containers"][0]["volumeMounts"]
+    assert {mount["mountPath"] for mount in mounts} == {STATE_FOLDER, "/tmp"}

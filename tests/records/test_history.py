@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from tests.records.kit import GUESTBOOK, QUICK, SHOP, START, full_record, manifest, record
 from trueup.model.errors import InvalidInput
 from trueup.model.refs import ObjectRef
+from trueup.records import database
 from trueup.records.encoding import decode_manifests, encode, microseconds, moment
 from trueup.records.history import History, HistoryUnavailable, by_revision
 from trueup.records.record import Record, RecordKind
@@ -162,7 +163,15 @@ def test_urls_that_are_none_are_refused_without_repeating_them(url: str, message
     assert "hunter2" not in str(refused.value)
 
 
+def test_a_missing_driver_is_said_before_anything_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "find_spec", lambda name: None)
+    with pytest.raises(InvalidInput, match=r"(?s)not installed.*pip install 'trueup\[postgresql\]'"):
+        DatabaseRecorder("postgresql://trueup@host/db")
+
+
+@pytest.mark.real
 def test_a_password_is_never_in_an_error() -> None:
+    pytest.importorskip("psycopg", reason="the extra `postgresql` is not installed")
     with (
         History("postgresql://trueup:hunter2@127.0.0.1:1/none") as history,
         pytest.raises(HistoryUnavailable) as refused,

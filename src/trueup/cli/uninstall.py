@@ -42,7 +42,6 @@ from trueup.model.refs import ObjectRef
 
 GONE_WITHIN = timedelta(minutes=2)
 MANAGER = "trueup-uninstall"
-_MARKS = {Action.STOP: "►", Action.RELEASE: "►", Action.DELETE: "✔", Action.KEEP: "◎"}
 
 
 class ControllerRuns(Terminal):
@@ -96,14 +95,14 @@ class _Uninstall:
                 fail("nothing was removed", code=Exit.FAILED)
             else:
                 await self._carry_out(steps)
-        self._write(steps)
+        self._write(steps, only_planned=dry_run)
 
     def _confirmed(self, steps: list[Step]) -> bool:
         for step in steps:
             say(f"  {step}")
         return typer.confirm(f"Remove Trueup from {self._client.config.server}?", err=True)
 
-    def _write(self, steps: list[Step]) -> None:
+    def _write(self, steps: list[Step], *, only_planned: bool) -> None:
         match self._output:
             case Output.JSON | Output.YAML:
                 write_data({"steps": [msgspec.to_builtins(step) for step in steps]}, self._output)
@@ -112,7 +111,8 @@ class _Uninstall:
                     out.out(str(step.ref), highlight=False)
             case Output.TABLE:
                 for step in steps:
-                    out.out(f"{_MARKS[step.action]} {step}", highlight=False)
+                    mark = "◎" if step.action is Action.KEEP else "►" if only_planned else "✔"
+                    out.out(f"{mark} {step}", highlight=False)
 
     # looking
 

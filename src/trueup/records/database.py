@@ -6,6 +6,7 @@ SQLite runs with a write-ahead log, so that `trueup history` reads while the con
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,10 @@ def parse_url(text_: str) -> URL:
                 raise InvalidInput("a SQLite database needs the path of a file", hint="sqlite:////path/trueup.db")
             return url.set(drivername="sqlite", query={})
         case "postgresql" | "postgres":
+            if find_spec("psycopg") is None:
+                raise InvalidInput(
+                    "the driver for PostgreSQL is not installed", hint="pip install 'trueup[postgresql]'"
+                )
             return url.set(drivername="postgresql+psycopg")
         case other:
             raise InvalidInput(
