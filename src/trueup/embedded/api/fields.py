@@ -16,8 +16,8 @@ from trueup.embedded.api.kinds import Kind
 from trueup.embedded.api.options import FieldValidation
 from trueup.embedded.api.quantities import canonical
 from trueup.embedded.api.refusals import FieldProblem
+from trueup.embedded.api.resetfields import reset_fields
 from trueup.embedded.storage.keys import Resource
-from trueup.model.fields import FieldSet
 from trueup.model.manifest import Manifest
 
 _DEFINITIONS = Resource("apiextensions.k8s.io", "customresourcedefinitions")
@@ -55,10 +55,11 @@ class Fields:
         unknown = [f'unknown field "{path}"' for path in schema.unknown_fields(kind.schema, manifest)]
         return unknown + [f'duplicate field "{path}"' for path in duplicates]
 
-    def default(self, kind: Kind, manifest: Manifest) -> Manifest:
-        """Drops what the schema does not know and fills in defaults, of the schema and of the kind."""
+    def default(self, kind: Kind, manifest: Manifest, *, decoded: bool = True) -> Manifest:
+        """Fills in defaults, of the schema and of the kind. `decoded`: from a request's body, so that what the schema does
+        not know is dropped first; what an apply merged was checked field by field, and a null in it is an error."""
         if kind.schema is not None:
-            manifest, _ = schema.prune(kind.schema, manifest)
+            manifest = schema.prune(kind.schema, manifest)[0] if decoded else schema.tidy_metadata(manifest)
             manifest = schema.apply_defaults(kind.schema, manifest)
         if kind.is_custom:
             return manifest
@@ -70,13 +71,20 @@ class Fields:
             SHARED[kind.group, kind.version, kind.plural].default(manifest)
         return manifest
 
-    def problems(self, kind: Kind, manifest: Manifest) -> list[FieldProblem]:
-        """What is wrong with a custom resource, by its schema."""
+    def as_read(self, kind: Kind, live: Manifest) -> Manifest:
+        """A stored custom resource without what today's schema does not know: it may be older than that."""
+        return schema.prune(kind.schema, live)[0] if kind.is_custom and kind.schema is not None else live
+
+    def problems(self, kind: Kind, manifest: Manifest, subresource: str = "") -> list[FieldProblem]:
+        """What is wrong with a custom resource, by its schema; of a status write with the status alone."""
         if kind.schema is None or not kind.is_custom:
             return []
-        return [
-            FieldProblem(error.path, error.reason, error.message) for error in schema.validate(kind.schema, manifest)
-        ]
+        if subresource == "status":
+            node = kind.schema.properties.get("status")
+            found = schema.validate(node, manifest["status"], at="status") if node and "status" in manifest else []
+        else:
+            found = schema.validate(kind.schema, manifest)
+        return [FieldProblem(error.path, error.reason, error.message) for error in found]
 
     def track(
         self, kind: Kind, before: Manifest | None, after: Manifest, manager: str, subresource: str, now: str
@@ -98,14 +106,3 @@ class Fields:
 
 def _handled_as(kind: Kind) -> str:
     return f'{kind.name} in version "{kind.version}" cannot be handled as a {kind.name}'
-
-
-def reset_fields(kind: Kind, subresource: str) -> FieldSet | None:
-    """What an apply to this place can own nothing of."""
-    if not kind.has_status:
-        return None
-    return _ALL_BUT_STATUS if subresource == "status" else _STATUS
-
-
-_STATUS = FieldSet.of_paths([("f:status",)])
-_ALL_BUT_STATUS = FieldSet.of_paths([("f:spec",), ("f:metadata", "f:labels"), ("f:metadata", "f:annotations")])

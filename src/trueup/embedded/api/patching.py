@@ -15,10 +15,11 @@ from msgspec import Struct
 from trueup.embedded import merge
 from trueup.embedded.api import body, refusals
 from trueup.embedded.api.call import Call
-from trueup.embedded.api.fields import Fields, reset_fields
+from trueup.embedded.api.fields import Fields
 from trueup.embedded.api.kinds import Kind
 from trueup.embedded.api.negotiation import JSON, YAML
 from trueup.embedded.api.options import FieldValidation, WriteOptions
+from trueup.embedded.api.resetfields import reset_fields
 from trueup.embedded.api.writes import Mutation, Writes
 from trueup.model.apierror import ApiError, Cause
 from trueup.model.manifest import Manifest
@@ -146,6 +147,8 @@ class Patches:
                 raise refusals.not_found(kind.resource, name)
             if patch.duplicates and options.field_validation is FieldValidation.STRICT:
                 raise refusals.bad_request(f"error strict decoding YAML: {', '.join(patch.duplicates)}")
+            if live is not None:
+                live = self._fields.as_read(kind, live)
             before = _decode(msgspec.json.encode(live)) if live is not None else None
             try:
                 wanted = merge.apply(
@@ -161,7 +164,9 @@ class Patches:
             except merge.PatchError as error:
                 raise api_error(error) from error
             self._fields.check_types(kind, wanted)
-            wanted = self._fields.default(kind, wanted)
+            if before is None:
+                self._writes.reset_status(kind, wanted, None)
+            wanted = self._fields.default(kind, wanted, decoded=False)
             if before is not None:
                 self._writes.isolate(kind, wanted, before, subresource)
             return wanted

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import msgspec
 
+from trueup.embedded import merge
 from trueup.embedded.api import metadata, refusals, rules
 from trueup.embedded.api.admission import Admission, Operation, Review
 from trueup.embedded.api.call import Call
@@ -20,6 +21,7 @@ from trueup.embedded.api.fields import Fields
 from trueup.embedded.api.kinds import Kind, Registry
 from trueup.embedded.api.options import WriteOptions
 from trueup.embedded.api.refusals import FieldProblem
+from trueup.embedded.api.resetfields import metadata_of_status_write
 from trueup.embedded.storage.record import Record
 from trueup.embedded.storage.store import Store
 from trueup.model.manifest import Manifest
@@ -27,7 +29,7 @@ from trueup.model.refs import GroupKind, split_api_version
 
 Clock: TypeAlias = Callable[[], datetime]
 Mutation: TypeAlias = Callable[[Manifest | None], Manifest]
-"""From the live object in the request's version (None: there is none) to the wanted one, managed fields included."""
+"""From the live object in the request's version (None: there is none) to the wanted one, defaults and managed fields included."""
 
 ATTEMPTS = 5
 _decode = msgspec.json.Decoder(dict).decode
@@ -66,7 +68,7 @@ class Writes:
         """Raises ApiError: AlreadyExists, Invalid, Forbidden, NotFound (of the namespace), ..."""
         self._address(kind, namespace, "", manifest)
         self._fields.check(kind, manifest, options.field_validation, call)
-        self._reset_status(kind, manifest, None)
+        self.reset_status(kind, manifest, None)
         manifest = self._fields.default(kind, manifest)
         manifest = self._fields.track(kind, None, manifest, call.manager(options.field_manager), "", self._now())
         return await self._insert(kind, namespace, manifest, options, call)
@@ -123,8 +125,6 @@ class Writes:
             if record is None:
                 wanted = mutation(None)
                 self._address(kind, namespace, name, wanted)
-                self._reset_status(kind, wanted, None)
-                wanted = self._fields.default(kind, wanted)
                 return await self._insert(kind, namespace, wanted, options, call)
             # The mutation gets a copy of its own, so that whatever it shares with its result may be changed further.
             wanted = mutation(kind.from_storage(_decode(record.json)))
@@ -141,10 +141,11 @@ class Writes:
         if subresource:
             _keep_all_but(kind, subresource, wanted, live)
         else:
-            self._reset_status(kind, wanted, live)
+            self.reset_status(kind, wanted, live)
 
-    def _reset_status(self, kind: Kind, wanted: Manifest, live: Manifest | None) -> None:
-        if not kind.has_status or not rules.of(kind.storage).resets_status:
+    def reset_status(self, kind: Kind, wanted: Manifest, live: Manifest | None) -> None:
+        """Status is not the main resource's to write: it stays as it is, and a new object begins without."""
+        if not kind.has_status or (live is None and not rules.of(kind.storage).resets_status):
             return
         if live is not None and "status" in live:
             wanted["status"] = live["status"]
@@ -249,7 +250,7 @@ class Writes:
         if not subresource:
             particular.prepare_update(stored, old)
             _count_generation(kind, stored, old, counts=particular.counts_generation)
-        problems += self._fields.problems(kind, stored)
+        problems += self._fields.problems(kind, stored, subresource)
         if not problems and not subresource:
             problems = particular.validate(stored) + particular.validate_update(stored, old)
         self._refuse(kind, stored, problems)
@@ -257,7 +258,7 @@ class Writes:
         if self._store.latest(kind.storage, *record.key) is not record:
             return None
         stored["metadata"]["resourceVersion"] = str(record.resource_version)
-        if _is_same(stored, old):
+        if merge.settle_times(old, stored) is old:
             await self._store.committed()
             return Outcome(live, created=False, record=record)
         self._admission.reserve(kind, stored, old, dry_run=options.dry_run)
@@ -290,11 +291,7 @@ class Writes:
 def _keep_all_but(kind: Kind, subresource: str, wanted: Manifest, live: Manifest) -> None:
     """A status write brings status alone; `finalize` brings a namespace's finalizers, `approval` a request's conditions."""
     field = "spec" if subresource in ("finalize", "resize", "ephemeralcontainers") else "status"
-    kept = rules.of(kind.storage).status_keeps
-    meta = dict(live["metadata"])
-    for name in ("managedFields", "resourceVersion", "uid", *kept):
-        if name in wanted["metadata"]:
-            meta[name] = wanted["metadata"][name]
+    meta = metadata_of_status_write(kind, subresource, wanted["metadata"], live["metadata"])
     brought = wanted.get(field)
     for name in list(wanted):
         if name not in live:
@@ -322,20 +319,3 @@ def _is_finished(manifest: Manifest) -> bool:
     if not meta.get("deletionTimestamp") or meta.get("finalizers") or meta.get("deletionGracePeriodSeconds"):
         return False
     return manifest["kind"] != "Namespace" or not (manifest.get("spec") or {}).get("finalizers")
-
-
-def _is_same(new: Manifest, old: Manifest) -> bool:
-    """Whether nothing changed but the times at which managers wrote: such a write is none."""
-    if new == old:
-        return True
-    if new.keys() != old.keys():
-        return False
-    if any(new[key] != old[key] for key in new if key != "metadata"):
-        return False
-    fresh, before = dict(new["metadata"]), dict(old["metadata"])
-    owners, owners_before = fresh.pop("managedFields", None), before.pop("managedFields", None)
-    return fresh == before and _without_times(owners) == _without_times(owners_before)
-
-
-def _without_times(owners: Any) -> Any:
-    return [{key: value for key, value in owner.items() if key != "time"} for owner in owners or ()]

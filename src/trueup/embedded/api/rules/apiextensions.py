@@ -73,8 +73,8 @@ def _validate(manifest: Manifest) -> list[FieldProblem]:
     problems += _version_problems(spec)
     problems += _name_problems(found)
     if not (at(manifest, "status", "storedVersions") or ()):
-        said = "must have at least one stored version"
-        problems.append(FieldProblem("status.storedVersions", "FieldValueInvalid", f"Invalid value: null: {said}"))
+        none = "must have at least one stored version"
+        problems.append(FieldProblem("status.storedVersions", "FieldValueInvalid", f"Invalid value: null: {none}"))
     return problems
 
 
@@ -141,7 +141,11 @@ def _schema_problems(version: dict[str, Any], path: str) -> list[FieldProblem]:
         return [required(f"{path}.openAPIV3Schema", "schemas are required")]
     return [
         FieldProblem(error.path, error.reason, error.message)
-        for error in schema.structural_errors(raw, f"{path}.openAPIV3Schema")
+        for error in schema.crd_schema_errors(
+            raw,
+            f"{path}.openAPIV3Schema",
+            status_subresource=at(version, "subresources", "status") is not None,
+        )
     ]
 
 

@@ -45,12 +45,10 @@ class Rules(Struct, frozen=True, kw_only=True):
     validate_update: CheckUpdate = _fine_update
     counts_generation: bool = False
     resets_status: bool = True
-    """Whether writes of the main resource leave status alone (only where there is a status subresource)."""
+    """Whether a new object begins without the status that was sent (only where there is a status subresource)."""
     returns_deleted: bool = False
     """Whether an immediate delete answers the object instead of a Status."""
     creates_on_update: bool = False
-    status_keeps: tuple[str, ...] = ()
-    """Metadata fields that a status write takes over too."""
 
 
 NO_RULES = Rules()
