@@ -1,0 +1,37 @@
+"""The table of the controller's metrics, read from the registries that serve them."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client.metrics import MetricWrapperBase
+
+from docs.parts.tables import table
+from trueup.cli.recording import RecordCounts
+from trueup.controllers.metrics import Metrics
+from trueup.records.recorder import DatabaseRecorder
+
+
+def rows() -> list[tuple[str, str, str, str]]:
+    """Name, type, labels, meaning."""
+    found = []
+    for metric in vars(Metrics()).values():
+        if not isinstance(metric, MetricWrapperBase):
+            continue
+        name = metric._name + ("_total" if isinstance(metric, Counter) else "")
+        kind = next(word for type_, word in _WORDS.items() if isinstance(metric, type_))
+        found.append((name, kind, ", ".join(metric._labelnames), metric._documentation))
+    for family in RecordCounts(DatabaseRecorder("sqlite:////nowhere/trueup.db")).collect():
+        suffix = "_total" if family.type == "counter" else ""
+        found.append((family.name + suffix, family.type, "", family.documentation))
+    return found
+
+
+_WORDS: dict[type, str] = {Counter: "counter", Gauge: "gauge", Histogram: "histogram"}
+
+
+def table_rows() -> list[list[str]]:
+    return [[f"`{name}`", kind, f"`{labels}`" if labels else "", text] for name, kind, labels, text in rows()]
+
+
+def table_text() -> str:
+    return table(["Metric", "Type", "Labels", "Meaning"], table_rows())
