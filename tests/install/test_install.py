@@ -15,7 +15,7 @@ from tests.install.cluster import Cluster, namespace, workload
 from trueup.cli.components import CONTROLLER, NAMESPACE
 from trueup.dialects.registry import crds
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(400)]
 
 FLUX = {"app.kubernetes.io/part-of": "flux", "app.kubernetes.io/component": "kustomize-controller"}
 CONFIG = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: settings\ndata:\n  colour: blue\n"
@@ -34,10 +34,20 @@ spec:
 """
 
 
+class _LeftAlone:
+    """No test here stops the API server."""
+
+    def kill(self) -> None:
+        raise AssertionError
+
+    def start(self) -> None:
+        raise AssertionError
+
+
 @pytest.fixture
 def stack(cluster: Cluster) -> Iterator[Stack]:
     """Git server and controller; the controller as the ServiceAccount that was installed, and started by the test."""
-    stack = Stack(cluster.folder / "stack", cluster.kubeconfig, cluster.run_kubectl)
+    stack = Stack(cluster.folder / "stack", cluster.kubeconfig, cluster.run_kubectl, _LeftAlone())
     yield stack
     stack.stop()
 
