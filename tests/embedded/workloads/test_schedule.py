@@ -6,7 +6,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trueup.embedded.workloads.jobs.schedule import parse_schedule
@@ -60,6 +60,7 @@ def test_a_day_that_never_comes_has_no_next_time() -> None:
     assert parse_schedule("0 0 30 2 *").next_after(datetime.fromisoformat("2026-01-01T00:00:00Z")) is None
 
 
+@settings(deadline=None)
 @given(
     st.integers(0, 59),
     st.integers(0, 23),

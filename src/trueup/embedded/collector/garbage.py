@@ -1,7 +1,7 @@
 """The garbage collector: hears of every object that is served and asks `ownership` what becomes of it.
 
-One controller whose keys are uids: an event names the objects that it concerns, and the informers' indexes know where they
-are and who belongs to them.
+One controller whose keys are uids, each with its resource: an event names the objects that it concerns, and the informers'
+indexes know where they are and who belongs to them.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _NEEDED = frozenset({"list", "watch", "delete"})
 
 
 class GarbageCollector:
-    """Keys are uids without a namespace: `Key("", uid)`. `followed` answers the resources that are listened to."""
+    """Keys are `Key("deployments.apps", uid)`. `followed` answers the resources that are listened to."""
 
     def __init__(self, followed: Callable[[], Collection[Resource]]) -> None:
         self._followed = followed
@@ -44,7 +44,7 @@ class GarbageCollector:
         return Listener(self.controller, self.concerned, _is_collected)
 
     def decide(self, view: View, key: Key) -> Work:
-        found = self._find(view, key.name)
+        found = _find(view, key)
         if found is None:
             return NOTHING
         resource, obj = found
@@ -63,28 +63,23 @@ class GarbageCollector:
             return
         uid = uid_of(happened.newest)
         if new is None:
-            for _, dependent in self._owned(view, uid):
+            for resource, dependent in self._owned(view, uid):
                 self._remember_gone(uid)
-                yield Key("", uid_of(dependent))
+                yield Key(str(resource), uid_of(dependent))
         elif references_of(new) or is_deleting(new):
-            yield Key("", uid)
+            yield Key(str(happened.resource), uid)
         for manifest in (new, old):
             # An owner that waits for its dependents waits for this one too, whether it goes or changes hands.
             for reference in references_of(manifest) if manifest is not None else ():
-                yield Key("", str(reference.get("uid")))
+                served = view.by_kind(str(reference.get("apiVersion") or ""), str(reference.get("kind") or ""))
+                if served is not None:
+                    yield Key(str(served.resource), str(reference.get("uid")))
 
     def _remember_gone(self, uid: str) -> None:
         """An owner that was seen to go is gone, even when its kind, say a custom one, is not served any more."""
         self._gone[uid] = None
         if len(self._gone) > _REMEMBERED:
             del self._gone[next(iter(self._gone))]
-
-    def _find(self, view: View, uid: str) -> tuple[Resource, Manifest] | None:
-        for resource in self._followed():
-            if (place := view.key_of(resource, uid)) is not None:
-                obj = view.get(resource, *place)
-                return (resource, obj) if obj is not None and uid_of(obj) == uid else None
-        return None
 
     def _owned(self, view: View, uid: str) -> Iterator[tuple[Resource, Manifest]]:
         for resource in list(self._followed()):
@@ -97,7 +92,8 @@ class GarbageCollector:
 
     def _dependent(self, view: View, resource: Resource, obj: Manifest) -> Dependent:
         states = tuple(self._state_of(view, obj, reference) for reference in references_of(obj))
-        has_dependents = next(self._owned(view, uid_of(obj)), None) is not None
+        # Only who hangs on a waiting owner is asked for dependents of its own.
+        has_dependents = OwnerState.WAITING in states and next(self._owned(view, uid_of(obj)), None) is not None
         return Dependent(resource, obj, states, has_dependents)
 
     def _state_of(self, view: View, obj: Manifest, reference: dict[str, object]) -> OwnerState:
@@ -112,6 +108,14 @@ class GarbageCollector:
         if owner is None or uid_of(owner) != reference.get("uid"):
             return OwnerState.GONE
         return OwnerState.WAITING if waits_for_dependents(owner) else OwnerState.SOLID
+
+
+def _find(view: View, key: Key) -> tuple[Resource, Manifest] | None:
+    name, _, group = key.namespace.partition(".")
+    resource = Resource(group, name)
+    place = view.key_of(resource, key.name)
+    obj = view.get(resource, *place) if place is not None else None
+    return (resource, obj) if obj is not None and uid_of(obj) == key.name else None
 
 
 _UNREACHABLE: Manifest = {}

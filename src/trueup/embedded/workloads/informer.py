@@ -54,6 +54,7 @@ class Informer:
         self._watch = client.watch(resource)
         self._started = False
         self._taking = False
+        self._caught_up_to = 0
 
     def subscribe(self, handler: Handler) -> None:
         """Hears everything that happens from now on, and what `announce` tells."""
@@ -92,8 +93,10 @@ class Informer:
 
     def catch_up(self) -> None:
         """Takes in every event that is committed. Inside a handler this does nothing: events keep their order."""
-        if self._taking or not self._started:
+        version = self._client.resource_version
+        if self._taking or not self._started or version == self._caught_up_to:
             return
+        self._caught_up_to = version
         try:
             self._take_all(self._watch.ready())
         except HistoryLost:

@@ -10,7 +10,8 @@ from trueup.embedded.workloads.clock import Clock, SystemClock
 from trueup.embedded.workloads.controller import Controller
 from trueup.embedded.workloads.deployments import controller as deployments
 from trueup.embedded.workloads.jobs import cronjobs, jobs
-from trueup.embedded.workloads.network import ingresses, services
+from trueup.embedded.workloads.network import ingresses
+from trueup.embedded.workloads.network.services import Services
 from trueup.embedded.workloads.pods.kubelet import Kubelet
 from trueup.embedded.workloads.pods.scheduler import Scheduler
 from trueup.embedded.workloads.runtime import Runtime
@@ -30,7 +31,7 @@ def controllers(*, nodes: int, version: str = VERSION) -> tuple[Controller, ...]
         daemonsets.CONTROLLER,
         *jobs.CONTROLLERS,
         cronjobs.CONTROLLER,
-        services.CONTROLLER,
+        Services().controller(),
         ingresses.CONTROLLER,
         *volumes.CONTROLLERS,
         autoscaling.CONTROLLER,

@@ -43,6 +43,10 @@ class View:
         """Where the object of a followed resource with this uid is."""
         return self._informer_of(resource).key_of(uid)
 
+    def catch_up(self, resource: Resource) -> None:
+        """Lets every listener of a followed resource hear what is committed."""
+        self._informer_of(resource).catch_up()
+
     def by_kind(self, api_version: str, kind: str) -> ServedResource | None:
         return self._client.by_kind(api_version, kind)
 
