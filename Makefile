@@ -74,8 +74,9 @@ lock: $(DEV_STAMP) ## write the lock files anew
 	@$(BIN)/uv pip compile pyproject.toml --group build --group dev --universal --generate-hashes --no-emit-index-url \
 		--no-header --python-version 3.11 -q -c requirements.lock -o requirements-dev.lock
 
-crds: $(STAMP) ## generate deploy/crds from the code
+crds: $(STAMP) ## generate deploy/crds and deploy/install.yaml from the code
 	@$(BIN)/python -m trueup.dialects.generate
+	@$(BIN)/trueup install --export > deploy/install.yaml
 
 schemas: $(DEV_STAMP) ## dump Kubernetes' own schemas for the embedded API server from the pinned release
 	@$(BIN)/python -m tools.schemadata.dump
