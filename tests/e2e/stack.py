@@ -14,7 +14,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from tests.e2e.api import PATHS, Api
 from tests.peers.kubectl import Kubectl
@@ -124,11 +124,21 @@ class Repository:
         return self.git("rev-parse", "HEAD")
 
 
+class ApiServer(Protocol):
+    """What a test may do to the API server, besides asking it; both come back as they were."""
+
+    def kill(self) -> None: ...
+
+    def start(self) -> None: ...
+
+
 class Stack:
     """Everything of one backend. Tests share it: each works in a namespace and repository of its own."""
 
-    def __init__(self, folder: Path, kubeconfig: Path, kubectl: Kubectl) -> None:
+    def __init__(self, folder: Path, kubeconfig: Path, kubectl: Kubectl, api_server: ApiServer) -> None:
         self.folder = folder
+        self.api_server = api_server
+        self.database = folder / "records.sqlite"
         self.kubeconfig = kubeconfig
         self._kubectl = kubectl
         self.api = Api(kubeconfig)
@@ -159,6 +169,7 @@ class Stack:
                 "--http-host=127.0.0.1",
                 f"--http-port={self.http_port}",
                 "--allow-local-git",
+                f"--database=sqlite:///{self.database}",
             ],
             folder / "controller.log",
             {
@@ -184,6 +195,12 @@ class Stack:
             until(lambda: self.get_http("/readyz")[0] == 200, within=60, what="controller ready")
         except AssertionError as error:
             raise AssertionError(f"{error}; {self.get_http('/readyz')}; its log:\n{self.controller.log}") from error
+
+    def restart(self) -> None:
+        """SIGKILL, then a new process with the same state folder."""
+        self.controller.kill()
+        self.controller.start()
+        self.until_ready()
 
     def stop(self) -> None:
         self.controller.kill()

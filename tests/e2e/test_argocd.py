@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import drop_namespace, make_namespace
+from tests.e2e.fixtures import drop_namespace, make_namespace
 from tests.e2e.manifests import config, deployment, manifest
 from tests.e2e.stack import Repository, Stack, until
 

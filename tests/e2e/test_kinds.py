@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from tests.e2e.conftest import drop_namespace, make_namespace
+from tests.e2e.fixtures import drop_namespace, make_namespace
 from tests.e2e.manifests import config, crd, manifest
 from tests.e2e.stack import Stack, git_repository, kustomization, until
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -9,13 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.stack import Stack
+from tests.e2e.stack import ApiServer, Stack
+from tests.peers.controlplane import ControlPlane
 from tests.peers.kubectl import Kubectl
 
 
-def _stack(kubeconfig: Path, kubectl: Kubectl) -> Iterator[Stack]:
+def _stack(kubeconfig: Path, kubectl: Kubectl, api_server: ApiServer) -> Iterator[Stack]:
     with tempfile.TemporaryDirectory(prefix="trueup-e2e-") as folder:
-        stack = Stack(Path(folder), kubeconfig, kubectl)
+        stack = Stack(Path(folder), kubeconfig, kubectl, api_server)
         try:
             stack.start()
             yield stack
@@ -23,16 +25,30 @@ def _stack(kubeconfig: Path, kubectl: Kubectl) -> Iterator[Stack]:
             stack.stop()
 
 
+class RealApiServer:
+    """A kube-apiserver that can be killed and started; etcd keeps what was written."""
+
+    def __init__(self, control_plane: ControlPlane) -> None:
+        self._control_plane = control_plane
+
+    def kill(self) -> None:
+        asyncio.run(self._control_plane.kill_apiserver())
+
+    def start(self) -> None:
+        asyncio.run(self._control_plane.start_apiserver())
+
+
 @pytest.fixture(scope="session")
 def embedded_stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
     cluster = request.getfixturevalue("embedded_cluster")
-    yield from _stack(cluster.kubeconfig, request.getfixturevalue("kubectl"))
+    yield from _stack(cluster.kubeconfig, request.getfixturevalue("kubectl"), cluster)
 
 
 @pytest.fixture(scope="session")
 def real_stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
     control_plane = request.getfixturevalue("control_plane")
-    yield from _stack(Path(control_plane.kubeconfig), request.getfixturevalue("kubectl"))
+    api_server = RealApiServer(control_plane)
+    yield from _stack(Path(control_plane.kubeconfig), request.getfixturevalue("kubectl"), api_server)
 
 
 @pytest.fixture(
