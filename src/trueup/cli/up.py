@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import fcntl
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -261,7 +262,7 @@ def _introduce(home: Home, settings: Settings, seconds: float, *, sample: bool) 
     out.print(f"  {'logs':<12} {home.logs}")
     if not sample:
         return
-    where = "" if home == find_home() else f"TRUEUP_HOME={home.root} "
+    where = ("" if home == find_home() else f"TRUEUP_HOME={home.root} ") + _directory_of_trueup()
     out.print(
         f"""
 Try this in another terminal:
@@ -279,6 +280,12 @@ Try this in another terminal:
 """
     )
     out.print("Ctrl-C stops it; nothing is lost.")
+
+
+def _directory_of_trueup() -> str:
+    """What to write before `trueup` so that the shell finds it; empty when it is on the PATH."""
+    program = Path(sys.executable).parent / "trueup"
+    return "" if shutil.which("trueup") or not program.exists() else f"{program.parent}/"
 
 
 # one supervisor per home
