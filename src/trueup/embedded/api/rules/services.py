@@ -43,12 +43,16 @@ def _default(manifest: Manifest) -> None:
 
 
 def _prepare(manifest: Manifest) -> None:
-    """Address families are filled in with the addresses: this cluster has IPv4 alone."""
+    """Address families are filled in with the addresses: this cluster has IPv4 alone. A headless Service that selects
+    nothing has no addresses of the cluster's, so it may speak both families."""
     spec = manifest["spec"]
     if spec.get("type") != "ExternalName":
         if not spec.get("ipFamilies"):
             spec["ipFamilies"] = ["IPv4"]
-        default_text(spec, ipFamilyPolicy="SingleStack")
+        is_free = spec.get("clusterIP") == "None" and not spec.get("selector")
+        default_text(spec, ipFamilyPolicy="RequireDualStack" if is_free else "SingleStack")
+        if is_free and spec["ipFamilyPolicy"] != "SingleStack" and len(spec["ipFamilies"]) == 1:
+            spec["ipFamilies"] = [*spec["ipFamilies"], "IPv4" if spec["ipFamilies"] == ["IPv6"] else "IPv6"]
     manifest["status"] = {"loadBalancer": {}}
 
 
