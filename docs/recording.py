@@ -92,8 +92,7 @@ def drawn(text: str, label: str) -> str:
     )
 
 
+LABEL = "A terminal: Trueup is started, a push is live, drift is healed"
+
 if __name__ == "__main__":
-    source = Path(sys.argv[1])
-    sys.stdout.write(
-        drawn(source.read_text(encoding="utf-8"), "A terminal: Trueup is started, a push is live, drift is healed")
-    )
+    sys.stdout.write(drawn(Path(sys.argv[1]).read_text(encoding="utf-8"), LABEL))
