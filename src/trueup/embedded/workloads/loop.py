@@ -13,7 +13,7 @@ from trueup.embedded.storage.keys import Key
 from trueup.embedded.workloads.controller import Controller
 from trueup.embedded.workloads.timers import Timers
 from trueup.embedded.workloads.view import View
-from trueup.embedded.workloads.writes import Create, Delete, Patch, Perform, Say, Update, Write
+from trueup.embedded.workloads.writes import Create, Delete, Patch, Perform, Say, Update, Write, earliest
 from trueup.model.apierror import ApiError
 from trueup.model.errors import TrueupError
 
@@ -57,13 +57,13 @@ class Loop:
             self._workers += 1
             self._group.create_task(self._work(), name=f"{self.controller.name}-worker")
 
-    def add_at(self, when: datetime, key: Key) -> None:
-        """Asks for a look at that time; of several times for one key the first counts."""
-        due = self._due.get(key)
-        if due is not None and due <= when:
-            return
-        self._due[key] = when
-        self._timers.at(when, lambda: self._is_due(key, when))
+    def _look_again(self, key: Key, when: datetime | None) -> None:
+        """Asks for a look at that time, in place of any time asked for before; None: not by time."""
+        if when is None:
+            self._due.pop(key, None)
+        elif self._due.get(key) != when:
+            self._due[key] = when
+            self._timers.at(when, lambda: self._is_due(key, when))
 
     def _is_due(self, key: Key, when: datetime) -> None:
         if self._due.get(key) == when:
@@ -87,30 +87,28 @@ class Loop:
             self._workers -= 1
 
     async def _handle(self, key: Key) -> None:
-        self._due.pop(key, None)
+        again: datetime | None = None
         try:
             work = self.controller.decide(self._view, key)
+            again = work.again_at
             failed = await self._do(work.writes)
             if failed is not None and self.controller.refused is not None:
                 await self._do(self.controller.refused(self._view, key, *failed).writes)
         except Exception:
             # One odd object must not end the loop for all others.
             log.exception("reconcile failed", controller=self.controller.name, key="/".join(key))
-            self._try_later(key)
-            return
-        if failed is not None:
-            error = failed[1]
-            log.debug("write refused", controller=self.controller.name, key="/".join(key), error=str(error))
-            self._try_later(key)
+            again = earliest(again, self._retry_at(key))
         else:
-            self._failures.pop(key, None)
-        if work.again_at is not None:
-            self.add_at(work.again_at, key)
+            if failed is None:
+                self._failures.pop(key, None)
+            else:
+                log.debug("write refused", controller=self.controller.name, key="/".join(key), error=str(failed[1]))
+                again = earliest(again, self._retry_at(key))
+        self._look_again(key, again)
 
-    def _try_later(self, key: Key) -> None:
+    def _retry_at(self, key: Key) -> datetime:
         count = self._failures[key] = self._failures.get(key, 0) + 1
-        delay = min(FIRST_RETRY * 2 ** min(count - 1, 20), LAST_RETRY)
-        self.add_at(self._view.now + delay, key)
+        return self._view.now + min(FIRST_RETRY * (1 << min(count - 1, 20)), LAST_RETRY)
 
     async def _do(self, writes: tuple[Write, ...]) -> tuple[Write, ApiError] | None:
         """Does the writes in order, neighbours of one kind together; stops at the first refusal and answers it."""
