@@ -144,7 +144,7 @@ class AppController:
                     message=f"{message}: {after.verdict.message}" if after and after.verdict.message else message,
                 )
             )
-        if memory.wait is not None and ref in memory.wait.refs:
+        if (memory.wait is not None and ref in memory.wait.refs) or (after is None and ref in memory.going):
             self.queue.add(app)
         elif self._shell.dialect_of(app).shows_health:
             self._health_changed.add(app)
@@ -278,7 +278,7 @@ class AppController:
         requests = self._requests(memory, obj, dialect)
         saved = memory.saved
         pinned = is_in_force(memory.pin, shell.clock())
-        snapshot = feed.snapshot if feed else None
+        snapshot = self._usable_snapshot(memory, feed)
         moved = snapshot is not None and not pinned and snapshot.revision != saved.revision
         stale = memory.content_stale or saved.inputs is None or pinned != memory.was_pinned
         if moved and not stale and _is_tried_again(memory):
@@ -301,6 +301,19 @@ class AppController:
             revision_moved=moved,
         )
         return situation, requests, feed
+
+    def _usable_snapshot(self, memory: AppMemory, feed: Feed | None) -> GitSnapshot | None:
+        """The newest snapshot; but one that was only remembered, for an App that may have gone on from it, waits for the remote.
+
+        Nobody may be taken back to an older revision because the process ended before it could note the newer one.
+        """
+        if feed is None or feed.snapshot is None:
+            return None
+        last = memory.saved.attempted or memory.saved.revision
+        if feed.reopened and last is not None and last != feed.snapshot.revision:
+            feed.waking.add(memory.ref)
+            return None
+        return feed.snapshot
 
     async def _check_variables(self, memory: AppMemory) -> None:
         """Every interval, and once after a restart: ConfigMaps and Secrets that no watch tells of may have changed."""
@@ -340,7 +353,7 @@ class AppController:
         if first:
             self._recall(memory, obj, dialect)
         self._dependencies.note(app)
-        feed = self._shell.sources.use(memory.ref, app.source, memory.saved.revision)
+        feed = self._shell.sources.use(memory.ref, app.source, memory.saved.attempted or memory.saved.revision)
         if memory.saved.inputs is not None:
             self._readers[feed.key].add(memory.ref, memory.saved.inputs)
         self._shell.managed.claim(memory.ref, memory.saved.inventory.refs | memory.records.keys(), app.rules)

@@ -17,6 +17,7 @@ from trueup.controllers.reporting import change_summary, failure_message
 from trueup.controllers.shell import AppShell
 from trueup.model.apierror import ApiError
 from trueup.model.app import App, DeletionPolicy
+from trueup.model.change import Action
 from trueup.model.errors import Terminal, TrueupError
 from trueup.model.manifest import Manifest, is_deleting
 from trueup.model.outcome import State
@@ -96,7 +97,7 @@ class Deleter:
         memory.saved.inventory = memory.saved.inventory.union(stored) if not memory.deleting else memory.saved.inventory
         memory.deleting = True
         inventory = memory.saved.inventory
-        shell.managed.claim(memory.ref, inventory.refs, app.rules)
+        shell.managed.claim(memory.ref, inventory.refs | memory.going, app.rules)
         await shell.tracking.follow({(e.ref.group, e.version, e.ref.kind) for e in inventory.entries})
         prunes = plan_deletion(inventory, shell.tracking.facts(inventory.refs), app.rules)
         records, memory.records = memory.records, {}  # what goes now is not drift
@@ -114,8 +115,12 @@ class Deleter:
             raise
         if execution.report.failures:
             raise _DeletionFailed(failure_message(execution.report))
+        memory.saved.inventory = execution.inventory
+        changes = execution.report.changes
+        memory.going |= {c.ref for c in changes if c.action is Action.PRUNED or c.reason == "Terminating"}
+        shell.managed.claim(memory.ref, execution.inventory.refs | memory.going, app.rules)
         waits = app.rules.deletion_policy is DeletionPolicy.WAIT_FOR_TERMINATION or dialect.waits_for_deletion
-        if waits and not self._all_gone(execution):
+        if waits and not self._all_gone(memory):
             self._look_later(memory.ref, CHECK_SECONDS)
             return False
         summary = change_summary(execution.report)
@@ -123,10 +128,9 @@ class Deleter:
         shell.events.emit(obj, Event(reason="Deleted", message=f"{memory.ref}: {summary}"))
         return True
 
-    def _all_gone(self, execution: Execution) -> bool:
-        refs = execution.inventory.refs
-        facts = self._shell.tracking.facts(refs)
-        return all(isinstance(facts.get(ref), Absent) for ref in refs)
+    def _all_gone(self, memory: AppMemory) -> bool:
+        facts = self._shell.tracking.facts(memory.going)
+        return all(isinstance(facts.get(ref), Absent) for ref in memory.going)
 
     async def _take_finalizer_off(self, memory: AppMemory) -> None:
         dialect = self._shell.dialect_of(memory.ref)

@@ -32,6 +32,8 @@ class Feed:
     """The revision that was offered last, also by the process before this one."""
     asked: bool = False
     """Look at the remote at the next look, whatever the interval says."""
+    reopened: bool = False
+    """The snapshot is what the mirror on disk had of a revision remembered; the remote has not been heard since."""
     waking: set[ObjectRef] = field(default_factory=set)
     """Apps that want to be looked at after the next look at the remote, whatever it brings."""
     artifact: Artifact | None = None

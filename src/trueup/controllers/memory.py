@@ -69,6 +69,8 @@ class AppMemory:
     was_pinned: bool = False
     deleting: bool = False
     """The deletion of the objects has begun; the inventory shrinks from now on."""
+    going: set[ObjectRef] = field(default_factory=set)
+    """Objects that were deleted with the App and may not be gone yet."""
     suspended: bool = False
     records: dict[ObjectRef, AppliedRecord] = field(default_factory=dict)
     desired: dict[ObjectRef, Desired] | None = None

@@ -119,6 +119,8 @@ class Reconciler:
         if job.operation is not None and job.operation.dry_run:
             await self._dry_run(job, plan)
             return
+        if not plan.is_empty:
+            await self._note_start(memory)
         manifests = KeptManifests(shell.secret_key, plan)
         try:
             execution = await run_plan(memory, app, plan, applier, shell, revision=job.revision, keep=manifests.keep)
@@ -216,6 +218,12 @@ class Reconciler:
             for other in others
             if other is not None and other is not memory
         )
+
+    async def _note_start(self, memory: AppMemory) -> None:
+        """Before anything is sent the state folder knows which revision is at work: a crash must not lead back to an older one."""
+        memory.saved.state = State.PROGRESSING
+        self._shell.state.put(memory.ref, memory.to_bytes())
+        await self._shell.state.flush()
 
     def _wish(self, job: Job, rules: SyncRules) -> SyncWish:
         only = frozenset(job.operation.resources) if job.operation and job.operation.resources else None

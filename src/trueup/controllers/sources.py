@@ -183,7 +183,7 @@ class SourceController:
                 await self._on_change(gone, gone.snapshot)
             return
         feed = self.feeds.open(ref)
-        feed.known = feed.known or stored_revision(obj)
+        feed.known = stored_revision(obj) or feed.known
         dialect = self._shell.dialects[ref.group_kind]
         digest = dialect.requested_digest(obj)
         changed = digest != feed.request_digest
@@ -225,6 +225,7 @@ class SourceController:
         try:
             feed.snapshot = await self._fetch(feed, source, asked)
             feed.known = feed.snapshot.revision
+            feed.reopened = False
             feed.problem, feed.failures = None, 0
             delay = jittered(source.interval, chance=shell.chance())
             shell.metrics.polls.labels("moved" if feed.snapshot is not before else "unchanged").inc()
@@ -249,6 +250,7 @@ class SourceController:
         with contextlib.suppress(TrueupError):
             credentials = await self._shell.credentials.find(feed.source, by_url=by_url, fresh=False)
             feed.snapshot = await self._shell.fetcher.reopen(feed.source, credentials, known)
+            feed.reopened = feed.snapshot is not None
         if feed.snapshot is not None:
             await self._on_change(feed, None)
 
