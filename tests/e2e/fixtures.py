@@ -16,7 +16,7 @@ from tests.peers.kubectl import Kubectl
 
 
 def _stack(kubeconfig: Path, kubectl: Kubectl, api_server: ApiServer) -> Iterator[Stack]:
-    with tempfile.TemporaryDirectory(prefix="trueup-e2e-") as folder:
+    with tempfile.TemporaryDirectory(prefix="trueup-e2e-", ignore_cleanup_errors=True) as folder:
         stack = Stack(Path(folder), kubeconfig, kubectl, api_server)
         try:
             stack.start()

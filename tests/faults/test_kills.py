@@ -8,6 +8,8 @@ import resource
 import shutil
 import sqlite3
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -193,6 +195,16 @@ def test_losing_the_records_stops_nothing(stack: Stack, namespace: str, damage: 
     stack.until_applied(namespace, commit)
 
 
+def _get(port: int) -> str:
+    try:
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5).close()
+        return "ready"
+    except urllib.error.HTTPError as error:
+        return error.read().decode()
+    except OSError as error:
+        return str(error)
+
+
 def test_of_two_controllers_one_works_and_the_other_takes_over(stack: Stack, namespace: str) -> None:
     repo = stack.repository(namespace, {"a.yaml": config("a")})
     stack.kustomization(namespace, repo.url)
@@ -206,7 +218,7 @@ def test_of_two_controllers_one_works_and_the_other_takes_over(stack: Stack, nam
     rival = Process(command, stack.folder / "rival.log", stack.controller.environment | {"TRUEUP_IDENTITY": ""})
     rival.start()
     try:
-        until(lambda: "the Lease" in rival.log or "Lease" in rival.log, what="the rival looks at the Lease")
+        until(lambda: "another process holds the Lease" in _get(port), what="the rival waits for the Lease")
         commit = repo.push({"a.yaml": config("a", colour="red")})
         stack.until_applied(namespace, commit)
         assert "controller is at work" not in rival.log
