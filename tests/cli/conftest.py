@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.kit import Ran, run
+from trueup.render.engine.build import cache_root
 
 
 @pytest.fixture
@@ -18,6 +19,7 @@ def trueup(
     """`trueup("get", "apps", stdin=b"")` -> code, stdout, stderr. Nothing of this machine's own set-up is seen."""
     for name in ("KUBECONFIG", "KUBERNETES_SERVICE_HOST", "FORCE_COLOR"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TRUEUP_CACHE_DIR", str(cache_root()))  # the engines are not built anew for each test
     monkeypatch.setenv("TRUEUP_HOME", str(tmp_path / "trueup-home"))
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     return partial(run, capsysbinary=capsysbinary, monkeypatch=monkeypatch)

@@ -89,7 +89,12 @@ def application(name: str = "guestbook", namespace: str = "argocd", **parts: Any
     status = {
         "sync": {"status": "Synced", "revision": COMMIT},
         "health": {"status": "Healthy"},
-        "operationState": {"phase": "Succeeded", "message": "successfully synced (all tasks run)"},
+        "operationState": {
+            "phase": "Succeeded",
+            "message": "successfully synced (all tasks run)",
+            "operation": {"sync": {}},
+            "startedAt": "2026-11-23T10:59:00Z",
+        },
         "history": [{"id": 1, "revision": COMMIT, "deployedAt": "2026-11-23T11:00:00Z"}],
     }
     spec = {

@@ -28,6 +28,7 @@ from trueup.sync.normalise import InvalidManifests, declared_scopes, normalise
 
 MANIFESTS = (".yaml", ".yml", ".json")
 COMPONENT = b"kind: Component"
+REPEATED = "RepeatedResourceWarning"
 
 
 class Problem(Struct, frozen=True):
@@ -99,7 +100,11 @@ class Validator:
             rendered = await render(self._snapshot, spec, None, self._engines)
         except TrueupError as error:
             return Finding(place=place, problems=(_problem(error),)), ()
-        return self._checked(place, rendered, _local_rules()), rendered.objects
+        finding = self._checked(place, rendered, _local_rules())
+        # Argo CD takes the last of two declarations; in a folder that any dialect may take they are a mistake.
+        twice = tuple(Problem(notice.message) for notice in rendered.notices if notice.type == REPEATED)
+        notes = tuple(note for note in finding.notes if note not in {problem.message for problem in twice})
+        return structs.replace(finding, problems=(*finding.problems, *twice), notes=notes), rendered.objects
 
     async def app(self, declared: Declared) -> Finding | None:
         """An App or source that the tree declares; None: it is neither."""

@@ -13,14 +13,12 @@ class _Dumper(yaml.SafeDumper):
     """Quotes what any reader might take for something else than text, and writes long texts as blocks."""
 
 
-# PyYAML knows YAML 1.1 only; Go's readers take these for numbers or booleans too, so a text of this form gets quotes.
+# Go's readers take more for numbers than PyYAML knows (they drop every underscore first, for one), so whatever begins
+# like a number and goes on in letters of numbers gets quotes, and so does what YAML 1.1 calls a boolean.
 _AMBIGUOUS = re.compile(
-    r"^(?:[yYnN]|[-+]?[0-9][0-9_]*(?:\.[0-9_]*)?(?:[eE][-+]?[0-9]+)?|[-+]?\.[0-9][0-9_]*(?:[eE][-+]?[0-9]+)?"
-    r"|[-+]?0[oOxXbB][0-9a-fA-F_]+|[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?|[-+]?\.?(?:inf|nan)"
-    r"|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}.*)$",
-    re.IGNORECASE,
+    r"^(?:[yn]|[-+]?\.?(?:inf|nan)|[-+._]*[0-9][0-9a-fxo_.:+-]*|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}.*)$", re.IGNORECASE
 )
-_Dumper.add_implicit_resolver("tag:trueup.dev,2026:ambiguous", _AMBIGUOUS, list("yYnN+-.0123456789iI"))
+_Dumper.add_implicit_resolver("tag:trueup.dev,2026:ambiguous", _AMBIGUOUS, list("yYnN+-._0123456789iI"))
 
 
 _FOLDED = re.compile("[\x85\xa0\u2028\u2029\ufeff\r\x00-\x08\x0b-\x1f\x7f-\x9f]")

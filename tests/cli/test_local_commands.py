@@ -1,0 +1,302 @@
+"""Commands that need no cluster: envsubst, health of files, render and validate of folders, create --export, completion."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.cli.kit import Ran
+from tests.support.golden import Golden
+
+Trueup = Callable[..., Ran]
+
+
+# envsubst
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments", "result"),
+    [
+        ("a: ${A}\n", ["--var", "A=1"], "a: 1\n"),
+        ("a: ${A:=x}", [], "a: x"),
+        ("a: ${NOT_SET_ANYWHERE}\n", [], "a: \n"),
+        ("$${A} $A\n", ["--var", "A=1"], "${A} $A\n"),
+        ("${A}", ["--var", "A=b=c"], "b=c"),
+        ("${A}", ["--var", "A="], ""),
+        ("${FROM_ENVIRONMENT}", [], "environment"),
+        ("${FROM_ENVIRONMENT}", ["--var", "FROM_ENVIRONMENT=option"], "option"),
+        ("[red]เว็บ[/red]\n", [], "[red]เว็บ[/red]\n"),
+        ("", [], ""),
+    ],
+)
+def test_variables_are_substituted(
+    trueup: Trueup, monkeypatch: pytest.MonkeyPatch, text: str, arguments: list[str], result: str
+) -> None:
+    monkeypatch.setenv("FROM_ENVIRONMENT", "environment")
+    assert trueup("envsubst", *arguments, stdin=text.encode()) == Ran(0, result, "")
+
+
+def test_strict_names_the_variable_and_its_line(trueup: Trueup) -> None:
+    ran = trueup("envsubst", "--strict", stdin=b"a: 1\nb: ${NOT_SET_ANYWHERE}\n")
+    assert (ran.code, ran.stdout) == (1, "")
+    assert "line 2: the variable NOT_SET_ANYWHERE is not set" in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stdin", "complaint"),
+    [
+        (["--var", "A"], b"", "is not K=V"),
+        (["--var", "1A=2"], b"", "is not K=V"),
+        ([], b"a\n\xff", "not UTF-8 text (line 2)"),
+        ([], b"${A", "line 1"),
+    ],
+)
+def test_what_cannot_be_substituted_says_why(
+    trueup: Trueup, arguments: list[str], stdin: bytes, complaint: str
+) -> None:
+    ran = trueup("envsubst", *arguments, stdin=stdin)
+    assert ran.code == 1
+    assert complaint in ran.stderr
+
+
+# health
+
+ROLLING = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: shop, generation: 2}
+spec: {replicas: 2}
+status: {observedGeneration: 2, replicas: 2, updatedReplicas: 1}
+---
+# nothing here
+---
+apiVersion: v1
+kind: List
+items:
+  - {apiVersion: v1, kind: ConfigMap, metadata: {name: settings}}
+  - {apiVersion: example.com/v1, kind: Thing, metadata: {name: t}, status: {conditions: [{type: Ready, status: "False"}]}}
+"""
+
+
+def test_health_of_files_is_told_object_by_object(trueup: Trueup, tmp_path: Path, golden: Golden) -> None:
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "rolling.yaml").write_text(ROLLING)
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "status": {"phase": "Failed"}}
+    (tmp_path / "pod.json").write_text(json.dumps(pod))
+    (tmp_path / "notes.txt").write_text("not a manifest")
+    ran = trueup("health", "-f", str(tmp_path), "-o", "jsonl")
+    assert ran.code == 0, ran.stderr
+    golden("health.jsonl", ran.stdout.replace(str(tmp_path), "DIR"))
+
+
+def test_health_reads_standard_input(trueup: Trueup) -> None:
+    ran = trueup("health", "-f", "-", "-o", "jsonl", stdin=ROLLING.encode())
+    rows = [json.loads(line) for line in ran.stdout.splitlines()]
+    assert [(row["file"], row["index"], row["kind"]) for row in rows] == [
+        ("standard input", 0, "Deployment"),
+        ("standard input", 1, "ConfigMap"),
+        ("standard input", 2, "Thing"),
+    ]
+
+
+def test_one_broken_file_does_not_hide_the_others(trueup: Trueup, tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("kind: [\n")
+    (tmp_path / "b.yaml").write_text(ROLLING)
+    ran = trueup("health", "-f", str(tmp_path), "-o", "name")
+    assert ran.code == 1
+    assert "a.yaml:" in ran.stderr
+    assert "Deployment/shop/web" in ran.stdout
+
+
+@pytest.mark.parametrize("exit_code", [True, False])
+def test_what_is_not_well_fails_when_that_is_asked_for(trueup: Trueup, exit_code: bool) -> None:
+    flags = ["--exit-code"] if exit_code else []
+    assert trueup("health", "-f", "-", *flags, stdin=ROLLING.encode()).code == int(exit_code)
+
+
+def test_health_of_nothing_is_a_wrong_command_line(trueup: Trueup) -> None:
+    assert trueup("health").code == 2
+    assert "no file or folder" in trueup("health", "-f", "/does/not/exist").stderr
+
+
+# render and validate
+
+BASE = {
+    "base/kustomization.yaml": "resources: [web.yaml]\n",
+    "base/web.yaml": 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\ndata: {colour: "${colour:=blue}"}\n',
+    "prod/kustomization.yaml": "namespace: shop\nresources: [../base]\n",
+    "plain/one.yaml": "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n",
+    "plain/values.yaml": "replicas: 2\n",
+    "apps.yaml": """\
+apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata: {name: web, namespace: flux-system}
+spec: {interval: 10m, path: ./prod, prune: true, sourceRef: {kind: GitRepository, name: shop}}
+""",
+}
+
+
+def tree(folder: Path, files: dict[str, str]) -> Path:
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(content)
+    return folder
+
+
+def test_a_folder_is_rendered_as_an_app_would_be(trueup: Trueup, tmp_path: Path) -> None:
+    tree(tmp_path, BASE)
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    ran = trueup("render", f"{tmp_path}/prod", "--var", "colour=green")
+    assert ran.code == 0, ran.stderr
+    assert yaml.safe_load(ran.stdout) == {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "web", "namespace": "shop"},
+        "data": {"colour": "green"},
+    }
+    assert trueup("render", f"{tmp_path}/prod", "-o", "name").stdout == "ConfigMap/shop/web\n"
+
+
+def test_what_git_ignores_is_not_rendered(trueup: Trueup, tmp_path: Path) -> None:
+    tree(tmp_path, {"app/a.yaml": BASE["base/web.yaml"], "app/secret.yaml": "a: [", ".gitignore": "secret.yaml\n"})
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    assert trueup("render", f"{tmp_path}/app", "-o", "name").stdout == "ConfigMap/web\n"
+
+
+def test_a_sound_working_tree_is_valid(trueup: Trueup, tmp_path: Path) -> None:
+    tree(tmp_path, BASE)
+    ran = trueup("validate", str(tmp_path), "-o", "json")
+    assert ran.code == 0, ran.stdout + ran.stderr
+    places = {row["place"]: row for row in json.loads(ran.stdout)}
+    assert set(places) == {".", "base", "prod", "plain", "Kustomization/flux-system/web"}
+    assert places["Kustomization/flux-system/web"]["objects"] == 1
+
+
+BROKEN = {
+    "a tab": ({"web.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata:\n\tname: web\n"}, "web.yaml:4"),
+    "declared twice": (
+        {"a.yaml": BASE["plain/one.yaml"], "b.yaml": BASE["plain/one.yaml"]},
+        "Namespace/shop is declared 2 times, in a.yaml:1, b.yaml:1",
+    ),
+    "a resource that is not there": ({"kustomization.yaml": "resources: [gone.yaml]\n"}, "gone.yaml"),
+    "an app of wrong shape": (
+        {"app.yaml": BASE["apps.yaml"].replace("prune: true", "prune: maybe")},
+        "Expected `bool`, got `str`",
+    ),
+    "an app that asks for what is not built": (
+        {"app.yaml": BASE["apps.yaml"].replace("prune: true", "decryption: {provider: sops}, prune: true")},
+        "spec.decryption is not built yet",
+    ),
+    "an app whose path does not render": (
+        {"apps.yaml": BASE["apps.yaml"], "prod/kustomization.yaml": "resources: [gone.yaml]\n"},
+        "Kustomization/flux-system/web",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_what_is_wrong_is_told_with_its_place(trueup: Trueup, tmp_path: Path, case: str) -> None:
+    files, complaint = BROKEN[case]
+    tree(tmp_path, files)
+    ran = trueup("validate", str(tmp_path))
+    assert ran.code == 1
+    assert complaint in ran.stdout, ran.stdout
+
+
+def test_standard_input_is_validated_too(trueup: Trueup) -> None:
+    assert trueup("validate", "-", stdin=BASE["apps.yaml"].encode()).code == 0
+    ran = trueup("validate", "-", stdin=b"kind: ConfigMap\nmetadata: {name: a}\n")
+    assert ran.code == 1
+
+
+# create
+
+CREATE = {
+    "source-git": [
+        "source",
+        "git",
+        "podinfo",
+        "--url",
+        "https://github.com/stefanprodan/podinfo",
+        "--branch",
+        "master",
+    ],
+    "source-git-full": [
+        *("source", "git", "podinfo", "--url", "ssh://git@example.com/podinfo", "--tag-semver", ">=1.0 <2"),
+        *("--secret-ref", "key", "--ignore-paths", "/*", "--ignore-paths", "!/deploy", "--recurse-submodules"),
+        *("--interval", "30s", "--namespace", "shop"),
+    ],
+    "kustomization": ["kustomization", "podinfo", "--source", "podinfo", "--path", "./kustomize", "--prune"],
+    "kustomization-full": [
+        *("kustomization", "podinfo", "--source", "GitRepository/podinfo.sources", "--prune", "--wait"),
+        *("--target-namespace", "shop", "--service-account", "deployer", "--depends-on", "infra/ingress"),
+        *("--depends-on", "base", "--substitute", "n=1e3", "--retry-interval", "2m", "--sync-timeout", "3m"),
+    ],
+    "application": [
+        "application",
+        "guestbook",
+        "--repo",
+        "https://example.com/a.git",
+        "--path",
+        "guestbook",
+        "--prune",
+    ],
+    "application-full": [
+        *("application", "guestbook", "--repo", "https://example.com/a.git", "--revision", "v1.*", "--manual"),
+        *("--dest-namespace", "guestbook", "--create-namespace", "--cascade", "--recurse"),
+    ],
+}
+
+
+@pytest.mark.parametrize("case", CREATE)
+def test_create_exports_what_its_dialect_reads(trueup: Trueup, golden: Golden, case: str) -> None:
+    ran = trueup("create", *CREATE[case], "--export")
+    assert (ran.code, ran.stderr) == (0, "")
+    golden(f"create/{case}.yaml", ran.stdout)
+    assert trueup("validate", "-", stdin=ran.stdout.encode()).code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["source", "git", "a", "--url", "ftp://example.com"], "spec.url"),
+        (
+            ["source", "git", "a", "--url", "https://example.com", "--interval", "3"],
+            "--interval: '3' is not a duration",
+        ),
+        (["kustomization", "a", "--source", "OCIRepository/b"], "no source that can be used"),
+        (["kustomization", "a", "--source", "b", "--substitute", "x"], "is not K=V"),
+        (["application", "a", "--repo", "https://example.com", "--project", "other"], "spec.project"),
+    ],
+)
+def test_create_refuses_what_could_not_work(trueup: Trueup, arguments: list[str], complaint: str) -> None:
+    ran = trueup("create", *arguments, "--export")
+    assert (ran.code, ran.stdout) == (1, "")
+    assert complaint in ran.stderr
+
+
+# the rest
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_prints_a_script_of_the_shell(trueup: Trueup, shell: str) -> None:
+    ran = trueup("completion", shell)
+    assert ran.code == 0
+    assert "_TRUEUP_COMPLETE" in ran.stdout
+
+
+@pytest.mark.parametrize("arguments", [["get", "-o", "xml"], ["nonsense"], ["tree"], ["sync"], ["completion", "ksh"]])
+def test_a_wrong_command_line_ends_with_2(trueup: Trueup, arguments: list[str]) -> None:
+    assert trueup(*arguments).code == 2
+
+
+def test_without_a_cluster_it_is_said_what_to_do(trueup: Trueup) -> None:
+    ran = trueup("get")
+    assert ran.code == 1
+    assert "no cluster is configured" in ran.stderr
+    assert "trueup up" in ran.stderr
