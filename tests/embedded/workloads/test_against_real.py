@@ -115,9 +115,11 @@ def _comparable(obj: dict[str, Any], namespace: str) -> Any:
         meta.get("annotations", {}).pop(name, None)
     if not meta.get("annotations"):
         meta.pop("annotations", None)
-    if obj["kind"] == "EndpointSlice":
-        del meta["generation"]  # how often it was written on the way
     kept = {key: value for key, value in obj.items() if key not in ("metadata", "spec", "data")}
+    if obj["kind"] in ("EndpointSlice", "ReplicaSet"):
+        # In how many steps they came where they are hangs on how fast pods get ready.
+        generation = meta.pop("generation")
+        assert kept.get("status", {}).pop("observedGeneration", generation) == generation
     spec = {key: value for key, value in obj.get("spec", {}).items() if key in ("replicas", "minReadySeconds")}
     return _plain({**kept, "metadata": meta, "spec": spec}, namespace)
 
