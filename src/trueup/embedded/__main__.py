@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import signal
 from pathlib import Path
 
 import structlog
 
+from trueup.embedded import pauses
 from trueup.embedded.server import Settings, running
 
 
@@ -47,6 +49,7 @@ def _configure_logs() -> None:
 
 
 async def _main() -> None:
+    gc.disable()  # nothing of what is loaded is garbage; `pauses` takes over when it is there
     _configure_logs()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -54,7 +57,10 @@ async def _main() -> None:
         loop.add_signal_handler(number, stop.set)
     async with running(_settings()) as cluster:
         print(f"ready {cluster.url}", flush=True)
+        pauses.leave_out_what_is_loaded()
+        searching = asyncio.create_task(pauses.search_when_idle(), name="search for garbage")
         await stop.wait()
+        searching.cancel()
 
 
 if __name__ == "__main__":
