@@ -81,5 +81,8 @@ crds: $(STAMP) ## generate deploy/crds and deploy/install.yaml from the code
 schemas: $(DEV_STAMP) ## dump Kubernetes' own schemas for the embedded API server from the pinned release
 	@$(BIN)/python -m tools.schemadata.dump
 
+docs: $(STAMP) ## write the generated parts of the reference anew
+	@$(BIN)/python docs/generate.py
+
 clean: ## remove the virtual environment and caches of this checkout
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

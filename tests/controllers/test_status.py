@@ -102,3 +102,15 @@ async def test_an_outcome_overtakes_the_move_of_the_same_resource(server: Server
     await writer.write(ref, says("outcome"))
     assert writer.waiting == 0
     assert server.bodies == [{"status": "outcome"}]
+
+
+async def test_a_late_answer_does_not_bring_a_deleted_resource_back(server: Server) -> None:
+    del server
+    _, resources = make(Server(), resource())
+    resources.drop(ref_of(resource()))
+    late = resource()
+    late["metadata"]["resourceVersion"] = "99"
+    assert not resources.put(late)
+    again = resource()
+    again["metadata"]["uid"] = "another"
+    assert resources.put(again), "made again under the same name it is another object"

@@ -31,7 +31,7 @@ from trueup.dialects.dialect import Dialect
 from trueup.model.apierror import LeaseLost
 from trueup.model.app import GitSource
 from trueup.model.errors import Terminal, TrueupError
-from trueup.model.manifest import Manifest, is_deleting, status_of
+from trueup.model.manifest import Manifest, is_deleting, status_of, uid_of
 from trueup.model.outcome import Requests, State
 from trueup.model.refs import GroupKind, ObjectRef
 from trueup.model.rendering import variables_used_by
@@ -73,7 +73,7 @@ class AppController:
         memory = self._shell.memories.setdefault(ref, AppMemory(ref))
         dialect = self._shell.dialect_of(ref)
         digest = dialect.requested_digest(obj)
-        if digest == memory.request_digest and not is_deleting(obj):
+        if digest == memory.request_digest and not is_deleting(obj) and memory.saved.uid in ("", uid_of(obj)):
             return
         known = memory.request_digest != ""
         memory.request_digest = digest
@@ -191,7 +191,6 @@ class AppController:
             await self._tell_bug(ref, error)
         finally:
             shell.metrics.reconciles.labels("app", step.value).observe(shell.loop_time() - started)
-            shell.metrics.queue.labels("apps").set(len(self.queue))
 
     async def _tell_bug(self, ref: ObjectRef, error: Exception) -> None:
         """A fault of ours is said on the resource too, not only in a log that its owner may not read."""
@@ -216,6 +215,10 @@ class AppController:
         if memory is None:
             if obj is None:
                 return Step.FORGET
+            memory = shell.memories.setdefault(ref, AppMemory(ref))
+        if obj is not None and memory.saved.uid not in ("", uid_of(obj)):
+            # Deleted and made again under the same name: nothing that we remember is about this one.
+            self._forget(memory)
             memory = shell.memories.setdefault(ref, AppMemory(ref))
         if obj is not None:
             self._read(memory, obj)
@@ -336,7 +339,7 @@ class AppController:
         """Reads the resource again when somebody asked for something since the last look."""
         dialect = self._shell.dialect_of(memory.ref)
         digest = dialect.requested_digest(obj)
-        memory.request_digest = digest
+        memory.request_digest, memory.saved.uid = digest, uid_of(obj)
         if digest == memory.read_digest:
             return
         first, memory.read_digest = memory.read_digest == "", digest

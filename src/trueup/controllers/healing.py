@@ -53,14 +53,16 @@ class Healer:
             memory.content_stale = True
             self._look_later(memory.ref, 0)
             return
-        allowed = self._allowed(memory, obj, wanted)
-        if not allowed:
-            return
         applier = shell.applier_for(app.rules)
         started = shell.clock()
-        plan = await plan_sync(memory, app, content, shell, SyncWish(only=frozenset(allowed)))
-        if not plan.sends:
+        plan = await plan_sync(memory, app, content, shell, SyncWish(only=frozenset(wanted)))
+        # Only what would really be sent counts as a heal: an object that opted out, or came back by itself, is left.
+        drifting = {send.ref: wanted[send.ref] for send in plan.sends}
+        allowed = self._allowed(memory, obj, drifting)
+        if not allowed:
             return
+        if allowed != drifting.keys():
+            plan = await plan_sync(memory, app, content, shell, SyncWish(only=frozenset(allowed)))
         revision = memory.saved.revision or memory.saved.attempted
         assert revision is not None
         execution = await run_plan(memory, app, plan, applier, shell, revision=revision)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 import secrets
+from collections import Counter
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
@@ -102,7 +103,7 @@ class Controller:
         self._recorder = recorder
         self._packer = packer
         self.metrics = Metrics()
-        self._sources: SourceController | None = None
+        self._present: _Term | None = None
         self._synced = False
         self._problem = "it has not reached the cluster yet"
 
@@ -134,7 +135,7 @@ class Controller:
                     log.warning("the cluster cannot be worked on yet", error=self._problem)
                 finally:
                     self.metrics.leader.set(0)
-                    self._sources, self._synced = None, False
+                    self._present, self._synced = None, False
                 await asyncio.sleep(1.0)
 
     # for the HTTP side
@@ -146,11 +147,20 @@ class Controller:
         return [] if self._synced else [self._problem]
 
     def exposition(self) -> bytes:
-        return generate_latest(self.metrics.registry)
+        """Counts that are a look at the moment are taken at the moment."""
+        metrics = self.metrics
+        metrics.apps.clear()
+        if self._present is not None:
+            apps = Counter((memory.ref.kind, memory.saved.state) for memory in self._present.memories.values())
+            for (kind, state), count in apps.items():
+                metrics.apps.labels(kind, state.value).set(count)
+            metrics.queue.labels("apps").set(len(self._present.apps.queue))
+            metrics.queue.labels("sources").set(len(self._present.sources.queue))
+        return generate_latest(metrics.registry)
 
     async def pushed(self, url: str) -> int:
         """How many sources a push notice woke."""
-        return self._sources.pushed(url) if self._sources is not None else 0
+        return self._present.sources.pushed(url) if self._present is not None else 0
 
     # one term
 
@@ -162,8 +172,8 @@ class Controller:
         del seconds
         self.metrics.requests.labels(verb, resource, str(code)).inc()
 
-    def _is_synced(self, sources: SourceController) -> None:
-        self._sources, self._synced, self._problem = sources, True, ""
+    def _is_synced(self, term: _Term) -> None:
+        self._present, self._synced, self._problem = term, True, ""
 
 
 class _Term:
@@ -254,7 +264,7 @@ class _Term:
         await self._watch_values()
         await tracking.follow([("autoscaling", "v2", "HorizontalPodAutoscaler")])
         await self._restore_apps(tracking)
-        self.owner._is_synced(sources)
+        self.owner._is_synced(self)
         log.info("controller is at work", apps=len(self.memories), sources=len(sources.feeds.all()))
         async with asyncio.TaskGroup() as group:
             group.create_task(

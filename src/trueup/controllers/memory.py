@@ -26,6 +26,8 @@ from trueup.sync.facts import AppliedRecord
 class Saved(Struct, kw_only=True):
     """Goes into the state folder. Holds nothing that a Secret passed through (records are masked, digests keyed)."""
 
+    uid: str = ""
+    """Of the resource: one that was deleted and made again under its name is another."""
     request_digest: str = ""
     """Of the spec and requests that the last finished look dealt with (the dialect's `requested_digest`)."""
     spec_digest: str = ""

@@ -49,5 +49,5 @@ class Metrics:
         )
         self.polls = Counter("trueup_source_polls_total", "Polls by result.", ("result",), registry=self.registry)
         self.queue = Gauge("trueup_queue_length", "Keys due and not worked on.", ("queue",), registry=self.registry)
-        self.apps = Gauge("trueup_apps", "Apps by dialect and state.", ("dialect", "state"), registry=self.registry)
+        self.apps = Gauge("trueup_apps", "Apps by kind and state.", ("kind", "state"), registry=self.registry)
         self.leader = Gauge("trueup_leader", "1 while this process holds the Lease.", registry=self.registry)

@@ -13,7 +13,7 @@ class RenderMode(StrEnum):
     """Whose rule says which files of the path are taken when the path holds no kustomization file."""
 
     FLUX = "flux"
-    """Generate a kustomization for the tree below the path (anchor flux.md, part 2.9)."""
+    """Generate a kustomization for the tree below the path (fluxcd/pkg kustomize generator)."""
     ARGOCD = "argocd"
     """A kustomization file makes it Kustomize; otherwise a plain directory (Argo's `directory` source)."""
 
@@ -100,7 +100,7 @@ class SubstituteFrom(Struct, frozen=True, kw_only=True):
 
 
 class Substitution(Struct, frozen=True, kw_only=True):
-    """Flux's postBuild. Later `sources` win over earlier ones, `variables` win over all (anchor flux.md, part 2.11)."""
+    """Flux's postBuild. Later `sources` win over earlier ones, `variables` win over all (fluxcd/pkg envsubst)."""
 
     variables: dict[str, str] = field(default_factory=dict)
     sources: tuple[SubstituteFrom, ...] = ()

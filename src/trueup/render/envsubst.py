@@ -1,4 +1,4 @@
-"""Variables in text, in the dialect of Flux's postBuild substitution (anchor flux.md, part 2.11).
+"""Variables in text, in the dialect of Flux's postBuild substitution (fluxcd/pkg envsubst).
 
 `${name}` and its functions: defaults, length, case, substring, prefix and suffix, replacement. `$name` without braces
 stays; `$${name}` gives `${name}`. Pure; grammar and oddities follow github.com/fluxcd/pkg/envsubst (defaults also for

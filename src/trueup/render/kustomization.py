@@ -1,7 +1,7 @@
 """A path rendered as Kustomize: which kustomization is built, and by whose rule one is made up where there is none.
 
 Flux: a tree without a kustomization file is walked; a directory that holds one is a resource and is not entered, other
-`.yaml` and `.yml` files are resources (anchor flux.md, part 2.9; fluxcd/pkg kustomize generator). What the App's own
+`.yaml` and `.yml` files are resources (fluxcd/pkg kustomize generator). What the App's own
 resource adds is merged by the engine, with the library's own types.
 """
 
