@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-pytest_plugins = ["tests.embedded.fixtures", "tests.peers.fixtures", "tests.e2e.fixtures"]
+pytest_plugins = ["tests.embedded.fixtures", "tests.peers.fixtures", "tests.e2e.fixtures", "tests.support.golden"]
