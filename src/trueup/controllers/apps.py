@@ -13,14 +13,14 @@ from collections import defaultdict
 import structlog
 from msgspec import structs
 
-from trueup.controllers.concluding import Conclusion, blocked_by, conclude, write_status
+from trueup.controllers.concluding import blocked_by, write_status
 from trueup.controllers.content import variables_changed
 from trueup.controllers.decide import Situation, Step, next_step
 from trueup.controllers.deleting import Deleter
 from trueup.controllers.dependencies import Dependencies
-from trueup.controllers.events import Event
 from trueup.controllers.feeds import Feed, SourceKey
 from trueup.controllers.healing import Healer
+from trueup.controllers.holding import BUG_DELAY, DEPENDENCY_NOT_READY, stall, tell_bug, wait_for, wait_for_source
 from trueup.controllers.memory import AppMemory
 from trueup.controllers.pins import is_in_force, read_pin
 from trueup.controllers.queue import Priority, WorkQueue
@@ -29,7 +29,6 @@ from trueup.controllers.shell import AppShell
 from trueup.controllers.wishes import app_digest, wanted_digest, with_ignore
 from trueup.dialects.dialect import Dialect
 from trueup.model.apierror import LeaseLost
-from trueup.model.app import GitSource
 from trueup.model.errors import Terminal, TrueupError
 from trueup.model.manifest import Manifest, is_deleting, status_of, uid_of
 from trueup.model.outcome import Requests, State
@@ -45,10 +44,6 @@ from trueup.sync.facts import Absent, LiveFacts
 
 log = structlog.get_logger(__name__)
 
-SOURCE_NOT_READY = "SourceNotReady"
-PATIENCE = 20.0
-"""Seconds for which a first fetch may be under way before an App says that it waits for it."""
-BUG_DELAY = 30.0
 HEALTH_DELAY = 0.25
 """Seconds over which health changes of one App are gathered into one status write."""
 
@@ -188,25 +183,9 @@ class AppController:
         except Exception as error:
             log.exception("look failed by a bug", app=str(ref))
             self._look_later(ref, BUG_DELAY)
-            await self._tell_bug(ref, error)
+            await tell_bug(ref, error, shell)
         finally:
             shell.metrics.reconciles.labels("app", step.value).observe(shell.loop_time() - started)
-
-    async def _tell_bug(self, ref: ObjectRef, error: Exception) -> None:
-        """A fault of ours is said on the resource too, not only in a log that its owner may not read."""
-        obj, memory = self._shell.resources.get(ref), self._shell.memories.get(ref)
-        if obj is None or memory is None:
-            return
-        message = f"an internal error, which is tried again: {type(error).__name__}: {error}"
-        end = Conclusion(
-            state=State.RETRYING,
-            reason="InternalError",
-            message=message,
-            event=Event(reason="InternalError", message=message, warning=True),
-        )
-        memory.retry_at = self._shell.loop_time() + BUG_DELAY
-        with contextlib.suppress(Exception):
-            await conclude(memory, obj, end, self._shell)
 
     async def _look(self, ref: ObjectRef) -> Step:
         shell = self._shell
@@ -233,13 +212,15 @@ class AppController:
                 await self._deleter.delete(memory, obj, holds=step is Step.FINALIZE)
             case Step.STALL:
                 assert obj is not None
-                await self._stall(memory, obj)
+                await stall(memory, obj, shell)
             case Step.WAIT_SOURCE:
                 assert obj is not None
-                await self._wait_for_source(memory, obj, feed)
+                await wait_for_source(memory, obj, feed, shell, self._look_later)
             case Step.WAIT_DEPENDENCY:
                 assert obj is not None
-                await self._wait_for_dependencies(memory, obj)
+                assert memory.app is not None
+                said = blocked_by(self._dependencies.unready(memory.app))
+                await wait_for(memory, obj, DEPENDENCY_NOT_READY, said, shell)
             case Step.TERMINATE:
                 assert obj is not None
                 await self._reconciler.terminate(memory, obj, requests)
@@ -450,64 +431,6 @@ class AppController:
         return await self._shell.writer.write(
             memory.ref, lambda current: dialect.finalizer_patch(current, present=True), why="finalizer"
         )
-
-    async def _stall(self, memory: AppMemory, obj: Manifest) -> None:
-        """Says what cannot be read or is not built; once per wording."""
-        error = memory.problem
-        assert error is not None
-        message = str(error)
-        if memory.saved.state is State.STALLED and memory.saved.message == message and memory.status is not None:
-            return
-        requests = Requests()
-        with contextlib.suppress(Terminal):
-            requests = self._shell.dialect_of(memory.ref).read_requests(obj)
-        end = Conclusion(
-            state=State.STALLED,
-            reason=error.reason,
-            message=message,
-            token=requests.token if requests.token != memory.saved.handled_request else "",
-            event=Event(reason=error.reason, message=message, warning=True),
-            record=Record(
-                kind=RecordKind.FAILURE,
-                app=memory.ref,
-                dialect=self._shell.dialect_of(memory.ref).name,
-                at=self._shell.clock(),
-                result="failed",
-                reason=error.reason,
-                message=message,
-            ),
-        )
-        await conclude(memory, obj, end, self._shell)
-
-    async def _wait_for_source(self, memory: AppMemory, obj: Manifest, feed: Feed | None) -> None:
-        assert memory.app is not None
-        source = memory.app.source
-        label = source.url if isinstance(source, GitSource) else str(source)
-        if feed is None or (feed.source is None and feed.problem is None):
-            message, reason = f"{label} is not there", "SourceNotFound"
-        elif feed.problem is not None:
-            message, reason = f"{label}: {feed.problem}", SOURCE_NOT_READY
-        else:
-            message, reason = f"{label} has not been fetched yet", SOURCE_NOT_READY
-            now = self._shell.loop_time()
-            memory.waiting_since = memory.waiting_since or now
-            if now - memory.waiting_since < PATIENCE:
-                self._look_later(memory.ref, PATIENCE)  # its first fetch is under way, and nothing is wrong
-                return
-        await self._wait(memory, obj, reason, message)
-
-    async def _wait_for_dependencies(self, memory: AppMemory, obj: Manifest) -> None:
-        assert memory.app is not None
-        await self._wait(memory, obj, "DependencyNotReady", blocked_by(self._dependencies.unready(memory.app)))
-
-    async def _wait(self, memory: AppMemory, obj: Manifest, reason: str, message: str) -> None:
-        """Says what is waited for; whatever ends the wait wakes the App."""
-        saved = memory.saved
-        if (saved.state, saved.reason, saved.message) == (State.WAITING, reason, message) and memory.status is not None:
-            return
-        event = Event(reason=reason, message=message, warning=reason != "DependencyNotReady")
-        end = Conclusion(state=State.WAITING, reason=reason, message=message, event=event)
-        await conclude(memory, obj, end, self._shell)
 
     async def _idle(self, memory: AppMemory, obj: Manifest | None) -> None:
         """Nothing to do; a change of health, or that a new generation changes nothing, may still have to be shown."""
