@@ -10,6 +10,7 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,16 @@ import yaml
 
 from tests.cli.kit import COMMIT, OTHER, Ran, application, condition, kustomization
 from tests.embedded.fixtures import EmbeddedCluster
+from tests.support.golden import Golden
 from trueup.cli.install import apply_all
 from trueup.cluster.client import KubeClient
 from trueup.cluster.config import load_config
 from trueup.dialects.registry import crds
+from trueup.model.change import Action, Change, FieldChange
 from trueup.model.manifest import Manifest, annotations_of, ref_of, status_of
-from trueup.model.refs import split_api_version
+from trueup.model.refs import ObjectRef, split_api_version
+from trueup.records.record import Record, RecordKind
+from trueup.records.store import Store
 
 Trueup = Callable[..., Ran]
 REVISION = f"main@sha1:{COMMIT}"
@@ -299,6 +304,47 @@ def test_history_without_a_database_is_that_of_the_status(cluster: Cluster, true
     assert [row["revision"] for row in rows] == [REVISION, f"main@sha1:{OTHER}"]
     ran = trueup("history", "web", "--database", "sqlite:////nowhere/trueup.db", *where)
     assert (ran.code, ran.stderr.count("this is what its status remembers")) == (0, 1)
+
+
+def test_history_reads_the_records(cluster: Cluster, trueup: Trueup, tmp_path: Path, golden: Golden) -> None:
+    app = ref_of(cluster.put(kustomization()))
+    url = f"sqlite:///{tmp_path}/trueup.db"
+    web = ObjectRef("apps", "Deployment", "shop", "web")
+    drift = FieldChange("spec.replicas", "5", "2")
+    store = Store(url)
+    store.open()
+    store.write(
+        [
+            Record(
+                kind=kind,
+                app=app,
+                dialect="flux",
+                at=datetime.now(UTC) - timedelta(hours=5 - number, minutes=1),
+                took=timedelta(milliseconds=40),
+                revision=f"main@sha1:{commit}",
+                result=result,
+                message=message,
+                initiated_by=by,
+                changes=tuple(Change(ref=web, version="v1", action=action, fields=(drift,)) for action in actions),
+            )
+            for number, (kind, commit, result, message, by, actions) in enumerate(
+                [
+                    (RecordKind.SYNC, OTHER, "succeeded", "", "somchai", [Action.CREATED]),
+                    (RecordKind.SYNC, COMMIT, "succeeded", "", "", [Action.CONFIGURED, Action.UNCHANGED]),
+                    (RecordKind.HEAL, COMMIT, "succeeded", "", "", [Action.CONFIGURED]),
+                    (RecordKind.FAILURE, COMMIT, "failed", "apps/web.yaml:3: tab", "", []),
+                ]
+            )
+        ]
+    )
+    store.close()
+    where = ("-n", cluster.namespace, "--database", url)
+    golden("history.txt", trueup("history", "web", "--changes", *where).stdout)
+    assert [
+        row["kind"] for row in json.loads(trueup("history", "web", "--kind", "heal", "-o", "json", *where).stdout)
+    ] == ["heal"]
+    ran = trueup("rollback", "web", "--no-wait", *where)
+    assert f"pinned at main@{OTHER[:7]}" in ran.stderr, "the last other revision that worked"
 
 
 def test_delete_says_what_becomes_of_the_objects_and_asks(cluster: Cluster, trueup: Trueup) -> None:

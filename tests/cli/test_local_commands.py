@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -300,3 +302,16 @@ def test_without_a_cluster_it_is_said_what_to_do(trueup: Trueup) -> None:
     assert ran.code == 1
     assert "no cluster is configured" in ran.stderr
     assert "trueup up" in ran.stderr
+
+
+def test_a_reader_that_has_seen_enough_is_no_failure() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as closed:
+        done = subprocess.run(
+            [sys.executable, "-m", "trueup.cli.main", "completion", "bash"],
+            stdout=closed,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (0, b"")

@@ -29,8 +29,19 @@ class Exit(IntEnum):
 INTERRUPTED = 130
 """128 + SIGINT, as shells say it."""
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+class _Results(Console):
+    """A reader that has seen enough (`| head`) is no failure."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        # What is still buffered must not complain when the process ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(int(Exit.OK))
+
+
+out = _Results(highlight=False, soft_wrap=True, emoji=False)
+err = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 
 def fail(message: str, *, hint: str = "", code: Exit = Exit.FAILED) -> NoReturn:
@@ -42,8 +53,13 @@ def fail(message: str, *, hint: str = "", code: Exit = Exit.FAILED) -> NoReturn:
 
 
 def say(text: str) -> None:
-    """Progress, for people; scripts read standard output."""
+    """Progress, for people, with markup; scripts read standard output."""
     err.print(text)
+
+
+def tell(text: str) -> None:
+    """The same for texts that come from elsewhere: their square brackets are no markup."""
+    err.print(text, markup=False)
 
 
 def shown(command: Callable[P, R]) -> Callable[P, R]:
@@ -62,10 +78,6 @@ def shown(command: Callable[P, R]) -> Callable[P, R]:
                 raise
             head, _, hint = str(first).partition("\n  try: ")
             fail(head, hint=hint)
-        except BrokenPipeError:
-            # The reader has seen enough (`| head`); what is still buffered must not complain at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            sys.exit(int(Exit.OK))
         except KeyboardInterrupt:
             sys.exit(INTERRUPTED)
 

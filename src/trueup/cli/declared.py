@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct, structs
 
-from trueup.cli.console import say
+from trueup.cli.console import tell
 from trueup.cli.progress import Progress
 from trueup.cli.session import Found, Session
 from trueup.cli.sync import find_source
@@ -130,7 +130,7 @@ async def git_snapshot(
         resource = await find_source(session, found)
         source = resource.kind.dialect.read_source(resource.obj)
     if (pin := view_app(found.obj, found.kind.dialect, utc_now()).pin) is not None:
-        say(f"{app.ref} is pinned at {pin}")
+        tell(f"{app.ref} is pinned at {pin}")
         source = structs.replace(source, reference=GitReference(branch=pin.revision.name, commit=pin.revision.digest))
     credentials = await (await _credentials(session, by_url=by_url)).find(source, by_url=by_url, fresh=False)
     reporter.update(f"fetching {urlsplit(source.url).hostname or source.url}")
@@ -157,7 +157,7 @@ async def _credentials(session: Session, *, by_url: bool) -> SourceCredentials:
         except ApiError as error:
             if not error.is_forbidden:
                 raise
-            say(f"the repository Secrets cannot be read ({error.message}); trying without credentials")
+            tell(f"the repository Secrets cannot be read ({error.message}); trying without credentials")
 
     async def get(ref: ObjectRef) -> Manifest | None:
         return await session.get(ref, "v1")

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from trueup.cli.asks import ARGOCD
-from trueup.cli.console import Exit, fail, say, shown
+from trueup.cli.console import Exit, fail, shown, tell
 from trueup.cli.following import follow_one
 from trueup.cli.options import Context, Kubeconfig, Namespace, NoWait, Timeout
 from trueup.cli.progress import done, progress
@@ -25,7 +25,7 @@ from trueup.model.manifest import Manifest, uid_of
 
 @shown
 def delete(
-    names: Annotated[list[str], typer.Argument(metavar="APP...", help="Apps; or sources, such as gitrepo/podinfo.")],
+    names: Annotated[list[str], typer.Argument(metavar="APP", help="Apps; or sources, such as gitrepo/podinfo.")],
     keep_objects: Annotated[bool, typer.Option("--keep-objects", help="Leave everything running.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     no_wait: NoWait = False,
@@ -40,7 +40,7 @@ def delete(
     async def work(session: Session) -> None:
         found = await session.find_all(names)
         for item in found:
-            say(consequence(item, keep_objects=keep_objects))
+            tell(consequence(item, keep_objects=keep_objects))
         if not yes:
             _confirm()
         for item in found:
@@ -53,7 +53,7 @@ def _confirm() -> None:
     if not sys.stdin.isatty():
         fail("nobody is there to ask", hint="pass --yes", code=Exit.USAGE)
     if not typer.confirm("Delete?", err=True):
-        say("nothing was deleted")
+        tell("nothing was deleted")
         sys.exit(int(Exit.FAILED))
 
 

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from msgspec import Struct
 
-from trueup.cli.console import Exit, out, say, shown
+from trueup.cli.console import Exit, out, shown, tell
 from trueup.cli.declared import Declaration, declare
 from trueup.cli.difftext import DIFFERENT, diff_lines, headline, summary, visible
 from trueup.cli.engines import engines
@@ -123,8 +123,8 @@ def _print(ref: ObjectRef, declared: Declaration, changes: Sequence[Change]) -> 
     for line in diff_lines(changes, desired):
         out.print(line)
     for notice in declared.notices:
-        say(f"[yellow]note:[/] {notice.message}")
-    say(f"{ref} at {declared.place}: {summary(changes)}")
+        tell(f"note: {notice.message}")
+    tell(f"{ref} at {declared.place}: {summary(changes)}")
 
 
 async def preview_all(session: Session, found: Sequence[Found]) -> bool:
@@ -142,7 +142,7 @@ async def preview_all(session: Session, found: Sequence[Found]) -> bool:
                 if change.message:
                     line.append(f"  {change.message.splitlines()[0]}")
                 out.print(line)
-        say(f"{item.ref} at {declared.place}: {summary(changes)}; nothing was changed")
+        tell(f"{item.ref} at {declared.place}: {summary(changes)}; nothing was changed")
     return well
 
 

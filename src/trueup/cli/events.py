@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from msgspec import Struct
 
-from trueup.cli.console import out, say, shown
+from trueup.cli.console import out, shown, tell
 from trueup.cli.following import follow_all
 from trueup.cli.objects import all_refs, read_tree
 from trueup.cli.options import Context, Format, Kubeconfig, Namespace, Output, Watch
@@ -43,9 +43,7 @@ class EventRow(Struct, frozen=True, kw_only=True):
 
 @shown
 def events(
-    name: Annotated[
-        str, typer.Argument(metavar="[APP]", help="Of this App and its objects. Default: all of ours.")
-    ] = "",
+    name: Annotated[str, typer.Argument(metavar="APP", help="Of this App and its objects. Default: all of ours.")] = "",
     warnings: Annotated[bool, typer.Option("--warnings", help="Warnings only.")] = False,
     output: Format = Output.TABLE,
     watch: Watch = False,
@@ -65,7 +63,7 @@ def events(
         found.sort(key=lambda event: read_event(event).at)
         _print(found, output)
         if not found and output is Output.TABLE:
-            say("no events; the API server forgets them after an hour")
+            tell("no events; the API server forgets them after an hour")
         if watch:
             known = {_version(event) for event in found}
             async with follow_all(session.client, [resource], where) as changes:
@@ -99,7 +97,7 @@ async def concerned(session: Session, found: Found) -> set[ObjectRef]:
         if isinstance(source, ObjectRef):
             refs.add(source)
     except TrueupError:
-        pass  # a resource that cannot be read has Events all the same, and they say why
+        pass  # a resource that cannot be read has Events all the same, and they tell why
     return refs | all_refs(await read_tree(session, found, utc_now()))
 
 

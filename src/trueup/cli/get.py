@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from trueup.cli.console import out, say, shown
+from trueup.cli.console import out, shown, tell
 from trueup.cli.following import follow_all
 from trueup.cli.options import Context, Format, Kubeconfig, Namespace, Output, Watch
 from trueup.cli.output import without_noise, write, write_json, write_names, write_objects
@@ -31,9 +31,9 @@ APPS = "apps"
 @shown
 def get(
     what: Annotated[
-        str, typer.Argument(metavar="[TYPE]", help="all, apps, sources, or one kind: ks, app, gitrepo. Or kind/name.")
+        str, typer.Argument(metavar="TYPE", help="all, apps, sources, or one kind: ks, app, gitrepo. Or kind/name.")
     ] = EVERYTHING,
-    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Only these.")] = None,
+    names: Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Only these.")] = None,
     output: Format = Output.TABLE,
     watch: Watch = False,
     namespace: Namespace = "",
@@ -52,7 +52,7 @@ async def _get(session: Session, what: str, names: Sequence[str], output: Output
     kinds, found = await _choose(session, what, names)
     _print(found, output, single=bool(len(names) == 1 or "/" in what))
     if not found and output is Output.TABLE:
-        say(f"nothing found in {f'namespace {session.namespace}' if session.namespace else 'any namespace'}")
+        tell(f"nothing found in {f'namespace {session.namespace}' if session.namespace else 'any namespace'}")
     if watch:
         await _watch(session, kinds, found, output, only_found=bool(names or "/" in what))
 

@@ -67,7 +67,7 @@ class HealthRow(Struct, frozen=True, kw_only=True, rename="camel"):
 
 @shown
 def health(
-    name: Annotated[str, typer.Argument(metavar="[APP]", help="The objects of this App, in the cluster.")] = "",
+    name: Annotated[str, typer.Argument(metavar="APP", help="The objects of this App, in the cluster.")] = "",
     files: Annotated[
         list[str] | None, typer.Option("--file", "-f", metavar="FILE|DIR|-", help="Manifests with their status.")
     ] = None,

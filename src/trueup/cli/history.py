@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from trueup.cli.console import out, say, shown
+from trueup.cli.console import out, shown, tell
 from trueup.cli.difftext import diff_lines
 from trueup.cli.options import AppName, Context, Format, Kubeconfig, Namespace, Output
 from trueup.cli.output import write, write_data
@@ -48,7 +48,7 @@ def history(
         url = records_url(session, database)
         rows, note = await asyncio.to_thread(read_past, found, url, limit=limit, kinds=kind or ())
         if note:
-            say(note)
+            tell(note)
         match output:
             case Output.TABLE:
                 _print(rows, utc_now(), changes=changes)
@@ -62,7 +62,7 @@ def history(
 
 def _print(rows: Sequence[PastRow], now: datetime, *, changes: bool) -> None:
     if not rows:
-        say("nothing is recorded of it yet")
+        tell("nothing is recorded of it yet")
         return
     table = lines(HEADERS, [past_row(row, now) for row in rows], width=out.width if out.is_terminal else None)
     out.print(table[0])

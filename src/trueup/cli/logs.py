@@ -46,7 +46,7 @@ LEVELS = list(Level)
 @shown
 def logs(
     component: Annotated[
-        str, typer.Argument(metavar="[COMPONENT]", help="controller, kubernetes or git (of trueup up).")
+        str, typer.Argument(metavar="COMPONENT", help="controller, kubernetes or git (of trueup up).")
     ] = "controller",
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes.")] = False,
     tail: Annotated[int, typer.Option("--tail", min=0, help="Begin with so many lines.")] = 100,

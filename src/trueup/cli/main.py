@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from typing import Any
 
 import typer
+from typer._completion_classes import completion_init
 from typer.core import TyperGroup
 
 COMMANDS: dict[str, str] = {
@@ -67,6 +69,7 @@ class LazyGroup(TyperGroup):
 app = typer.Typer(
     cls=LazyGroup,
     no_args_is_help=True,
+    add_completion=False,  # `trueup completion` prints the scripts
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     help="GitOps for Kubernetes: what Git declares is what runs.",
@@ -79,6 +82,8 @@ def _trueup() -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
+    if "_TRUEUP_COMPLETE" in os.environ:  # a shell asks for words
+        completion_init()
     app(sys.argv[1:] if arguments is None else arguments, prog_name="trueup")
 
 

@@ -49,7 +49,7 @@ AppName = Annotated[
 AppNames = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[APP]...", help="NAME, NAMESPACE/NAME or kind/name (ks/web).", autocompletion=complete_apps
+        metavar="APP", help="NAME, NAMESPACE/NAME or kind/name (ks/web).", autocompletion=complete_apps
     ),
 ]
 Timeout = Annotated[str, typer.Option("--timeout", help="How long to wait, such as 30s or 5m.")]

@@ -71,7 +71,9 @@ def _page(path: tuple[str, ...], command: Any) -> str:
     lines = [f"\n### {' '.join(path)}\n", _text(command), "", "```", " ".join(usage), "```"]
     if arguments:
         lines += ["", "| Argument | Meaning |", "|---|---|"]
-        lines += [f"| `{_metavar(argument)}` | {_help(argument)} |" for argument in arguments]
+        lines += [
+            f"| `{_metavar(argument).replace('|', chr(92) + '|')}` | {_help(argument)} |" for argument in arguments
+        ]
     if options:
         lines += ["", "| Option | Default | Meaning |", "|---|---|---|"]
         lines += [f"| {_names(option)} | {_default(option)} | {_help(option)} |" for option in options]
@@ -79,9 +81,10 @@ def _page(path: tuple[str, ...], command: Any) -> str:
 
 
 def _metavar(parameter: Any) -> str:
-    given = parameter.metavar or str(parameter.name).upper()
-    text = str(given)
-    return text if parameter.required or text.startswith("[") else f"[{text}]"
+    """As usage lines write it: `APP`, `[NAME]...`."""
+    text = str(parameter.metavar or str(parameter.name).upper())
+    shown = text if parameter.required else f"[{text}]"
+    return f"{shown}..." if parameter.nargs == -1 else shown
 
 
 def _names(option: Any) -> str:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from trueup.cli.console import say, shown
+from trueup.cli.console import shown, tell
 from trueup.cli.declared import declare
 from trueup.cli.difftext import visible
 from trueup.cli.engines import engines
@@ -63,7 +63,7 @@ def render(
         if not show_secrets:
             hidden = [visible(manifest, tainted=declared.tainted) for manifest in manifests]
             if hidden != manifests:
-                say("values of Secrets are hidden; --show-secrets shows them")
+                tell("values of Secrets are hidden; --show-secrets shows them")
             manifests = hidden
         return manifests, declared.notices
 
@@ -95,6 +95,6 @@ def _finish(manifests: Sequence[Manifest], notices: Sequence[Notice], output: Ou
         case Output.NAME:
             write_names(ref_of(manifest) for manifest in manifests)
     for notice in notices:
-        say(f"note: {notice.message}")
+        tell(f"note: {notice.message}")
     if not manifests:
-        say("nothing is declared there")
+        tell("nothing is declared there")

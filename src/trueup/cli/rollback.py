@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from trueup.cli.asks import ARGOCD, Ask, Outcome, ready_outcome, request_sync
-from trueup.cli.console import Exit, fail, say, shown
+from trueup.cli.console import Exit, fail, shown, tell
 from trueup.cli.history import Database
 from trueup.cli.options import AppName, Context, Kubeconfig, Namespace, NoWait, Timeout
 from trueup.cli.past import choose_revision, read_past, records_url
@@ -33,7 +33,7 @@ LOOKED_AT = 200
 def rollback(
     name: AppName,
     to: Annotated[
-        str, typer.Argument(metavar="[REVISION|ID]", help="As history shows it. Default: the last other that worked.")
+        str, typer.Argument(metavar="REVISION|ID", help="As history shows it. Default: the last other that worked.")
     ] = "",
     reason: Annotated[str, typer.Option("--reason", help="Why, for everybody who will wonder.")] = "",
     by: Annotated[str, typer.Option("--by", help="Who. Default: this user.")] = "",
@@ -88,7 +88,7 @@ def pin_patch(pin: Pin) -> Ask:
 
 async def unpin(session: Session, found: Found) -> None:
     if not annotations_of(found.obj).get(PIN):
-        say(f"{found.ref} is not pinned")
+        tell(f"{found.ref} is not pinned")
         return
     await send(session, found, Ask({"metadata": {"annotations": dict.fromkeys((PIN, PIN_BY, PIN_REASON, PIN_UNTIL))}}))
     done(f"{found.ref} follows Git again")

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from trueup.cli.asks import Outcome, ready_outcome, request_suspension, source_outcome, sync_outcome
-from trueup.cli.console import Exit, fail, say, shown
+from trueup.cli.console import Exit, fail, shown, tell
 from trueup.cli.options import AppNames, Context, Kubeconfig, Namespace, NoWait, Timeout
 from trueup.cli.progress import done, failed, progress
 from trueup.cli.session import Found, Session, in_session
@@ -37,7 +37,7 @@ def suspend(
                 found.obj, found.kind.dialect, utc_now(), is_source=found.kind.is_source, suspend=True
             )
             if ask is None:
-                say(f"{found.ref} is suspended already")
+                tell(f"{found.ref} is suspended already")
                 continue
             await send(session, found, ask)
             done(f"{found.ref} suspended")
@@ -71,7 +71,7 @@ async def _resume(session: Session, found: Found, wait: timedelta | None) -> boo
     dialect, is_source = found.kind.dialect, found.kind.is_source
     ask = request_suspension(found.obj, dialect, utc_now(), is_source=is_source, suspend=False)
     if ask is None:
-        say(f"{found.ref} is not suspended")
+        tell(f"{found.ref} is not suspended")
         return True
     asked = await send(session, found, ask)
     if wait is None:

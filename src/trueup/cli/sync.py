@@ -1,4 +1,4 @@
-"""`trueup sync` (or `reconcile`): make it so now, and say how it went."""
+"""`trueup sync` (or `reconcile`): make it so now, and tell how it went."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from trueup.cli.asks import (
     source_outcome,
     sync_outcome,
 )
-from trueup.cli.console import Exit, fail, say, shown
+from trueup.cli.console import Exit, fail, shown, tell
 from trueup.cli.options import AppNames, Context, Kubeconfig, Namespace, NoWait, Timeout
 from trueup.cli.progress import Progress, done, failed, progress
 from trueup.cli.session import Found, Session, in_session
@@ -106,7 +106,7 @@ async def _sync(
     ask = request_sync(found.obj, dialect, started, who=person(), prune=prune)
     asked = await send(session, found, ask)
     if wait is None:
-        say(f"asked for {found.ref}")
+        tell(f"asked for {found.ref}")
         return True
     outcome = await until(session, asked, lambda obj: sync_outcome(obj, dialect, ask, utc_now()), wait, reporter)
     if not outcome.succeeded:
@@ -125,7 +125,7 @@ async def _sync_source(session: Session, found: Found, wait: timedelta | None, r
     ask = request_reconcile(found.obj, started)
     asked = await send(session, found, ask)
     if wait is None:
-        say(f"asked for {found.ref}")
+        tell(f"asked for {found.ref}")
         return True
     outcome = await until(session, asked, lambda obj: source_outcome(obj, ask), wait, reporter)
     if not outcome.succeeded:

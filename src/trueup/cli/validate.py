@@ -38,7 +38,7 @@ CRD = "CustomResourceDefinition"
 @shown
 def validate(
     places: Annotated[
-        list[str] | None, typer.Argument(metavar="[FILE|DIR|-]...", help="Files and folders. Default: this folder.")
+        list[str] | None, typer.Argument(metavar="FILE|DIR|-", help="Files and folders. Default: this folder.")
     ] = None,
     server: Annotated[
         bool, typer.Option("--server", help="Ask the cluster about each object too, by dry-run; nothing is written.")
