@@ -6,6 +6,7 @@ JSON, YAML and Kubernetes' protobuf are read. A YAML body goes through the same 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -121,6 +122,8 @@ def _from_yaml(raw: bytes) -> Any:
 
 def duplicate_keys(raw: bytes) -> tuple[str, ...]:
     """Paths of the keys that an object of the document holds more than once, such as `spec.replicas`."""
+    if _has_no_duplicates(raw):
+        return ()
     # The hook sees inner objects first, so each is remembered by identity until its parent gives it a path.
     found: dict[int, tuple[object, list[str]]] = {}
 
@@ -142,6 +145,32 @@ def duplicate_keys(raw: bytes) -> tuple[str, ...]:
     except (ValueError, RecursionError):
         return ()
     return tuple(dict.fromkeys(_inside(root, found)))
+
+
+_KEY_END = re.compile(rb'(?<!\\)"\s*:')
+
+
+def _has_no_duplicates(raw: bytes) -> bool:
+    """Whether there are as many keys in the text as in what was read of it. False may also mean that this cannot be told:
+    texts that look like keys, and keys that end in a backslash."""
+    if b'\\\\"' in raw:
+        return False
+    try:
+        return _count_keys(_decode(raw)) == len(_KEY_END.findall(raw))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+
+
+def _count_keys(value: Any) -> int:
+    if isinstance(value, dict):
+        count = len(value)
+        for item in value.values():
+            if isinstance(item, dict | list):
+                count += _count_keys(item)
+        return count
+    if isinstance(value, list):
+        return sum([_count_keys(item) for item in value if isinstance(item, dict | list)])
+    return 0
 
 
 def _inside(value: Any, found: dict[int, tuple[object, list[str]]]) -> list[str]:

@@ -12,13 +12,18 @@ from datetime import datetime
 from typing import Any
 
 from trueup.embedded.api import quantities
+from trueup.embedded.api.gofits import fits_function
 from trueup.embedded.schema import SchemaNode
 from trueup.model.manifest import Manifest
 
 
 def decode_problem(node: SchemaNode, obj: Manifest) -> str:
     """What Go says of the first value that does not fit; empty when all do."""
-    return _struct(node, obj, "")
+    return "" if fits_function(node, _scalar_problem)(obj) else _struct(node, obj, "")
+
+
+def _scalar_problem(node: SchemaNode, value: Any) -> str:
+    return _value(node, value, "", "")
 
 
 def _struct(node: SchemaNode, obj: dict[str, Any], path: str) -> str:

@@ -49,7 +49,7 @@ _NAME_RULES: dict[Resource, Callable[[str], list[str]]] = {
 
 def timestamp(now: datetime) -> str:
     """`2026-01-02T03:04:05Z`: the API's times have whole seconds."""
-    return now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return now.astimezone(UTC).isoformat(timespec="seconds").removesuffix("+00:00") + "Z"
 
 
 def fill_for_create(kind: Kind, manifest: Manifest, now: datetime) -> None:

@@ -6,7 +6,9 @@ https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from decimal import ROUND_UP, Decimal
+from functools import cache, lru_cache
 from typing import Any
 
 from trueup.embedded.api.refusals import FieldProblem, invalid_value
@@ -25,7 +27,12 @@ PATTERN_SAYS = "quantities must match the regular expression '^([+-]?[0-9.]+)([e
 
 def parse(value: Any) -> Decimal | None:
     """The number, or None when the text is no quantity."""
-    found = _QUANTITY.fullmatch(str(value))
+    return _parse(str(value))
+
+
+@lru_cache(maxsize=4096)
+def _parse(text: str) -> Decimal | None:
+    found = _QUANTITY.fullmatch(text)
     if found is None:
         return None
     if found[2]:
@@ -42,11 +49,16 @@ def canonical_text(value: Any) -> Any:
 
     Go's resource.Quantity: no fraction, and the largest suffix that allows this.
     """
-    text = str(value)
+    made = None if isinstance(value, bool) else _canonical(str(value))
+    return value if made is None else made
+
+
+@lru_cache(maxsize=4096)
+def _canonical(text: str) -> str | None:
     found = _QUANTITY.fullmatch(text)
-    number = parse(text) if found else None
-    if found is None or number is None or isinstance(value, bool):
-        return value
+    number = _parse(text) if found else None
+    if found is None or number is None:
+        return None
     if found[2]:
         return _with_exponent(number)
     if (found[3] or "").endswith("i") and abs(number) >= 1024:
@@ -81,9 +93,10 @@ def canonical(node: SchemaNode, obj: Any) -> Any:
         return canonical_text(obj) if isinstance(obj, (str, int, float)) else obj
     if isinstance(obj, dict):
         out = obj
-        for key, value in obj.items():
-            below = node.child(key)
-            if below is None or not _holds_quantity(below):
+        named, others = _holders(node)
+        for key in named if others is None else obj:
+            below = named.get(key, others)
+            if below is None or (value := obj.get(key)) is None:
                 continue
             made = canonical(below, value)
             if made is not value:
@@ -96,21 +109,30 @@ def canonical(node: SchemaNode, obj: Any) -> Any:
     return obj
 
 
-_holding: dict[int, tuple[SchemaNode, bool]] = {}
+# Nodes of built-in kinds are few and live on, so what is found out about them is kept.
+@cache
+def _holders(node: SchemaNode) -> tuple[Mapping[str, SchemaNode], SchemaNode | None]:
+    """The fields below which a quantity can stand, and the node of undeclared ones if it can there."""
+    named = {name: below for name, below in node.properties.items() if _holds_quantity(below)}
+    others = node.additional if isinstance(node.raw.get("additionalProperties"), dict) else None
+    return named, others if others is not None and _holds_quantity(others) else None
+
+
+_holding: dict[SchemaNode, bool] = {}
 
 
 def _holds_quantity(node: SchemaNode) -> bool:
-    """Whether a quantity can stand anywhere below; remembered, since nodes of built-in kinds are few and live on."""
-    known = _holding.get(id(node))
-    if known is not None and known[0] is node:
-        return known[1]
-    _holding[id(node)] = (node, False)  # a schema that contains itself
+    """Whether a quantity can stand anywhere below."""
+    known = _holding.get(node)
+    if known is not None:
+        return known
+    _holding[node] = False  # a schema that contains itself
     holds = node.quantity or any(_holds_quantity(below) for below in node.properties.values())
     if not holds and node.type == "array":
         holds = _holds_quantity(node.items)
     if not holds and isinstance(node.raw.get("additionalProperties"), dict) and node.additional is not None:
         holds = _holds_quantity(node.additional)
-    _holding[id(node)] = (node, holds)
+    _holding[node] = holds
     return holds
 
 

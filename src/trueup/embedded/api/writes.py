@@ -99,11 +99,12 @@ class Writes:
             raise refusals.invalid(GroupKind(kind.group, kind.plural), name, [problem])
         manager = call.manager(options.field_manager)
         sent = msgspec.json.encode(manifest)
+        first = [manifest]  # used up by the first attempt; later ones are rare and read it again
 
         def mutation(live: Manifest | None) -> Manifest:
             if live is None:
                 raise refusals.not_found(kind.resource, name)
-            wanted: Manifest = _decode(sent)
+            wanted: Manifest = first.pop() if first else _decode(sent)
             self.isolate(kind, wanted, live, subresource)
             return self._fields.track(kind, live, wanted, manager, subresource, self._now())
 

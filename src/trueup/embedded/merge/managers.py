@@ -7,13 +7,17 @@ Rules: k8s.io/apimachinery, pkg/util/managedfields/internal/managedfields.go.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
 from trueup.model.fields import FieldSet, managed_entries
 from trueup.model.manifest import Manifest
+
+_encode = msgspec.json.Encoder().encode
 
 APPLY: Final = "Apply"
 UPDATE: Final = "Update"
@@ -62,9 +66,11 @@ class Owned(Struct, frozen=True):
     fields: FieldSet
     api_version: str
     time: str = ""
+    wire: Mapping[str, Any] | None = None
+    """The fields as they are written, where that is known."""
 
     def owning(self, fields: FieldSet) -> Owned:
-        return replace(self, fields=fields)
+        return replace(self, fields=fields, wire=None)
 
 
 Managers = dict[ManagerKey, Owned]
@@ -88,8 +94,16 @@ def read_managers(obj: Mapping[str, Any]) -> Managers:
         key = ManagerKey(
             entry.manager, entry.operation, "" if entry.operation == APPLY else entry.api_version, entry.subresource
         )
-        out[key] = Owned(entry.fields, entry.api_version, entry.time)
+        fields, wire = _read_fields(_encode(entry.fields_v1))
+        out[key] = Owned(fields, entry.api_version, entry.time, wire)
     return out
+
+
+@lru_cache(maxsize=512)
+def _read_fields(text: bytes) -> tuple[FieldSet, dict[str, Any]]:
+    """The set and its wire form. Objects that one manager wrote mostly differ in values, not in fields: they share these."""
+    fields = FieldSet.from_fields_v1(msgspec.json.decode(text, type=dict[str, Any]))
+    return fields, fields.to_fields_v1()
 
 
 def write_managers(managers: Managers) -> list[dict[str, Any]]:
@@ -102,7 +116,7 @@ def write_managers(managers: Managers) -> list[dict[str, Any]]:
         row: dict[str, Any] = {"manager": key.manager, "operation": key.operation, "apiVersion": owned.api_version}
         if owned.time:
             row["time"] = owned.time
-        row |= {"fieldsType": "FieldsV1", "fieldsV1": owned.fields.to_fields_v1()}
+        row |= {"fieldsType": "FieldsV1", "fieldsV1": owned.wire or owned.fields.to_fields_v1()}
         if key.subresource:
             row["subresource"] = key.subresource
         rows.append(row)
@@ -137,6 +151,8 @@ def strip(managers: Managers, key: ManagerKey) -> None:
 
 def cap_updates(managers: Managers) -> None:
     """Merges the oldest rows of updates into one per version, so that at most ten stay (fewer when versions differ)."""
+    if len(managers) <= MAX_UPDATE_ROWS:
+        return
     updates = sorted(
         (key for key in managers if key.operation == UPDATE),
         key=lambda key: (managers[key].time, key),
