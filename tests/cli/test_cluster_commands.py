@@ -386,6 +386,24 @@ def test_create_applies_and_says_what_is_wrong(cluster: Cluster, trueup: Trueup)
     assert f"GitRepository/{cluster.namespace}/podinfo created: no such branch" in ran.stderr
 
 
+@pytest.mark.parametrize("place", ["trueup-home/kubeconfig", "home/.kube/config"])
+def test_without_being_told_it_is_the_cluster_of_trueup_up_then_that_of_kubectl(
+    cluster: Cluster,
+    trueup: Trueup,
+    tmp_path: Path,
+    served: EmbeddedCluster,
+    monkeypatch: pytest.MonkeyPatch,
+    place: str,
+) -> None:
+    cluster.put(kustomization())
+    monkeypatch.delenv("KUBECONFIG")
+    (tmp_path / place).parent.mkdir(parents=True)
+    (tmp_path / place).write_text(served.kubeconfig.read_text())
+    assert (
+        trueup("get", "ks", "-n", cluster.namespace, "-o", "name").stdout == f"Kustomization/{cluster.namespace}/web\n"
+    )
+
+
 def test_an_unreachable_cluster_is_told_in_two_lines(trueup: Trueup, tmp_path: Path, served: EmbeddedCluster) -> None:
     lost = tmp_path / "kubeconfig"
     lost.write_text(served.kubeconfig.read_text().replace(served.url.rpartition(":")[2], "1"))

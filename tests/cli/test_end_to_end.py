@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from tests.e2e.stack import Repository, Stack, until
 
@@ -160,17 +163,31 @@ def test_an_application_is_created_synced_and_deleted_by_hand(stack: Stack, name
     assert not stack.get("configmap", "settings", namespace)
 
 
-def test_watching_shows_each_change(stack: Stack, namespace: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "words", [("get", "ks/NS/app"), ("tree", "ks/NS/app"), ("events", "ks/NS/app")], ids=lambda w: w[0]
+)
+def test_watching_shows_each_change(stack: Stack, namespace: str, tmp_path: Path, words: tuple[str, str]) -> None:
     repo, cli = begin(stack, namespace), Cli(stack, tmp_path)
     seen = tmp_path / "seen"
     with seen.open("wb") as output:
-        watching = subprocess.Popen(
-            cli.command("get", "ks", "-n", namespace, "--watch"), env=cli.environment, stdout=output, stderr=output
-        )
+        command = cli.command(words[0], words[1].replace("NS", namespace), "--watch")
+        watching = subprocess.Popen(command, env=cli.environment, stdout=output, stderr=output)
     try:
-        until(lambda: "ks/app" in seen.read_text(), what="the table")
+        until(lambda: "app" in seen.read_text(), what="what is there")
         commit = repo.push(files("web:2", "hunter2"))
-        until(lambda: f"main@{commit[:7]}" in seen.read_text(), what=f"the change: {seen.read_text()}")
+        until(lambda: commit[:7] in seen.read_text(), what=f"the change: {seen.read_text()}")
     finally:
-        watching.terminate()
-        watching.wait(10)
+        watching.send_signal(signal.SIGINT)
+        assert watching.wait(10) == 130, seen.read_text()
+    assert "Traceback" not in seen.read_text()
+
+
+def test_the_server_is_asked_before_a_push(stack: Stack, namespace: str, tmp_path: Path) -> None:
+    repo, cli = begin(stack, namespace), Cli(stack, tmp_path)
+    good = {"kustomization.yaml": f"namespace: {namespace}\nresources: [web.yaml, settings.yaml]\n"}
+    repo.write(good)
+    cli("validate", str(repo.folder), "--server")
+    repo.write({"web.yaml": DEPLOYMENT.replace("replicas: 1", "replicas: -1")})
+    done = cli("validate", str(repo.folder), "--server", code=1)
+    assert "web.yaml:1" in done.stdout
+    assert "spec.replicas" in done.stdout
