@@ -48,9 +48,7 @@ AppName = Annotated[
 ]
 AppNames = Annotated[
     list[str] | None,
-    typer.Argument(
-        metavar="APP", help="NAME, NAMESPACE/NAME or kind/name (ks/web).", autocompletion=complete_apps
-    ),
+    typer.Argument(metavar="APP", help="NAME, NAMESPACE/NAME or kind/name (ks/web).", autocompletion=complete_apps),
 ]
 Timeout = Annotated[str, typer.Option("--timeout", help="How long to wait, such as 30s or 5m.")]
 NoWait = Annotated[bool, typer.Option("--no-wait", help="Ask, and do not wait for the outcome.")]

@@ -13,7 +13,6 @@ import typer
 from aiohttp import web
 
 from trueup.cli.console import shown
-from trueup.cli.dialects import all_dialects
 from trueup.cli.home import find_home
 from trueup.cli.logging import configure_logging
 from trueup.cli.preflight import until_free
@@ -21,6 +20,7 @@ from trueup.cli.recording import make_recorder, recording
 from trueup.cluster.config import load_config
 from trueup.controllers.manager import Controller, ControllerOptions, utc_now
 from trueup.controllers.packing import ArtifactStore
+from trueup.dialects.registry import all_dialects
 from trueup.server.http import Artifacts, Probes, make_app
 
 log = structlog.get_logger(__name__)

@@ -20,7 +20,6 @@ import typer
 from aiohttp import ClientError, ClientSession, ClientTimeout
 
 from trueup.cli.console import Exit, err, fail, out, say, shown
-from trueup.cli.dialects import all_dialects
 from trueup.cli.home import Home, find_home
 from trueup.cli.install import apply_all
 from trueup.cli.logging import configure_logging
@@ -29,6 +28,7 @@ from trueup.cli.settings import Settings, choose_settings, load_settings, save_s
 from trueup.cli.supervisor import Child, ChildFailed, Supervisor
 from trueup.cluster.config import load_config
 from trueup.dialects.argocd.appproject import default_project
+from trueup.dialects.registry import all_dialects
 from trueup.embedded.gitserver.repositories import create_bare
 from trueup.model.manifest import Manifest
 from trueup.render.engine.build import engine_binary
