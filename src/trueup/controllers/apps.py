@@ -185,7 +185,18 @@ class AppController:
             self._look_later(ref, BUG_DELAY)
             await tell_bug(ref, error, shell)
         finally:
+            self._plan_next_look(ref)
             shell.metrics.reconciles.labels("app", step.value).observe(shell.loop_time() - started)
+
+    def _plan_next_look(self, ref: ObjectRef) -> None:
+        """What has its time is not forgotten when something else brought the look forward."""
+        memory = self._shell.memories.get(ref)
+        if memory is None:
+            return
+        if memory.retry_at is not None and (delay := memory.retry_at - self._shell.loop_time()) > 0:
+            self._look_later(ref, delay)
+        if memory.was_pinned:
+            self._look_later_at_pin_end(memory)
 
     async def _look(self, ref: ObjectRef) -> Step:
         shell = self._shell
@@ -417,7 +428,6 @@ class AppController:
     async def _snapshot(self, memory: AppMemory, feed: Feed, requests: Requests, newest: GitSnapshot) -> GitSnapshot:
         """What to sync to: the newest, unless a pin or a client says another revision. Raises SourceError."""
         if memory.was_pinned and memory.pin is not None:
-            self._look_later_at_pin_end(memory)
             return await self._shell.sources.at_revision(feed, memory.pin.revision)
         if requests.operation is not None and requests.operation.revision:
             return await self._shell.sources.at_expression(feed, requests.operation.revision)
@@ -466,8 +476,10 @@ class AppController:
         self.queue.add_after(ref, seconds)
 
     def _look_later_at_pin_end(self, memory: AppMemory) -> None:
-        if memory.pin is not None and memory.pin.until is not None:
-            self._look_later(memory.ref, (memory.pin.until - self._shell.clock()).total_seconds() + 0.1)
+        if memory.pin is None or memory.pin.until is None:
+            return
+        if (delay := (memory.pin.until - self._shell.clock()).total_seconds()) > 0:
+            self._look_later(memory.ref, delay + 0.1)
 
 
 def _is_tried_again(memory: AppMemory) -> bool:
