@@ -23,6 +23,7 @@ BOOLS = {name: st.booleans() for name in Situation.__struct_fields__}
         (Situation(requested=True, dependencies_ready=False), Step.WAIT_DEPENDENCY),
         (Situation(content_changed=True, drifted=True, waiting=True), Step.SYNC),
         (Situation(retry_due=True), Step.SYNC),
+        (Situation(retry_due=True, terminated=True, requested=True), Step.TERMINATE),
         (Situation(drifted=True, waiting=True), Step.HEAL),
         (Situation(drifted=True, source_ready=False), Step.HEAL),
         (Situation(waiting=True, revision_moved=True), Step.CHECK_HEALTH),

@@ -3,9 +3,15 @@ commit proceeds. Each case is a folder and an App of its own; they wait together
 
 from __future__ import annotations
 
+import base64
+import http.server
 import json
+import ssl
 import subprocess
+import threading
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +20,7 @@ from msgspec import Struct
 
 from tests.e2e.manifests import config, deployment, manifest
 from tests.e2e.stack import Repository, Stack, git_repository, kustomization, until
+from tests.peers.certs import Authority
 
 GOOD = config("good")
 BOMB = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: bomb}\ndata:\n" + "".join(
@@ -277,10 +284,13 @@ def test_fields_that_are_not_built_yet_stop_a_kustomization(stack: Stack, namesp
     assert stack.get("configmap", "settings", namespace) is None
 
 
-@pytest.mark.slow
-def test_a_webhook_that_cannot_be_reached_is_named(stack: Stack, namespace: str) -> None:
-    name = f"deny-{uuid.uuid4().hex[:8]}"
-    webhook = {
+def webhook(name: str, namespace: str, url: str, ca: bytes = b"") -> dict[str, Any]:
+    """Asked about every ConfigMap of the namespace."""
+    client: dict[str, Any] = {"url": url} | ({"caBundle": base64.b64encode(ca).decode()} if ca else {})
+    rules = [
+        {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE", "UPDATE"], "resources": ["configmaps"]}
+    ]
+    return {
         "apiVersion": "admissionregistration.k8s.io/v1",
         "kind": "ValidatingWebhookConfiguration",
         "metadata": {"name": name},
@@ -289,21 +299,69 @@ def test_a_webhook_that_cannot_be_reached_is_named(stack: Stack, namespace: str)
                 "name": "deny.example.com",
                 "admissionReviewVersions": ["v1"],
                 "sideEffects": "None",
-                "timeoutSeconds": 1,
+                "timeoutSeconds": 5,
                 "failurePolicy": "Fail",
-                "clientConfig": {"url": "https://127.0.0.1:1/"},
+                "clientConfig": client,
                 "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
-                "rules": [
-                    {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["*"], "resources": ["configmaps"]}
-                ],
+                "rules": rules,
             }
         ],
-    }  # fmt: skip
-    repo = stack.repository(namespace, {"settings.yaml": config()})
-    stack.apply(webhook)
+    }
+
+
+class Denier(http.server.BaseHTTPRequestHandler):
+    """Denies what has the colour red."""
+
+    def do_POST(self) -> None:
+        review = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        red = review["request"]["object"].get("data", {}).get("colour") == "red"
+        response = {"uid": review["request"]["uid"], "allowed": not red, "status": {"message": "red is not allowed"}}
+        body = json.dumps(
+            {"apiVersion": review["apiVersion"], "kind": "AdmissionReview", "response": response}
+        ).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+@contextmanager
+def denier(folder: Path) -> Iterator[tuple[str, bytes]]:
+    """The URL of a webhook server, and the authority that vouches for it."""
+    authority = Authority()
+    certificate, key = authority.server("127.0.0.1").write(folder, "webhook")
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate, key)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Denier)
+    server.socket = tls.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
     try:
-        stack.kustomization(namespace, repo.url, retryInterval="1s")
-        stack.until_failed(namespace, "deny.example.com", "settings.yaml")
+        yield f"https://127.0.0.1:{server.server_port}/", authority.keys.certificate
     finally:
-        stack.kubectl("delete", "validatingwebhookconfiguration", name)
+        server.shutdown()
+        thread.join(10)
+        server.server_close()
+
+
+def test_a_webhook_that_denies_or_cannot_be_reached_is_named(stack: Stack, namespace: str, tmp_path: Path) -> None:
+    name = f"deny-{uuid.uuid4().hex[:8]}"
+    repo = stack.repository(namespace, {"red.yaml": config("red", colour="red"), "blue.yaml": config("blue")})
+    with denier(tmp_path) as (url, ca):
+        stack.apply(webhook(name, namespace, url, ca))
+        try:
+            stack.kustomization(namespace, repo.url, retryInterval="1s")
+            stack.until_failed(namespace, "deny.example.com denied it", "red is not allowed", "red.yaml")
+            until(lambda: stack.get("configmap", "blue", namespace))
+            assert stack.get("configmap", "red", namespace) is None
+            stack.apply(webhook(name, namespace, "https://127.0.0.1:1/"))
+            repo.push({"blue.yaml": config("blue", colour="green")})
+            stack.until_failed(namespace, "deny.example.com", "blue.yaml", "red.yaml", "is tried again")
+        finally:
+            stack.kubectl("delete", "validatingwebhookconfiguration", name)
     stack.until_applied(namespace)
+    assert stack.get("configmap", "red", namespace) is not None
