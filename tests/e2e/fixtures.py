@@ -82,9 +82,18 @@ def other_namespace(stack: Stack) -> Iterator[str]:
 
 
 def make_namespace(stack: Stack, name: str) -> None:
+    """Waits out what may be in the way: a server that is starting again, a namespace of that name that is still going."""
     manifest = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
-    code, answer = stack.api.request("POST", "/api/v1/namespaces", manifest)
-    assert code == 201, answer
+
+    def is_there() -> bool:
+        code, answer = stack.api.request("POST", "/api/v1/namespaces", manifest)
+        if code == 409:
+            found = stack.api.get("namespace", name)
+            return bool(found and found["status"]["phase"] == "Active")
+        assert code in (0, 201, 429, 500, 503), answer
+        return code == 201
+
+    until(is_there, within=60, what=f"namespace {name}")
 
 
 def drop_namespace(stack: Stack, name: str) -> None:
