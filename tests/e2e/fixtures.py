@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.stack import ApiServer, Stack
+from tests.e2e.stack import ApiServer, Stack, until
 from tests.peers.controlplane import ControlPlane
 from tests.peers.kubectl import Kubectl
 
