@@ -17,19 +17,13 @@ from typing import Annotated
 
 import structlog
 import typer
-from aiohttp import ClientError, ClientSession, ClientTimeout
 
 from trueup.cli.console import Exit, err, fail, out, say, shown
 from trueup.cli.home import Home, find_home
-from trueup.cli.install import apply_all
 from trueup.cli.logging import configure_logging
 from trueup.cli.sample import sample_directory, sample_manifests
 from trueup.cli.settings import Settings, choose_settings, load_settings, save_settings
 from trueup.cli.supervisor import Child, ChildFailed, Supervisor
-from trueup.cluster.config import load_config
-from trueup.dialects.argocd.appproject import default_project
-from trueup.dialects.registry import all_dialects
-from trueup.embedded.gitserver.repositories import create_bare
 from trueup.model.manifest import Manifest
 from trueup.render.engine.build import engine_binary
 
@@ -211,6 +205,8 @@ async def _is_ready(settings: Settings) -> bool:
 
 async def _problem(url: str) -> str:
     """What a probe complains of; empty: nothing."""
+    from aiohttp import ClientError, ClientSession, ClientTimeout  # see `_install`
+
     try:
         async with ClientSession(timeout=ClientTimeout(total=2)) as session, session.get(url) as answer:
             return "" if answer.status == 200 else (await answer.text()).strip()
@@ -227,6 +223,12 @@ async def _answers(settings: Settings, home: Home) -> dict[str, str]:
 
 
 async def _install(home: Home, settings: Settings, *, sample: bool) -> None:
+    # Loading these takes a second, in which the embedded Kubernetes already starts.
+    from trueup.cli.install import apply_all
+    from trueup.cluster.config import load_config
+    from trueup.dialects.argocd.appproject import default_project
+    from trueup.dialects.registry import all_dialects
+
     manifests: list[Manifest] = [
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in NAMESPACES
     ]
@@ -242,6 +244,8 @@ def _make_sample(home: Home) -> None:
     path = home.git / f"{SAMPLE}.git"
     if not path.exists():
         from datetime import UTC, datetime
+
+        from trueup.embedded.gitserver.repositories import create_bare  # see `_install`
 
         create_bare(path, branch="main", seed=sample_directory(), message="Begin with the sample", at=datetime.now(UTC))
 

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Protocol
 
-import msgspec
 from msgspec import Struct
 
 from trueup.embedded.storage.keys import Key, Resource
@@ -82,9 +81,8 @@ class SqliteJournal:
         return max(newest, counted[0] if counted else 0), records
 
     def _records(self) -> Iterator[Record]:
-        decode = msgspec.json.Decoder(dict).decode
         for group, resource, namespace, name, version, body in self._connection.execute("SELECT * FROM objects"):
-            yield Record(Resource(group, resource), Key(namespace, name), version, decode(body), body)
+            yield Record(Resource(group, resource), Key(namespace, name), version, None, body)
 
     def write(self, rows: Iterable[Row]) -> None:
         rows = list(rows)

@@ -1,6 +1,7 @@
 """One stored version of one object, and its encodings, each made at most once.
 
-A record never changes; a write makes a new one. Its manifest is shared with every reader: copy before changing.
+A record never changes; a write makes a new one. Its manifest is shared with every reader: copy before changing. A record
+that the journal read is decoded when somebody looks at it, so that a server with many objects starts at once.
 """
 
 from __future__ import annotations
@@ -13,23 +14,34 @@ from trueup.embedded.storage.keys import Key, Resource
 from trueup.model.manifest import Manifest, uid_of
 
 _encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(dict).decode
 
 
 class Record:
     """What the store holds of an object: `manifest` carries `metadata.resourceVersion` equal to `resource_version`."""
 
-    __slots__ = ("_encodings", "_json", "key", "manifest", "resource", "resource_version", "uid")
+    __slots__ = ("_encodings", "_json", "_manifest", "key", "resource", "resource_version")
 
     def __init__(
-        self, resource: Resource, key: Key, resource_version: int, manifest: Manifest, json: bytes = b""
+        self, resource: Resource, key: Key, resource_version: int, manifest: Manifest | None, json: bytes = b""
     ) -> None:
+        """`manifest` or `json` is given: the other is made of it when it is asked for."""
         self.resource = resource
         self.key = key
         self.resource_version = resource_version
-        self.manifest = manifest
-        self.uid = uid_of(manifest)
+        self._manifest = manifest
         self._json = json
         self._encodings: dict[Hashable, bytes] | None = None
+
+    @property
+    def manifest(self) -> Manifest:
+        if self._manifest is None:
+            self._manifest = _decode(self._json)
+        return self._manifest
+
+    @property
+    def uid(self) -> str:
+        return uid_of(self.manifest)
 
     @property
     def json(self) -> bytes:
