@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
+import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -64,14 +65,23 @@ class Api:
 
     def get(self, kind: str, name: str, namespace: str = "") -> dict[str, Any] | None:
         """The object, or None."""
-        code, found = self.request("GET", self.path(kind, namespace, name))
+        code, found = self._read(self.path(kind, namespace, name))
         assert code in (200, 404), f"GET {kind} {namespace}/{name}: {code} {found}"
         return found if code == 200 else None
 
     def list(self, kind: str, namespace: str = "", query: str = "") -> list[dict[str, Any]]:
-        code, found = self.request("GET", self.path(kind, namespace) + (f"?{query}" if query else ""))
+        code, found = self._read(self.path(kind, namespace) + (f"?{query}" if query else ""))
         assert code in (200, 404), f"GET {kind} in {namespace}: {code} {found}"
         return list(found["items"]) if code == 200 else []
+
+    def _read(self, path: str, within: float = 20.0) -> tuple[int, Any]:
+        """Waits out a server that is starting again: it is ready before each of its caches is."""
+        deadline = time.monotonic() + within
+        while True:
+            code, found = self.request("GET", path)
+            if code not in (0, 429, 500, 503) or time.monotonic() > deadline:
+                return code, found
+            time.sleep(0.1)
 
     def delete(self, kind: str, name: str, namespace: str = "") -> int:
         return self.request("DELETE", self.path(kind, namespace, name))[0]
