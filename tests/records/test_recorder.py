@@ -139,7 +139,9 @@ import resource, sys, time
 sys.path.insert(0, sys.argv[2])
 from tests.records.kit import QUICK, full_record, manifest
 from trueup.records.recorder import DatabaseRecorder, StoreState
-import os, signal
+import os, signal, structlog
+# The writer's thread logs at the same time: its lines must not end up in the middle of ours.
+structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 def until(condition):
     end = time.monotonic() + 15
