@@ -196,3 +196,19 @@ def test_an_object_that_moves_between_apps_is_never_deleted(stack: Stack, namesp
     moved = stack.get("configmap", "settings", namespace)
     assert moved["metadata"]["uid"] == uid
     assert moved["metadata"]["labels"]["kustomize.toolkit.fluxcd.io/name"] == "b"
+
+
+def test_a_broken_neighbour_does_not_keep_objects_from_being_pruned(stack: Stack, namespace: str) -> None:
+    from tests.e2e.stack import git_repository, kustomization
+
+    files: dict[str, str | bytes | None] = {"a/web.yaml": deployment(), "a/x.yaml": CONFIG, "b/y.yaml": "a: [\n"}
+    repo = stack.repository(namespace, files)
+    stack.apply(
+        git_repository(namespace, repo.url),
+        kustomization(namespace, "./a"),
+        kustomization(namespace, "./b", name="b"),
+    )
+    until_ready(stack, namespace)
+    until(lambda: stack.condition("kustomization", "b", namespace).get("reason") == "BuildFailed")
+    repo.push({"a/x.yaml": None})
+    until(lambda: stack.get("configmap", "settings", namespace) is None, within=20)

@@ -79,6 +79,8 @@ class AppMemory:
     """None: not rendered since the start of this process."""
     content_stale: bool = False
     """A revision, variable or pin that concerns the App came since the last render."""
+    move_waits: int = 0
+    """How often in a row the prunes were left for later."""
     replan: bool = False
     """The last sync left its prunes for later: objects may be moving to another App."""
     unsure: bool = False

@@ -33,6 +33,7 @@ from trueup.sync.plan import Plan
 log = structlog.get_logger(__name__)
 
 
+MOVE_PATIENCE_LONGEST = 60.0
 MOVE_PATIENCE = 0.3
 """Seconds between the apply and the prune of an App whose objects may be moving to another App."""
 
@@ -107,7 +108,10 @@ class Reconciler:
             if self._may_be_moving(memory, content):
                 wish = structs.replace(wish, only=frozenset(content.desired))
                 memory.replan = True
-                self._look_later(memory.ref, MOVE_PATIENCE)
+                self._look_later(memory.ref, move_delay(memory.move_waits))
+                memory.move_waits += 1
+            else:
+                memory.move_waits = 0
             plan = await plan_sync(memory, app, content, shell, wish)
         except TrueupError as error:
             await self.nothing_done(job, error)
@@ -256,6 +260,8 @@ class Reconciler:
         """The render, a gate or the plan failed: the cluster is as it was."""
         memory, shell = job.memory, self._shell
         state = self._plan_retry(job, error)
+        if state is State.STALLED:
+            memory.content_stale = False  # it was looked at and cannot be used; nobody is to wait for it
         memory.synced = None
         message = str(error)
         phase = OperationPhase.RUNNING if state is State.RETRYING else OperationPhase.ERROR
@@ -412,6 +418,11 @@ class Reconciler:
     def _schedule_retry(self, memory: AppMemory) -> None:
         if memory.retry_at is not None:
             self._look_later(memory.ref, memory.retry_at - self._shell.loop_time())
+
+
+def move_delay(waits: int) -> float:
+    """Seconds until an App whose objects may be moving looks again: what it waits for may be held up for long."""
+    return min(MOVE_PATIENCE * 2.0 ** min(waits, 10), MOVE_PATIENCE_LONGEST)
 
 
 def wait_refs(app: App, content: Content, execution: Execution) -> tuple[ObjectRef, ...]:
