@@ -29,7 +29,7 @@ from trueup.model.outcome import AppStatus, OperationPhase, OperationStatus, Sta
 from trueup.model.refs import ObjectRef
 from trueup.model.revision import git_revision
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.xdist_group("served")]  # one worker: the module has servers of its own
 
 NOW = datetime(2026, 11, 23, 7, tzinfo=UTC)
 DOCUMENTED = Path(__file__).with_name("documented.yaml").read_text(encoding="utf-8")
@@ -67,7 +67,8 @@ class Server:
 
 @pytest.fixture(params=["embedded", "kube-apiserver"])
 async def server(request: pytest.FixtureRequest, kubectl: Kubectl) -> Server:
-    fixture = "embedded_cluster" if request.param == "embedded" else "control_plane"
+    # The module's own: it writes CRDs, and objects whose names are fixed.
+    fixture = "own_embedded_cluster" if request.param == "embedded" else "bare_control_plane"
     served = Server(kubectl, request.getfixturevalue(fixture).kubeconfig)
     await served.install()
     return served

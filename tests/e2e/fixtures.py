@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.stack import ApiServer, Stack, until
+from tests.embedded.fixtures import running_cluster
 from tests.peers.controlplane import ControlPlane
+from tests.peers.fixtures import running_control_plane
 from tests.peers.kubectl import Kubectl
 
 
@@ -39,16 +41,17 @@ class RealApiServer:
 
 
 @pytest.fixture(scope="session")
-def embedded_stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
-    cluster = request.getfixturevalue("embedded_cluster")
-    yield from _stack(cluster.kubeconfig, request.getfixturevalue("kubectl"), cluster)
+def embedded_stack(kubectl: Kubectl) -> Iterator[Stack]:
+    """On a cluster of its own: its controller would act on what other tests write."""
+    with running_cluster() as cluster:
+        yield from _stack(cluster.kubeconfig, kubectl, cluster)
 
 
 @pytest.fixture(scope="session")
-def real_stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
-    control_plane = request.getfixturevalue("control_plane")
-    api_server = RealApiServer(control_plane)
-    yield from _stack(Path(control_plane.kubeconfig), request.getfixturevalue("kubectl"), api_server)
+def real_stack(kubectl: Kubectl) -> Iterator[Stack]:
+    """On a control plane of its own, for the same reason."""
+    with running_control_plane() as control_plane:
+        yield from _stack(control_plane.kubeconfig, kubectl, RealApiServer(control_plane))
 
 
 @pytest.fixture(

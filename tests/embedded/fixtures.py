@@ -4,6 +4,7 @@
 for each test, and can be killed and started again. Each is plain process handling that belongs to no event loop.
 """
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -86,24 +87,37 @@ class EmbeddedCluster:
         return code
 
 
+@contextlib.contextmanager
+def running_cluster(*arguments: str) -> Iterator[EmbeddedCluster]:
+    """A cluster with data of its own, killed at the end."""
+    with tempfile.TemporaryDirectory(prefix="trueup-embedded-") as folder:
+        cluster = EmbeddedCluster(Path(folder), *arguments)
+        cluster.start()
+        try:
+            yield cluster
+        finally:
+            cluster.kill()
+
+
 @pytest.fixture(scope="session")
 def embedded_cluster() -> Iterator[EmbeddedCluster]:
-    """The session's shared cluster: `.kubeconfig`, `.url`."""
-    with tempfile.TemporaryDirectory(prefix="trueup-embedded-") as folder:
-        cluster = EmbeddedCluster(Path(folder))
-        cluster.start()
+    """The session's shared cluster: `.kubeconfig`, `.url`. Nobody's GitOps controller works in it."""
+    with running_cluster() as cluster:
         yield cluster
-        cluster.kill()
 
 
 @pytest.fixture(scope="session")
 def bare_embedded_cluster() -> Iterator[EmbeddedCluster]:
     """The API alone, for the session: no controller changes what a test wrote. It has no service accounts."""
-    with tempfile.TemporaryDirectory(prefix="trueup-embedded-") as folder:
-        cluster = EmbeddedCluster(Path(folder), "--no-workloads")
-        cluster.start()
+    with running_cluster("--no-workloads") as cluster:
         yield cluster
-        cluster.kill()
+
+
+@pytest.fixture(scope="module")
+def own_embedded_cluster() -> Iterator[EmbeddedCluster]:
+    """A cluster of the module's own, for what is written to all of it: CRDs, objects with fixed names."""
+    with running_cluster() as cluster:
+        yield cluster
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import asyncio
 import concurrent.futures
+import contextlib
 import uuid
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from typing import Any
@@ -20,18 +21,35 @@ def kubectl(tmp_path_factory: pytest.TempPathFactory) -> Kubectl:
     return Kubectl(_found("kubectl"), tmp_path_factory.mktemp("kubectl"))
 
 
+@contextlib.contextmanager
+def running_control_plane(*, controllers: bool = True) -> Iterator[ControlPlane]:
+    """A real control plane with data of its own; its programs are built first when they are missing."""
+    for program in ("etcd", "kube-apiserver", *(("kwok",) if controllers else ())):
+        _found(program)
+    control_plane = ControlPlane(controllers=controllers)
+    _in_a_thread(control_plane.start())
+    try:
+        yield control_plane
+    finally:
+        _in_a_thread(control_plane.stop())
+
+
 @pytest.fixture(scope="session")
 def control_plane() -> Iterator[ControlPlane]:
     """The session's real control plane, with controllers, scheduler and two simulated nodes; started when first asked for.
 
-    Tests share it: work in a namespace of your own (`real_namespace`) and name cluster-scoped objects after it.
+    Tests share it: work in a namespace of your own (`real_namespace`) and name cluster-scoped objects after it. Nobody's
+    GitOps controller works in it.
     """
-    for program in ("etcd", "kube-apiserver", "kwok"):
-        _found(program)
-    control_plane = ControlPlane()
-    _in_a_thread(control_plane.start())
-    yield control_plane
-    _in_a_thread(control_plane.stop())
+    with running_control_plane() as control_plane:
+        yield control_plane
+
+
+@pytest.fixture(scope="module")
+def bare_control_plane() -> Iterator[ControlPlane]:
+    """A real API server of the module's own without controllers, which would change what was written."""
+    with running_control_plane(controllers=False) as control_plane:
+        yield control_plane
 
 
 @pytest.fixture

@@ -4,11 +4,8 @@ The real server's answers are recorded beside the cases, so that the fast tests 
 record. `UPDATE_GOLDEN=1` with that test writes it anew.
 """
 
-import asyncio
-import concurrent.futures
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,16 +35,6 @@ RECORDED = CASES / "recorded.json"
 def recorded() -> dict[str, Any]:
     found: dict[str, Any] = json.loads(RECORDED.read_text())
     return found
-
-
-@pytest.fixture(scope="module")
-def bare_control_plane() -> Iterator[ControlPlane]:
-    """A real API server without controllers, which would change what was written."""
-    server = ControlPlane(controllers=False)
-    with concurrent.futures.ThreadPoolExecutor(1) as thread:
-        thread.submit(asyncio.run, server.start()).result()
-        yield server
-        thread.submit(asyncio.run, server.stop()).result()
 
 
 def placed(answers: Any, namespace: str) -> Any:

@@ -4,10 +4,8 @@ The real answers are recorded in `cases/status-recorded.json`; `UPDATE_GOLDEN=1`
 """
 
 import asyncio
-import concurrent.futures
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +19,6 @@ from tests.peers.controlplane import ControlPlane
 CASES = Path(__file__).parent / "cases"
 SCENARIOS = {scenario["title"]: scenario for scenario in load(CASES / "status.yaml")}
 RECORDED = CASES / "status-recorded.json"
-
-
-@pytest.fixture(scope="module")
-def bare_control_plane() -> Iterator[ControlPlane]:
-    """A real API server without controllers, which would change what was written."""
-    server = ControlPlane(controllers=False)
-    with concurrent.futures.ThreadPoolExecutor(1) as thread:
-        thread.submit(asyncio.run, server.start()).result()
-        yield server
-        thread.submit(asyncio.run, server.stop()).result()
 
 
 async def answers_of(server: Server, title: str, namespace: str) -> Any:

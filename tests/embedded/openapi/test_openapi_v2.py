@@ -8,7 +8,7 @@ import asyncio
 import base64
 import json
 import os
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -193,15 +193,6 @@ async def test_a_kind_that_is_gone_is_published_no_more(fresh_embedded_cluster: 
             return (await fetched(server, OLD_MEDIA_TYPE))[2] == bare
 
         await until(is_bare)
-
-
-@pytest.fixture(scope="module")
-def bare_control_plane() -> Iterator[ControlPlane]:
-    """A real API server of this module's own, so that no other test's kinds are published."""
-    server = ControlPlane(controllers=False)
-    asyncio.run(server.start())
-    yield server
-    asyncio.run(server.stop())
 
 
 @pytest.mark.real
