@@ -11,7 +11,8 @@ from pathlib import Path
 import msgspec
 
 from bench import scenarios
-from bench.scenarios import Figure
+from bench.figure import Figure
+from bench.floor import floor
 from bench.world import World
 
 
@@ -20,7 +21,7 @@ async def measure(apps: int, folder: Path) -> list[Figure]:
     figures: list[Figure] = []
     try:
         await world.start()
-        figures.extend(_shown(apps, await scenarios.floor(world)))
+        figures.extend(_shown(apps, await floor(world)))
         figures.extend(_shown(apps, [await scenarios.first_sync(world)]))
         figures.extend(_shown(apps, await scenarios.one_file(world)))
         figures.extend(_shown(apps, [await scenarios.drift(world)]))
@@ -43,9 +44,9 @@ async def measure_own(apps: int, folder: Path) -> list[Figure]:
     world = World(folder, apps, own_repositories=True)
     try:
         await world.start()
-        floor = await scenarios.floor(world)
+        beside = await floor(world)
         figure = await scenarios.first_sync(world)
-        return _shown(apps, [*floor, msgspec.structs.replace(figure, work="first sync, one repository each")])
+        return _shown(apps, [*beside, msgspec.structs.replace(figure, work="first sync, one repository each")])
     finally:
         await world.stop()
 

@@ -1,4 +1,4 @@
-"""What is measured, one function each: first sync, one-file commit, drift, idle, restart; and the bare floor beside it."""
+"""What is measured, one function each: first sync, one-file commit, drift, idle, restart."""
 
 from __future__ import annotations
 
@@ -10,22 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct
-
-from bench.world import NAMESPACE, World, app_objects, apply_many
+from bench.figure import Figure
+from bench.world import NAMESPACE, World
 from trueup.cluster.client import KubeClient
 from trueup.cluster.config import load_config
-
-
-class Figure(Struct, frozen=True):
-    """One row of the report; `seconds`, `cpu` in seconds, `memory` in MiB, `requests` are the controller's own."""
-
-    work: str
-    seconds: float
-    cpu: float | None = None
-    memory: float | None = None
-    requests: int | None = None
-    note: str = ""
 
 
 async def until(condition: Callable[[], bool], *, within: float, pause: float = 0.02) -> float:
@@ -36,48 +24,6 @@ async def until(condition: Callable[[], bool], *, within: float, pause: float = 
             raise TimeoutError(f"not within {within} s")
         await asyncio.sleep(pause)
     return time.monotonic() - started
-
-
-async def floor(world: World) -> list[Figure]:
-    """The same objects by nothing but a loop of requests; and with the other writes that a first sync makes."""
-    objects = [obj for number in range(world.apps) for obj in app_objects(number, "floor")]
-    async with KubeClient(load_config(Path(world.control_plane.kubeconfig))) as client:
-        started = time.monotonic()
-        await apply_many(client, objects)
-        bare = time.monotonic() - started
-        config_map = await client.discovery.resource("", "v1", "ConfigMap")
-        maps = [
-            {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": f"floor-{n:05d}", "namespace": "floor"}}
-            for n in range(world.apps)
-        ]
-        await apply_many(client, maps)
-        started = time.monotonic()
-        waiting = iter(range(world.apps * 3))
-
-        async def patch() -> None:
-            for number in waiting:
-                body = {"data": {f"k{number % 3}": "v" * 400}}
-                await client.merge_patch(config_map, f"floor-{number % world.apps:05d}", "floor", body)
-
-        async def post() -> None:
-            for number in events:
-                event = {
-                    "apiVersion": "v1",
-                    "kind": "Event",
-                    "metadata": {"name": f"floor-{number}", "namespace": "floor"},
-                    "involvedObject": {"kind": "ConfigMap", "namespace": "floor", "name": f"floor-{number}"},
-                    "reason": "Floor",
-                    "message": "x" * 100,
-                }
-                await client.create_event(event)
-
-        events = iter(range(world.apps))
-        await asyncio.gather(*(patch() for _ in range(24)), *(post() for _ in range(8)))
-        rest = time.monotonic() - started
-    return [
-        Figure("floor: the objects alone", bare, requests=len(objects)),
-        Figure("floor: with the same other writes", bare + rest, requests=len(objects) + 4 * world.apps),
-    ]
 
 
 async def first_sync(world: World) -> Figure:

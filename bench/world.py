@@ -136,7 +136,8 @@ class ControllerProcess:
 
     def get(self, path: str) -> str:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:
-            return answer.read().decode()
+            text: str = answer.read().decode()
+            return text
 
     def is_ready(self) -> bool:
         try:
@@ -265,10 +266,12 @@ def _stat(pid: int) -> list[str]:
 
 
 def _children(pid: int) -> list[int]:
+    """Of all its threads: engines are begun by threads of their own."""
     try:
-        return [int(text) for text in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        lists = [file.read_text() for file in Path(f"/proc/{pid}/task").glob("*/children")]
     except OSError:
         return []
+    return [int(text) for each in lists for text in each.split()]
 
 
 def _peak_kib(pid: int) -> int:
