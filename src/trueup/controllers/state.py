@@ -7,6 +7,7 @@ status and one request per object. Nothing that a Secret passed through is in it
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 from pathlib import Path
 
@@ -29,6 +30,7 @@ class StateStore:
         self._pending: dict[ObjectRef, bytes | None] = {}
         self._wake = asyncio.Event()
         self._lock = asyncio.Lock()
+        self._connection: sqlite3.Connection | None = None
 
     async def load(self) -> dict[ObjectRef, bytes]:
         """Everything that was kept; empty, with a log line, when the file cannot be read."""
@@ -52,7 +54,12 @@ class StateStore:
                 await asyncio.sleep(self._delay)
                 await self.flush()
         finally:
-            await asyncio.shield(self.flush())
+            await asyncio.shield(self._end())
+
+    async def _end(self) -> None:
+        await self.flush()
+        async with self._lock:
+            await asyncio.to_thread(self._close)
 
     async def flush(self) -> None:
         async with self._lock:
@@ -69,7 +76,7 @@ class StateStore:
     def _open(self) -> sqlite3.Connection:
         assert self._path is not None
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        connection = sqlite3.connect(self._path)
+        connection = sqlite3.connect(self._path, check_same_thread=False)  # the lock lets one thread at a time in
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=NORMAL")
         if connection.execute("PRAGMA user_version").fetchone()[0] != FORMAT:
@@ -93,11 +100,12 @@ class StateStore:
         except (sqlite3.Error, OSError) as error:
             log.warning("state folder unreadable, starting without it", path=str(self._path), error=str(error))
             for suffix in ("", "-wal", "-shm"):
-                self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+                with contextlib.suppress(OSError):
+                    self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
             return {}
 
     def _write(self, batch: dict[ObjectRef, bytes | None]) -> None:
-        connection = self._open()
+        connection = self._kept_open()
         try:
             with connection:
                 gone = [(r.group, r.kind, r.namespace, r.name) for r, blob in batch.items() if blob is None]
@@ -105,5 +113,20 @@ class StateStore:
                 where = '"group"=? AND kind=? AND namespace=? AND name=?'
                 connection.executemany(f"DELETE FROM apps WHERE {where}", gone)  # noqa: S608
                 connection.executemany("INSERT OR REPLACE INTO apps VALUES (?,?,?,?,?)", kept)
-        finally:
+        except BaseException:
+            self._close()
+            raise
+
+    def _kept_open(self) -> sqlite3.Connection:
+        """One connection for all writes: closing the last one writes the whole log back, which is dear after each sync."""
+        assert self._path is not None
+        if self._connection is not None and not self._path.exists():
+            self._close()  # somebody removed the folder: what is written now is to be found at the next start
+        if self._connection is None:
+            self._connection = self._open()
+        return self._connection
+
+    def _close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
             connection.close()
