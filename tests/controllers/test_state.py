@@ -54,19 +54,30 @@ async def test_a_removed_folder_is_made_anew_by_the_next_write(path: Path) -> No
     assert await StateStore(path).load() == {API: b"two"}
 
 
-async def test_a_file_that_is_no_database_is_thrown_away(path: Path) -> None:
+@pytest.fixture
+def broken(path: Path) -> Path:
     path.parent.mkdir(parents=True)
     path.write_bytes(b"not a database, by any means" * 100)
-    store = StateStore(path)
+    return path
+
+
+async def test_a_file_that_is_no_database_is_thrown_away(broken: Path) -> None:
+    store = StateStore(broken)
     assert await store.load() == {}
     store.put(WEB, b"one")
     await store.flush()
-    assert await StateStore(path).load() == {WEB: b"one"}
+    assert await StateStore(broken).load() == {WEB: b"one"}
 
 
-async def test_a_folder_that_cannot_be_written_stops_nobody(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("in the way")
-    store = StateStore(tmp_path / "file" / "apps.sqlite")
+@pytest.fixture
+def in_the_way(tmp_path: Path) -> Path:
+    file = tmp_path / "file"
+    file.write_text("in the way")
+    return file / "apps.sqlite"
+
+
+async def test_a_folder_that_cannot_be_written_stops_nobody(in_the_way: Path) -> None:
+    store = StateStore(in_the_way)
     store.put(WEB, b"one")
     await store.flush()
     assert await store.load() == {}
