@@ -59,6 +59,7 @@ from trueup.records.record import Recorder
 from trueup.render.cache import BuildCache
 from trueup.render.engine.pool import EnginePool
 from trueup.render.render import Renderer
+from trueup.sources.insteadof import NO_REWRITES, Rewrites
 from trueup.sources.mirrors import GitMirrors
 from trueup.sync.facts import AppliedRecord, LiveFacts
 from trueup.sync.order import CRD
@@ -225,6 +226,7 @@ class _Term:
                 chance=random.random,
                 artifact_url=self.options.artifact_url,
                 packer=self.owner._packer,
+                rewrites=await _rewrites(mirrors),
             ),
             lambda feed, before: self.apps.source_changed(feed, before),
             lambda ref: self.apps.queue.add(ref, Priority.URGENT),
@@ -433,6 +435,14 @@ async def _every(seconds: float, action: Callable[[], None]) -> None:
     while True:
         await asyncio.sleep(seconds)
         action()
+
+
+async def _rewrites(mirrors: GitMirrors) -> Rewrites:
+    try:
+        return await mirrors.rewrites()
+    except TrueupError as error:
+        log.warning("git's insteadOf rules are not known: a push may be seen by polling only", error=str(error))
+        return NO_REWRITES
 
 
 def utc_now() -> datetime:

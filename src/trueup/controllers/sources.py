@@ -27,14 +27,14 @@ from trueup.controllers.resources import Resources
 from trueup.controllers.status import StatusWriter
 from trueup.dialects.dialect import Dialect
 from trueup.model.app import GitReference, GitSource, Retry
-from trueup.model.errors import AuthenticationFailed, InvalidInput, Terminal, TrueupError
+from trueup.model.errors import AuthenticationFailed, Terminal, TrueupError
 from trueup.model.manifest import Manifest, generation_of, status_of
 from trueup.model.outcome import Artifact, SourceStatus, State
 from trueup.model.refs import GroupKind, ObjectRef
 from trueup.model.revision import Revision, git_revision, parse_revision
 from trueup.sources.credentials import GitCredentials
 from trueup.sources.gitsnapshot import GitSnapshot
-from trueup.sources.giturl import parse_git_url
+from trueup.sources.insteadof import NO_REWRITES, Rewrites, same_repository
 
 log = structlog.get_logger(__name__)
 
@@ -81,6 +81,8 @@ class SourceShell:
     chance: Callable[[], float]
     artifact_url: str
     packer: Packer | None = None
+    rewrites: Rewrites = NO_REWRITES
+    """Git's insteadOf rules, so that a push to the address that git really goes to is known as one."""
 
 
 class SourceController:
@@ -129,8 +131,8 @@ class SourceController:
 
     def pushed(self, url: str) -> int:
         """Somebody says that the repository has something new; it is looked at, never believed. How many sources woke."""
-        wanted = _identity(url)
-        woken = [feed for feed in self.feeds.all() if feed.source and _identity(feed.source.url) == wanted]
+        rewrites = self._shell.rewrites
+        woken = [feed for feed in self.feeds.all() if feed.source and same_repository(feed.source.url, url, rewrites)]
         for feed in woken:
             self.ask(feed.key)
         return len(woken)
@@ -325,14 +327,6 @@ class SourceController:
         self.queue.forget(feed.key)
         if feed.snapshot is not None:
             feed.snapshot.release()
-
-
-def _identity(url: str) -> str:
-    """For waking only, where a hint too many costs one `ls-remote`: `.git` or not is one repository."""
-    try:
-        return parse_git_url(url, allow_local=True).identity.removesuffix(".git")
-    except InvalidInput:
-        return url
 
 
 def stored_revision(obj: Manifest) -> Revision | None:

@@ -17,7 +17,7 @@ from trueup.model.errors import InvalidInput
 
 REMOTE_PROTOCOLS = ("https", "ssh", "http")
 LOCAL_PROTOCOLS = ("file", "git")
-_DEFAULT_PORTS = {"https": 443, "http": 80, "ssh": 22, "git": 9418}
+DEFAULT_PORTS = {"https": 443, "http": 80, "ssh": 22, "git": 9418}
 _SCP = re.compile(
     r"^(?:(?P<user>[A-Za-z0-9._-]+)@)?(?P<host>[A-Za-z0-9][A-Za-z0-9.-]*|\[[0-9A-Fa-f:.]+\]):(?P<path>(?!//).+)$"
 )
@@ -51,7 +51,7 @@ class GitUrl(Struct, frozen=True):
         selects the account; an HTTP user is a credential and does not.
         """
         user = f"{self.user}@" if self.user and self.scheme == "ssh" else ""
-        port = f":{self.port}" if self.port is not None and self.port != _DEFAULT_PORTS.get(self.scheme) else ""
+        port = f":{self.port}" if self.port is not None and self.port != DEFAULT_PORTS.get(self.scheme) else ""
         return f"{self.scheme}://{user}{self.host}{port}/{self.path.strip('/')}"
 
     @property

@@ -24,6 +24,7 @@ from trueup.sources.gitobjects import SUBMODULE_ID_PREFIX, CommitFacts
 from trueup.sources.gitsnapshot import GitSnapshot, View
 from trueup.sources.giturl import GitUrl, parse_git_url
 from trueup.sources.history import commits_between, describe
+from trueup.sources.insteadof import Rewrites, parse_rewrites
 from trueup.sources.listing import check_reference
 from trueup.sources.mirror import Mirror
 from trueup.sources.resolver import PROOF_PREFIX, Resolved, Resolver
@@ -149,6 +150,10 @@ class GitMirrors:
         for mirror in list(self._mirrors.values()):
             await mirror.collect()
         await asyncio.to_thread(_remove_strangers, self._root, frozenset(self._mirrors))
+
+    async def rewrites(self) -> Rewrites:
+        """The operator's insteadOf rules, as git reads them. Raises SourceError."""
+        return parse_rewrites(await self.git.run(["config", "--null", "--list"]))
 
     def _mirror(self, url: GitUrl) -> Mirror:
         name = url.directory_name
