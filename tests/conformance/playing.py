@@ -93,7 +93,9 @@ class _Player:
         place = f"{self._story.collection}/{step.url_name or self._story.name}"
         target = f"{place}/{step.subresource}" if step.subresource else place
         query = "&".join(
-            filter(None, (f"fieldManager={step.manager}" if step.manager else "", "force=true" * step.force, step.query))
+            filter(
+                None, (f"fieldManager={step.manager}" if step.manager else "", "force=true" * step.force, step.query)
+            )
         )
         content_type, body = "application/json", None
         match step.verb:
@@ -137,9 +139,7 @@ def _version(obj: dict[str, Any]) -> str:
     return str(obj.get("metadata", {}).get("resourceVersion", ""))
 
 
-async def _exchange(
-    server: Server, method: str, path: str, body: Any, content_type: str
-) -> tuple[int, Any, list[str]]:
+async def _exchange(server: Server, method: str, path: str, body: Any, content_type: str) -> tuple[int, Any, list[str]]:
     assert server.session is not None
     data = body if isinstance(body, (bytes, type(None))) else json.dumps(body).encode()
     headers = {"Content-Type": content_type, "User-Agent": "conformance/1.0"}
@@ -158,7 +158,9 @@ def comparable(answer: Any) -> Any:
         return _sorted_status(made)
     rows = made.get("metadata", {}).get("managedFields")
     if rows:
-        rows.sort(key=lambda row: tuple(row.get(key, "") for key in ("operation", "manager", "apiVersion", "subresource")))
+        rows.sort(
+            key=lambda row: tuple(row.get(key, "") for key in ("operation", "manager", "apiVersion", "subresource"))
+        )
     return made
 
 

@@ -6,6 +6,8 @@ explicit zero means something), from the tags of the Go structs beside them.
 
     messages.json.gz   {"<package>.<Message>": {"<number>": [json name, type, flags]}}
 
+    pointers.json      {"<package>.<Message>": [JSON names of the scalar fields that are pointers, inlined ones too]}
+
 `type` is a scalar's name or another message's full name; of a map, `"<key type>,<value type>"`. Flags: `r` repeated, `m` map,
 `p` pointer, `i` inlined into the object around it.
 """
@@ -19,7 +21,8 @@ from pathlib import Path
 import msgspec
 
 ROOT = Path(__file__).resolve().parents[2]
-DATA = ROOT / "src" / "trueup" / "embedded" / "api" / "protobuf" / "messages.json.gz"
+FOLDER = ROOT / "src" / "trueup" / "embedded" / "api" / "protobuf"
+DATA, POINTERS = FOLDER / "messages.json.gz", FOLDER / "pointers.json"
 MODULES = ("k8s.io/api", "k8s.io/apimachinery", "k8s.io/apiextensions-apiserver", "k8s.io/kube-aggregator")
 _SERVED = re.compile(
     r"/(v[12]|scheduling/v1alpha3)/generated\.proto$|/pkg/(runtime|util/intstr|api/resource)/generated\.proto$"
@@ -84,6 +87,15 @@ def _go_tags(folder: Path) -> dict[tuple[str, str], tuple[bool, str]]:
     return found
 
 
+def pointers(name: str, messages: dict[str, dict[str, list[str]]]) -> Iterator[str]:
+    """The scalar fields of a message that its Go struct holds as pointers."""
+    for json_name, type_, flags in messages.get(name, {}).values():
+        if "i" in flags:
+            yield from pointers(type_, messages)
+        elif "p" in flags and type_ in _SCALARS:
+            yield json_name
+
+
 def main() -> None:
     """Reads all and writes the file."""
     made: dict[str, dict[str, list[str]]] = {}
@@ -93,6 +105,8 @@ def main() -> None:
                 made.update(messages(proto))
     packed = gzip.compress(msgspec.json.encode(made, order="deterministic"), compresslevel=9, mtime=0)
     DATA.write_bytes(packed)
+    found = {name: sorted(pointers(name, made)) for name in made}
+    POINTERS.write_bytes(msgspec.json.format(msgspec.json.encode(found, order="deterministic"), indent=0) + b"\n")
     print(f"{DATA.name}: {len(made)} messages, {len(packed)} bytes")
 
 

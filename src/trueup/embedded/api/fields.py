@@ -17,6 +17,7 @@ from trueup.embedded.api.options import FieldValidation
 from trueup.embedded.api.quantities import canonical
 from trueup.embedded.api.refusals import FieldProblem
 from trueup.embedded.api.resetfields import reset_fields
+from trueup.embedded.api.zeros import without_zeros
 from trueup.embedded.storage.keys import Resource
 from trueup.model.manifest import Manifest
 
@@ -60,6 +61,8 @@ class Fields:
         not know is dropped first; what an apply merged was checked field by field, and a null in it is an error."""
         if kind.schema is not None:
             manifest = schema.prune(kind.schema, manifest)[0] if decoded else schema.tidy_metadata(manifest)
+            if not kind.is_custom:
+                manifest = without_zeros(kind.schema, manifest)
             manifest = schema.apply_defaults(kind.schema, manifest)
         if kind.is_custom:
             return manifest
