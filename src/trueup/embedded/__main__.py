@@ -25,6 +25,7 @@ def _settings() -> Settings:
         "--no-workloads", action="store_true", help="only the API: nothing collects garbage or runs pods"
     )
     parser.add_argument("--nodes", type=int, default=1, help="simulated nodes")
+    parser.add_argument("--drive-time", action="store_true", help="let administrators move the clock")
     options = parser.parse_args()
     return Settings(
         data_dir=options.data_dir,
@@ -34,6 +35,7 @@ def _settings() -> Settings:
         in_memory=options.in_memory,
         workloads=not options.no_workloads,
         nodes=options.nodes,
+        drive_time=options.drive_time,
     )
 
 

@@ -45,10 +45,11 @@ from trueup.embedded.auth.certificates import Authority, KeyPair, expires_soon, 
 from trueup.embedded.auth.identity import MASTERS, system
 from trueup.embedded.auth.kubeconfig import kubeconfig, write_kubeconfig
 from trueup.embedded.auth.tokens import Tokens
+from trueup.embedded.driving import ClockDoor, Driver, kept_clock
 from trueup.embedded.storage.journal import MemoryJournal, SqliteJournal
 from trueup.embedded.storage.store import Store
 from trueup.embedded.workloads.logs import SimulatedLogs
-from trueup.embedded.workloads.run import run_controllers
+from trueup.embedded.workloads.run import make_runtime
 
 log = structlog.get_logger(__name__)
 
@@ -57,7 +58,8 @@ MAX_LINE = 64 * 1024  # of a request line or header: selectors of generated quer
 
 
 class Settings(Struct, frozen=True, kw_only=True):
-    """How to run. `data_dir` holds certificates and, unless `in_memory`, the objects; port 0 takes a free one."""
+    """How to run. `data_dir` holds certificates and, unless `in_memory`, the objects; port 0 takes a free one. `drive_time`
+    opens the door by which administrators move the clock (`driving`)."""
 
     data_dir: Path
     kubeconfig: Path
@@ -66,6 +68,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     in_memory: bool = False
     workloads: bool = True
     nodes: int = 1
+    drive_time: bool = False
 
 
 class Cluster:
@@ -86,8 +89,9 @@ class Cluster:
         authenticator = Authenticator(store, self.tokens, {})
         webhooks = AdmissionWebhooks(store)
         admission = Admission(store, ServiceAddresses(store), webhooks)
-        self.writes = Writes(store, self.registry, self.fields, admission)
-        self.removal = Deletion(store, admission)
+        self.clock = kept_clock(None if settings.in_memory else settings.data_dir / "clock")
+        self.writes = Writes(store, self.registry, self.fields, admission, self.clock.now)
+        self.removal = Deletion(store, admission, self.clock.now)
         self.definitions = DefinitionController(store, self.registry, self.writes, self.removal, self.fields)
         self.subresources = Subresources(store, self.registry, self.writes, self.removal, self.tokens)
         self._verbs = Verbs(
@@ -109,7 +113,9 @@ class Cluster:
             _version(),
             lambda: self._is_ready,
         )
-        self._front = Front(self._verbs, pages, authenticator, self.authorizer, self.metrics)
+        self.driver = Driver(self.clock)
+        others = ClockDoor(pages, self.driver) if settings.drive_time else pages
+        self._front = Front(self._verbs, others, authenticator, self.authorizer, self.metrics)
         self._webhooks = webhooks
 
     def client(self, component: str, manager: str = "kube-controller-manager") -> LocalClient:
@@ -167,7 +173,10 @@ class Cluster:
         version = str(_version()["gitVersion"])
         root_ca = self.authority.certificate.decode()
         client = self.client("kube-controller-manager")
-        await run_controllers(client, nodes=self.settings.nodes, root_ca=root_ca, version=version)
+        nodes = self.settings.nodes
+        runtime = make_runtime(client, clock=self.clock, nodes=nodes, root_ca=root_ca, version=version)
+        self.driver.runtime = runtime
+        await runtime.run()
 
     def _tls(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

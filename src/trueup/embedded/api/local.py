@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from trueup.embedded.api import body, metadata, refusals
+from trueup.embedded.api import body, refusals
 from trueup.embedded.api.call import Call
 from trueup.embedded.api.client import ServedResource
 from trueup.embedded.api.deletion import Deletion
@@ -15,7 +15,7 @@ from trueup.embedded.api.fields import Fields
 from trueup.embedded.api.kinds import Kind, Registry
 from trueup.embedded.api.options import DeleteOptions, FieldValidation, Propagation, WriteOptions
 from trueup.embedded.api.patching import Patch, Patches, PatchType
-from trueup.embedded.api.writes import Writes, utc_now
+from trueup.embedded.api.writes import Writes
 from trueup.embedded.auth.identity import User
 from trueup.embedded.storage.history import Watch
 from trueup.embedded.storage.keys import Resource
@@ -44,7 +44,7 @@ class LocalClient:
         self._registry = registry
         self._writes = writes
         self._removal = removal
-        self._patches = Patches(writes, fields, lambda: metadata.timestamp(utc_now()))
+        self._patches = Patches(writes, fields, writes.now)
         self._user = user
         self._manager = manager
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
-from trueup.embedded.api import body, deletion, forms, metadata, negotiation, options, patching, reads, refusals, scale
+from trueup.embedded.api import body, deletion, forms, negotiation, options, patching, reads, refusals, scale
 from trueup.embedded.api.deletion import Deletion
 from trueup.embedded.api.fields import Fields
 from trueup.embedded.api.http import Answer, Request, Responder, Stream
@@ -18,7 +18,7 @@ from trueup.embedded.api.reviews import Reviews
 from trueup.embedded.api.scaling import Scales
 from trueup.embedded.api.subresources import Subresources
 from trueup.embedded.api.watching import WatchStream
-from trueup.embedded.api.writes import Mutation, Outcome, Writes, utc_now
+from trueup.embedded.api.writes import Mutation, Outcome, Writes
 from trueup.embedded.storage.store import Store
 from trueup.model.manifest import Manifest, metadata_of
 
@@ -45,8 +45,8 @@ class Verbs(Responder):
         self._fields = fields
         self._reviews = reviews
         self._subresources = subresources
-        self._scales = Scales(registry, lambda: metadata.timestamp(utc_now()))
-        self._patches = Patches(writes, fields, lambda: metadata.timestamp(utc_now()))
+        self._scales = Scales(registry, writes.now)
+        self._patches = Patches(writes, fields, writes.now)
         self._watches: dict[WatchStream, Kind] = {}
         registry.on_removed(self._end_watches)
 
@@ -127,7 +127,7 @@ class Verbs(Responder):
         asked = options.write_options(request.query, "CreateOptions")
         manifest = self._body(kind, request, asked)
         if kind.name in REVIEWS:
-            now = metadata.timestamp(utc_now())
+            now = self._writes.now()
             manifest = {"kind": kind.name, "apiVersion": kind.api_version, "metadata": {}} | manifest
             manifest = self._fields.track(kind, None, manifest, request.call.manager(asked.field_manager), "", now)
             answer = self._reviews.answer(kind, request.target.namespace, manifest, request.call)

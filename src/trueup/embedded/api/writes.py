@@ -70,7 +70,7 @@ class Writes:
         self._fields.check(kind, manifest, options.field_validation, call)
         self.reset_status(kind, manifest, None)
         manifest = self._fields.default(kind, manifest)
-        manifest = self._fields.track(kind, None, manifest, call.manager(options.field_manager), "", self._now())
+        manifest = self._fields.track(kind, None, manifest, call.manager(options.field_manager), "", self.now())
         return await self._insert(kind, namespace, manifest, options, call)
 
     async def update(
@@ -106,7 +106,7 @@ class Writes:
                 raise refusals.not_found(kind.resource, name)
             wanted: Manifest = first.pop() if first else _decode(sent)
             self.isolate(kind, wanted, live, subresource)
-            return self._fields.track(kind, live, wanted, manager, subresource, self._now())
+            return self._fields.track(kind, live, wanted, manager, subresource, self.now())
 
         return await self.change(kind, namespace, name, mutation, options, call, subresource)
 
@@ -285,7 +285,8 @@ class Writes:
             meta = manifest["metadata"]
             raise refusals.invalid(kind.group_kind, meta.get("name") or meta.get("generateName") or "", problems)
 
-    def _now(self) -> str:
+    def now(self) -> str:
+        """The time of this cluster, as objects hold it."""
         return metadata.timestamp(self._clock())
 
 

@@ -1,7 +1,7 @@
 """Time as controllers see it: a value that is passed in, so that tests (and drills) can drive it.
 
-`SystemClock` is the machine's. `LoopClock` follows the event loop, whose time a test may make virtual. API times have whole
-seconds; `stamp` and `read_time` are the way in and out of them.
+`SystemClock` is the machine's, `MovableClock` the machine's and what it was moved by. `LoopClock` follows the event loop,
+whose time a test may make virtual. API times have whole seconds; `stamp` and `read_time` are the way in and out of them.
 """
 
 from __future__ import annotations
@@ -30,6 +30,32 @@ class SystemClock:
 
     async def wait(self, event: asyncio.Event, seconds: float) -> None:
         await _wait(event, min(seconds, 60.0))
+
+
+class MovableClock:
+    """The machine's clock and an offset that only grows: `move` wakes whoever waits, for their time may have come."""
+
+    def __init__(self, offset: timedelta = timedelta()) -> None:
+        self.offset = offset
+        self._waited_for: set[asyncio.Event] = set()
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self.offset
+
+    def move(self, by: timedelta) -> None:
+        """Raises ValueError for a step back: times that objects hold would lie in the future."""
+        if by < timedelta():
+            raise ValueError("a clock does not go back")
+        self.offset += by
+        for event in self._waited_for:
+            event.set()
+
+    async def wait(self, event: asyncio.Event, seconds: float) -> None:
+        self._waited_for.add(event)
+        try:
+            await _wait(event, min(seconds, 60.0))
+        finally:
+            self._waited_for.discard(event)
 
 
 class LoopClock:

@@ -6,7 +6,7 @@ from trueup.embedded.api.client import Client
 from trueup.embedded.collector import all as collector
 from trueup.embedded.workloads import autoscaling, daemonsets, disruption, replicasets, statefulsets, volumes
 from trueup.embedded.workloads import nodes as simulated_nodes
-from trueup.embedded.workloads.clock import Clock, SystemClock
+from trueup.embedded.workloads.clock import Clock
 from trueup.embedded.workloads.controller import Controller
 from trueup.embedded.workloads.deployments import controller as deployments
 from trueup.embedded.workloads.jobs import cronjobs, jobs
@@ -39,16 +39,8 @@ def controllers(*, nodes: int, version: str = VERSION) -> tuple[Controller, ...]
     )
 
 
-async def run_controllers(
-    client: Client, *, clock: Clock | None = None, nodes: int = 1, root_ca: str = "", version: str = VERSION
-) -> None:
-    """Runs until cancelled. `root_ca` is the PEM certificate that namespaces get as `kube-root-ca.crt`."""
-    runtime = make_runtime(client, clock=clock or SystemClock(), nodes=nodes, root_ca=root_ca, version=version)
-    await runtime.run()
-
-
 def make_runtime(client: Client, *, clock: Clock, nodes: int = 1, root_ca: str = "", version: str = VERSION) -> Runtime:
-    """The same, for callers that want to ask whether there is work left."""
+    """Its `run` ends when it is cancelled. `root_ca` is the PEM certificate that namespaces get as `kube-root-ca.crt`."""
     runtime = Runtime(client, clock)
     runtime.add(*collector.controllers(runtime, root_ca), *controllers(nodes=nodes, version=version))
     return runtime

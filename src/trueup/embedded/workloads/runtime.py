@@ -6,6 +6,7 @@ Nothing here knows a kind. Idle costs nothing: every task waits for an event or 
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 from functools import partial
 
 import structlog
@@ -89,6 +90,11 @@ class Runtime:
         for informer in self._informers.values():
             informer.catch_up()
         return all(loop.is_idle for loop in self._loops)
+
+    @property
+    def next_deadline(self) -> datetime | None:
+        """When time alone will bring work next."""
+        return self._timers.next
 
     def _informer(self, resource: Resource) -> Informer:
         if (found := self._informers.get(resource)) is None:

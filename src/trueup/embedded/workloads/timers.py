@@ -26,6 +26,11 @@ class Timers:
         if self._heap[0][0] == when:
             self._earlier.set()
 
+    @property
+    def next(self) -> datetime | None:
+        """The first deadline that is left."""
+        return self._heap[0][0] if self._heap else None
+
     async def run(self) -> None:
         while True:
             self._earlier.clear()
