@@ -25,6 +25,7 @@ from trueup.embedded.api.builtin import builtin_kinds
 from trueup.embedded.api.crd.controller import DefinitionController
 from trueup.embedded.api.deletion import Deletion
 from trueup.embedded.api.discovery import Discovery
+from trueup.embedded.api.escalation import EscalationGuard
 from trueup.embedded.api.fields import Fields
 from trueup.embedded.api.http import Front
 from trueup.embedded.api.kinds import Registry, read_data
@@ -88,7 +89,7 @@ class Cluster:
         self.authorizer = Authorizer(store)
         authenticator = Authenticator(store, self.tokens, {})
         webhooks = AdmissionWebhooks(store)
-        admission = Admission(store, ServiceAddresses(store), webhooks)
+        admission = Admission(store, ServiceAddresses(store), webhooks, EscalationGuard(self.authorizer))
         self.clock = kept_clock(None if settings.in_memory else settings.data_dir / "clock")
         self.writes = Writes(store, self.registry, self.fields, admission, self.clock.now)
         self.removal = Deletion(store, admission, self.clock.now)

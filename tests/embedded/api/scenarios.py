@@ -61,6 +61,7 @@ async def _step(server: Server, step: dict[str, Any], namespace: str) -> tuple[i
         headers["Impersonate_User"] = step["as"]
     if "accept" in step:
         headers["Accept"] = step["accept"]
+    headers |= step.get("headers", {})
     content_type = step.get("content_type") or PATCHES.get(step.get("type", ""), "application/json")
     body = step["raw"].encode() if "raw" in step else step.get("body")
     return await server.send(method, path, body, content_type=content_type, **headers)

@@ -2,8 +2,9 @@
 
 import pytest
 
+from trueup.embedded.auth.escalation import Piece, lacking
 from trueup.embedded.auth.identity import User, service_account
-from trueup.embedded.auth.rbac import Attributes, is_subject, read_rules, refusal
+from trueup.embedded.auth.rbac import Attributes, read_rules, refusal, subject_of
 
 READ_PODS = {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"]}
 SCALE = {"apiGroups": ["apps"], "resources": ["*/scale"], "verbs": ["*"]}
@@ -50,15 +51,15 @@ def test_a_rule_allows_what_it_says_and_nothing_else(
     ],
 )
 def test_a_binding_means_users_and_groups_by_name(subject: dict[str, str], is_it: bool) -> None:
-    assert is_subject(User("jane", ("admins",)), [subject], "shop") is is_it
+    assert bool(subject_of(User("jane", ("admins",)), [subject], "shop")) is is_it
 
 
 def test_a_service_account_subject_lives_in_its_own_or_the_bindings_namespace() -> None:
     account = service_account("shop", "runner")
-    assert is_subject(account, [{"kind": "ServiceAccount", "name": "runner", "namespace": "shop"}], "other")
-    assert is_subject(account, [{"kind": "ServiceAccount", "name": "runner"}], "shop")
-    assert not is_subject(account, [{"kind": "ServiceAccount", "name": "runner"}], "other")
-    assert is_subject(account, [{"kind": "Group", "name": "system:serviceaccounts:shop"}], "")
+    assert subject_of(account, [{"kind": "ServiceAccount", "name": "runner", "namespace": "shop"}], "other")
+    assert subject_of(account, [{"kind": "ServiceAccount", "name": "runner"}], "shop")
+    assert not subject_of(account, [{"kind": "ServiceAccount", "name": "runner"}], "other")
+    assert subject_of(account, [{"kind": "Group", "name": "system:serviceaccounts:shop"}], "")
 
 
 def test_a_refusal_names_user_verb_resource_and_place() -> None:
@@ -66,3 +67,24 @@ def test_a_refusal_names_user_verb_resource_and_place() -> None:
     assert refusal(User("jane"), wanted) == (
         'User "jane" cannot patch resource "deployments/scale" in API group "apps" in the namespace "shop"'
     )
+
+
+HELD = read_rules({"rules": [READ_PODS, SCALE, ONE_MAP, HEALTH]})
+
+
+@pytest.mark.parametrize(
+    ("granted", "missing"),
+    [
+        ({"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}, []),
+        ({"apiGroups": [""], "resources": ["pods"], "verbs": ["get"], "resourceNames": ["web"]}, []),
+        ({"apiGroups": [""], "resources": ["pods"], "verbs": ["watch"]}, [Piece("watch", "", "pods")]),
+        ({"apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"]}, [Piece("get", "", "pods/log")]),
+        ({"apiGroups": ["apps"], "resources": ["deployments/scale", "*/scale"], "verbs": ["*"]}, []),
+        ({"apiGroups": ["apps"], "resources": ["*"], "verbs": ["get"]}, [Piece("get", "apps", "*")]),
+        ({"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get"]}, [Piece("get", "", "configmaps")]),
+        ({"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get"], "resourceNames": ["settings"]}, []),
+        ({"nonResourceURLs": ["/metrics/x", "/metrics"], "verbs": ["get"]}, [Piece("get", path="/metrics")]),
+    ],
+)
+def test_what_is_granted_beyond_what_is_held(granted: dict[str, object], missing: list[Piece]) -> None:
+    assert lacking(HELD, [granted]) == missing

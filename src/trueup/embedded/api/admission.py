@@ -62,13 +62,23 @@ class Webhooks(Protocol):
         """Raises ApiError when one denies."""
 
 
+class Guard(Protocol):
+    """What else stands before a write, after the mutating webhooks: rights that the object would give away."""
+
+    def check(self, review: Review) -> None:
+        """Raises ApiError."""
+
+
 class Admission:
     """See the module."""
 
-    def __init__(self, store: Store, addresses: ServiceAddresses, webhooks: Webhooks) -> None:
+    def __init__(
+        self, store: Store, addresses: ServiceAddresses, webhooks: Webhooks, guard: Guard | None = None
+    ) -> None:
         self._store = store
         self._addresses = addresses
         self._webhooks = webhooks
+        self._guard = guard
         self._pods = PodAdmission(store)
 
     async def mutate(self, review: Review) -> Manifest:
@@ -78,7 +88,10 @@ class Admission:
             self._check_namespace(review)
             if review.kind.storage == PODS:
                 self._pods.admit(review.object, review.namespace)
-        return await self._webhooks.mutate(review)
+        wanted = await self._webhooks.mutate(review)
+        if self._guard is not None:
+            self._guard.check(review.with_object(wanted))
+        return wanted
 
     async def validate(self, review: Review) -> None:
         if review.operation is Operation.DELETE and review.kind.storage == NAMESPACES and review.name in IMMORTAL:

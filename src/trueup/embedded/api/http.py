@@ -10,7 +10,7 @@ import contextlib
 import gzip
 import time
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
 import msgspec
 import structlog
@@ -24,7 +24,7 @@ from trueup.embedded.api.metrics import Metrics
 from trueup.embedded.api.target import Target, target_of
 from trueup.embedded.auth.authenticator import Authenticator, Impersonation, Unauthenticated
 from trueup.embedded.auth.authorizer import Authorizer
-from trueup.embedded.auth.identity import SERVICE_ACCOUNT_PREFIX, User
+from trueup.embedded.auth.identity import User
 from trueup.embedded.auth.rbac import Attributes, refusal
 from trueup.embedded.storage.keys import Resource
 from trueup.embedded.storage.store import StorageFailed
@@ -72,10 +72,16 @@ class Stream(Struct, frozen=True):
     content_type: str = "application/json"
 
 
+class Takeover(Struct, frozen=True):
+    """An answer that is no HTTP any more: `run` switches the connection's protocol, and serves it to its end."""
+
+    run: Callable[[web.BaseRequest, CIMultiDict[str]], Awaitable[web.StreamResponse]]
+
+
 class Responder:
     """Answers one kind of requests: `api.verbs` and `api.pages` implement it."""
 
-    async def respond(self, request: Request) -> Answer | Stream:
+    async def respond(self, request: Request) -> Answer | Stream | Takeover:
         raise NotImplementedError
 
 
@@ -114,6 +120,9 @@ class Front:
             if isinstance(answer, Stream):
                 status = 200
                 return await self._stream(request, target, answer, call)
+            if isinstance(answer, Takeover):
+                status = 101
+                return await answer.run(request, _headers(call))
             status = answer.status
             return _response(request, answer, call)
         except ApiError as error:
@@ -133,16 +142,16 @@ class Front:
         finally:
             self._count(request, target, status, time.perf_counter() - begin)
 
-    async def _respond(self, request: Request) -> Answer | Stream:
+    async def _respond(self, request: Request) -> Answer | Stream | Takeover:
         responder = self._resources if request.target.is_resource else self._pages
         return await responder.respond(request)
 
     def _user(self, request: web.BaseRequest) -> User:
         transport = request.transport
-        certificate = transport.get_extra_info("peercert") if transport is not None else None
+        tls = transport.get_extra_info("ssl_object") if transport is not None else None
         headers = request.headers
         try:
-            user = self._authenticator.authenticate(certificate, headers.get("Authorization", ""))
+            user = self._authenticator.authenticate(tls, headers.get("Authorization", ""))
         except Unauthenticated as error:
             log.info("credentials refused", reason=str(error))
             raise refusals.unauthorized() from None
@@ -152,44 +161,30 @@ class Front:
         if not wanted.is_asked:
             return user
         if not wanted.name:
-            raise refusals.bad_request(
-                "requested impersonation of groups, uid or extra without impersonating a user: set Impersonate-User"
-            )
-        self._may_impersonate(user, wanted)
+            raise refusals.bad_request(f"requested {wanted} without impersonating a user name")
+        for each in wanted.needed():
+            self._require(user, each, Resource(each.group, each.resource), each.name)
         return wanted.user()
-
-    def _may_impersonate(self, user: User, wanted: Impersonation) -> None:
-        asked = []
-        if wanted.name.startswith(SERVICE_ACCOUNT_PREFIX) and wanted.name.count(":") == 3:
-            _, _, namespace, name = wanted.name.split(":")
-            asked.append(Attributes("impersonate", "", "serviceaccounts", "", namespace, name))
-        else:
-            asked.append(Attributes("impersonate", "", "users", name=wanted.name))
-        asked += [Attributes("impersonate", "", "groups", name=group) for group in wanted.groups]
-        if wanted.uid:
-            asked.append(Attributes("impersonate", "authentication.k8s.io", "uids", name=wanted.uid))
-        for key, values in wanted.extra.items():
-            asked += [
-                Attributes("impersonate", "authentication.k8s.io", "userextras", key, name=value) for value in values
-            ]
-        for each in asked:
-            if not self._authorizer.may(user, each):
-                raise refusals.forbidden(Resource(each.group, each.resource), each.name, refusal(user, each))
 
     def _authorize(self, target: Target, user: User) -> None:
         if not target.is_resource:
             if target.path in _PUBLIC or target.path.startswith(("/livez/", "/readyz/", "/healthz/")):
                 return
             wanted = Attributes(verb=target.verb, path=target.path)
-            if not self._authorizer.may(user, wanted):
-                raise ApiError(403, "Forbidden", f"forbidden: {refusal(user, wanted)}", details=refusals.NO_DETAILS)
+            decision = self._authorizer.decide(user, wanted)
+            if not decision.allowed:
+                said = f"forbidden: {refusal(user, wanted, decision.reason)}"
+                raise ApiError(403, "Forbidden", said, details=refusals.NO_DETAILS)
             return
         wanted = Attributes(
             target.verb, target.group, target.resource, target.subresource, target.namespace, target.name
         )
-        if not self._authorizer.may(user, wanted):
-            resource = Resource(target.group, wanted.full_resource)
-            raise refusals.forbidden(resource, target.name, refusal(user, wanted))
+        self._require(user, wanted, Resource(target.group, target.resource), target.name)
+
+    def _require(self, user: User, wanted: Attributes, resource: Resource, name: str) -> None:
+        decision = self._authorizer.decide(user, wanted)
+        if not decision.allowed:
+            raise refusals.forbidden(resource, name, refusal(user, wanted, decision.reason))
 
     async def _stream(self, request: web.BaseRequest, target: Target, stream: Stream, call: Call) -> web.StreamResponse:
         response = web.StreamResponse(headers=_headers(call))

@@ -5,17 +5,31 @@ https://kubernetes.io/docs/reference/access-authn-authz/authentication/
 
 from __future__ import annotations
 
+import hashlib
 import hmac
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol
 from urllib.parse import unquote
 
-from trueup.embedded.auth.identity import ANONYMOUS, AUTHENTICATED, User, service_account
+import msgspec
+
+from trueup.embedded.auth.identity import (
+    ANONYMOUS,
+    AUTHENTICATED,
+    CREDENTIAL_ID,
+    SERVICE_ACCOUNT_PREFIX,
+    UNAUTHENTICATED,
+    User,
+    service_account,
+)
+from trueup.embedded.auth.rbac import Attributes
 from trueup.embedded.auth.tokens import AUDIENCE, BadToken, Claims, Reference, Tokens
 from trueup.embedded.storage.keys import Resource
 from trueup.embedded.storage.store import Store
 
 ACCOUNTS = Resource("", "serviceaccounts")
+_GROUP = "authentication.k8s.io"
 _BOUND = {"pod": Resource("", "pods"), "secret": Resource("", "secrets"), "node": Resource("", "nodes")}
 
 
@@ -25,6 +39,12 @@ class Headers(Protocol):
     def get(self, key: str, default: str = "") -> str: ...
     def getall(self, key: str, default: list[str]) -> list[str]: ...
     def items(self) -> Any: ...
+
+
+class Peer(Protocol):
+    """The TLS connection: `ssl.SSLObject`, whose certificate is there only when our authority signed it."""
+
+    def getpeercert(self, binary_form: bool = False, /) -> Any: ...
 
 
 class Unauthenticated(Exception):
@@ -40,29 +60,31 @@ class Authenticator:
         self._tokens = tokens
         self._static = dict(static)
 
-    def authenticate(self, certificate: Mapping[str, Any] | None, authorization: str) -> User:
-        """`certificate`: the verified peer's, as the ssl module tells it. Raises Unauthenticated."""
+    def authenticate(self, peer: Peer | None, authorization: str) -> User:
+        """A verified certificate counts before a token. Raises Unauthenticated."""
+        if peer is not None and (certificate := peer.getpeercert()):
+            return _of_certificate(certificate, peer.getpeercert(True) or b"")
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() == "bearer" and token.strip():
-            return self.of_token(token.strip())
-        if certificate:
-            return _of_certificate(certificate)
+            return self.of_token(token.strip())[0]
         return ANONYMOUS
 
-    def of_token(self, token: str, audiences: tuple[str, ...] = (AUDIENCE,)) -> User:
-        """The user of a bearer token; raises Unauthenticated."""
+    def of_token(self, token: str, audiences: tuple[str, ...] = (AUDIENCE,)) -> tuple[User, tuple[str, ...]]:
+        """The user of a bearer token, and which of the audiences it is for; raises Unauthenticated."""
         for known, user in self._static.items():
             if hmac.compare_digest(known.encode(), token.encode()):
-                return user
+                return user, audiences
         try:
             claims = self._tokens.verify(token)
         except BadToken as error:
             raise Unauthenticated(str(error)) from error
-        if not set(audiences) & set(claims.aud):
+        meant = tuple(each for each in audiences if each in claims.aud)
+        if not meant:
             raise Unauthenticated(f"the token is for {', '.join(claims.aud)}")
         self._check_alive(claims)
         about = claims.kubernetes
-        return service_account(about.namespace, about.serviceaccount.name, about.serviceaccount.uid)
+        account = service_account(about.namespace, about.serviceaccount.name, about.serviceaccount.uid)
+        return msgspec.structs.replace(account, extra=_extra(claims)), meant
 
     def _check_alive(self, claims: Claims) -> None:
         about = claims.kubernetes
@@ -78,7 +100,17 @@ class Authenticator:
             raise Unauthenticated(f"{resource} {reference.name} that the token speaks of is gone")
 
 
-def _of_certificate(certificate: Mapping[str, Any]) -> User:
+def _extra(claims: Claims) -> dict[str, tuple[str, ...]]:
+    """What reviews and webhooks learn of a token: its id, and the pod or node it is bound to."""
+    extra: dict[str, tuple[str, ...]] = {CREDENTIAL_ID: (f"JTI={claims.jti}",)}
+    for name in ("node", "pod"):
+        if (bound := getattr(claims.kubernetes, name)) is not None:
+            extra[f"authentication.kubernetes.io/{name}-name"] = (bound.name,)
+            extra[f"authentication.kubernetes.io/{name}-uid"] = (bound.uid,)
+    return extra
+
+
+def _of_certificate(certificate: Mapping[str, Any], der: bytes) -> User:
     name, groups = "", []
     for relative in certificate.get("subject", ()):
         for key, value in relative:
@@ -88,7 +120,8 @@ def _of_certificate(certificate: Mapping[str, Any]) -> User:
                 groups.append(value)
     if not name:
         return ANONYMOUS
-    return User(name, (*groups, AUTHENTICATED))
+    extra = {CREDENTIAL_ID: (f"X509SHA256={hashlib.sha256(der).hexdigest()}",)}
+    return User(name, (*groups, AUTHENTICATED), "", extra)
 
 
 class Impersonation:
@@ -110,15 +143,51 @@ class Impersonation:
     def is_asked(self) -> bool:
         return bool(self.name or self.groups or self.uid or self.extra)
 
+    def needed(self) -> Iterator[Attributes]:
+        """The rights that acting so needs, in the order in which they are asked for."""
+        account = account_of(self.name)
+        if account is not None:
+            yield Attributes("impersonate", "", "serviceaccounts", "", account[0], account[1])
+        else:
+            yield Attributes("impersonate", "", "users", name=self.name)
+        for group in self.groups:
+            yield Attributes("impersonate", "", "groups", name=group)
+        for key, values in self.extra.items():
+            for value in values:
+                yield Attributes("impersonate", _GROUP, "userextras", key, name=value)
+        if self.uid:
+            yield Attributes("impersonate", _GROUP, "uids", name=self.uid)
+
     def user(self) -> User:
         """As the real server fills it in: accounts get their groups, everybody real is authenticated."""
         groups = self.groups
-        if self.name.startswith("system:serviceaccount:") and not groups:
-            parts = self.name.split(":")
-            if len(parts) == 4:
-                groups = service_account(parts[2], parts[3]).groups
-        if self.name != ANONYMOUS.name and AUTHENTICATED not in groups:
+        account = account_of(self.name)
+        if account is not None and not groups:
+            groups = tuple(each for each in service_account(*account).groups if each != AUTHENTICATED)
+        if self.name == ANONYMOUS.name:
+            if UNAUTHENTICATED not in groups:
+                groups = (*groups, UNAUTHENTICATED)
+        elif AUTHENTICATED not in groups and UNAUTHENTICATED not in groups:
             groups = (*groups, AUTHENTICATED)
-        elif self.name == ANONYMOUS.name and not groups:
-            groups = ANONYMOUS.groups
         return User(self.name, groups, self.uid, self.extra)
+
+    def __str__(self) -> str:
+        """As Go prints it, for the message that refuses it."""
+
+        def texts(values: Iterable[str]) -> str:
+            return f"[]string{{{', '.join(map(json.dumps, values))}}}"
+
+        extra = ", ".join(f"{json.dumps(key)}:{texts(values)}" for key, values in sorted(self.extra.items()))
+        return (
+            f"&user.DefaultInfo{{Name:{json.dumps(self.name)}, UID:{json.dumps(self.uid)}, "
+            f"Groups:{texts(self.groups) if self.groups else '[]string(nil)'}, "
+            f"Extra:map[string][]string{f'{{{extra}}}' if extra else '(nil)'}}}"
+        )
+
+
+def account_of(name: str) -> tuple[str, str] | None:
+    """Namespace and name of the service account that a user name stands for."""
+    namespace, colon, account = name.removeprefix(SERVICE_ACCOUNT_PREFIX).partition(":")
+    if not name.startswith(SERVICE_ACCOUNT_PREFIX) or not colon or ":" in account or not (namespace and account):
+        return None
+    return namespace, account

@@ -10,6 +10,8 @@ AUTHENTICATED = "system:authenticated"
 UNAUTHENTICATED = "system:unauthenticated"
 MASTERS = "system:masters"
 SERVICE_ACCOUNT_PREFIX = "system:serviceaccount:"
+CREDENTIAL_ID = "authentication.kubernetes.io/credential-id"
+"""The extra key that says which credential it was: a certificate's digest or a token's id."""
 
 
 class User(Struct, frozen=True):

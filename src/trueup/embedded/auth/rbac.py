@@ -33,19 +33,19 @@ class Attributes(Struct, frozen=True):
 
 
 class Rule(Struct, frozen=True):
-    """One `PolicyRule`."""
+    """One `PolicyRule`, in its own order."""
 
-    verbs: frozenset[str]
-    groups: frozenset[str] = frozenset()
-    resources: frozenset[str] = frozenset()
-    names: frozenset[str] = frozenset()
+    verbs: tuple[str, ...]
+    groups: tuple[str, ...] = ()
+    resources: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
 
     def allows(self, wanted: Attributes) -> bool:
         if ALL not in self.verbs and wanted.verb not in self.verbs:
             return False
         if wanted.path:
-            return any(_path_matches(pattern, wanted.path) for pattern in self.paths)
+            return any(path_matches(pattern, wanted.path) for pattern in self.paths)
         if ALL not in self.groups and wanted.group not in self.groups:
             return False
         if not self._covers(wanted):
@@ -62,42 +62,47 @@ def read_rules(role: Mapping[str, Any]) -> tuple[Rule, ...]:
     """The rules of a Role or ClusterRole manifest."""
     return tuple(
         Rule(
-            verbs=frozenset(rule.get("verbs") or ()),
-            groups=frozenset(rule.get("apiGroups") or ()),
-            resources=frozenset(rule.get("resources") or ()),
-            names=frozenset(rule.get("resourceNames") or ()),
+            verbs=tuple(rule.get("verbs") or ()),
+            groups=tuple(rule.get("apiGroups") or ()),
+            resources=tuple(rule.get("resources") or ()),
+            names=tuple(rule.get("resourceNames") or ()),
             paths=tuple(rule.get("nonResourceURLs") or ()),
         )
         for rule in role.get("rules") or ()
     )
 
 
-def is_subject(user: User, subjects: Iterable[Mapping[str, Any]], namespace: str) -> bool:
-    """Whether one of a binding's subjects is the user; `namespace` is the binding's, for accounts that name none."""
+def subject_of(user: User, subjects: Iterable[Mapping[str, Any]], namespace: str) -> str:
+    """The first of a binding's subjects that is the user, as reasons name it (`User "jane"`); empty when none is.
+
+    `namespace` is the binding's, for accounts that name none.
+    """
     for subject in subjects:
         name = subject.get("name") or ""
         match subject.get("kind"):
             case "User":
-                found = name == user.name
+                if name == user.name:
+                    return f'User "{name}"'
             case "Group":
-                found = name in user.groups
+                if name in user.groups:
+                    return f'Group "{name}"'
             case "ServiceAccount":
                 home = subject.get("namespace") or namespace
-                found = user.name == f"{SERVICE_ACCOUNT_PREFIX}{home}:{name}"
-            case _:
-                found = False
-        if found:
-            return True
-    return False
+                if home and user.name == f"{SERVICE_ACCOUNT_PREFIX}{home}:{name}":
+                    return f'ServiceAccount "{name}/{home}"'
+    return ""
 
 
-def _path_matches(pattern: str, path: str) -> bool:
+def path_matches(pattern: str, path: str) -> bool:
+    """Whether a path is the one that a rule names, or begins as it says (`/healthz/*`)."""
     return pattern in (ALL, path) or (pattern.endswith(ALL) and path.startswith(pattern.rstrip(ALL)))
 
 
-def refusal(user: User, wanted: Attributes) -> str:
-    """Why a request is forbidden, in the real server's words."""
+def refusal(user: User, wanted: Attributes, reason: str = "") -> str:
+    """Why a request is forbidden, in the real server's words; `reason` is the authorizer's."""
+    because = f": {reason}" if reason else ""
     if wanted.path:
-        return f'User "{user.name}" cannot {wanted.verb} path "{wanted.path}"'
+        return f'User "{user.name}" cannot {wanted.verb} path "{wanted.path}"{because}'
     said = f'User "{user.name}" cannot {wanted.verb} resource "{wanted.full_resource}" in API group "{wanted.group}"'
-    return f'{said} in the namespace "{wanted.namespace}"' if wanted.namespace else f"{said} at the cluster scope"
+    where = f'in the namespace "{wanted.namespace}"' if wanted.namespace else "at the cluster scope"
+    return f"{said} {where}{because}"
