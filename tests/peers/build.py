@@ -1,4 +1,4 @@
-"""Builds the pinned peers once and keeps them: `python -m tests.peers.build [kubernetes|etcd|kwok|all]`.
+"""Builds the pinned peers once and keeps them: `python -m tests.peers.build [kubernetes|etcd|kwok|helm|all]`.
 
 A finished build is one folder, named by its inputs, that appears by a rename: it is there whole or not at all. A lock
 file lets the second builder wait for the first. What is where is decided in `pins` and `toolchain`.

@@ -17,6 +17,9 @@ TOOLS = Path(__file__).resolve().parents[2] / "tools"
 KUBERNETES_VERSION_PACKAGES = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
 """The packages that `kubectl version` and `GET /version` read; without linker flags they say v0.0.0-master."""
 
+HELM_VERSION_PACKAGE = "helm.sh/helm/v4/internal/version"
+"""What `helm version` reads, and charts through `.Capabilities.HelmVersion`."""
+
 
 class Peer(msgspec.Struct, frozen=True):
     """One Go module of `tools/` and the programs built from it."""
@@ -56,7 +59,8 @@ KWOK = Peer(
         "pod-failed.yaml": "kustomize/stage/pod/chaos/pod-container-running-failed.yaml",
     },
 )
-PEERS = {peer.name: peer for peer in (KUBERNETES, ETCD, KWOK)}
+HELM = Peer(name="helm", module="helm.sh/helm/v4", programs={"helm": "helm.sh/helm/v4/cmd/helm"})
+PEERS = {peer.name: peer for peer in (KUBERNETES, ETCD, KWOK, HELM)}
 
 
 class Pin(msgspec.Struct, frozen=True):
@@ -83,7 +87,7 @@ def read_pin(peer: Peer) -> Pin:
 
 
 def linker_flags(peer: Peer, version: str) -> str:
-    """`-ldflags` that strip symbols and, for Kubernetes, set the version that clients parse."""
+    """`-ldflags` that strip symbols and, for Kubernetes and Helm, set the version that they report."""
     flags = ["-s", "-w"]
     if peer.name == "kubernetes":
         major, minor, _ = version.removeprefix("v").split(".", 2)
@@ -91,6 +95,8 @@ def linker_flags(peer: Peer, version: str) -> str:
         flags += [
             f"-X {package}.{key}={value}" for package in KUBERNETES_VERSION_PACKAGES for key, value in values.items()
         ]
+    if peer.name == "helm":
+        flags.append(f"-X {HELM_VERSION_PACKAGE}.version={version}")
     return " ".join(flags)
 
 
