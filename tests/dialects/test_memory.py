@@ -8,6 +8,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from trueup.dialects.argocd.dialect import ArgoCdDialect
 from trueup.dialects.argocd.history import history_limit, history_of, history_rows
 from trueup.dialects.argocd.history import inventory_of as resources_of
 from trueup.dialects.flux.inventory import history_of as flux_history_of
@@ -105,3 +106,14 @@ def test_argocd_remembers_successes_with_the_source_of_their_time() -> None:
 def test_no_history_is_kept_when_none_is_wanted() -> None:
     assert history_rows({"spec": {"revisionHistoryLimit": 0}}, [entry(0)]) == []
     assert history_limit({"spec": {}}) == 10
+
+
+def test_a_history_longer_than_usual_is_kept_and_one_beyond_all_bounds_is_cut_and_said() -> None:
+    long = {"metadata": {"name": "a", "namespace": "argocd"}, "spec": {"revisionHistoryLimit": 40}}
+    assert len(history_rows(long, [entry(number) for number in range(60)])) == 40
+    assert ArgoCdDialect().read_notices(long) == ()
+    endless = {"metadata": {"name": "a", "namespace": "argocd"}, "spec": {"revisionHistoryLimit": 5000}}
+    assert len(history_rows(endless, [entry(number) for number in range(120)])) == 100
+    notices = ArgoCdDialect().read_notices(endless)
+    assert [notice.type for notice in notices] == ["HistoryLimitWarning"]
+    assert "spec.revisionHistoryLimit is 5000" in notices[0].message

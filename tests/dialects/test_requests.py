@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import copy
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from tests.dialects.kit import merged
+from trueup.controllers.backoff import retry_delay
 from trueup.dialects.argocd.dialect import ArgoCdDialect
 from trueup.dialects.flux.dialect import FluxDialect
 from trueup.dialects.registry import all_dialects, dialect_for
+from trueup.model.app import Retry
 from trueup.model.errors import InvalidInput, NotBuiltYet
 from trueup.model.outcome import AppStatus, State
 from trueup.model.refs import GroupKind, ObjectRef
@@ -63,7 +65,7 @@ def test_argocds_operation_is_read_whole() -> None:
     obj = application(
         operation={
             "initiatedBy": {"username": "jane"},
-            "retry": {"limit": 3},
+            "retry": {"limit": 3, "backoff": {"duration": "10", "factor": 3, "maxDuration": "2m"}},
             "sync": {
                 "revision": "abc",
                 "prune": True,
@@ -78,9 +80,43 @@ def test_argocds_operation_is_read_whole() -> None:
     assert request is not None
     assert request.resources == (ObjectRef("apps", "Deployment", "shop", "web"),)
     assert (request.revision, request.prune, request.dry_run, request.force) == ("abc", True, True, True)
-    assert (request.initiated_by, request.retry_limit, request.automated) == ("jane", 3, False)
+    assert (request.initiated_by, request.automated) == ("jane", False)
     rules = ARGO.requested_rules(ARGO.read_app(obj), request)
-    assert (rules.prune, rules.force, rules.validate, rules.retry.limit) == (True, True, False, 3)
+    assert (rules.prune, rules.force, rules.validate) == (True, True, False)
+    assert rules.retry == Retry(first=timedelta(seconds=10), factor=3.0, maximum=timedelta(minutes=2), limit=3)
+
+
+@pytest.mark.parametrize(
+    ("retry", "waits"),
+    [
+        (None, []),  # an operation that asks for no retry gets none, whatever the Application says
+        ({"limit": 2}, [5, 10]),
+        ({"limit": 3, "backoff": {"duration": "1s", "factor": 10, "maxDuration": "30s"}}, [1, 10, 30]),
+        ({"limit": 2, "backoff": {"factor": 1}}, [5, 5]),
+        ({"limit": 2, "backoff": {"factor": 0}}, [5, 5]),
+    ],
+)
+def test_an_operation_is_tried_again_as_it_says_itself(retry: dict[str, Any] | None, waits: list[int]) -> None:
+    obj = application(operation={"sync": {}, **({"retry": retry} if retry else {})})
+    obj["spec"]["syncPolicy"] = {"retry": {"limit": 9, "backoff": {"duration": "7m", "maxDuration": "1h"}}}
+    request = ARGO.read_requests(obj).operation
+    assert request is not None
+    rules = ARGO.requested_rules(ARGO.read_app(obj), request)
+    delays = [retry_delay(rules.retry, failures, chance=0.5) for failures in range(1, len(waits) + 2)]
+    assert delays == [*(timedelta(seconds=wait) for wait in waits), None]
+
+
+@pytest.mark.parametrize(
+    ("backoff", "field"),
+    [
+        ({"duration": "soon"}, "operation.retry.backoff.duration"),
+        ({"maxDuration": "later"}, "operation.retry.backoff.maxDuration"),
+    ],
+)
+def test_a_backoff_of_an_operation_that_cannot_be_is_named(backoff: dict[str, Any], field: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        ARGO.read_requests(application(operation={"sync": {}, "retry": {"limit": 1, "backoff": backoff}}))
+    assert caught.value.field == field
 
 
 @pytest.mark.parametrize(

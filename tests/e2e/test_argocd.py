@@ -259,6 +259,39 @@ def test_the_namespace_is_made_when_the_options_ask(stack: Stack, namespace: str
         drop_namespace(stack, made)
 
 
+def test_the_namespace_keeps_the_labels_and_annotations_that_the_application_gives_it(
+    stack: Stack, namespace: str
+) -> None:
+    repo = stack.repository(namespace, {"settings.yaml": config()})
+    made = f"{namespace}-made"
+    managed = {"labels": {"team": "checkout"}, "annotations": {"example.com/cost": "7"}}
+    policy = {
+        "automated": {"prune": True, "selfHeal": True},
+        "syncOptions": ["CreateNamespace=true"],
+        "managedNamespaceMetadata": managed,
+    }
+    app = application(namespace, repo.url, syncPolicy=policy)
+    app["spec"]["destination"]["namespace"] = made
+    app["metadata"]["finalizers"] = [FINALIZER]
+    stack.apply(app)
+    try:
+        status = until_status(stack, namespace, "first sync", sync="Synced", phase="Succeeded")
+        assert status["operationState"]["syncResult"]["managedNamespaceMetadata"] == managed
+        live = stack.get("namespace", made)
+        assert live is not None
+        assert live["metadata"]["labels"]["team"] == "checkout"
+        assert live["metadata"]["annotations"] == {"example.com/cost": "7"}
+        stack.kubectl("label", "--overwrite", "namespace", made, "team=others", "own=yes")
+        until(lambda: stack.get("namespace", made)["metadata"]["labels"]["team"] == "checkout", within=10)
+        assert stack.get("namespace", made)["metadata"]["labels"]["own"] == "yes"
+        # as with Argo CD it outlives the Application and its objects
+        stack.kubectl("delete", "application", namespace, "-n", "argocd", "--timeout=30s")
+        assert stack.get("configmap", "settings", made) is None
+        assert "deletionTimestamp" not in stack.get("namespace", made)["metadata"]
+    finally:
+        drop_namespace(stack, made)
+
+
 def test_what_is_not_built_yet_stops_the_application_and_is_named(stack: Stack, namespace: str) -> None:
     """One Application per field; all of them at once, for each only waits."""
     hook = config("hook", annotations={"argocd.argoproj.io/hook": "PreSync"})
@@ -323,10 +356,10 @@ def test_a_client_terminates_a_sync_that_is_tried_again_and_again(stack: Stack, 
     """`argocd app terminate-op` writes the phase; the controller obeys, ends the operation and does not overwrite it."""
     missing = manifest("v1", "ConfigMap", {"name": "lost", "namespace": f"{namespace}-missing"})
     repo = stack.repository(namespace, {"lost.yaml": missing})
-    policy = {"retry": {"limit": -1, "backoff": {"duration": "1s", "maxDuration": "1s"}}}
-    stack.apply(application(namespace, repo.url, syncPolicy=policy))
+    retry = {"limit": -1, "backoff": {"duration": "1s", "maxDuration": "1s"}}
+    stack.apply(application(namespace, repo.url))
     until_status(stack, namespace, "compared", sync="OutOfSync")
-    stack.merge("app", namespace, "argocd", {"operation": {"sync": {}, "retry": {"limit": -1}}})
+    stack.merge("app", namespace, "argocd", {"operation": {"sync": {}, "retry": retry}})
     status = until_status(stack, namespace, "tried again", phase="Running")
     until(lambda: stack.status("application", namespace, "argocd")["operationState"].get("retryCount", 0) >= 1)
     stack.merge("app", namespace, "argocd", {"status": {"operationState": {"phase": "Terminating"}}})

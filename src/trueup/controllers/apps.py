@@ -267,10 +267,10 @@ class AppController:
         dialect = shell.dialect_of(memory.ref)
         if is_deleting(obj):
             return Situation(deleting=True, has_finalizer=dialect.has_finalizer(obj)), Requests(), None
+        requests = self._requests(memory, obj, dialect)
         if memory.problem is not None or memory.app is None:
             return Situation(problem=True, suspended=memory.suspended), Requests(), None
         feed = shell.sources.feeds.of_app(memory.ref)
-        requests = self._requests(memory, obj, dialect)
         saved = memory.saved
         pinned = is_in_force(memory.pin, shell.clock())
         snapshot = self._usable_snapshot(memory, feed)

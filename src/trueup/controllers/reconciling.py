@@ -404,6 +404,7 @@ class Reconciler:
     def _deployed(self, memory: AppMemory, started: datetime, *, succeeded: bool, by: str) -> None:
         saved = memory.saved
         assert saved.attempted is not None
+        asked = memory.app.history_limit if memory.app else None
         saved.history = with_deployment(
             saved.history,
             revision=saved.attempted,
@@ -412,7 +413,7 @@ class Reconciler:
             started=started,
             finished=self._shell.clock(),
             initiated_by=by,
-            limit=self._shell.dialect_of(memory.ref).history_limit,
+            limit=self._shell.dialect_of(memory.ref).history_limit if asked is None else asked,
         )
 
     def _schedule_retry(self, memory: AppMemory) -> None:

@@ -129,7 +129,18 @@ def with_deployment(
         succeeded=succeeded,
         initiated_by=initiated_by,
     )
-    return (*history, entry)[-limit:]
+    return _newest((*history, entry), limit)
+
+
+def _newest(entries: tuple[HistoryEntry, ...], limit: int) -> tuple[HistoryEntry, ...]:
+    """So many successes and so many failures, so that a bad day pushes no success out; the last one always stays."""
+    kept: list[HistoryEntry] = []
+    counts = {True: 0, False: 0}
+    for entry in reversed(entries):
+        counts[entry.succeeded] += 1
+        if counts[entry.succeeded] <= limit or not kept:
+            kept.append(entry)
+    return tuple(reversed(kept))
 
 
 def images_of(manifests: Iterable[Manifest]) -> tuple[str, ...]:

@@ -29,5 +29,5 @@ def is_behind(memory: AppMemory, feed: Feed | None) -> bool:
 
 
 def app_digest(app: App) -> str:
-    """Changes when anything that decides the objects changes; the generation alone does not."""
-    return keyed_digest(repr((app.source, app.render, app.rules)), b"")
+    """Changes when anything that decides the objects (or what is shown of them) changes; the generation alone does not."""
+    return keyed_digest(repr((app.source, app.render, app.rules, app.history_limit)), b"")

@@ -104,6 +104,13 @@ class KindOrder(StrEnum):
     """Argo CD's list, after the namespaces and CRDs."""
 
 
+class NamespaceMetadata(Struct, frozen=True, kw_only=True):
+    """What the namespace that `create_namespace` makes is to carry (Argo CD's managedNamespaceMetadata)."""
+
+    labels: dict[str, str] = field(default_factory=dict)
+    annotations: dict[str, str] = field(default_factory=dict)
+
+
 class SyncRules(Struct, frozen=True, kw_only=True):
     """How the engine treats the objects of an App."""
 
@@ -114,6 +121,8 @@ class SyncRules(Struct, frozen=True, kw_only=True):
     default_namespace: str = ""
     """For namespaced objects that name none (Argo: the destination; Flux v1beta1: `default`). Empty: that is an error."""
     create_namespace: bool = False
+    namespace_metadata: NamespaceMetadata | None = None
+    """Kept on the namespace that `create_namespace` asks for, also where it was there before."""
     kind_order: KindOrder = KindOrder.STAGED
     duplicates_allowed: bool = False
     """Of two declarations of one object the last wins, with a notice (Argo). False: an error that names both."""
@@ -150,3 +159,5 @@ class App(Struct, frozen=True, kw_only=True):
     render: RenderSpec
     rules: SyncRules
     project: str = ""
+    history_limit: int | None = None
+    """How many deployments the status remembers; None: as many as the dialect says."""

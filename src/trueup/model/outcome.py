@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from msgspec import Struct, field
 
+from trueup.model.app import Retry
 from trueup.model.change import SyncReport
 from trueup.model.health import Health, Verdict
 from trueup.model.inventory import Inventory
@@ -155,7 +156,8 @@ class OperationRequest(Struct, frozen=True, kw_only=True):
     options: tuple[str, ...] = ()
     initiated_by: str = ""
     automated: bool = False
-    retry_limit: int | None = None
+    retry: Retry | None = None
+    """How a failure is tried again; None: as the App says."""
 
 
 class Requests(Struct, frozen=True, kw_only=True):

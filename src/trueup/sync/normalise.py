@@ -35,6 +35,7 @@ from trueup.sync.applier import Applier, Scope
 from trueup.sync.canonical import keyed_digest
 from trueup.sync.desired import Desired
 from trueup.sync.marks import with_marks
+from trueup.sync.namespaces import managed_namespace
 from trueup.sync.order import CRD
 
 Kind: TypeAlias = tuple[str, str, str]
@@ -102,7 +103,7 @@ def normalise(
     secret_key: bytes,
     tainted: bool = False,
 ) -> Normalised:
-    """The desired objects, in the order given. `tainted`: the render read secrets. Raises InvalidManifests.
+    """The desired objects, in the order given, then the managed namespace. `tainted`: the render read secrets. Raises InvalidManifests.
 
     Objects of kinds that are not in `scopes` stay where they say they are; applying them will tell.
     """
@@ -124,6 +125,8 @@ def normalise(
         found[desired.ref] = desired
     if problems:
         raise InvalidManifests(tuple(problems))
+    if (namespace := managed_namespace(rules, found, secret_key)) is not None:
+        found[namespace.ref] = namespace
     return Normalised(tuple(found.values()), tuple(notices))
 
 

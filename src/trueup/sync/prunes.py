@@ -54,16 +54,29 @@ def may_delete(
     ref: ObjectRef, labels: Mapping[str, str], annotations: Mapping[str, str], rules: SyncRules, *, whole: bool
 ) -> Refusal | None:
     """None: it may be deleted. `whole`: because its App goes, not because it left Git."""
-    whose = ownership(rules.owner, ref, labels, annotations)
-    if whose is Ownership.OTHERS:
-        return Refusal("NotOurs", "its marks are those of another App", True)
-    if whose is Ownership.NOBODYS:
-        return Refusal("NotOurs", "it does not carry our marks (any more)", True)
+    if (refusal := _marked_by_others(ref, labels, annotations, rules)) is not None:
+        return refusal
     opt_out = rules.opt_out
     pairs = opt_out.never_apply + (opt_out.never_delete if whole else opt_out.never_prune)
     if has_mark(pairs, labels, annotations, opt_out.options_annotation):
         return Refusal("OptedOut", "it says that it is not to be deleted", _forgets(rules) or whole)
     return None
+
+
+def _marked_by_others(
+    ref: ObjectRef, labels: Mapping[str, str], annotations: Mapping[str, str], rules: SyncRules
+) -> Refusal | None:
+    whose = ownership(rules.owner, ref, labels, annotations)
+    if whose is Ownership.OTHERS:
+        return Refusal("NotOurs", "its marks are those of another App", True)
+    if whose is Ownership.NOBODYS:
+        return Refusal("NotOurs", "it does not carry our marks (any more)", True)
+    return None
+
+
+def _not_ours(ref: ObjectRef, facts: LiveFacts | None, rules: SyncRules) -> Refusal | None:
+    """An object that is seen to be somebody else's is not one that waits to be pruned."""
+    return _marked_by_others(ref, facts.labels, facts.annotations, rules) if facts is not None else None
 
 
 def plan_prunes(
@@ -90,7 +103,8 @@ def plan_prunes(
             continue
         refusal: Refusal | None = None
         if not whole and not rules.prune:
-            refusal = Refusal("PruneDisabled", "it left Git, and pruning is off", _forgets(rules))
+            refusal = _not_ours(entry.ref, facts, rules)
+            refusal = refusal or Refusal("PruneDisabled", "it left Git, and pruning is off", _forgets(rules))
         elif entry.ref in elsewhere:
             refusal = Refusal("Moved", "another App declares it now", True)
         elif facts is not None:

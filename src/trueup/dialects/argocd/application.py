@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 from trueup.dialects.argocd import marks
-from trueup.dialects.argocd.application_resource import ApplicationSpec, RetryStrategy
+from trueup.dialects.argocd.application_resource import ApplicationSpec, SyncPolicy
+from trueup.dialects.argocd.history import history_limit
 from trueup.dialects.argocd.images import parse_image
 from trueup.dialects.argocd.options import SyncOptions, read_options
+from trueup.dialects.argocd.retries import read_retry
 from trueup.dialects.argocd.shared import (
     DEFAULT_PROJECT,
     FINALIZER_BACKGROUND,
@@ -24,8 +26,8 @@ from trueup.dialects.argocd.source_resource import (
     Source,
 )
 from trueup.dialects.argocd.unbuilt import unbuilt_fields
-from trueup.dialects.reading import finalizers_of, identity, not_built, read_duration, read_struct
-from trueup.model.app import App, DeletionPolicy, GitReference, GitSource, KindOrder, Retry, SyncRules
+from trueup.dialects.reading import finalizers_of, identity, not_built, read_struct
+from trueup.model.app import App, DeletionPolicy, GitReference, GitSource, KindOrder, NamespaceMetadata, SyncRules
 from trueup.model.errors import InvalidInput
 from trueup.model.manifest import Manifest, annotations_of, spec_of
 from trueup.model.refs import ObjectRef
@@ -42,8 +44,6 @@ from trueup.model.rendering import (
 
 INTERVAL = timedelta(minutes=2)
 """Argo CD's `timeout.reconciliation`."""
-DEFAULT_RETRY = Retry(first=timedelta(seconds=5), factor=2.0, maximum=timedelta(minutes=3), limit=5)
-"""What an automated sync gets where the Application names no retry."""
 
 
 def read_application(obj: Manifest, control_namespace: str) -> App:
@@ -63,6 +63,7 @@ def read_application(obj: Manifest, control_namespace: str) -> App:
         render=_render(ref, source),
         rules=_rules(ref, spec, options, obj, control_namespace),
         project=spec.project or DEFAULT_PROJECT,
+        history_limit=history_limit(obj),
     )
 
 
@@ -201,6 +202,7 @@ def _rules(
         takeover_managers=marks.TAKEOVER_MANAGERS if options.migrate_client_side_apply else (),
         default_namespace=spec.destination.namespace,
         create_namespace=options.create_namespace,
+        namespace_metadata=_namespace_metadata(policy),
         kind_order=KindOrder.ARGOCD,
         duplicates_allowed=True,
         prune=bool(automated and automated.prune) and not options.never_prune,
@@ -211,7 +213,7 @@ def _rules(
         force=options.force,
         validate=options.validate,
         interval=INTERVAL,
-        retry=_retry(ref, policy.retry if policy else None),
+        retry=read_retry(policy.retry if policy else None, ref, "spec.syncPolicy.retry"),
         deletion_policy=DeletionPolicy.DELETE if cascades else DeletionPolicy.ORPHAN,
         delete_propagation=options.propagation or at_deletion,
         suspend=is_suspended(obj),
@@ -219,21 +221,8 @@ def _rules(
     )
 
 
-def _retry(ref: ObjectRef, said: RetryStrategy | None) -> Retry:
-    if said is None:
-        return DEFAULT_RETRY
-    backoff = said.backoff
-    place = "spec.syncPolicy.retry.backoff"
-    first, maximum = DEFAULT_RETRY.first, DEFAULT_RETRY.maximum
-    if backoff and backoff.duration:
-        first = _seconds_or_duration(backoff.duration, ref, f"{place}.duration")
-    if backoff and backoff.max_duration:
-        maximum = _seconds_or_duration(backoff.max_duration, ref, f"{place}.maxDuration")
-    factor = backoff.factor if backoff and backoff.factor is not None else DEFAULT_RETRY.factor
-    return Retry(first=first, factor=float(factor), maximum=maximum, limit=None if said.limit < 0 else said.limit)
-
-
-def _seconds_or_duration(text: str, ref: ObjectRef, field: str) -> timedelta:
-    if text.isdigit():
-        return timedelta(seconds=int(text))
-    return read_duration(text, ref=ref, field=field)
+def _namespace_metadata(policy: SyncPolicy | None) -> NamespaceMetadata | None:
+    said = policy.managed_namespace_metadata if policy else None
+    if said is None or not (said.labels or said.annotations):
+        return None
+    return NamespaceMetadata(labels=said.labels, annotations=said.annotations)

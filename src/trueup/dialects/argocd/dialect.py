@@ -67,9 +67,17 @@ class ArgoCdDialect:
         )
 
     def read_notices(self, obj: Manifest) -> tuple[Notice, ...]:
+        found = []
         if any(key.startswith(_NOTIFICATIONS) for key in annotations_of(obj)):
-            return (Notice("NotBuiltWarning", "notifications (notifications.argoproj.io/subscribe) are not built yet"),)
-        return ()
+            message = "notifications (notifications.argoproj.io/subscribe) are not built yet"
+            found.append(Notice("NotBuiltWarning", message))
+        if (wanted := history.wanted_history(obj)) > history.LONGEST_HISTORY:
+            message = (
+                f"spec.revisionHistoryLimit is {wanted}, and the status keeps the newest {history.LONGEST_HISTORY}; "
+                "`trueup history` shows the older ones"
+            )
+            found.append(Notice("HistoryLimitWarning", message))
+        return tuple(found)
 
     def requested_digest(self, obj: Manifest) -> str:
         requests = {

@@ -14,9 +14,16 @@ from trueup.model.refs import ObjectRef
 from trueup.model.revision import Revision, parse_revision
 
 HISTORY_LIMIT = 10
+LONGEST_HISTORY = 100
+"""Each row repeats the source, and etcd takes no object above 1.5 MiB; the records hold the older ones."""
 
 
 def history_limit(obj: Manifest) -> int:
+    """How many syncs the status remembers; 0: none."""
+    return min(wanted_history(obj), LONGEST_HISTORY)
+
+
+def wanted_history(obj: Manifest) -> int:
     value = spec_of(obj).get("revisionHistoryLimit")
     return max(value, 0) if isinstance(value, int) and not isinstance(value, bool) else HISTORY_LIMIT
 

@@ -12,6 +12,7 @@ from msgspec import structs
 
 from trueup.dialects.argocd.application_resource import Operation
 from trueup.dialects.argocd.options import read_options
+from trueup.dialects.argocd.retries import read_retry
 from trueup.dialects.reading import format_time, read_struct
 from trueup.model.app import SyncRules
 from trueup.model.change import Action, Change
@@ -51,7 +52,7 @@ def read_operation(obj: Manifest) -> OperationRequest | None:
         options=sync.sync_options,
         initiated_by=said.initiated_by.username,
         automated=said.initiated_by.automated,
-        retry_limit=said.retry.limit,
+        retry=read_retry(said.retry, ref_of(obj), "operation.retry"),
     )
 
 
@@ -83,12 +84,8 @@ def prunes_by_itself(obj: Manifest) -> bool:
 
 
 def requested_rules(rules: SyncRules, request: OperationRequest) -> SyncRules:
-    """The rules of one sync that a client asked for: its own prune, force and options, on top of the Application's."""
+    """The rules of one sync that a client asked for: its own prune, force, retry and options, on top of the Application's."""
     options = read_options(request.options)
-    limit = request.retry_limit
-    retry = rules.retry
-    if limit is not None:
-        retry = structs.replace(retry, limit=None if limit < 0 else limit)
     return structs.replace(
         rules,
         prune=request.prune and not options.never_prune,
@@ -97,7 +94,7 @@ def requested_rules(rules: SyncRules, request: OperationRequest) -> SyncRules:
         force=rules.force or request.force or options.force,
         validate=rules.validate and options.validate,
         delete_propagation=options.propagation or rules.delete_propagation,
-        retry=retry,
+        retry=request.retry or rules.retry,
     )
 
 
@@ -185,9 +182,21 @@ def _sync_result(obj: Manifest, status: OperationStatus) -> dict[str, Any]:
     result: dict[str, Any] = {"revision": revision_text(status.revision)}
     if isinstance(source := spec_of(obj).get("source"), dict):
         result["source"] = source
+    if managed := _managed_namespace_metadata(obj):
+        result["managedNamespaceMetadata"] = managed
     if status.report is not None:
         result["resources"] = [_result_row(change) for change in status.report.changes]
     return result
+
+
+def _managed_namespace_metadata(obj: Manifest) -> dict[str, Any]:
+    """What the sync kept on the namespace, as the original tells it of its results."""
+    policy = spec_of(obj).get("syncPolicy")
+    if not isinstance(policy, dict) or not isinstance(managed := policy.get("managedNamespaceMetadata"), dict):
+        return {}
+    options = policy.get("syncOptions")
+    texts = [str(text) for text in options] if isinstance(options, list) else []
+    return dict(managed) if read_options(texts).create_namespace else {}
 
 
 def _result_row(change: Change) -> dict[str, Any]:

@@ -20,7 +20,7 @@ _HOOK_FINALIZERS = ("pre-delete-finalizer.argocd.argoproj.io", "post-delete-fina
 
 def unbuilt_fields(spec: ApplicationSpec, options: SyncOptions, obj: Manifest) -> list[str]:
     """Their names as a user would look for them; empty: all is built."""
-    destination, policy = spec.destination, spec.sync_policy
+    destination = spec.destination
     fields = {
         f"spec.project={spec.project}": spec.project not in ("", DEFAULT_PROJECT),
         f"spec.destination.server={destination.server}": destination.server.rstrip("/") not in ("", IN_CLUSTER_SERVER),
@@ -28,12 +28,6 @@ def unbuilt_fields(spec: ApplicationSpec, options: SyncOptions, obj: Manifest) -
         "spec.sources": bool(spec.sources),
         "spec.sourceHydrator": spec.source_hydrator is not None,
         "spec.ignoreDifferences": bool(spec.ignore_differences),
-        "spec.syncPolicy.managedNamespaceMetadata": bool(
-            options.create_namespace
-            and policy
-            and (managed := policy.managed_namespace_metadata)
-            and (managed.labels or managed.annotations)
-        ),
     }
     found = [name for name, is_set in fields.items() if is_set]
     found.extend(f"spec.syncPolicy.syncOptions={option}" for option in options.unbuilt)
