@@ -11,6 +11,7 @@ from pathlib import Path
 import structlog
 
 from trueup.embedded import pauses
+from trueup.embedded.api.standins import StandIn
 from trueup.embedded.server import Settings, running
 
 
@@ -24,6 +25,14 @@ def _settings() -> Settings:
     parser.add_argument(
         "--no-workloads", action="store_true", help="only the API: nothing collects garbage or runs pods"
     )
+    parser.add_argument(
+        "--stand-in",
+        action="append",
+        default=[],
+        type=StandIn.parse,
+        metavar="NAMESPACE/NAME:PORT=LOCAL_PORT",
+        help="a server of this machine that pods with the annotation trueup.dev/stands-for: NAME stand for; repeatable",
+    )
     parser.add_argument("--nodes", type=int, default=1, help="simulated nodes")
     parser.add_argument("--drive-time", action="store_true", help="let administrators move the clock")
     options = parser.parse_args()
@@ -35,6 +44,7 @@ def _settings() -> Settings:
         in_memory=options.in_memory,
         workloads=not options.no_workloads,
         nodes=options.nodes,
+        stand_ins=tuple(options.stand_in),
         drive_time=options.drive_time,
     )
 

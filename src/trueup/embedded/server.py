@@ -35,6 +35,7 @@ from trueup.embedded.api.openapi import OpenApi
 from trueup.embedded.api.openapi_v2.document import OpenApiV2
 from trueup.embedded.api.pages import Pages
 from trueup.embedded.api.reviews import Reviews
+from trueup.embedded.api.standins import StandIn, StandIns
 from trueup.embedded.api.subresources import Subresources
 from trueup.embedded.api.verbs import Verbs
 from trueup.embedded.api.webhooks import AdmissionWebhooks
@@ -69,6 +70,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     in_memory: bool = False
     workloads: bool = True
     nodes: int = 1
+    stand_ins: tuple[StandIn, ...] = ()
     drive_time: bool = False
 
 
@@ -94,7 +96,15 @@ class Cluster:
         self.writes = Writes(store, self.registry, self.fields, admission, self.clock.now)
         self.removal = Deletion(store, admission, self.clock.now)
         self.definitions = DefinitionController(store, self.registry, self.writes, self.removal, self.fields)
-        self.subresources = Subresources(store, self.registry, self.writes, self.removal, self.tokens)
+        self.subresources = Subresources(
+            store,
+            self.registry,
+            self.writes,
+            self.removal,
+            self.fields,
+            self.tokens,
+            StandIns(settings.stand_ins),
+        )
         self._verbs = Verbs(
             store,
             self.registry,
@@ -170,7 +180,7 @@ class Cluster:
 
     async def _run_controllers(self) -> None:
         """Garbage collection, namespaces and the simulated workloads, until cancelled."""
-        self.subresources.logs = SimulatedLogs()
+        self.subresources.logs.source = SimulatedLogs()
         version = str(_version()["gitVersion"])
         root_ca = self.authority.certificate.decode()
         client = self.client("kube-controller-manager")

@@ -53,7 +53,7 @@ class Deletion:
             record = self._store.latest(kind.storage, namespace, name)
             if record is None:
                 raise refusals.not_found(kind.resource, name)
-            self._check_preconditions(kind, record, options)
+            check_preconditions(kind, name, record.uid, str(record.resource_version), options)
             old = kind.from_storage(record.manifest)
             await self._admission.validate(
                 Review(Operation.DELETE, kind, namespace, call, None, old, dry_run=options.dry_run, name=name)
@@ -123,22 +123,22 @@ class Deletion:
         await self._store.committed()
         return Deleted(kind.from_storage(gone.manifest), gone=True)
 
-    def _check_preconditions(self, kind: Kind, record: Record, options: DeleteOptions) -> None:
-        name = record.key.name
-        subject = Resource(kind.group, kind.name)
-        if options.uid and options.uid != record.uid:
-            detail = (
-                f"the UID in the precondition ({options.uid}) does not match the UID in record ({record.uid}). "
-                "The object might have been deleted and then recreated"
-            )
-            raise refusals.conflict(subject, name, detail)
-        version = str(record.resource_version)
-        if options.resource_version and options.resource_version != version:
-            detail = (
-                f"the ResourceVersion in the precondition ({options.resource_version}) does not match the "
-                f"ResourceVersion in record ({version}). The object might have been modified"
-            )
-            raise refusals.conflict(subject, name, detail)
+
+def check_preconditions(kind: Kind, name: str, uid: str, version: str, options: DeleteOptions) -> None:
+    """Raises Conflict when the object, as it is now, is not the one that the options speak of."""
+    subject = Resource(kind.group, kind.name)
+    if options.uid and options.uid != uid:
+        detail = (
+            f"the UID in the precondition ({options.uid}) does not match the UID in record ({uid}). "
+            "The object might have been deleted and then recreated"
+        )
+        raise refusals.conflict(subject, name, detail)
+    if options.resource_version and options.resource_version != version:
+        detail = (
+            f"the ResourceVersion in the precondition ({options.resource_version}) does not match the "
+            f"ResourceVersion in record ({version}). The object might have been modified"
+        )
+        raise refusals.conflict(subject, name, detail)
 
 
 def _write_down_propagation(meta: dict[str, Any], propagation: Propagation | None) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from trueup.embedded.api import body, deletion, forms, negotiation, options, patching, reads, refusals, scale
 from trueup.embedded.api.deletion import Deletion
 from trueup.embedded.api.fields import Fields
-from trueup.embedded.api.http import Answer, Request, Responder, Stream
+from trueup.embedded.api.http import Answer, Request, Responder, Stream, Takeover
 from trueup.embedded.api.kinds import Kind, Registry
 from trueup.embedded.api.negotiation import Form, View
 from trueup.embedded.api.options import FieldValidation, WriteOptions
@@ -19,9 +19,11 @@ from trueup.embedded.api.scaling import Scales
 from trueup.embedded.api.subresources import Subresources
 from trueup.embedded.api.watching import WatchStream
 from trueup.embedded.api.writes import Mutation, Outcome, Writes
+from trueup.embedded.storage.keys import Resource
 from trueup.embedded.storage.store import Store
 from trueup.model.manifest import Manifest, metadata_of
 
+_BINDINGS = Resource("", "bindings")
 _WRITTEN_BY_PARENT = ("status", "finalize", "approval", "resize", "ephemeralcontainers")
 
 
@@ -50,7 +52,7 @@ class Verbs(Responder):
         self._watches: dict[WatchStream, Kind] = {}
         registry.on_removed(self._end_watches)
 
-    async def respond(self, request: Request) -> Answer | Stream:
+    async def respond(self, request: Request) -> Answer | Stream | Takeover:
         target = request.target
         kind = self._registry.find(target.group, target.version, target.resource)
         if kind is None:
@@ -124,6 +126,8 @@ class Verbs(Responder):
     async def _create(self, kind: Kind, request: Request) -> Answer:
         if request.target.name:
             raise refusals.method_not_allowed()
+        if kind.storage == _BINDINGS:
+            return await self._subresources.bind(request)
         asked = options.write_options(request.query, "CreateOptions")
         manifest = self._body(kind, request, asked)
         if kind.name in REVIEWS:
@@ -181,7 +185,7 @@ class Verbs(Responder):
 
     # Subresources.
 
-    async def _subresource(self, kind: Kind, request: Request) -> Answer | Stream:
+    async def _subresource(self, kind: Kind, request: Request) -> Answer | Stream | Takeover:
         target = request.target
         known = kind.subresources.get(target.subresource)
         if known is None or not target.name:

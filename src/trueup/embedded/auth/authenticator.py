@@ -91,7 +91,8 @@ class Authenticator:
         self._check_one(ACCOUNTS, about.namespace, about.serviceaccount)
         for name, resource in _BOUND.items():
             reference: Reference | None = getattr(about, name)
-            if reference is not None:
+            # Of a pod's token the node is only told: it lives as long as the pod does.
+            if reference is not None and not (name == "node" and about.pod is not None):
                 self._check_one(resource, "" if name == "node" else about.namespace, reference)
 
     def _check_one(self, resource: Resource, namespace: str, reference: Reference) -> None:

@@ -10,7 +10,7 @@ import base64
 import hashlib
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -98,9 +98,9 @@ class Tokens:
         account: Reference,
         seconds: int,
         audiences: Sequence[str] = (),
-        bound: tuple[str, Reference] | None = None,
+        bound: Mapping[str, Reference] | None = None,
     ) -> tuple[str, int]:
-        """A token for an account, and when it ends (Unix time)."""
+        """A token for an account, and when it ends (Unix time). `bound`: what it dies with, by `pod`, `secret`, `node`."""
         now = int(time.time())
         claims = Claims(
             iss=ISSUER,
@@ -110,7 +110,7 @@ class Tokens:
             iat=now,
             nbf=now,
             jti=str(uuid.uuid4()),
-            kubernetes=_KubernetesClaims(namespace, account, **({bound[0]: bound[1]} if bound else {})),
+            kubernetes=_KubernetesClaims(namespace, account, **(bound or {})),
         )
         head = {"alg": "ES256", "kid": self._key_id, "typ": "JWT"}
         signed = f"{_b64(msgspec.json.encode(head))}.{_b64(msgspec.json.encode(claims))}"

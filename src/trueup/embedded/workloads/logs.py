@@ -1,41 +1,82 @@
-"""What `kubectl logs` shows of a simulated container: that it is simulated, and what its status tells as a story. Pure."""
+"""What `kubectl logs` shows of a simulated container: that it is simulated, and what its status tells as a story. Pure.
+
+Each line comes from the pod's status alone, so the same pod always says the same, and a story only grows. Which lines are
+asked for, and following them, is `api.podlogs`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
+from trueup.embedded.api.podlogs import Line, Said
 from trueup.embedded.workloads.objects import count_of, dig, rows_of
 from trueup.embedded.workloads.pods.outcome import Outcome, plan_of
-from trueup.model.apierror import ApiError
-from trueup.model.manifest import Manifest, name_of, namespace_of, status_of
+from trueup.model.manifest import Manifest, name_of
+
+_PARTS = ("initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses")
+_WAITING = {  # as the kubelet words it
+    "ErrImagePull": "image can't be pulled",
+    "ImagePullBackOff": "trying and failing to pull image",
+}
+
+
+class SimulatedLogs:
+    """`api.podlogs.Logs` of the simulated pods."""
+
+    def said(self, pod: Manifest, container: str, *, previous: bool) -> Said:
+        row = next(
+            (each for part in _PARTS for each in rows_of(pod, "status", part) if each.get("name") == container), None
+        )
+        if row is None:
+            return Said(problem=f'container "{container}" in pod "{name_of(pod)}" is not available')
+        last = dig(row, "lastState", "terminated")
+        if previous:
+            if not isinstance(last, dict):
+                said = f'previous terminated container "{container}" in pod "{name_of(pod)}" not found'
+                return Said(problem=said)
+            return _ended(row, last)
+        if isinstance(running := dig(row, "state", "running"), dict):
+            return Said(_running(pod, row, running), instance=_instance(running))
+        if isinstance(ended := dig(row, "state", "terminated"), dict):
+            return _ended(row, ended)
+        if isinstance(last, dict):
+            return _ended(row, last)
+        reason = str(dig(row, "state", "waiting", "reason") or "ContainerCreating")
+        why = _WAITING.get(reason, reason)
+        return Said(problem=f'container "{container}" in pod "{name_of(pod)}" is waiting to start: {why}')
 
 
 def simulated_log(pod: Manifest, container: str) -> str:
-    """The log of one container so far, a line per event, each with its time."""
-    row = next(
-        (each for part in _PARTS for each in rows_of(pod, "status", part) if each.get("name") == container), None
-    )
-    if row is None or ("waiting" in (row.get("state") or {}) and not dig(row, "lastState", "terminated")):
-        return ""
-    lines: list[tuple[str, str]] = []
-    image = row.get("image") or ""
-    for ended in (dig(row, "lastState", "terminated"), dig(row, "state", "terminated")):
-        if isinstance(ended, dict):
-            lines.append((str(ended.get("startedAt")), f"simulated container {container} ({image}) starts"))
-            lines.append((str(ended.get("finishedAt")), _last_words(ended)))
-    if isinstance(running := dig(row, "state", "running"), dict):
-        lines.append((str(running.get("startedAt")), f"simulated container {container} ({image}) starts"))
-        at = str(running.get("startedAt"))
-        lines.append((at, "this is Trueup's embedded Kubernetes: no process runs, so there is no real output"))
-        if restarts := count_of(row, "restartCount"):
-            lines.append((at, f"it has been restarted {restarts} times"))
-        if plan_of(pod).fate_of(container).outcome is Outcome.UNREADY:
-            lines.append((at, "it was told never to become ready (simulate.trueup.dev/outcome: unready)"))
-    return "".join(f"{time} {text}\n" for time, text in lines)
+    """The log of a container's newest instance as text with times; empty while there is none."""
+    said = SimulatedLogs().said(pod, container, previous=False)
+    return "".join(f"{line.time} {line.text}\n" for line in said.lines)
 
 
-_PARTS = ("initContainerStatuses", "containerStatuses")
+def _instance(state: Mapping[str, Any]) -> str:
+    return str(state.get("startedAt"))
+
+
+def _begin(row: Mapping[str, Any], state: Mapping[str, Any]) -> list[Line]:
+    at = str(state.get("startedAt"))
+    return [
+        Line(at, f"simulated container {row.get('name')} ({row.get('image') or ''}) starts"),
+        Line(at, "this is Trueup's embedded Kubernetes: no process runs, so there is no real output"),
+    ]
+
+
+def _running(pod: Manifest, row: Mapping[str, Any], state: Mapping[str, Any]) -> list[Line]:
+    lines, at = _begin(row, state), str(state.get("startedAt"))
+    if restarts := count_of(row, "restartCount"):
+        lines.append(Line(at, f"it has been restarted {restarts} times"))
+    if plan_of(pod).fate_of(str(row.get("name"))).outcome is Outcome.UNREADY:
+        lines.append(Line(at, "it was told never to become ready (simulate.trueup.dev/outcome: unready)"))
+    return lines
+
+
+def _ended(row: Mapping[str, Any], state: Mapping[str, Any]) -> Said:
+    last = Line(str(state.get("finishedAt")), _last_words(state))
+    return Said([*_begin(row, state), last], ended=True, instance=_instance(state))
 
 
 def _last_words(ended: Mapping[str, Any]) -> str:
@@ -46,40 +87,3 @@ def _last_words(ended: Mapping[str, Any]) -> str:
             return "done, exit code 0"
         case _:
             return f"crashes (simulated by rule), exit code {ended.get('exitCode')}"
-
-
-class SimulatedLogs:
-    """Answers the log subresource: `lines` is what `api.subresources.Logs` asks for. Following ends at once: nothing more
-    will be said until the container's state changes."""
-
-    async def lines(self, pod: Manifest, container: str, query: Mapping[str, Any]) -> AsyncIterator[bytes]:
-        if (waiting := _waiting(pod, container)) and not simulated_log(pod, container):
-            raise ApiError(
-                400,
-                "BadRequest",
-                f'container "{container}" in pod "{name_of(pod)}" is waiting to start: {waiting}',
-            )
-        text = simulated_log(pod, container)
-        lines = text.splitlines(keepends=True)
-        if query.get("previous") == "true":
-            lines = _previous(pod, container, lines)
-        if (tail := query.get("tailLines") or "").isdigit():
-            lines = lines[-int(tail) :] if int(tail) else []
-        if query.get("timestamps") != "true":
-            lines = [line.partition(" ")[2] for line in lines]
-        for line in lines:
-            yield line.encode()
-
-
-def _waiting(pod: Manifest, container: str) -> str:
-    status = status_of(pod)
-    rows = [each for part in _PARTS for each in rows_of(status, part) if each.get("name") == container]
-    return str(dig(rows[0], "state", "waiting", "reason") or "") if rows else "ContainerCreating"
-
-
-def _previous(pod: Manifest, container: str, lines: list[str]) -> list[str]:
-    rows = [each for part in _PARTS for each in rows_of(pod, "status", part) if each.get("name") == container]
-    if not rows or not dig(rows[0], "lastState", "terminated"):
-        said = f'previous terminated container "{container}" in pod "{name_of(pod)}" not found'
-        raise ApiError(400, "BadRequest", f"{said} in namespace {namespace_of(pod)}")
-    return lines[:2]
