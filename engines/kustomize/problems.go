@@ -94,7 +94,7 @@ func asPlacedProblem(fs *snapshotFS, root string, err error) *pipe.Problem {
 		return placed(fs, root, fs.refused, text)
 	case errors.As(err, &problem):
 		return problem
-	case strings.Contains(text, "no 'git' program on path"), strings.Contains(text, errNoNetwork.Error()):
+	case strings.Contains(text, "no 'git' program on path"), strings.Contains(text, pipe.ErrNoNetwork.Error()):
 		return remote(fs, root, text)
 	case strings.Contains(text, "already registered id"):
 		if problem := duplicates(fs); problem != nil {

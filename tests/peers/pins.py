@@ -60,7 +60,12 @@ KWOK = Peer(
     },
 )
 HELM = Peer(name="helm", module="helm.sh/helm/v4", programs={"helm": "helm.sh/helm/v4/cmd/helm"})
-PEERS = {peer.name: peer for peer in (KUBERNETES, ETCD, KWOK, HELM)}
+JSONNET = Peer(
+    name="jsonnet",
+    module="github.com/google/go-jsonnet",
+    programs={"jsonnet": "github.com/google/go-jsonnet/cmd/jsonnet"},
+)
+PEERS = {peer.name: peer for peer in (KUBERNETES, ETCD, KWOK, HELM, JSONNET)}
 
 
 class Pin(msgspec.Struct, frozen=True):

@@ -11,7 +11,8 @@ import pytest
 from tests.support.snapshots import Link, MemorySnapshot
 from trueup.model.rendering import Overlay, RenderMode, RenderSpec
 from trueup.render.engine.build import engine_binary
-from trueup.render.engine.pool import EnginePool
+from trueup.render.engine.pool import EngineLimits, EnginePool
+from trueup.render.limits import RenderLimits
 from trueup.render.render import Rendered, render
 
 Files: TypeAlias = Mapping[str, str | bytes | Link]
@@ -57,3 +58,16 @@ def argocd(engines: EnginePool) -> Render:
         return await render(MemorySnapshot(files), wanted, None, engines)
 
     return run
+
+
+@pytest.fixture
+async def small() -> AsyncIterator[Render]:
+    """As `argocd`, with little time and memory: for what never ends."""
+    async with EnginePool(workers=1, limits=EngineLimits(seconds=3.0, memory=128 << 20)) as engines:
+        limits = RenderLimits(seconds=3.0)
+
+        async def run(files: Files, path: str = "", **spec: Any) -> Rendered:
+            wanted = RenderSpec(path=path, mode=RenderMode.ARGOCD, **spec)
+            return await render(MemorySnapshot(files), wanted, None, engines, limits=limits)
+
+        yield run

@@ -95,7 +95,6 @@ async def test_links_to_files_are_followed_and_dead_ones_passed_over(argocd: Ren
 @pytest.mark.parametrize(
     ("files", "what"),
     [
-        ({"app/a.jsonnet": "{}"}, "Jsonnet"),
         ({"app/Chart.yaml": "name: x\n"}, "Helm"),
         ({"app/.argocd-source.yaml": "kustomize: {}\n", "app/a.yaml": config_map("a")}, "argocd-source"),
     ],

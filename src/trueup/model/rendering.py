@@ -84,12 +84,29 @@ class Overlay(Struct, frozen=True, kw_only=True):
         return self == Overlay()
 
 
+class JsonnetVariable(Struct, frozen=True):
+    """An external variable or a top-level argument: a string, or with `code` an expression."""
+
+    name: str
+    value: str
+    code: bool = False
+
+
+class JsonnetOptions(Struct, frozen=True, kw_only=True):
+    """`libraries` are directories from the repository's root, searched for imports: the last one first."""
+
+    ext_vars: tuple[JsonnetVariable, ...] = ()
+    top_level: tuple[JsonnetVariable, ...] = ()
+    libraries: tuple[str, ...] = ()
+
+
 class DirectoryOptions(Struct, frozen=True, kw_only=True):
     """Argo's `directory` block: `include` and `exclude` are globs (`{a,b}` allowed) on the path below the App's path."""
 
     recurse: bool = False
     include: str = ""
     exclude: str = ""
+    jsonnet: JsonnetOptions = JsonnetOptions()
 
 
 class SubstituteFrom(Struct, frozen=True, kw_only=True):

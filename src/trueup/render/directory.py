@@ -1,6 +1,6 @@
 """Argo CD's `directory` source: the plain manifests of a path, file by file.
 
-`.yaml`, `.yml` and `.json`, below the path only with `recurse`; `exclude` wins over `include`. A file that holds the
+`.yaml`, `.yml`, `.json` and `.jsonnet`, below the path only with `recurse`; `exclude` wins over `include`. A file that holds the
 skip mark is left out, and so is YAML that is no manifest at all (no apiVersion, kind and metadata in it) and cannot be
 read as one. https://argo-cd.readthedocs.io/en/stable/user-guide/directory/
 """
@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from trueup.model.errors import BuildFailed, NotBuiltYet
+from msgspec import Struct
+
+from trueup.model.errors import BuildFailed
 from trueup.model.manifest import Origin
 from trueup.model.outcome import Notice
 from trueup.model.rendering import DirectoryOptions
@@ -23,29 +25,45 @@ from trueup.render.limits import RenderLimits
 from trueup.render.requests import request_objects
 
 SKIP_MARK = "+argocd:skip-file-rendering"
-_MANIFESTS = (".yaml", ".yml", ".json", ".jsonnet")
+_JSONNET = ".jsonnet"
+_MANIFESTS = (".yaml", ".yml", ".json", _JSONNET)
 
 
-def build_directory(
+class Directory(Struct, frozen=True):
+    """The plain manifests of a path. Files of `jsonnet` are still to be evaluated, by an engine of their own."""
+
+    objects: tuple[BuiltObject, ...]
+    notices: tuple[Notice, ...] = ()
+    paths: tuple[str, ...] = ()
+    """All files, in the order in which their objects come."""
+    jsonnet: tuple[str, ...] = ()
+
+    def with_evaluated(self, evaluated: tuple[BuiltObject, ...]) -> tuple[BuiltObject, ...]:
+        """All objects in the order of the files."""
+        place = {path: number for number, path in enumerate(self.paths)}
+        return tuple(sorted((*self.objects, *evaluated), key=lambda one: place.get(one.path, len(place))))
+
+
+def read_directory(
     engine: EngineProcess, recorder: Recorder, path: str, options: DirectoryOptions, limits: RenderLimits
-) -> tuple[tuple[BuiltObject, ...], tuple[Notice, ...]]:
-    """Raises BuildFailed with file and line, NotBuiltYet for Jsonnet."""
+) -> Directory:
+    """Raises BuildFailed with file and line."""
     paths = tuple(_manifests(recorder, path, options, limits))
-    if jsonnet := next((name for name in paths if name.endswith(".jsonnet")), None):
-        raise NotBuiltYet("Jsonnet is not rendered yet", origin=Origin(jsonnet), hint="exclude *.jsonnet")
-    if not paths:
-        return (), ()
+    jsonnet = tuple(name for name in paths if name.endswith(_JSONNET))
+    plain = tuple(name for name in paths if not name.endswith(_JSONNET))
+    if not plain:
+        return Directory((), paths=paths, jsonnet=jsonnet)
     files = SnapshotFiles(recorder, limits)
     params: dict[str, object] = {
-        "paths": list(paths),
+        "paths": list(plain),
         "lenient": True,
         "skipMark": SKIP_MARK,
         "maxObjects": limits.objects,
         "maxBytes": limits.output_bytes,
     }
-    answer = request_objects(engine, "read", params, files, files.ahead(paths))
+    answer = request_objects(engine, "read", params, files, files.ahead(plain))
     notices = tuple(Notice("ManifestSkipped", f"{one.path} is no manifest: {one.why}") for one in answer.skipped)
-    return answer.objects, notices
+    return Directory(answer.objects, notices, paths, jsonnet)
 
 
 def _manifests(recorder: Recorder, root: str, options: DirectoryOptions, limits: RenderLimits) -> Iterator[str]:

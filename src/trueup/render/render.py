@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Mapping
+from functools import partial
 
 import msgspec
 from msgspec import Struct
@@ -18,13 +19,15 @@ from trueup.model.manifest import Declared, Origin
 from trueup.model.outcome import Notice
 from trueup.model.rendering import DirectoryOptions, RenderMode, RenderSpec
 from trueup.model.snapshot import Inputs, Snapshot
-from trueup.render.built import Build
+from trueup.render.built import Build, BuiltObject
 from trueup.render.cache import BuildCache, cache_key
-from trueup.render.directory import build_directory
+from trueup.render.directory import SKIP_MARK, Directory, read_directory
+from trueup.render.engine.build import JSONNET, identity
 from trueup.render.engine.pool import EnginePool
 from trueup.render.engine.process import EngineProcess
 from trueup.render.finish import finished, needs_engine
 from trueup.render.inputs import Ignoring, Recorder, join
+from trueup.render.jsonnet import evaluate
 from trueup.render.kustomization import build_kustomization, has_kustomization
 from trueup.render.limits import DEFAULT_LIMITS, RenderLimits
 
@@ -72,12 +75,19 @@ class Renderer:
         """The half that Git alone decides, and whether it came from the cache."""
         if self._cache is None:
             return await build(snapshot, spec, self.engines, limits=self.limits), False
-        key = cache_key(spec, await self.engines.version())
+        key = cache_key(spec, await self._engine_versions(spec))
         if (kept := await asyncio.to_thread(self._cache.find, key, snapshot)) is not None:
             return kept, True
         built = await build(snapshot, spec, self.engines, limits=self.limits)
         await asyncio.to_thread(self._cache.put, key, built)
         return built, False
+
+    async def _engine_versions(self, spec: RenderSpec) -> str:
+        """Of the engines that may take part."""
+        version = await self.engines.version()
+        if spec.mode is RenderMode.ARGOCD:
+            version += "\0" + await asyncio.to_thread(identity, JSONNET)
+        return version
 
 
 async def render(
@@ -97,11 +107,40 @@ async def build(
     snapshot: Snapshot, spec: RenderSpec, engines: EnginePool, *, limits: RenderLimits = DEFAULT_LIMITS
 ) -> Build:
     """The half that Git alone decides."""
-    return await engines.use(lambda engine: build_with(engine, snapshot, spec, limits), seconds=limits.seconds)
+    first = await engines.use(lambda engine: _begin(engine, snapshot, spec, limits), seconds=limits.seconds)
+    if not first.directory.jsonnet:
+        return first.end(())
+    work = partial(
+        evaluate,
+        recorder=first.recorder,
+        root=first.path,
+        paths=first.directory.jsonnet,
+        options=_directory_options(spec).jsonnet,
+        limits=limits,
+        skip_mark=SKIP_MARK,
+    )
+    return first.end(await engines.beside(JSONNET).use(work, seconds=limits.seconds))
 
 
-def build_with(engine: EngineProcess, snapshot: Snapshot, spec: RenderSpec, limits: RenderLimits) -> Build:
-    """The same with a process in hand; blocks."""
+class _Begun(Struct, frozen=True, kw_only=True):
+    """A build as far as the first engine brings it."""
+
+    recorder: Recorder
+    path: str
+    source_type: str
+    directory: Directory
+
+    def end(self, evaluated: tuple[BuiltObject, ...]) -> Build:
+        return Build(
+            objects=self.directory.with_evaluated(evaluated) if evaluated else self.directory.objects,
+            inputs=self.recorder.inputs(),
+            source_type=self.source_type,
+            notices=self.directory.notices,
+        )
+
+
+def _begin(engine: EngineProcess, snapshot: Snapshot, spec: RenderSpec, limits: RenderLimits) -> _Begun:
+    """With a process in hand; blocks."""
     recorder = Recorder(snapshot, Ignoring(spec.ignore) if spec.mode is RenderMode.FLUX else None)
     at = recorder.look(clean_path(spec.path))
     if at.entry is None:
@@ -109,11 +148,14 @@ def build_with(engine: EngineProcess, snapshot: Snapshot, spec: RenderSpec, limi
     if not at.is_directory:
         raise BuildFailed(f"the path {spec.path!r} is a file", hint="name the directory that holds it")
     if spec.mode is RenderMode.ARGOCD and not _is_kustomize(recorder, at.path, spec):
-        options = spec.directory or DirectoryOptions()
-        objects, notices = build_directory(engine, recorder, at.path, options, limits)
-        return Build(objects=objects, inputs=recorder.inputs(), source_type=DIRECTORY, notices=notices)
-    objects = build_kustomization(engine, recorder, at.path, spec, limits)
-    return Build(objects=objects, inputs=recorder.inputs(), source_type=KUSTOMIZE)
+        found = read_directory(engine, recorder, at.path, _directory_options(spec), limits)
+        return _Begun(recorder=recorder, path=at.path, source_type=DIRECTORY, directory=found)
+    built = Directory(build_kustomization(engine, recorder, at.path, spec, limits))
+    return _Begun(recorder=recorder, path=at.path, source_type=KUSTOMIZE, directory=built)
+
+
+def _directory_options(spec: RenderSpec) -> DirectoryOptions:
+    return spec.directory or DirectoryOptions()
 
 
 def _is_kustomize(recorder: Recorder, path: str, spec: RenderSpec) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 from trueup.dialects.argocd import marks
 from trueup.dialects.argocd.application_resource import ApplicationSpec, SyncPolicy
 from trueup.dialects.argocd.history import history_limit
 from trueup.dialects.argocd.images import parse_image
+from trueup.dialects.argocd.jsonnet import jsonnet_of
 from trueup.dialects.argocd.options import SyncOptions, read_options
 from trueup.dialects.argocd.retries import read_retry
 from trueup.dialects.argocd.shared import (
@@ -60,7 +62,7 @@ def read_application(obj: Manifest, control_namespace: str) -> App:
         # Our own status writes raise the generation of an Application: it says nothing about the spec.
         generation=0,
         source=_git_source(source, suspend=is_suspended(obj)),
-        render=_render(ref, source),
+        render=_render(ref, source, _build_environment(ref, spec, source)),
         rules=_rules(ref, spec, options, obj, control_namespace),
         project=spec.project or DEFAULT_PROJECT,
         history_limit=history_limit(obj),
@@ -119,18 +121,35 @@ def _git_source(source: Source, *, suspend: bool) -> GitSource:
     )
 
 
-def _render(ref: ObjectRef, source: Source) -> RenderSpec:
+def _build_environment(ref: ObjectRef, spec: ApplicationSpec, source: Source) -> dict[str, str]:
+    """What is known without the revision; values that name the revision are refused before."""
+    return {
+        "ARGOCD_APP_NAME": ref.name,
+        "ARGOCD_APP_NAMESPACE": spec.destination.namespace,
+        "ARGOCD_APP_PROJECT_NAME": spec.project or DEFAULT_PROJECT,
+        "ARGOCD_APP_SOURCE_PATH": source.path,
+        "ARGOCD_APP_SOURCE_REPO_URL": source.repo_url,
+        "ARGOCD_APP_SOURCE_TARGET_REVISION": source.target_revision,
+    }
+
+
+def _render(ref: ObjectRef, source: Source, environment: Mapping[str, str]) -> RenderSpec:
     return RenderSpec(
         path=source.path,
         mode=RenderMode.ARGOCD,
         overlay=_overlay(ref, source.kustomize) if source.kustomize else Overlay(),
-        directory=_directory(source.directory) if source.directory else None,
+        directory=_directory(source.directory, environment) if source.directory else None,
         force_kustomize=source.kustomize is not None,
     )
 
 
-def _directory(options: DirectoryOptions) -> Directory:
-    return Directory(recurse=options.recurse, include=options.include, exclude=options.exclude)
+def _directory(options: DirectoryOptions, environment: Mapping[str, str]) -> Directory:
+    return Directory(
+        recurse=options.recurse,
+        include=options.include,
+        exclude=options.exclude,
+        jsonnet=jsonnet_of(options.jsonnet, environment),
+    )
 
 
 def _overlay(ref: ObjectRef, options: KustomizeOptions) -> Overlay:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from trueup.dialects.argocd.application_resource import ApplicationSpec
+from trueup.dialects.argocd.jsonnet import names_revision
 from trueup.dialects.argocd.options import SyncOptions, normalised
 from trueup.dialects.argocd.shared import (
     COMPARE_OPTIONS,
@@ -11,7 +12,7 @@ from trueup.dialects.argocd.shared import (
     IN_CLUSTER_SERVER,
     PREFIX,
 )
-from trueup.dialects.argocd.source_resource import DirectoryOptions, JsonnetOptions, KustomizeOptions, Source
+from trueup.dialects.argocd.source_resource import DirectoryOptions, KustomizeOptions, Source
 from trueup.dialects.reading import finalizers_of
 from trueup.model.manifest import Manifest, annotations_of
 
@@ -53,7 +54,7 @@ def _of_source(source: Source) -> list[str]:
         "spec.source.kustomize.kubeVersion": bool(kustomize.kube_version),
         "spec.source.kustomize.apiVersions": bool(kustomize.api_versions),
         "spec.source.kustomize.commonAnnotationsEnvsubst": kustomize.common_annotations_envsubst,
-        "spec.source.directory.jsonnet": directory.jsonnet != JsonnetOptions(),
+        "spec.source.directory.jsonnet with $ARGOCD_APP_REVISION": names_revision(directory.jsonnet),
         "spec.source.directory.disableExtensionFilter": directory.disable_extension_filter,
     }
     return [name for name, is_set in fields.items() if is_set]

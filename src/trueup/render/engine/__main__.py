@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from trueup.model.errors import EngineFailed
-from trueup.render.engine.build import engine_binary
+from trueup.render.engine.build import ENGINES, engine_binary
 
 
 def main(arguments: list[str]) -> int:
@@ -13,11 +13,12 @@ def main(arguments: list[str]) -> int:
         print("usage: python -m trueup.render.engine build", file=sys.stderr)
         return 2
     try:
-        binary = engine_binary("kustomize", progress=lambda line: print(f"==> {line}", flush=True))
+        for name in ENGINES:
+            binary = engine_binary(name, progress=lambda line: print(f"==> {line}", flush=True))
+            print(f"{name} engine: {binary}")
     except EngineFailed as error:
         print(error, file=sys.stderr)
         return 1
-    print(f"kustomize engine: {binary}")
     return 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import hashlib
 import os
 import re
@@ -22,6 +23,11 @@ import platformdirs
 from trueup.model.errors import EngineFailed
 
 Progress = Callable[[str], None]
+
+KUSTOMIZE = "kustomize"
+"""The engine that reads manifests, too: every render needs it."""
+JSONNET = "jsonnet"
+ENGINES = (KUSTOMIZE, JSONNET)
 
 _GO_VERSION = re.compile(r"go(\d+)\.(\d+)(?:\.(\d+))?")
 _GO_DIRECTIVE = re.compile(r"^go (\d+)\.(\d+)(?:\.(\d+))?$", re.MULTILINE)
@@ -52,6 +58,15 @@ def find_engine(name: str) -> Path | None:
         return shipped
     target = cache_root() / "engines" / _digest(source_root(), name) / name
     return target if target.is_file() else None
+
+
+@functools.cache
+def identity(name: str) -> str:
+    """What tells two builds of an engine apart, known without building or starting it."""
+    if (shipped := _shipped(name)) is not None:
+        seen = shipped.stat()
+        return f"{name} {seen.st_size} {seen.st_mtime_ns}"
+    return f"{name} {_digest(source_root(), name)}"
 
 
 def cache_root() -> Path:

@@ -19,7 +19,7 @@ from typing import Any, Self, TypeVar
 from msgspec import Struct
 
 from trueup.model.errors import EngineFailed
-from trueup.render.engine.build import engine_binary
+from trueup.render.engine.build import KUSTOMIZE, engine_binary
 from trueup.render.engine.process import EngineProcess
 
 T = TypeVar("T")
@@ -49,11 +49,14 @@ class EnginePool:
         workers: int | None = None,
         limits: EngineLimits = DEFAULT_LIMITS,
         binary: Path | None = None,
+        engine: str = KUSTOMIZE,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.workers = workers if workers is not None else max(1, os.cpu_count() or 1)
         self.limits = limits
         self._binary = binary
+        self._engine = engine
+        self._beside: dict[str, EnginePool] = {}
         self._clock = clock
         self._slots = asyncio.Semaphore(self.workers)
         self._idle: deque[tuple[EngineProcess, float]] = deque()
@@ -103,6 +106,19 @@ class EnginePool:
                 finally:
                     self._give_back(process, sound=done)
 
+    def beside(self, engine: str) -> EnginePool:
+        """The pool of another engine under the same limits; it begins no process until it is used, and ends with this one.
+
+        Work of this pool never waits for one of those, nor the other way round, so none can starve the other.
+        """
+        if engine == self._engine:
+            return self
+        if engine not in self._beside:
+            self._beside[engine] = EnginePool(
+                workers=self.workers, limits=self.limits, engine=engine, clock=self._clock
+            )
+        return self._beside[engine]
+
     async def version(self) -> str:
         """The engine's name and the library's version, for keys of caches."""
         if not self._version:
@@ -116,6 +132,8 @@ class EnginePool:
 
     async def close(self) -> None:
         self._closed = True
+        for pool in self._beside.values():
+            await pool.close()
         if self._sweeper is not None:
             self._sweeper.cancel()
             self._sweeper = None
@@ -146,7 +164,7 @@ class EnginePool:
         if self._binary is None:
             async with self._building:
                 if self._binary is None:
-                    self._binary = await asyncio.to_thread(engine_binary, "kustomize")
+                    self._binary = await asyncio.to_thread(engine_binary, self._engine)
         return self._binary
 
     def _give_back(self, process: EngineProcess, *, sound: bool) -> None:
