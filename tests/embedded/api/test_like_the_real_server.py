@@ -25,7 +25,6 @@ OBJECTS = {
 }
 KNOWN_DIFFERENCES = {
     "Node NAMESPACE-node": "a new node is not tainted: no node here waits for its kubelet",
-    "PersistentVolumeClaim claim": "the finalizer kubernetes.io/pvc-protection is not set: nothing here takes it off",
 }
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
 RECORDED = CASES / "recorded.json"

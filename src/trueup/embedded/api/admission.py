@@ -1,6 +1,7 @@
 """Admission: what the server adds to a request, and what stands in its way, beyond the object's own validity.
 
-Built in: namespaces must exist and not be ending, pods get their service account, services their addresses. Webhooks are
+Built in: namespaces must exist and not be ending, pods get their service account, claims and ingresses
+their default classes, services their addresses. Webhooks are
 asked through `Webhooks` (module `api.webhooks`), mutating ones before the object's preparation, validating ones last.
 """
 
@@ -15,8 +16,10 @@ from msgspec import Struct
 from trueup.embedded.api import refusals
 from trueup.embedded.api.addresses import ServiceAddresses
 from trueup.embedded.api.call import Call
+from trueup.embedded.api.defaultclasses import DefaultClasses
 from trueup.embedded.api.kinds import Kind
 from trueup.embedded.api.podadmission import PODS, PodAdmission
+from trueup.embedded.api.storageprotection import protect
 from trueup.embedded.storage.keys import Resource
 from trueup.embedded.storage.store import Store
 from trueup.model.apierror import Cause
@@ -80,6 +83,7 @@ class Admission:
         self._webhooks = webhooks
         self._guard = guard
         self._pods = PodAdmission(store)
+        self._classes = DefaultClasses(store)
 
     async def mutate(self, review: Review) -> Manifest:
         """Checks the place of the object and lets webhooks change it; answers the object to go on with."""
@@ -88,6 +92,8 @@ class Admission:
             self._check_namespace(review)
             if review.kind.storage == PODS:
                 self._pods.admit(review.object, review.namespace)
+            self._classes.admit(review.kind, review.object)
+            protect(review.kind.storage, review.object)
         wanted = await self._webhooks.mutate(review)
         if self._guard is not None:
             self._guard.check(review.with_object(wanted))

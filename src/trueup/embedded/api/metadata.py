@@ -53,17 +53,22 @@ def timestamp(now: datetime) -> str:
 
 
 def fill_for_create(kind: Kind, manifest: Manifest, now: datetime) -> None:
-    """Makes a decoded object a new one: name, uid and time, nothing left of what only the server may set."""
+    """Makes a decoded object a new one: uid and time, nothing left of what only the server may set."""
     metadata = manifest["metadata"]
     for field in (*_SERVER_FIELDS, "resourceVersion"):
         metadata.pop(field, None)
-    if not metadata.get("name") and (prefix := metadata.get("generateName")):
-        suffix = "".join(secrets.choice(_SUFFIX_SIGNS) for _ in range(5))
-        metadata["name"] = f"{prefix[:58]}{suffix}"
     metadata["uid"] = str(uuid.uuid4())
     metadata["creationTimestamp"] = timestamp(now)
     if not kind.namespaced:
         metadata.pop("namespace", None)
+
+
+def generate_name(manifest: Manifest) -> None:
+    """The name of an object that only says how its name begins. Admission, which comes before, sees it without."""
+    metadata = manifest["metadata"]
+    if not metadata.get("name") and (prefix := metadata.get("generateName")):
+        suffix = "".join(secrets.choice(_SUFFIX_SIGNS) for _ in range(5))
+        metadata["name"] = f"{prefix[:58]}{suffix}"
 
 
 def keep_for_update(manifest: Manifest, old: Manifest) -> None:

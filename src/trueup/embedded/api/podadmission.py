@@ -21,6 +21,9 @@ _UNREACHABLE = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"
 _MIRROR = "kubernetes.io/config.mirror"
 
 
+_COMPUTED = "the {} must not be provided in pod spec; priority admission controller computed {} from the given PriorityClass name"
+
+
 class PodAdmission:
     """Changes a decoded, defaulted pod in place."""
 
@@ -34,7 +37,9 @@ class PodAdmission:
             return
         self._priority(pod, spec)
         _tolerate(spec)
-        if _MIRROR not in (metadata_of(pod).get("annotations") or {}):
+        if _MIRROR in (metadata_of(pod).get("annotations") or {}):
+            _check_mirror(pod, spec)
+        else:
             self._account(pod, spec, namespace)
 
     def _priority(self, pod: Manifest, spec: dict[str, Any]) -> None:
@@ -50,9 +55,13 @@ class PodAdmission:
                 if record.manifest.get("globalDefault"):
                     found = record.manifest
                     spec["priorityClassName"] = record.key.name
-        spec["priority"] = found.get("value", 0) if found else 0
-        if not spec.get("preemptionPolicy"):
-            spec["preemptionPolicy"] = (found or {}).get("preemptionPolicy") or "PreemptLowerPriority"
+        computed = found.get("value", 0) if found else 0
+        policy = (found or {}).get("preemptionPolicy") or "PreemptLowerPriority"
+        if (asked := spec.get("priority")) is not None and asked != computed:
+            raise _forbidden(pod, _COMPUTED.format(f"integer value of priority ({asked})", computed))
+        if (asked := spec.get("preemptionPolicy")) and asked != policy:
+            raise _forbidden(pod, _COMPUTED.format(f"string value of PreemptionPolicy ({asked})", policy))
+        spec["priority"], spec["preemptionPolicy"] = computed, policy
 
     def _account(self, pod: Manifest, spec: dict[str, Any], namespace: str) -> None:
         name = spec.get("serviceAccountName") or "default"
@@ -70,6 +79,22 @@ class PodAdmission:
             mounts = account.manifest.get("automountServiceAccountToken")
         if mounts is not False:
             _mount_token(spec)
+
+
+def _check_mirror(pod: Manifest, spec: dict[str, Any]) -> None:
+    """A mirror pod stands for one that its node runs already, from a file: it may use nothing of the API."""
+    if spec.get("serviceAccountName"):
+        raise _forbidden(pod, "a mirror pod may not reference service accounts")
+    held = ((spec, "volumes", "secret"), (spec, "volumes", "persistentVolumeClaim"))
+    said = {"secret": "secrets", "persistentVolumeClaim": "persistentvolumeclaims"}
+    for owner, field, source in held:
+        if any(each.get(source) for each in owner.get(field) or ()):
+            raise _forbidden(pod, f"a mirror pod may not reference {said[source]}")
+    for field in ("initContainers", "containers", "ephemeralContainers"):
+        for container in spec.get(field) or ():
+            refers = [each.get("valueFrom") or {} for each in container.get("env") or ()]
+            if any(each.get("secretKeyRef") for each in refers):
+                raise _forbidden(pod, "a mirror pod may not reference secrets")
 
 
 def _mount_token(spec: dict[str, Any]) -> None:

@@ -210,6 +210,7 @@ class Writes:
         metadata.fill_for_create(kind, manifest, self._clock())
         review = Review(Operation.CREATE, kind, namespace, call, manifest, None, dry_run=options.dry_run)
         manifest = self._after_mutation(kind, manifest, await self._admission.mutate(review))
+        metadata.generate_name(manifest)
         stored = kind.to_storage(manifest)
         particular.prepare_create(stored)
         if particular.counts_generation or kind.is_custom:

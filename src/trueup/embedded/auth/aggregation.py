@@ -40,7 +40,7 @@ async def aggregate(client: Client) -> None:
 
 
 async def _settle(client: Client, role: Manifest, rules: list[Any]) -> None:
-    if not rules or rules == (role.get("rules") or []):
+    if rules == (role.get("rules") or []):
         return
     try:
         await client.patch(CLUSTER_ROLES, "", name_of(role), {"rules": rules})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trueup.embedded.collector import accounts, expiry, namespaces
+from trueup.embedded.collector import accounts, expiry, namespaces, protection
 from trueup.embedded.collector.garbage import GarbageCollector
 from trueup.embedded.collector.served import Follower, ServedFollower
 from trueup.embedded.storage.keys import Resource
@@ -22,5 +22,6 @@ def controllers(follower: Follower, root_ca: str) -> tuple[Controller, ...]:
         garbage.controller,
         namespaces.CONTROLLER,
         *expiry.CONTROLLERS,
+        *protection.CONTROLLERS,
         served.controller(),
     )

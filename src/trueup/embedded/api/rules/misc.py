@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from trueup.embedded.api.refusals import FieldProblem, forbidden_field, invalid_value
+from trueup.embedded.api.refusals import FieldProblem, forbidden_field, invalid_value, not_supported
 from trueup.embedded.api.rules.base import Rules, at, child, default_text, immutable, set_default
 from trueup.embedded.storage.keys import Resource
-from trueup.model.manifest import Manifest
+from trueup.model.manifest import Manifest, metadata_of
+
+SYSTEM_PRIORITIES = ("system-node-critical", "system-cluster-critical")
+HIGHEST_PRIORITY = 1_000_000_000
 
 
 def _default_storage_class(manifest: Manifest) -> None:
@@ -43,6 +46,24 @@ def _default_priority_class(manifest: Manifest) -> None:
     set_default(manifest, value=0)
 
 
+def _validate_priority_class(manifest: Manifest) -> list[FieldProblem]:
+    name, value = str(metadata_of(manifest).get("name") or ""), manifest.get("value")
+    problems = []
+    if name.startswith("system-"):
+        if name not in SYSTEM_PRIORITIES:
+            said = (
+                "priority class names with 'system-' prefix are reserved for system use only. error: "
+                f"{name} is not a known system priority class"
+            )
+            problems.append(forbidden_field("metadata.name", said))
+    elif isinstance(value, int) and value > HIGHEST_PRIORITY:
+        said = f"maximum allowed value of a user defined priority is {HIGHEST_PRIORITY}"
+        problems.append(forbidden_field("value", said))
+    if (policy := manifest.get("preemptionPolicy")) not in (choices := ("PreemptLowerPriority", "Never")):
+        problems.append(not_supported("preemptionPolicy", policy, choices))
+    return problems
+
+
 def _priority_class_update(new: Manifest, old: Manifest) -> list[FieldProblem]:
     if new.get("value") != old.get("value"):
         return [forbidden_field("value", "may not be changed in an update.")]
@@ -68,11 +89,14 @@ def _default_api_service(manifest: Manifest) -> None:
 
 RULES: dict[Resource, Rules] = {
     Resource("storage.k8s.io", "storageclasses"): Rules(
-        default=_default_storage_class, validate_update=_storage_class_update
+        default=_default_storage_class, validate_update=_storage_class_update, returns_deleted=True
     ),
-    Resource("storage.k8s.io", "csidrivers"): Rules(default=_default_driver),
+    Resource("storage.k8s.io", "csidrivers"): Rules(default=_default_driver, returns_deleted=True),
     Resource("scheduling.k8s.io", "priorityclasses"): Rules(
-        default=_default_priority_class, validate_update=_priority_class_update, counts_generation=True
+        default=_default_priority_class,
+        validate=_validate_priority_class,
+        validate_update=_priority_class_update,
+        counts_generation=True,
     ),
     Resource("policy", "poddisruptionbudgets"): Rules(
         default=_default_budget, validate=_validate_budget, counts_generation=True
