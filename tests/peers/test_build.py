@@ -134,4 +134,4 @@ def test_of_two_builders_one_builds_and_the_other_waits_for_it(hello: Hello) -> 
 
 def test_an_unknown_peer_is_a_usage_error_that_lists_those_there_are(capsys: pytest.CaptureFixture[str]) -> None:
     assert build.main(["minikube"]) == 2
-    assert capsys.readouterr().err == "unknown peer 'minikube'; there are: kubernetes, etcd, kwok, helm, all\n"
+    assert capsys.readouterr().err == "unknown peer 'minikube'; there are: kubernetes, etcd, kwok, helm, jsonnet, all\n"
