@@ -75,7 +75,9 @@ def _print(rows: Sequence[PastRow], now: datetime, *, changes: bool) -> None:
 
 def past_row(row: PastRow, now: datetime) -> list[Cell]:
     revision = parse_revision(row.revision)
-    what = "; ".join(part for part in (summarise(row.changes), row.message) if part)
+    summary = summarise(row.changes)
+    # A successful sync says the same of itself, with the unchanged objects; a failure says something else.
+    what = row.message if row.message.startswith(summary) else "; ".join(filter(None, (summary, row.message)))
     return [
         str(row.id),
         age(row.at, now),
