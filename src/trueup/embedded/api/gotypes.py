@@ -22,6 +22,11 @@ def decode_problem(node: SchemaNode, obj: Manifest) -> str:
     return "" if fits_function(node, _scalar_problem)(obj) else _struct(node, obj, "")
 
 
+def value_problem(node: SchemaNode, value: Any) -> str:
+    """The same of one value that has no place yet."""
+    return _value(node, value, "", "")
+
+
 def _scalar_problem(node: SchemaNode, value: Any) -> str:
     return _value(node, value, "", "")
 

@@ -5,13 +5,24 @@ Rules: structured-merge-diff, merge/update.go.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from trueup.embedded.merge.compare import Comparison, compare
 from trueup.embedded.merge.errors import ApplyConflict, Conflict
 from trueup.embedded.merge.managers import ManagerKey, Managers
 from trueup.embedded.schema.node import SchemaNode
-from trueup.model.fields import FieldSet
+from trueup.model.fields import SELF, Element, FieldSet, FieldTree, is_member
+
+
+def _members_first(tree: FieldTree, prefix: tuple[Element, ...] = ()) -> Iterator[tuple[Element, ...]]:
+    """The paths of a set in the order in which conflicts are told: at each level what is owned there, then what is below."""
+    elements = sorted(element for element in tree if element != SELF)
+    for element in elements:
+        if is_member(tree[element]):
+            yield (*prefix, element)
+    for element in elements:
+        yield from _members_first(tree[element], (*prefix, element))
 
 
 def take_over(
@@ -38,7 +49,11 @@ def take_over(
                 conflicts[other] = conflict
     if conflicts and not force:
         raise ApplyConflict(
-            [Conflict(other.shown(), path) for other, fields in sorted(conflicts.items()) for path in fields.paths()]
+            [
+                Conflict(other.shown(), path)
+                for other, fields in sorted(conflicts.items())
+                for path in _members_first(fields.tree)
+            ]
         )
     for other in list(managers):
         if other == key:
