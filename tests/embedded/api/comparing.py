@@ -51,17 +51,27 @@ class Server:
         self, method: str, path: str, body: Any = None, *, content_type: str = "application/json", **headers: str
     ) -> tuple[int, Any]:
         """The status and the decoded answer (text when it is no JSON)."""
+        status, media_type, raw = await self.exchange(method, path, body, content_type=content_type, **headers)
+        if "json" in media_type:
+            import json
+
+            return status, json.loads(raw)
+        return status, raw.decode(errors="replace")
+
+    async def exchange(
+        self, method: str, path: str, body: Any = None, *, content_type: str = "application/json", **headers: str
+    ) -> tuple[int, str, bytes]:
+        """The status, the media type and the bytes of an answer."""
         assert self.session is not None
         data = body if isinstance(body, (bytes, type(None))) else _json(body)
-        wanted = {"Content-Type": content_type, "User-Agent": "compare/1.0"}
-        wanted |= {key.replace("_", "-"): value for key, value in headers.items()}
-        async with self.session.request(method, path, data=data, headers=wanted) as answer:
-            raw = await answer.read()
-            if "json" in answer.content_type:
-                import json
+        async with self.session.request(method, path, data=data, headers=sent(content_type, headers)) as answer:
+            return answer.status, answer.headers.get("Content-Type", ""), await answer.read()
 
-                return answer.status, json.loads(raw)
-            return answer.status, raw.decode(errors="replace")
+
+def sent(content_type: str, headers: dict[str, str]) -> dict[str, str]:
+    """A request's headers; `Impersonate_User` stands for `Impersonate-User`."""
+    wanted = {"Content-Type": content_type, "User-Agent": "compare/1.0"}
+    return wanted | {key.replace("_", "-"): value for key, value in headers.items()}
 
 
 def _json(body: Any) -> bytes:
@@ -82,6 +92,7 @@ def scrubbed(value: Any) -> Any:
         return [scrubbed(item) for item in value]
     if isinstance(value, str):
         text = _TIME.sub("<time>", _UID.sub("<uid>", value))
+        text = re.sub(r"(?<=current: )\d+|(?<=too old resource version: )\d+ \(\d+\)", "<version>", text)
         text = re.sub(r"in record \(\d+\)", "in record (<version>)", text)
         text = re.sub(r"^\d+s$", "<age>", text)
         text = re.sub(r"\b10\.96\.\d+\.\d+\b", "<address>", text) if text.count(".") == 3 else text

@@ -139,18 +139,27 @@ async def test_a_list_can_be_answered_as_of_an_earlier_version() -> None:
         ("a", {"colour": "green"}),
         ("b", {}),
     ]
-    assert [r.key.name for r in store.scan_at(MAPS, then, after=Key("shop", "a"))] == ["b"]
+    assert [r.key.name for r in store.scan_at(MAPS, then, start="shop/a\0")] == ["b"]
     assert [r.key.name for r in store.scan(MAPS)] == ["a", "c"]
     await store.close()
 
 
-async def test_a_scan_of_a_namespace_is_ordered_and_continues_behind_a_key() -> None:
+async def test_lists_are_in_the_order_of_paths() -> None:
+    """As in etcd, where `/` comes after `-` and before every letter and digit."""
+    store = await Store.open()
+    for namespace in ("shop", "shop-2", "shop2"):
+        store.put(MAPS, config_map("a", namespace))
+    assert [r.key.namespace for r in store.scan(MAPS)] == ["shop-2", "shop", "shop2"]
+    await store.close()
+
+
+async def test_a_scan_of_a_namespace_is_ordered_and_continues_behind_a_path() -> None:
     store = await Store.open()
     for namespace, name in [("b", "x"), ("a", "z"), ("b", "a"), ("ba", "q"), ("b", "a-1")]:
         store.put(MAPS, config_map(name, namespace))
     assert [r.key for r in store.scan(MAPS, "b")] == [Key("b", "a"), Key("b", "a-1"), Key("b", "x")]
-    assert [r.key.name for r in store.scan(MAPS, "b", Key("b", "a"))] == ["a-1", "x"]
-    assert [r.key.namespace for r in store.scan(MAPS, after=Key("b", "a-1"))] == ["b", "ba"]
+    assert [r.key.name for r in store.scan(MAPS, "b", "b/a\0")] == ["a-1", "x"]
+    assert [r.key.namespace for r in store.scan(MAPS, start="b/a-1\0")] == ["b", "ba"]
     await store.close()
 
 

@@ -102,6 +102,8 @@ _Loader.yaml_implicit_resolvers = {
     sign: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
     for sign, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
 }
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^[yYnN]$"), list("yYnN"))  # as Go's reader has it
+_Loader.bool_values = {**yaml.CSafeLoader.bool_values, "y": True, "n": False}
 
 
 def _from_yaml(raw: bytes) -> Any:

@@ -53,7 +53,9 @@ def _event_to_core(manifest: Manifest) -> Manifest:
 
 
 def _event_from_core(manifest: Manifest) -> Manifest:
-    return _renamed(manifest, "events.k8s.io/v1", dict(_EVENT_NAMES))
+    converted = _renamed(manifest, "events.k8s.io/v1", dict(_EVENT_NAMES))
+    # The core's form always says these, empty or not.
+    return {key: value for key, value in converted.items() if value or not key.startswith("reporting")}
 
 
 def _default_event(manifest: Manifest) -> None:

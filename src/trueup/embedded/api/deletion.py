@@ -68,13 +68,14 @@ class Deletion:
         already = meta.get("deletionTimestamp")
         if kind.storage == DEFINITIONS and not already:
             return await self._end_definition(kind, manifest, options)
-        _write_down_propagation(meta, options.propagation)
+        _write_down_propagation(meta, options.propagation, rules.of(kind.storage).deletes_orphan)
         grace = _grace(kind, manifest, options)
         if not meta.get("finalizers") and not grace and not (kind.storage == NAMESPACES and _holds_content(manifest)):
             return await self._remove(kind, record, manifest, options)
         if not already:
             meta["deletionTimestamp"] = metadata.timestamp(self._clock() + timedelta(seconds=grace))
-            meta["deletionGracePeriodSeconds"] = grace
+            if kind.storage != NAMESPACES:
+                meta["deletionGracePeriodSeconds"] = grace
             if meta.get("generation"):
                 meta["generation"] += 1
         elif grace < (meta.get("deletionGracePeriodSeconds") or 0):
@@ -113,12 +114,15 @@ class Deletion:
         return Deleted(kind.from_storage(new.manifest), gone=False)
 
     async def _remove(self, kind: Kind, record: Record, manifest: Manifest, options: DeleteOptions) -> Deleted:
+        meta = manifest["metadata"]
+        if kind.storage == PODS:
+            if not meta.get("deletionTimestamp"):
+                meta["deletionTimestamp"] = metadata.timestamp(self._clock())
+                if meta.get("generation"):
+                    meta["generation"] += 1
+            meta["deletionGracePeriodSeconds"] = 0
         if options.dry_run:
             return Deleted(kind.from_storage(manifest), gone=True)
-        meta = manifest["metadata"]
-        if kind.storage == PODS and not meta.get("deletionTimestamp"):
-            meta["deletionTimestamp"] = metadata.timestamp(self._clock())
-            meta["deletionGracePeriodSeconds"] = 0
         gone = self._store.remove(record, manifest)
         await self._store.committed()
         return Deleted(kind.from_storage(gone.manifest), gone=True)
@@ -141,9 +145,11 @@ def check_preconditions(kind: Kind, name: str, uid: str, version: str, options: 
         raise refusals.conflict(subject, name, detail)
 
 
-def _write_down_propagation(meta: dict[str, Any], propagation: Propagation | None) -> None:
-    """No policy leaves the finalizers that are there; any policy decides both of them."""
+def _write_down_propagation(meta: dict[str, Any], propagation: Propagation | None, deletes_orphan: bool) -> None:
+    """No policy leaves the finalizers that are there, or is the kind's own; any policy decides both of them."""
     finalizers = list(meta.get("finalizers") or ())
+    if propagation is None and deletes_orphan and FOREGROUND not in finalizers:
+        propagation = Propagation.ORPHAN
     if propagation is None:
         return
     kept = [each for each in finalizers if each not in (ORPHAN, FOREGROUND)]

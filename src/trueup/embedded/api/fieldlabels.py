@@ -37,6 +37,7 @@ _OF_KIND: Mapping[Resource, tuple[str, ...]] = {
         "spec.hostNetwork",
         "status.phase",
         "status.podIP",
+        "status.podIPs",
         "status.nominatedNodeName",
     ),
     Resource("", "events"): (
@@ -57,7 +58,6 @@ _OF_KIND: Mapping[Resource, tuple[str, ...]] = {
     Resource("", "nodes"): ("spec.unschedulable",),
     Resource("", "services"): ("spec.clusterIP", "spec.type"),
     Resource("", "replicationcontrollers"): ("status.replicas",),
-    Resource("apps", "replicasets"): ("status.replicas",),
     Resource("batch", "jobs"): ("status.successful",),
     Resource("certificates.k8s.io", "certificatesigningrequests"): ("spec.signerName",),
 }
@@ -78,25 +78,23 @@ _SPECIAL: Mapping[tuple[Resource, str], FieldReader] = {
     (Resource("", "nodes"), "spec.unschedulable"): _defaulted("spec.unschedulable", "false"),
     (Resource("", "pods"), "spec.hostNetwork"): _defaulted("spec.hostNetwork", "false"),
     (Resource("batch", "jobs"), "status.successful"): _defaulted("status.succeeded", "0"),
-    (Resource("apps", "replicasets"), "status.replicas"): _defaulted("status.replicas", "0"),
+    (Resource("", "pods"), "status.podIPs"): lambda _: "",  # may be asked for, and is never found
 }
 
-_EVENT_ALIASES = {
-    "regarding": "involvedObject",
-    "reportingController": "reportingComponent",
-}
+_EVENTS = Resource("", "events")
+_NAMES_OF_EVENTS_GROUP = {"involvedObject": "regarding", "reportingComponent": "reportingController"}
 
 
-def readers_for(storage: Resource, selectable: tuple[str, ...] = ()) -> Mapping[str, FieldReader]:
-    """Readers over the stored form; `selectable` are a custom resource's own `selectableFields`, without the dot."""
+def readers_for(storage: Resource, selectable: tuple[str, ...] = (), group: str = "") -> Mapping[str, FieldReader]:
+    """Readers over the stored form; `selectable` are a custom resource's own `selectableFields`, without the dot. Events
+    name some of their fields by the `group` that they are asked in."""
     paths = (*_OF_KIND.get(storage, ()), *selectable)
     if not paths:
         return COMMON
     readers = dict(COMMON)
     for path in paths:
-        readers[path] = _SPECIAL.get((storage, path)) or _reader(path)
-        head, _, tail = path.partition(".")
-        for alias, name in _EVENT_ALIASES.items():
-            if storage == Resource("", "events") and head == name:
-                readers[f"{alias}.{tail}" if tail else alias] = readers[path]
+        head, dot, tail = path.partition(".")
+        if storage == _EVENTS and group:
+            head = _NAMES_OF_EVENTS_GROUP.get(head, head)
+        readers[f"{head}{dot}{tail}"] = _SPECIAL.get((storage, path)) or _reader(path)
     return readers

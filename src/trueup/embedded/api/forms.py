@@ -25,9 +25,10 @@ def encode(manifest: Manifest, form: Form) -> bytes:
 
 def object_json(kind: Kind, record: Record) -> bytes:
     """The record as compact JSON in the kind's version."""
-    if kind.is_stored_version:
+    if kind.is_stored_version and not kind.reads_anew and record.resource_version > kind.changed:
         return record.json
-    return record.encoded(kind.api_version, lambda manifest: _encode(kind.from_storage(manifest)))
+    key = (kind.api_version, kind.changed)
+    return record.encoded(key, lambda manifest: _encode(kind.from_storage(manifest)))
 
 
 def metadata_only(manifest: Manifest, version: str) -> Manifest:
@@ -57,7 +58,7 @@ def record_json(kind: Kind, record: Record, form: Form, include: str = "Metadata
     if form.view is View.TABLE:
         # Ages are said as of now, so a table is made anew each time.
         return _encode(single(kind, kind.from_storage(record.manifest), form, include, columns=columns))
-    key = (kind.api_version, form.view, form.version)
+    key = (kind.api_version, kind.changed, form.view, form.version)
     return record.encoded(key, lambda manifest: _encode(metadata_only(kind.from_storage(manifest), form.version)))
 
 
@@ -77,6 +78,9 @@ def list_json(kind: Kind, records: Iterable[Record], meta: Manifest, form: Form,
         items = b",".join(_item_json(kind, record) for record in records)
     else:
         items = b",".join(record_json(kind, record, item) for record in records)
+    if not items and item.is_metadata:
+        joined = head[:-1] + b',"items":null}\n'  # a Go slice that was never made
+        return encode(msgspec.json.decode(joined), form) if form.media_type == YAML else joined
     joined = head[:-1] + b',"items":[' + items + b"]}\n"
     return encode(msgspec.json.decode(joined), form) if form.media_type == YAML else joined
 

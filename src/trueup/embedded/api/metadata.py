@@ -71,6 +71,27 @@ def generate_name(manifest: Manifest) -> None:
         metadata["name"] = f"{prefix[:58]}{suffix}"
 
 
+def drop_twin_owners(manifest: Manifest) -> str:
+    """Owners that stand twice are kept once; answers the warning about them, or nothing."""
+    owners = manifest["metadata"].get("ownerReferences")
+    if not isinstance(owners, list) or len(owners) < 2:
+        return ""
+    kept: list[Any] = []
+    twins: dict[str, None] = {}
+    for owner in owners:
+        if owner in kept:
+            twins[str(owner.get("uid"))] = None
+        else:
+            kept.append(owner)
+    if not twins:
+        return ""
+    manifest["metadata"]["ownerReferences"] = kept
+    return (
+        ".metadata.ownerReferences contains duplicate entries; API server dedups owner references in 1.20+, and may "
+        f"reject such requests as early as 1.24; please fix your requests; duplicate UID(s) observed: {', '.join(twins)}"
+    )
+
+
 def keep_for_update(manifest: Manifest, old: Manifest) -> None:
     """What only the server sets stays as it was, whatever was sent."""
     keep_for_update_except_version(manifest, old, (*_SERVER_FIELDS, "resourceVersion"))
@@ -164,10 +185,10 @@ def _owner_problems(owners: Any) -> list[FieldProblem]:
             if controller:
                 detail = (
                     'Only one reference can have Controller set to true. Found "true" in references for '
-                    f"{controller} and {owner.get('name')}"
+                    f"{controller} and {owner.get('kind')}/{owner.get('name')}"
                 )
-                problems.append(
-                    FieldProblem("metadata.ownerReferences", "FieldValueInvalid", f"Invalid value: {detail}")
-                )
-            controller = str(owner.get("name"))
+                problems.append(invalid_value("metadata.ownerReferences", owners, detail))
+            controller = f"{owner.get('kind')}/{owner.get('name')}"
+        if (owner.get("apiVersion"), owner.get("kind")) == ("v1", "Event"):
+            problems.append(invalid_value(path, owner, "/v1, Kind=Event is disallowed from being an owner"))
     return problems

@@ -12,11 +12,13 @@ from functools import lru_cache
 
 from msgspec import Struct
 
-from trueup.embedded.api.refusals import not_acceptable
+from trueup.embedded.api.refusals import not_acceptable, view_not_acceptable
 
 JSON = "application/json"
 YAML = "application/yaml"
 SERVED = (JSON, YAML, "application/vnd.kubernetes.protobuf")
+STREAMED = (*SERVED, "application/json;stream=watch", "application/vnd.kubernetes.protobuf;stream=watch")
+"""What collections are served as, which can be watched."""
 META_GROUP = "meta.k8s.io"
 
 
@@ -45,21 +47,25 @@ DEFAULT = Form()
 
 
 @lru_cache(maxsize=512)
-def choose(accept: str, *, transforms: bool = True) -> Form:
-    """The best form for an Accept header; `transforms` tells whether tables and metadata views exist here. Raises 406."""
+def choose(accept: str, *, of_collection: bool = False) -> Form:
+    """The best form for an Accept header of one object, or of a collection that is listed or watched. Raises 406."""
     if not accept.strip():
         return DEFAULT
+    asked_view = False
     for media_type, parameters in _preferences(accept):
-        if media_type in ("*/*", "application/*"):
+        if media_type == "*/*":
             media_type = JSON
         if media_type not in (JSON, YAML):
             continue
         if (wanted := parameters.get("as", "")) == "":
             return Form(media_type)
         known = wanted in (View.TABLE, View.METADATA, View.METADATA_LIST)
-        if transforms and known and parameters.get("g") == META_GROUP and parameters.get("v") in ("v1", "v1beta1"):
+        asked_view = True
+        if known and parameters.get("g") == META_GROUP and parameters.get("v") in ("v1", "v1beta1"):
             return Form(media_type, View(wanted), parameters["v"])
-    raise not_acceptable(SERVED)
+    if asked_view:
+        raise view_not_acceptable(SERVED)
+    raise not_acceptable(STREAMED if of_collection else SERVED)
 
 
 def choose_among(offered: Sequence[str], accept: str) -> str | None:

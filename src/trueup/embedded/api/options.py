@@ -24,6 +24,8 @@ from trueup.embedded.api.refusals import (
 from trueup.embedded.api.target import is_true
 from trueup.model.refs import GroupKind
 
+_INT64 = 1 << 63
+
 
 class FieldValidation(StrEnum):
     """What happens to unknown and duplicate fields."""
@@ -96,21 +98,16 @@ def _list_problems(options: ListOptions, watching: bool) -> list[FieldProblem]:
     match, version = options.resource_version_match, options.resource_version
     problems = []
     if watching:
+        if options.send_initial_events is None and match:
+            detail = "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"
+            problems.append(forbidden_field("resourceVersionMatch", detail))
+        elif options.send_initial_events is not None and match != "NotOlderThan":
+            detail = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
+            problems.append(forbidden_field("resourceVersionMatch", detail))
+        if match not in ("", "NotOlderThan"):
+            problems.append(not_supported("resourceVersionMatch", match, ["NotOlderThan"]))
         if options.send_initial_events is None:
-            if match:
-                problems.append(
-                    forbidden_field(
-                        "resourceVersionMatch",
-                        "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
-                    )
-                )
             return problems
-        if match != "NotOlderThan":
-            if not match:
-                detail = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
-                problems.append(forbidden_field("resourceVersionMatch", detail))
-            else:
-                problems.append(not_supported("resourceVersionMatch", match, ["NotOlderThan"]))
         if options.continue_:
             detail = "resourceVersionMatch is forbidden when continue is provided"
             problems.append(forbidden_field("resourceVersionMatch", detail))
@@ -118,13 +115,13 @@ def _list_problems(options: ListOptions, watching: bool) -> list[FieldProblem]:
     if options.send_initial_events is not None:
         problems.append(forbidden_field("sendInitialEvents", "sendInitialEvents is forbidden for list"))
     if match:
-        if options.continue_:
-            detail = "resourceVersionMatch is forbidden when continue is provided"
-            problems.append(forbidden_field("resourceVersionMatch", detail))
         if not version:
             detail = "resourceVersionMatch is forbidden unless resourceVersion is provided"
             problems.append(forbidden_field("resourceVersionMatch", detail))
-        elif match not in ("Exact", "NotOlderThan"):
+        if options.continue_:
+            detail = "resourceVersionMatch is forbidden when continue is provided"
+            problems.append(forbidden_field("resourceVersionMatch", detail))
+        if match not in ("Exact", "NotOlderThan"):
             problems.append(not_supported("resourceVersionMatch", match, ["Exact", "NotOlderThan", ""]))
         elif match == "Exact" and version == "0":
             detail = 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"'
@@ -174,8 +171,6 @@ def delete_options(query: Mapping[str, str], body: Mapping[str, Any] | None) -> 
     dry_run = _dry_run(body.get("dryRun") or [], problems)
     preconditions = body.get("preconditions") or {}
     grace = body.get("gracePeriodSeconds")
-    if grace is not None and (isinstance(grace, bool) or not isinstance(grace, int)):
-        raise bad_request("json: cannot unmarshal gracePeriodSeconds into Go struct field DeleteOptions of type int64")
     policy, orphan = body.get("propagationPolicy"), body.get("orphanDependents")
     if policy is not None and orphan is not None:
         detail = "orphanDependents and deletionPropagation cannot be both set"
@@ -207,6 +202,8 @@ def _integer(query: Mapping[str, str], name: str) -> int | None:
     if not (text := query.get(name, "")):
         return None
     try:
-        return int(text)
+        if -_INT64 <= (number := int(text)) < _INT64:
+            return number
+        raise bad_request(f'strconv.ParseInt: parsing "{text}": value out of range')
     except ValueError:
         raise bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax') from None

@@ -5,29 +5,29 @@ https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions a
 
 from __future__ import annotations
 
-import base64
-import binascii
+from itertools import islice
 
-import msgspec
 from msgspec import Struct
 
-from trueup.embedded.api import refusals
+from trueup.embedded.api import pagetokens, refusals
 from trueup.embedded.api.fieldlabels import COMMON, readers_for
 from trueup.embedded.api.kinds import Kind
 from trueup.embedded.api.options import ListOptions
+from trueup.embedded.api.pagetokens import NEWEST, PageToken
 from trueup.embedded.api.selectors import FieldSelector, LabelSelector, parse_fields, parse_labels
 from trueup.embedded.storage.history import HistoryLost
-from trueup.embedded.storage.keys import Key
 from trueup.embedded.storage.record import Record
 from trueup.embedded.storage.store import Store
 
 _STALE_CONTINUE = (
     "The provided continue parameter is too old to display a consistent list result. You can start a new list without "
-    "the continue parameter."
+    "the continue parameter, or use the continue token in this response to retrieve the remainder of the results. "
+    "Continuing with the provided token results in an inconsistent list - objects that were created, modified, or deleted "
+    "between the time the first chunk was returned and now may show up in the list."
 )
-
-
+_STALE_VERSION = "The resourceVersion for the provided list is too old."
 _UNKNOWN_LABEL = "field label not supported: {path}"
+_UNKNOWN_OF_JOB = 'field label "{path}" not supported for Job'
 _UNKNOWN_FIELD = '"{path}" is not a known field selector: only "metadata.name", "metadata.namespace"'
 
 
@@ -42,6 +42,11 @@ class Selection(Struct, frozen=True):
     @property
     def is_everything(self) -> bool:
         return not (self.labels.requirements or self.fields.terms or self.name)
+
+    @property
+    def single_name(self) -> str:
+        """The name that the fields ask for, if they ask for one."""
+        return next((value for path, value, equal in self.fields.terms if equal and path == "metadata.name"), "")
 
     def matches(self, record: Record) -> bool:
         if self.namespace and record.key.namespace != self.namespace:
@@ -60,42 +65,40 @@ class Page(Struct, frozen=True):
     remaining: int | None = None
 
 
-class _Token(Struct, frozen=True):
-    """The continue token: where the next page starts, and the version that all pages show."""
-
-    v: str
-    rv: int
-    start: tuple[str, str]
-
-
 def selection(kind: Kind, namespace: str, options: ListOptions, name: str = "") -> Selection:
     """Raises 400 for a selector that cannot be understood."""
     try:
         labels = parse_labels(options.label_selector)
     except ValueError as error:
         raise refusals.bad_request(str(error)) from error
-    readers = readers_for(kind.storage, kind.selectable_fields)
+    readers = readers_for(kind.storage, kind.selectable_fields, kind.group)
     own = kind.is_custom or len(readers) > len(COMMON)
-    fields = parse_fields(options.field_selector, readers, _UNKNOWN_LABEL if own else _UNKNOWN_FIELD)
+    unknown = _UNKNOWN_OF_JOB if kind.name == "Job" and not kind.is_custom else _UNKNOWN_LABEL
+    fields = parse_fields(options.field_selector, readers, unknown if own else _UNKNOWN_FIELD)
     return Selection(namespace, labels, fields, name)
 
 
-def get(store: Store, kind: Kind, namespace: str, name: str) -> Record:
-    """Raises NotFound."""
+def get(store: Store, kind: Kind, namespace: str, name: str, version: str = "") -> Record:
+    """Raises NotFound; 500 and 504 for a `version` that is none or of the future."""
+    if version not in ("", "0") and (asked := watch_version(version)) > store.resource_version:
+        raise too_large_version(asked, store.resource_version)
     if (record := store.get(kind.storage, namespace, name)) is None:
         raise refusals.not_found(kind.resource, name)
     return record
 
 
 def page(store: Store, kind: Kind, chosen: Selection, options: ListOptions) -> Page:
-    """Raises 400 for versions and tokens that are none, 410 for ones that are too old."""
-    version, after = store.resource_version, None
+    """Raises 400 for versions and tokens that are none, 410 for ones that are too old, 504 for ones of the future."""
+    version, start = store.resource_version, ""
+    prefix = chosen.namespace
     exact = False
     if options.continue_:
-        token = _read(options.continue_)
-        version, after, exact = token.rv, Key(*token.start), True
+        token = pagetokens.read(options.continue_)
         if options.resource_version not in ("", "0"):
             raise refusals.bad_request("specifying resource version is not allowed when using continue")
+        start = pagetokens.path_of(token, prefix)
+        if token.rv != NEWEST:
+            version, exact = token.rv, True
     elif options.resource_version not in ("", "0"):
         asked = version_number(options.resource_version)
         if asked > version:
@@ -103,22 +106,27 @@ def page(store: Store, kind: Kind, chosen: Selection, options: ListOptions) -> P
         if options.resource_version_match == "Exact" or (options.limit and not options.resource_version_match):
             version, exact = asked, True
     try:
-        found = (
-            store.scan_at(kind.storage, version, chosen.namespace, after)
+        found = iter(
+            store.scan_at(kind.storage, version, chosen.namespace, start)
             if exact
-            else store.scan(kind.storage, chosen.namespace, after)
+            else store.scan(kind.storage, chosen.namespace, start)
         )
-        records = list(found) if chosen.is_everything else [each for each in found if chosen.matches(each)]
     except HistoryLost as lost:
-        stale = _STALE_CONTINUE if options.continue_ else str(lost)
-        raise refusals.expired(stale) from lost
-    if not options.limit or len(records) <= options.limit:
+        if options.continue_:
+            raise refusals.expired(_STALE_CONTINUE, pagetokens.write(PageToken(rv=NEWEST, start=token.start))) from lost
+        raise refusals.expired(_STALE_VERSION) from lost
+    if (name := chosen.single_name) and (prefix or not kind.namespaced):
+        found = (each for each in found if each.key.name == name)
+    matching = found if chosen.is_everything else (each for each in found if chosen.matches(each))
+    if options.limit <= 0:
+        return Page(list(matching), version)
+    records = list(islice(matching, options.limit))
+    # Whether another page can have something is a question about all objects, as in the real server.
+    left = sum(1 for _ in found)
+    if not left:
         return Page(records, version)
-    remaining = len(records) - options.limit
-    records = records[: options.limit]
-    last = records[-1].key
-    next_page = _write(_Token("meta.k8s.io/v1", version, (last.namespace, last.name)))
-    return Page(records, version, next_page, remaining if chosen.is_everything else None)
+    next_page = pagetokens.write(pagetokens.after(records[-1].key, prefix, version))
+    return Page(records, version, next_page, left if chosen.is_everything else None)
 
 
 def version_number(text: str) -> int:
@@ -127,6 +135,14 @@ def version_number(text: str) -> int:
         raise refusals.bad_request(
             f'invalid resource version: resourceVersion: Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax'
         )
+    return int(text)
+
+
+def watch_version(text: str) -> int:
+    """As `version_number`, where the real server forgets to say that it is the client's fault."""
+    if not text.isdigit():
+        detail = f'strconv.ParseUint: parsing "{text}": invalid syntax'
+        raise refusals.ApiError(500, "", f'resourceVersion: Invalid value: "{text}": {detail}')
     return int(text)
 
 
@@ -140,15 +156,3 @@ def too_large_version(asked: int, current: int) -> Exception:
     )
     error.retry_after = 1
     return error
-
-
-def _write(token: _Token) -> str:
-    return base64.urlsafe_b64encode(msgspec.json.encode(token)).decode().rstrip("=")
-
-
-def _read(text: str) -> _Token:
-    try:
-        raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-        return msgspec.json.decode(raw, type=_Token)
-    except (binascii.Error, ValueError) as error:
-        raise refusals.bad_request(f"continue key is not valid: {error}") from error

@@ -111,6 +111,18 @@ def method_not_allowed() -> ApiError:
     return ApiError(405, "MethodNotAllowed", message, details=NO_DETAILS)
 
 
+def view_not_acceptable(served: Iterable[str]) -> ApiError:
+    """406 for a media type that is served, in a view that is not."""
+    message = f"only the following media types are accepted: {', '.join(served)}"
+    return ApiError(406, "NotAcceptable", message)
+
+
+def wrong_view(view: str, go_type: str, *, is_list: bool) -> ApiError:
+    """406 for the view of an object that was asked of a list, or the other way round."""
+    what = "is a list" if is_list else "is not a list"
+    return ApiError(406, "NotAcceptable", f"you requested {view}, but the requested object {what} ({go_type})")
+
+
 def not_acceptable(served: Iterable[str]) -> ApiError:
     message = f"406: Not Acceptable\n\nAvailable representations: {', '.join(served)}"
     return ApiError(406, "NotAcceptable", message, details=NO_DETAILS)
@@ -125,8 +137,16 @@ def too_large(limit: int) -> ApiError:
     return ApiError(413, "RequestEntityTooLarge", f"Request entity too large: limit is {limit}")
 
 
-def expired(message: str) -> ApiError:
-    return ApiError(410, "Expired", message)
+class Expired(ApiError):
+    """410. `continue_` is the token with which a list goes on with what there is now."""
+
+    def __init__(self, message: str, continue_: str = "") -> None:
+        super().__init__(410, "Expired", message)
+        self.continue_ = continue_
+
+
+def expired(message: str, continue_: str = "") -> ApiError:
+    return Expired(message, continue_)
 
 
 def internal(message: str) -> ApiError:
@@ -154,7 +174,7 @@ def wrong_kind(wanted: GroupKind, api_version: str, name: str, *, is_known: bool
         shown = version
     else:
         said = f'no kind "{name}" is registered for version "{api_version}" in scheme "pkg/runtime/scheme.go:111"'
-        shown = api_version
+        shown = version
     return bad_request(f'{name} in version "{shown}" cannot be handled as a {wanted.kind}: {said}')
 
 
@@ -179,6 +199,8 @@ def status_of(error: ApiError) -> Manifest:
         "status": "Failure",
         "message": error.message,
     }
+    if isinstance(error, Expired) and error.continue_:
+        status["metadata"] = {"continue": error.continue_}
     if error.reason:
         status["reason"] = error.reason
     if details or error.details:

@@ -100,21 +100,29 @@ class _Parser:
         return token
 
     def parse(self) -> tuple[Requirement, ...]:
-        requirements = []
-        while self._peek()[0] != "end":
-            requirements.append(self._requirement())
+        requirements: list[Requirement] = []
+        kind, text = self._peek()
+        while kind != "end":
+            if kind != "word" and text != "!":
+                raise bad_request(f"found '{text}', expected: !, identifier, or 'end of string'")
+            try:
+                requirements.append(self._requirement())
+            except ValueError as error:
+                raise bad_request(f"unable to parse requirement: {error}") from None
             kind, text = self._take()
             if kind == "end":
                 break
             if text != ",":
-                raise bad_request(f"unable to parse requirement: found '{text}', expected: ',' or 'end of string'")
-            if self._peek()[0] == "end":
-                raise bad_request("unable to parse requirement: found '', expected: identifier after ','")
+                raise bad_request(f"found '{text}', expected: ',' or 'end of string'")
+            kind, text = self._peek()
+            if kind != "word" and text != "!":
+                raise bad_request(f"found '{text}', expected: identifier after ','")
         return tuple(requirements)
 
     def _requirement(self) -> Requirement:
+        """Raises ValueError with what is wrong."""
         kind, text = self._take()
-        if (kind, text) == ("sign", "!"):
+        if text == "!" and kind == "sign":
             kind, key = self._take()
             return Requirement(self._key(kind, key), "!")
         key = self._key(kind, text)
@@ -124,69 +132,68 @@ class _Parser:
         self._take()
         match text:
             case "=" | "==":
-                return Requirement(key, "in", frozenset({self._value(key)}))
+                return Requirement(key, "in", self._checked(key, {self._value()}))
             case "!=":
-                return Requirement(key, "notin", frozenset({self._value(key)}))
+                return Requirement(key, "notin", self._checked(key, {self._value()}))
             case "<" | ">":
-                value = self._value(key)
-                if not value.lstrip("-").isdigit():
-                    raise bad_request(
-                        f"values[0][{key}]: Invalid value: \"{value}\": for 'Gt', 'Lt' operators, the value must be an integer"
-                    )
+                value = self._value()
+                if not re.fullmatch(r"[+-]?[0-9]+", value):
+                    detail = "for 'Gt', 'Lt' operators, the value must be an integer"
+                    raise ValueError(f'values[0]: Invalid value: "{value}": {detail}')
                 return Requirement(key, "gt" if text == ">" else "lt", frozenset({value}))
             case "in" | "notin":
-                return Requirement(key, text, self._values(key))
+                return Requirement(key, text, self._checked(key, self._values()))
             case _:
-                raise bad_request(
-                    f"unable to parse requirement: found '{text}', expected: in, notin, =, ==, !=, gt, lt"
-                )
+                raise ValueError(f"found '{text}', expected: in, notin, =, ==, !=, gt, lt")
 
     def _key(self, kind: str, key: str) -> str:
         if kind != "word":
-            raise bad_request(
-                f"unable to parse requirement: found '{key}', expected: !, identifier, or 'end of string'"
-            )
+            raise ValueError(f"found '{key}', expected: identifier")
         if problems := label_key_problems(key):
-            raise bad_request(f'unable to parse requirement: key: Invalid value: "{key}": {"; ".join(problems)}')
+            said = "; ".join(problems).replace("a qualified name must", "a valid label key must")
+            raise ValueError(f'<nil>: Invalid value: "{key}": {said}')
         return key
 
-    def _value(self, key: str) -> str:
+    def _value(self) -> str:
         kind, text = self._peek()
         if kind == "end" or text == ",":
             return ""
         self._take()
         if kind != "word":
-            raise bad_request(f"unable to parse requirement: found '{text}', expected: identifier")
-        return self._checked(key, text)
+            raise ValueError(f"found '{text}', expected: identifier")
+        return text
 
-    def _checked(self, key: str, value: str) -> str:
-        if problems := label_value_problems(value):
-            raise bad_request(
-                f'unable to parse requirement: values[0][{key}]: Invalid value: "{value}": {"; ".join(problems)}'
-            )
-        return value
+    def _checked(self, key: str, values: set[str]) -> frozenset[str]:
+        for index, value in enumerate(sorted(values)):
+            if problems := label_value_problems(value):
+                raise ValueError(f'values[{index}][{key}]: Invalid value: "{value}": {"; ".join(problems)}')
+        return frozenset(values)
 
-    def _values(self, key: str) -> frozenset[str]:
+    def _values(self) -> set[str]:
+        """`(a, b)`; an empty place between commas is the empty value."""
         kind, text = self._take()
         if text != "(":
-            raise bad_request(f"unable to parse requirement: found '{text}' expected: '('")
+            raise ValueError(f"found '{text}' expected: '('")
+        kind, text = self._peek()
+        if kind != "word" and text not in (",", ")"):
+            raise ValueError(f"found '{text}', expected: ',', ')' or identifier")
         values: set[str] = set()
         expect_word = True
         while True:
             kind, text = self._take()
-            if kind == "word" and expect_word:
-                values.add(self._checked(key, text))
-                expect_word = False
-            elif text == "," and kind == "sign":
+            if text == ")" and kind == "sign":
+                return values | {""} if expect_word else values
+            if text == "," and kind == "sign":
                 if expect_word:
                     values.add("")
                 expect_word = True
-            elif text == ")" and kind == "sign":
-                if expect_word:
-                    values.add("")
-                return frozenset(values)
+            elif not expect_word:
+                raise ValueError(f"found '{text}', expected: ',' or ')'")
+            elif kind == "word":
+                values.add(text)
+                expect_word = False
             else:
-                raise bad_request(f"unable to parse requirement: found '{text}', expected: ',', ')' or identifier")
+                raise ValueError(f"found '{text}', expected: ',', or identifier")
 
 
 def parse_labels(text: str) -> LabelSelector:
@@ -199,13 +206,41 @@ def parse_fields(
 ) -> FieldSelector:
     """`metadata.name=web,status.phase!=Failed` over the paths in `readers`; raises 400, saying `unknown`, for any other."""
     terms, chosen = [], []
-    for term in filter(None, text.split(",")):
-        found = re.fullmatch(r"\s*([^=!]+?)\s*(!=|==|=)\s*(.*?)\s*", term)
+    for term in filter(None, _split(text, ",")):
+        found = re.fullmatch(r"((?:[^\\!=]|\\.|!(?!=))*)(!=|==|=)(.*)", term, re.DOTALL)
         if found is None:
             raise bad_request(f"invalid selector: '{text}'; can't understand '{term}'")
         path, sign, value = found.groups()
+        value = _unescaped(value)
         if (reader := readers.get(path)) is None:
             raise bad_request(unknown.format(path=path))
         terms.append((path, value, sign != "!="))
         chosen.append(reader)
     return FieldSelector(tuple(terms), tuple(chosen))
+
+
+def _split(text: str, separator: str) -> list[str]:
+    """The parts between separators that no backslash escapes."""
+    return re.findall(rf"(?:[^\\{separator}]|\\.|\\$)+", text, re.DOTALL)
+
+
+def _unescaped(value: str) -> str:
+    """A value without its backslashes, which may stand before `\\`, `,` and `=`; raises 400."""
+    if not any(sign in value for sign in "\\,="):
+        return value
+    out, escaped = [], False
+    for sign in value:
+        if escaped:
+            if sign not in "\\,=":
+                raise bad_request(f"invalid field selector: invalid escape sequence: \\{sign}")
+            out.append(sign)
+            escaped = False
+        elif sign == "\\":
+            escaped = True
+        elif sign in ",=":
+            raise bad_request(f"invalid field selector: unescaped character in value: {ord(sign)}")
+        else:
+            out.append(sign)
+    if escaped:
+        raise bad_request("invalid field selector: invalid escape sequence: \\")
+    return "".join(out)

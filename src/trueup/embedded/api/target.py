@@ -61,8 +61,10 @@ def target_of(method: str, path: str, query: Mapping[str, str]) -> Target:
 
 
 def _collection_verb(verb: str, query: Mapping[str, str], watching: bool) -> str:
+    if watching:
+        return "watch"  # whatever the method: only GET is served there
     if verb == "get":
-        return "watch" if watching or is_true(query.get("watch")) else "list"
+        return "watch" if is_true(query.get("watch")) else "list"
     return "deletecollection" if verb == "delete" else verb
 
 

@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
-from trueup.embedded.api import body, deletion, forms, negotiation, options, patching, reads, refusals, scale
+from trueup.embedded.api import (
+    subbodies,
+    body,
+    deleteoptions,
+    deletion,
+    forms,
+    negotiation,
+    options,
+    patching,
+    reads,
+    refusals,
+    scale,
+)
 from trueup.embedded.api.deletion import Deletion
 from trueup.embedded.api.fields import Fields
 from trueup.embedded.api.http import Answer, Request, Responder, Stream, Takeover
@@ -13,6 +25,7 @@ from trueup.embedded.api.kinds import Kind, Registry
 from trueup.embedded.api.negotiation import Form, View
 from trueup.embedded.api.options import FieldValidation, WriteOptions
 from trueup.embedded.api.patching import Patches
+from trueup.embedded.api.reads import Page
 from trueup.embedded.api.reviews import KINDS as REVIEWS
 from trueup.embedded.api.reviews import Reviews
 from trueup.embedded.api.scaling import Scales
@@ -86,18 +99,22 @@ class Verbs(Responder):
     # Reading.
 
     async def _get(self, kind: Kind, request: Request) -> Answer:
-        form = negotiation.choose(request.accept)
-        record = reads.get(self._store, kind, self._namespace(kind, request), request.target.name)
+        form = _form(kind, request)
+        version = request.query.get("resourceVersion", "")
+        record = reads.get(self._store, kind, self._namespace(kind, request), request.target.name, version)
         if form == negotiation.DEFAULT:
             return Answer(forms.object_json(kind, record) + b"\n")
         return self._object(kind, kind.from_storage(record.manifest), form, request)
 
     async def _list(self, kind: Kind, request: Request) -> Answer:
-        form = negotiation.choose(request.accept)
+        form = _form(kind, request, is_list=True)
         asked = options.list_options(request.query, watching=False)
         chosen = reads.selection(kind, self._namespace(kind, request), asked)
         page = reads.page(self._store, kind, chosen, asked)
-        meta: dict[str, Any] = {"resourceVersion": str(page.resource_version)}
+        return self._listed(kind, page, str(page.resource_version), form, request)
+
+    def _listed(self, kind: Kind, page: Page, version: str, form: Form, request: Request) -> Answer:
+        meta: dict[str, Any] = {"resourceVersion": version}
         if page.continue_ or (kind.is_custom and form.view is View.FULL):
             meta["continue"] = page.continue_
         if page.remaining is not None:
@@ -106,7 +123,10 @@ class Verbs(Responder):
         return Answer(content, content_type=form.media_type)
 
     async def _watch(self, kind: Kind, request: Request) -> Stream:
-        form = negotiation.choose(request.accept)
+        if request.method != "GET":
+            raise refusals.method_not_allowed()
+        form = negotiation.choose(request.accept, of_collection=True)
+        _check_include(form, request)
         asked = options.list_options(request.query, watching=True)
         name = request.target.name if not asked.field_selector else ""
         chosen = reads.selection(kind, self._namespace(kind, request), asked, name)
@@ -129,6 +149,7 @@ class Verbs(Responder):
         if kind.storage == _BINDINGS:
             return await self._subresources.bind(request)
         asked = options.write_options(request.query, "CreateOptions")
+        negotiation.choose(request.accept)
         manifest = self._body(kind, request, asked)
         if kind.name in REVIEWS:
             now = self._writes.now()
@@ -140,6 +161,7 @@ class Verbs(Responder):
         return self._written(kind, outcome, request)
 
     async def _update(self, kind: Kind, request: Request, subresource: str = "") -> Answer:
+        negotiation.choose(request.accept)
         asked = options.write_options(request.query, "UpdateOptions")
         outcome = await self._writes.update(
             kind,
@@ -153,12 +175,14 @@ class Verbs(Responder):
         return self._written(kind, outcome, request)
 
     async def _patch(self, kind: Kind, request: Request, subresource: str = "") -> Answer:
+        negotiation.choose(request.accept)
         asked, patch = self._read_patch(kind, request)
         mutation = self._patches.mutation(kind, request.target.name, patch, asked, request.call, subresource)
         outcome = await self._changed(kind, request, mutation, asked, subresource)
         return self._written(kind, outcome, request)
 
     async def _delete(self, kind: Kind, request: Request) -> Answer:
+        negotiation.choose(request.accept)
         asked = self._delete_options(request)
         target = request.target
         deleted = await self._removal.delete(kind, self._namespace(kind, request), target.name, asked, request.call)
@@ -169,6 +193,8 @@ class Verbs(Responder):
         return self._object(kind, deleted.manifest, negotiation.choose(request.accept), request)
 
     async def _deletecollection(self, kind: Kind, request: Request) -> Answer:
+        negotiation.choose(request.accept)
+        form = _form(kind, request, is_list=True)
         asked = self._delete_options(request)
         listed = options.list_options(request.query, watching=False)
         chosen = reads.selection(kind, self._namespace(kind, request), listed)
@@ -179,9 +205,7 @@ class Verbs(Responder):
             except refusals.ApiError as error:
                 if not error.is_not_found:
                     raise
-        meta = {"resourceVersion": str(self._store.resource_version)}
-        form = negotiation.choose(request.accept)
-        return Answer(forms.list_json(kind, page.records, meta, form, _include(request)), content_type=form.media_type)
+        return self._listed(kind, page, str(self._store.resource_version), form, request)
 
     # Subresources.
 
@@ -189,7 +213,7 @@ class Verbs(Responder):
         target = request.target
         known = kind.subresources.get(target.subresource)
         if known is None or not target.name:
-            raise refusals.PageNotFound()
+            raise refusals.no_resource() if self._registry.is_builtin_group(kind.group) else refusals.PageNotFound()
         if target.verb not in known.verbs:
             raise refusals.method_not_allowed()
         if target.subresource == "scale":
@@ -209,7 +233,7 @@ class Verbs(Responder):
         scale_kind = self._subresources.scale_kind(kind)
         if request.target.verb == "update":
             asked = options.write_options(request.query, "UpdateOptions")
-            sent = self._body(scale_kind, request, asked)
+            sent = self._sent_scale(scale_kind, request, asked)
             step = self._scales.update(kind, sent, request.call.manager(asked.field_manager))
         else:
             asked, patch = self._read_patch(scale_kind, request)
@@ -226,6 +250,22 @@ class Verbs(Responder):
 
         outcome = await self._changed(kind, request, mutation, asked, "scale")
         return Answer(forms.encode(scale.scale_of(kind, outcome.manifest), negotiation.DEFAULT))
+
+    def _sent_scale(self, scale_kind: Kind, request: Request, asked: WriteOptions) -> Manifest:
+        sent = self._body(scale_kind, request, asked)
+        subbodies.check_kind(sent, scale_kind, self._registry)
+        self._fields.check(scale_kind, sent, asked.field_validation, request.call)
+        meta = sent["metadata"] = sent.get("metadata") or {}
+        name, namespace = request.target.name, request.target.namespace
+        if meta.setdefault("name", name) != name:
+            raise refusals.bad_request(
+                f"the name of the object ({meta['name']}) does not match the name on the URL ({name})"
+            )
+        if meta.setdefault("namespace", namespace) != namespace:
+            raise refusals.bad_request(
+                "the namespace of the provided object does not match the namespace sent on the request"
+            )
+        return sent
 
     # Common parts.
 
@@ -263,8 +303,7 @@ class Verbs(Responder):
     def _delete_options(self, request: Request) -> options.DeleteOptions:
         if not request.body:
             return options.delete_options(request.query, None)
-        read = body.decode_object(request.body, request.content_type, find_duplicates=False)
-        return options.delete_options(request.query, read.manifest)
+        return options.delete_options(request.query, deleteoptions.read(request.body, request.content_type))
 
     def _written(self, kind: Kind, outcome: Outcome, request: Request) -> Answer:
         code = 201 if outcome.created else 200
@@ -280,6 +319,25 @@ class Verbs(Responder):
 
 def _wants_duplicates(asked: WriteOptions) -> bool:
     return asked.field_validation is not FieldValidation.IGNORE
+
+
+def _form(kind: Kind, request: Request, *, is_list: bool = False) -> Form:
+    """The form of a read; raises 406, and 400 for rows that carry what there is not."""
+    form = negotiation.choose(request.accept, of_collection=is_list)
+    if form.view is (View.METADATA if is_list else View.METADATA_LIST):
+        package = "unstructured.Unstructured" if kind.is_custom else f"{kind.group.partition('.')[0] or 'core'}.{kind.name}"
+        raise refusals.wrong_view(form.view, f"*{package}{'List' if is_list else ''}", is_list=is_list)
+    _check_include(form, request)
+    return form
+
+
+def _check_include(form: Form, request: Request) -> None:
+    include = request.query.get("includeObject", "")
+    if form.view is View.TABLE and include not in ("", "None", "Metadata", "Object"):
+        detail = "must be 'Metadata', 'Object', 'None', or empty"
+        raise refusals.bad_request(
+            f'Unable to convert to Table as requested: includeObject: Invalid value: "{include}": {detail}'
+        )
 
 
 def _include(request: Request) -> str:

@@ -43,6 +43,7 @@ class WatchStream:
         self._lost: HistoryLost | None = None
         self._stopped = False
         self._waiting: asyncio.Timeout | None = None
+        self._seen = 0  # events up to here are known to the client already
         self._watch = self._start()
         timeout = options.timeout_seconds
         self._seconds = float(timeout) if timeout else random.uniform(*DEFAULT_TIMEOUT)  # noqa: S311
@@ -55,15 +56,16 @@ class WatchStream:
         if with_state is None:
             with_state = version in ("", "0")
         if not with_state and version not in ("", "0"):
-            asked = reads.version_number(version)
+            asked = reads.watch_version(version)
             if asked > store.resource_version:
-                raise reads.too_large_version(asked, store.resource_version)
+                self._seen = asked  # of the future: silent until then, as the real server is
+                return store.watch(self._kind.storage)
             try:
                 return store.watch(self._kind.storage, asked)
             except HistoryLost as lost:
                 self._lost = lost
                 return store.watch(self._kind.storage)
-        if version not in ("", "0") and (asked := reads.version_number(version)) > store.resource_version:
+        if version not in ("", "0") and (asked := reads.watch_version(version)) > store.resource_version:
             raise reads.too_large_version(asked, store.resource_version)
         watch = store.watch(self._kind.storage)
         if with_state:
@@ -115,6 +117,8 @@ class WatchStream:
     def _event(self, event: Event) -> bytes:
         """The event as this selection sees it: an object that leaves the selection is a deletion to it."""
         record, previous = event.record, event.previous
+        if record.resource_version <= self._seen:
+            return b""
         now = event.type is not EventType.DELETED and self._chosen.matches(record)
         before = previous is not None and self._chosen.matches(previous)
         if now:
@@ -146,13 +150,9 @@ class WatchStream:
         if self._form.is_metadata:
             bookmark = partial
         elif self._form.view is View.TABLE:
-            bookmark = {
-                "kind": "Table",
-                "apiVersion": f"meta.k8s.io/{self._form.version}",
-                "metadata": {"resourceVersion": meta["resourceVersion"]},
-                "columnDefinitions": None,
-                "rows": [{"cells": [], "object": partial}],
-            }
+            empty = {"kind": self._kind.name, "apiVersion": self._kind.api_version, "metadata": meta}
+            bookmark = forms.single(self._kind, empty, self._form, self._include, columns=not self._columns_sent)
+            self._columns_sent = True
         else:
             bookmark = {"kind": self._kind.name, "apiVersion": self._kind.api_version, "metadata": meta}
         return forms.event_json("BOOKMARK", msgspec.json.encode(bookmark))

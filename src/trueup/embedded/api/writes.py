@@ -14,7 +14,7 @@ from typing import TypeAlias
 import msgspec
 
 from trueup.embedded import merge
-from trueup.embedded.api import metadata, refusals, rules
+from trueup.embedded.api import metadata, podparts, refusals, rules
 from trueup.embedded.api.admission import Admission, Operation, Review
 from trueup.embedded.api.call import Call
 from trueup.embedded.api.fields import Fields
@@ -22,9 +22,10 @@ from trueup.embedded.api.kinds import Kind, Registry
 from trueup.embedded.api.options import WriteOptions
 from trueup.embedded.api.refusals import FieldProblem
 from trueup.embedded.api.resetfields import metadata_of_status_write
+from trueup.embedded.storage.keys import Resource
 from trueup.embedded.storage.record import Record
 from trueup.embedded.storage.store import Store
-from trueup.model.manifest import Manifest
+from trueup.model.manifest import Manifest, is_deleting
 from trueup.model.refs import GroupKind, split_api_version
 
 Clock: TypeAlias = Callable[[], datetime]
@@ -32,6 +33,7 @@ Mutation: TypeAlias = Callable[[Manifest | None], Manifest]
 """From the live object in the request's version (None: there is none) to the wanted one, defaults and managed fields included."""
 
 ATTEMPTS = 5
+_DEFINITIONS = Resource("apiextensions.k8s.io", "customresourcedefinitions")
 _decode = msgspec.json.Decoder(dict).decode
 
 
@@ -66,7 +68,12 @@ class Writes:
         self, kind: Kind, namespace: str, manifest: Manifest, options: WriteOptions, call: Call
     ) -> Outcome:
         """Raises ApiError: AlreadyExists, Invalid, Forbidden, NotFound (of the namespace), ..."""
+        if kind.is_custom and self._is_ending(kind):
+            said = "create not allowed while custom resource definition is terminating"
+            raise refusals.forbidden(kind.resource, _name_in(manifest), said)
         self._address(kind, namespace, "", manifest)
+        if warning := metadata.drop_twin_owners(manifest):
+            call.warn(warning)
         self._fields.check(kind, manifest, options.field_validation, call)
         self.reset_status(kind, manifest, None)
         manifest = self._fields.default(kind, manifest)
@@ -87,6 +94,8 @@ class Writes:
     ) -> Outcome:
         """Replaces an object or one subresource of it. `unconditional` lets a custom object go without a version."""
         self._address(kind, namespace, name, manifest)
+        if warning := metadata.drop_twin_owners(manifest):
+            call.warn(warning)
         self._fields.check(kind, manifest, options.field_validation, call)
         manifest = self._fields.default(kind, manifest)
         asked = str(manifest["metadata"].get("resourceVersion") or "")
@@ -108,7 +117,7 @@ class Writes:
             self.isolate(kind, wanted, live, subresource)
             return self._fields.track(kind, live, wanted, manager, subresource, self.now())
 
-        return await self.change(kind, namespace, name, mutation, options, call, subresource)
+        return await self.change(kind, namespace, name, mutation, options, call, subresource, locks_uid=True)
 
     async def change(
         self,
@@ -119,8 +128,13 @@ class Writes:
         options: WriteOptions,
         call: Call,
         subresource: str = "",
+        *,
+        locks_uid: bool = False,
     ) -> Outcome:
-        """Applies `mutation` to the latest state until nothing came between. It may be called several times."""
+        """Applies `mutation` to the latest state until nothing came between. It may be called several times.
+
+        `locks_uid`: another uid means another object (an update's Conflict), and is no attempt to change it (a patch's error).
+        """
         for _ in range(ATTEMPTS):
             record = self._store.latest(kind.storage, namespace, name)
             if record is None:
@@ -130,7 +144,7 @@ class Writes:
             # The mutation gets a copy of its own, so that whatever it shares with its result may be changed further.
             wanted = mutation(kind.from_storage(_decode(record.json)))
             self._address(kind, namespace, name, wanted)
-            self._match_versions(kind, record, wanted)
+            self._match_versions(kind, record, wanted, locks_uid=locks_uid)
             outcome = await self._replace(kind, record, wanted, options, call, subresource)
             if outcome is not None:
                 return outcome
@@ -175,10 +189,11 @@ class Writes:
                 f"the name of the object ({meta['name']}) does not match the name on the URL ({name})"
             )
 
-    def _match_versions(self, kind: Kind, record: Record, wanted: Manifest) -> None:
+    def _match_versions(self, kind: Kind, record: Record, wanted: Manifest, *, locks_uid: bool) -> None:
         """Optimistic locking: a resourceVersion or uid that was sent must be the live one."""
         meta = wanted["metadata"]
-        if (uid := meta.get("uid")) and uid != record.uid:
+        other_uid = (uid := meta.get("uid")) and uid != record.uid
+        if other_uid and locks_uid:
             path = "/".join(filter(None, (kind.group if kind.is_custom else "", kind.plural, *record.key)))
             detail = (
                 f"StorageError: invalid object, Code: 4, Key: /registry/{path}, ResourceVersion: 0, AdditionalErrorMsg: "
@@ -187,6 +202,10 @@ class Writes:
             raise refusals.conflict(kind.resource, record.key.name, detail)
         if (version := meta.get("resourceVersion")) and str(version) not in ("0", str(record.resource_version)):
             raise refusals.conflict(kind.resource, record.key.name, refusals.MODIFIED)
+        if other_uid:
+            problem = refusals.invalid_value("metadata.uid", uid, "field is immutable")
+            # Custom resources are looked at twice: as an object of any kind, and as one of theirs.
+            raise refusals.invalid(kind.group_kind, record.key.name, [problem, problem] if kind.is_custom else [problem])
 
     def _wrong_kind(self, kind: Kind, manifest: Manifest) -> Exception:
         api_version, name = str(manifest.get("apiVersion")), str(manifest.get("kind"))
@@ -216,8 +235,7 @@ class Writes:
         if particular.counts_generation or kind.is_custom:
             stored["metadata"]["generation"] = 1
         problems = metadata.problems_of(kind, stored) + self._fields.problems(kind, stored)
-        if not problems:
-            problems = particular.validate(stored)
+        problems += particular.validate(stored)
         self._refuse(kind, stored, problems)
         await self._admission.validate(review.with_object(kind.from_storage(stored)))
         name = stored["metadata"]["name"]
@@ -252,9 +270,15 @@ class Writes:
         if not subresource:
             particular.prepare_update(stored, old)
             _count_generation(kind, stored, old, counts=particular.counts_generation)
+        elif subresource in podparts.NAMES:
+            _count_generation(kind, stored, old, counts=True)
         problems += self._fields.problems(kind, stored, subresource)
-        if not problems and not subresource:
-            problems = particular.validate(stored) + particular.validate_update(stored, old)
+        if not subresource:
+            problems += particular.validate(stored) + particular.validate_update(stored, old)
+        elif not problems and subresource in podparts.NAMES:
+            problems = podparts.problems(subresource, stored, old)
+        elif not problems and subresource == "finalize":
+            problems = particular.validate(stored)
         self._refuse(kind, stored, problems)
         await self._admission.validate(review.with_object(kind.from_storage(stored)))
         if self._store.latest(kind.storage, *record.key) is not record:
@@ -267,9 +291,10 @@ class Writes:
         if options.dry_run:
             return Outcome(kind.from_storage(stored), created=False, record=None)
         if _is_finished(stored):
-            gone = self._store.remove(record, stored)
+            # The last finalizer's removal is never stored: watches see the state before it, the client its own.
+            self._store.remove(record)
             await self._store.committed()
-            return Outcome(kind.from_storage(gone.manifest), created=False, record=None)
+            return Outcome(kind.from_storage(stored), created=False, record=None)
         new = self._store.put(kind.storage, stored)
         await self._store.committed()
         return Outcome(kind.from_storage(new.manifest), created=False, record=new)
@@ -281,6 +306,11 @@ class Writes:
         self._fields.check_types(kind, after)
         return self._fields.default(kind, after)
 
+    def _is_ending(self, kind: Kind) -> bool:
+        """Whether the definition of a custom kind waits for its objects to go."""
+        definition = self._store.get(_DEFINITIONS, "", f"{kind.plural}.{kind.group}")
+        return definition is not None and is_deleting(definition.manifest)
+
     def _refuse(self, kind: Kind, manifest: Manifest, problems: list[FieldProblem]) -> None:
         if problems:
             meta = manifest["metadata"]
@@ -291,11 +321,16 @@ class Writes:
         return metadata.timestamp(self._clock())
 
 
+def _name_in(manifest: Manifest) -> str:
+    meta = manifest.get("metadata")
+    return str(meta.get("name") or "") if isinstance(meta, dict) else ""
+
+
 def _keep_all_but(kind: Kind, subresource: str, wanted: Manifest, live: Manifest) -> None:
     """A status write brings status alone; `finalize` brings a namespace's finalizers, `approval` a request's conditions."""
-    field = "spec" if subresource in ("finalize", "resize", "ephemeralcontainers") else "status"
+    field = "spec" if subresource == "finalize" or subresource in podparts.NAMES else "status"
     meta = metadata_of_status_write(kind, subresource, wanted["metadata"], live["metadata"])
-    brought = wanted.get(field)
+    brought = podparts.bring(subresource, wanted, live) if subresource in podparts.NAMES else wanted.get(field)
     for name in list(wanted):
         if name not in live:
             del wanted[name]

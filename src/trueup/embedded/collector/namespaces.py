@@ -30,7 +30,7 @@ def end(namespace: Manifest, content: Mapping[Resource, Sequence[Manifest]], now
     if not is_deleting(namespace) or FINALIZER not in finalizers:
         return NOTHING
     deletes: list[Write] = [
-        Delete(resource, name_of(namespace), name_of(each), uid_of(each))
+        Delete(resource, name_of(namespace), name_of(each), uid_of(each), propagation="Background")
         for resource, objects in content.items()
         for each in objects
         if not is_deleting(each)

@@ -17,7 +17,12 @@ class Resource(NamedTuple):
 
 
 class Key(NamedTuple):
-    """An object's place in its collection, in the order in which lists answer. `namespace` is empty for cluster scope."""
+    """An object's place in its collection. `namespace` is empty for cluster scope."""
 
     namespace: str
     name: str
+
+    @property
+    def path(self) -> str:
+        """`shop/web`, `/node-1`: lists answer in the order of paths, in which `shop-2/...` stands before `shop/...`."""
+        return f"{self.namespace}/{self.name}"

@@ -35,7 +35,8 @@ class Collection:
 
     def __init__(self) -> None:
         self._records: dict[Key, Record] = {}
-        self._order: list[Key] = []
+        self._order: list[str] = []
+        self._by_path: dict[str, Record] = {}
 
     def __len__(self) -> int:
         return len(self._records)
@@ -44,24 +45,26 @@ class Collection:
         return self._records.get(key)
 
     def put(self, record: Record) -> None:
+        path = record.key.path
         if record.key not in self._records:
-            insort(self._order, record.key)
-        self._records[record.key] = record
+            insort(self._order, path)
+        self._records[record.key] = self._by_path[path] = record
 
     def remove(self, key: Key) -> None:
         if self._records.pop(key, None) is not None:
-            del self._order[bisect_left(self._order, key)]
+            del self._by_path[key.path]
+            del self._order[bisect_left(self._order, key.path)]
 
-    def scan(self, namespace: str = "", after: Key | None = None) -> Iterator[Record]:
-        """Records in key order, of one namespace unless it is empty, beginning behind `after`."""
-        start = bisect_left(self._order, Key(namespace, "")) if namespace else 0
-        if after is not None:
-            start = max(start, bisect_left(self._order, Key(after.namespace, after.name + "\0")))
-        for index in range(start, len(self._order)):
-            key = self._order[index]
-            if namespace and key.namespace != namespace:
+    def scan(self, namespace: str = "", start: str = "") -> Iterator[Record]:
+        """Records in the order of their paths, of one namespace unless it is empty, beginning at the path `start`."""
+        order, by_path = self._order, self._by_path
+        prefix = f"{namespace}/" if namespace else ""
+        first = bisect_left(order, max(start, prefix))
+        for index in range(first, len(order)):
+            path = order[index]
+            if prefix and not path.startswith(prefix):
                 return
-            yield self._records[key]
+            yield by_path[path]
 
 
 class _Batch:
@@ -115,19 +118,20 @@ class Store:
         found = self._collections.get(resource)
         return found.get(Key(namespace, name)) if found else None
 
-    def scan(self, resource: Resource, namespace: str = "", after: Key | None = None) -> Iterator[Record]:
-        """Committed records in key order; of one namespace unless it is empty. Use up before the next await."""
+    def scan(self, resource: Resource, namespace: str = "", start: str = "") -> Iterator[Record]:
+        """Committed records in the order of their paths, from `start` on; of one namespace unless it is empty. Use up
+        before the next await."""
         found = self._collections.get(resource)
-        return found.scan(namespace, after) if found else iter(())
+        return found.scan(namespace, start) if found else iter(())
 
     def count(self, resource: Resource) -> int:
         found = self._collections.get(resource)
         return len(found) if found else 0
 
-    def scan_at(self, resource: Resource, version: int, namespace: str = "", after: Key | None = None) -> list[Record]:
+    def scan_at(self, resource: Resource, version: int, namespace: str = "", start: str = "") -> list[Record]:
         """The records as they were at `version`; raises HistoryLost when that is too long ago."""
         if version >= self.resource_version:
-            return list(self.scan(resource, namespace, after))
+            return list(self.scan(resource, namespace, start))
         history = self.history(resource)
         history.position_after(version)
         changed: dict[Key, Record | None] = {}
@@ -136,14 +140,14 @@ class Store:
                 break
             changed[event.record.key] = event.previous
         if not changed:
-            return list(self.scan(resource, namespace, after))
-        records = [record for record in self.scan(resource, namespace, after) if record.key not in changed]
+            return list(self.scan(resource, namespace, start))
+        records = [record for record in self.scan(resource, namespace, start) if record.key not in changed]
         records += [
             record
             for key, record in changed.items()
-            if record is not None and (not namespace or key.namespace == namespace) and (after is None or key > after)
+            if record is not None and (not namespace or key.namespace == namespace) and key.path >= start
         ]
-        return sorted(records, key=lambda record: record.key)
+        return sorted(records, key=lambda record: record.key.path)
 
     def resources(self) -> list[Resource]:
         """The resources that hold at least one committed object."""

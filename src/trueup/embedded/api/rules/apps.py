@@ -224,5 +224,7 @@ RULES: dict[Resource, Rules] = {
         counts_generation=True,
     ),
     _resource("controllerrevisions"): Rules(validate_update=_revision_update),
-    Resource("", "replicationcontrollers"): Rules(default=_default_controller, counts_generation=True),
+    Resource("", "replicationcontrollers"): Rules(
+        default=_default_controller, counts_generation=True, deletes_orphan=True
+    ),
 }

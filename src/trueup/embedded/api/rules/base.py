@@ -49,6 +49,8 @@ class Rules(Struct, frozen=True, kw_only=True):
     returns_deleted: bool = False
     """Whether an immediate delete answers the object instead of a Status."""
     creates_on_update: bool = False
+    deletes_orphan: bool = False
+    """Whether a delete without a policy leaves dependents behind: the oldest kinds keep to what they did at first."""
 
 
 NO_RULES = Rules()

@@ -131,6 +131,7 @@ RULES: dict[Resource, Rules] = {
         validate=_validate_job,
         validate_update=_job_update,
         counts_generation=True,
+        deletes_orphan=True,
     ),
     Resource("batch", "cronjobs"): Rules(
         default=_default_cron_job, validate=_validate_cron_job, counts_generation=True

@@ -40,9 +40,11 @@ def table_of(
 def _row(kind: Kind, manifest: Manifest, width: int, version: str, include: str, now: datetime) -> dict[str, Any]:
     values = custom.cells_of(kind, manifest, now) if kind.is_custom else cells.cells_of(kind, manifest, now)
     row: dict[str, Any] = {"cells": (values + ["<unknown>"] * width)[:width]}
-    if include == "Object":
+    if include == "None":
+        row["object"] = None
+    elif include == "Object":
         row["object"] = manifest
-    elif include != "None":
+    else:
         row["object"] = {
             "kind": "PartialObjectMetadata",
             "apiVersion": f"meta.k8s.io/{version}",

@@ -101,7 +101,7 @@ def _start(
     if policy == "Forbid" and active:
         message = "Not starting job because prior execution is running and concurrency policy is Forbid"
         return (Say(cron_job, "JobAlreadyActive", message, COMPONENT),), status
-    removed = [delete_of(JOBS, job) for job in active] if policy == "Replace" else []
+    removed = [delete_of(JOBS, job, propagation="Background") for job in active] if policy == "Replace" else []
     created = Say(cron_job, "SuccessfulCreate", f"Created job {name}", COMPONENT)
     made = _job(cron_job, name, due)
     return (*removed, Create(JOBS, made), created), {**status, "lastScheduleTime": stamp(due)}
@@ -159,7 +159,7 @@ def _tidy(cron_job: Manifest, jobs: Sequence[Manifest]) -> tuple[Write, ...]:
         limit = count_of(cron_job, "spec", field, default=default)
         finished = [job for job in jobs if condition_is(job, type_) and not is_deleting(job)]
         finished.sort(key=lambda job: (str(status_of(job).get("startTime") or ""), name_of(job)))
-        writes += [delete_of(JOBS, job) for job in finished[: max(len(finished) - limit, 0)]]
+        writes += [delete_of(JOBS, job, propagation="Background") for job in finished[: max(len(finished) - limit, 0)]]
     return tuple(writes)
 
 
