@@ -6,7 +6,8 @@ explicit zero means something), from the tags of the Go structs beside them.
 
     messages.json.gz   {"<package>.<Message>": {"<number>": [json name, type, flags]}}
 
-    pointers.json      {"<package>.<Message>": [JSON names of the scalar fields that are pointers, inlined ones too]}
+    written.json       {"<package>.<Message>": {"pointers": [...], "nulls": [...]}}: JSON names of fields, inlined ones too, of
+                       scalars that are pointers, and of lists, maps and times that Go writes as null when they are empty
 
 `type` is a scalar's name or another message's full name; of a map, `"<key type>,<value type>"`. Flags: `r` repeated, `m` map,
 `p` pointer, `i` inlined into the object around it.
@@ -22,7 +23,7 @@ import msgspec
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "src" / "trueup" / "embedded" / "api" / "protobuf"
-DATA, POINTERS = FOLDER / "messages.json.gz", FOLDER / "pointers.json"
+DATA, WRITTEN = FOLDER / "messages.json.gz", FOLDER / "written.json"
 MODULES = ("k8s.io/api", "k8s.io/apimachinery", "k8s.io/apiextensions-apiserver", "k8s.io/kube-aggregator")
 _SERVED = re.compile(
     r"/(v[12]|scheduling/v1alpha3)/generated\.proto$|/pkg/(runtime|util/intstr|api/resource)/generated\.proto$"
@@ -33,6 +34,7 @@ _FIELD = re.compile(r"^  (?:(optional|repeated|required) )?(map<(\w+), ([\w.]+)>
 _STRUCT = re.compile(r"^type (\w+) struct \{\n(.*?)^\}", re.MULTILINE | re.DOTALL)
 _TAG = re.compile(r"^\s+(?:\w+[ \t]+)?(\*?)[\w.\[\]*]+[ \t]+`.*?protobuf:\"\w+,(\d+),[^\"]*\".*?`", re.MULTILINE)
 _JSON = re.compile(r'json:"([^"]*)"')
+_TIMES = frozenset({f"k8s.io.apimachinery.pkg.apis.meta.v1.{name}" for name in ("Time", "MicroTime")})
 _SCALARS = frozenset({"string", "bool", "int32", "int64", "uint32", "uint64", "bytes", "double", "float"})
 
 
@@ -96,17 +98,48 @@ def pointers(name: str, messages: dict[str, dict[str, list[str]]]) -> Iterator[s
             yield json_name
 
 
+def nulls(name: str, messages: dict[str, dict[str, list[str]]], omitted: set[tuple[str, str]]) -> Iterator[str]:
+    """The lists, maps and times of a message that Go writes even when they are empty."""
+    for number, (json_name, type_, flags) in messages.get(name, {}).items():
+        if "i" in flags:
+            yield from nulls(type_, messages, omitted)
+        elif ("r" in flags or "m" in flags or (type_ in _TIMES and "p" not in flags)) and (name, number) not in omitted:
+            yield json_name
+
+
+def omitted_fields(proto: Path) -> Iterator[tuple[str, str]]:
+    """(message, field number) of what Go leaves out when it is empty; a struct such as a time has to say `omitzero`."""
+    package = _PACKAGE.search(proto.read_text(encoding="utf-8"))
+    assert package is not None, proto
+    for path in sorted(proto.parent.glob("*.go")):
+        if path.name.startswith("generated") or path.name.endswith("_test.go"):
+            continue
+        for name, body in _STRUCT.findall(path.read_text(encoding="utf-8")):
+            for line in body.splitlines():
+                tag, json_tag = _TAG.match(line), _JSON.search(line)
+                if tag is None or json_tag is None:
+                    continue
+                options = json_tag[1].split(",")[1:]
+                is_time = re.match(r"\s+\w+\s+(metav1\.)?(Micro)?Time\s", line) is not None
+                if "omitzero" in options or ("omitempty" in options and not is_time):
+                    yield f"{package[1]}.{name}", tag[2]
+
+
 def main() -> None:
-    """Reads all and writes the file."""
+    """Reads all and writes the files."""
     made: dict[str, dict[str, list[str]]] = {}
+    omitted: set[tuple[str, str]] = set()
     for module in MODULES:
         for proto in sorted(module_folder(module).rglob("generated.proto")):
             if _SERVED.search(proto.as_posix()):
                 made.update(messages(proto))
+                omitted.update(omitted_fields(proto))
     packed = gzip.compress(msgspec.json.encode(made, order="deterministic"), compresslevel=9, mtime=0)
     DATA.write_bytes(packed)
-    found = {name: sorted(pointers(name, made)) for name in made}
-    POINTERS.write_bytes(msgspec.json.format(msgspec.json.encode(found, order="deterministic"), indent=0) + b"\n")
+    found = {
+        name: {"pointers": sorted(pointers(name, made)), "nulls": sorted(nulls(name, made, omitted))} for name in made
+    }
+    WRITTEN.write_bytes(msgspec.json.format(msgspec.json.encode(found, order="deterministic"), indent=0) + b"\n")
     print(f"{DATA.name}: {len(made)} messages, {len(packed)} bytes")
 
 

@@ -17,7 +17,7 @@ from trueup.embedded.api.options import FieldValidation
 from trueup.embedded.api.quantities import canonical
 from trueup.embedded.api.refusals import FieldProblem
 from trueup.embedded.api.resetfields import reset_fields
-from trueup.embedded.api.zeros import without_zeros
+from trueup.embedded.api.zeros import as_go_writes
 from trueup.embedded.storage.keys import Resource
 from trueup.model.manifest import Manifest
 
@@ -62,7 +62,7 @@ class Fields:
         if kind.schema is not None:
             manifest = schema.prune(kind.schema, manifest)[0] if decoded else schema.tidy_metadata(manifest)
             if not kind.is_custom:
-                manifest = without_zeros(kind.schema, manifest)
+                manifest = as_go_writes(kind.schema, manifest)
             manifest = schema.apply_defaults(kind.schema, manifest)
         if kind.is_custom:
             return manifest

@@ -1,8 +1,9 @@
-"""What Go leaves out of a built-in object when it writes it: empty lists and maps, and zero scalars that are no pointers.
+"""How Go writes the empty parts of a built-in object: most of them not at all, a few as null.
 
-`hostNetwork: false`, `args: []` and `value: ""` of a manifest are so never seen again, while `replicas: 0` is. The real server
-decodes into Go structs before anything else, so a dropped value is then defaulted like a missing one. Which scalars
-are pointers is known from the descriptors of the protobuf messages; a kind without one keeps its zeros.
+`hostNetwork: false`, `args: []` and `value: ""` of a manifest are never seen again, while `replicas: 0` is; the rules of a Role
+and the times of a condition are null when there are none. The real server decodes into Go structs before anything else,
+so a dropped value is then defaulted like a missing one. Which scalars are pointers and which fields are always written is
+known from the Go types of the protobuf messages; a kind without such a message keeps its scalars.
 """
 
 from __future__ import annotations
@@ -20,32 +21,44 @@ from trueup.model.manifest import Manifest
 _SCALARS: Final = ("string", "integer", "number", "boolean")
 
 
-class _Omission(Struct, frozen=True):
-    """Of one Go struct: the fields that go when they are zero, and those below which something can go."""
+class _Message(Struct, frozen=True):
+    """As `tools.protodata` writes it."""
+
+    pointers: frozenset[str]
+    nulls: tuple[str, ...]
+
+
+class _Writing(Struct, frozen=True):
+    """Of one Go struct: the fields that go when they are zero, those that become null, and those to look below."""
 
     zeros: frozenset[str]
+    nulls: tuple[str, ...]
     below: dict[str, SchemaNode]
 
 
-def without_zeros(node: SchemaNode, obj: Manifest) -> Manifest:
+def as_go_writes(node: SchemaNode, obj: Manifest) -> Manifest:
     """The object as Go would write it; shares what stays as it is."""
     made: Manifest = _struct(node, obj)
     return made
 
 
 def _struct(node: SchemaNode, obj: dict[str, Any]) -> dict[str, Any]:
-    omission = _omission(node)
+    writing = _writing(node)
     out = obj
     for key, value in obj.items():
         if not value:
-            if key in omission.zeros and value is not None:
+            if key in writing.zeros and value is not None:
                 out = dict(obj) if out is obj else out
                 del out[key]
-        elif isinstance(value, (dict, list)) and (below := omission.below.get(key)) is not None:
+        elif isinstance(value, (dict, list)) and (below := writing.below.get(key)) is not None:
             made = _value(below, value)
             if made is not value:
                 out = dict(obj) if out is obj else out
                 out[key] = made
+    for key in writing.nulls:
+        if not obj.get(key) and (key not in obj or obj[key] is not None):
+            out = dict(obj) if out is obj else out
+            out[key] = None
     return out
 
 
@@ -64,8 +77,8 @@ def _value(node: SchemaNode, value: Any) -> Any:
 
 
 @cache
-def _omission(node: SchemaNode) -> _Omission:
-    pointers = _pointers(node.name)
+def _writing(node: SchemaNode) -> _Writing:
+    message = _messages().get(node.name.replace("io.k8s.", "k8s.io.", 1).replace("-", "_"))
     zeros, below = set(), {}
     for name, field in node.properties.items():
         is_map = (
@@ -76,21 +89,17 @@ def _omission(node: SchemaNode) -> _Omission:
             below[name] = field
         if name in node.required or field.quantity or field.int_or_string or name == "managedFields":
             continue  # an empty list of managers still has to say that they are all to be forgotten
-        if (
-            field.type == "array"
-            or is_map
-            or (field.type in _SCALARS and pointers is not None and name not in pointers)
-        ):
+        if field.type == "array" or is_map:
             zeros.add(name)
-    return _Omission(frozenset(zeros), below)
-
-
-def _pointers(definition: str) -> frozenset[str] | None:
-    """The fields of a Go struct that are pointers; None for a struct that is not known."""
-    return _messages().get(definition.replace("io.k8s.", "k8s.io.", 1).replace("-", "_"))
+        elif field.type in _SCALARS and message is not None and name not in message.pointers:
+            zeros.add(name)
+    # Definitions of custom resources are stored as JSON, which keeps an empty list.
+    nulls = () if message is None or ".apiextensions." in node.name else message.nulls
+    nulls = tuple(name for name in nulls if name in node.properties)
+    return _Writing(frozenset(zeros - set(nulls)), nulls, below)
 
 
 @cache
-def _messages() -> dict[str, frozenset[str]]:
-    text = resources.files("trueup.embedded.api.protobuf").joinpath("pointers.json").read_bytes()
-    return msgspec.json.decode(text, type=dict[str, frozenset[str]])
+def _messages() -> dict[str, _Message]:
+    text = resources.files("trueup.embedded.api.protobuf").joinpath("written.json").read_bytes()
+    return msgspec.json.decode(text, type=dict[str, _Message])
