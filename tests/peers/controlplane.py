@@ -121,6 +121,18 @@ class ControlPlane:
         await self.kill_apiserver()
         await self.start_apiserver()
 
+    async def forget_history(self) -> None:
+        """Compacts etcd, and starts kube-apiserver again, whose watch cache then begins now: older versions are gone."""
+        revision = int((await self.get("/api/v1/namespaces"))["metadata"]["resourceVersion"])
+        compaction = {"revision": str(revision), "physical": True}
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(f"{self._at.etcd_url}/v3/kv/compaction", json=compaction) as response,
+        ):
+            if response.status != 200:
+                raise PeerFailed(f"etcd did not compact: {response.status} {await response.text()}")
+        await self.restart_apiserver()
+
     @contextlib.asynccontextmanager
     async def frozen(self, program: str = "kube-apiserver") -> AsyncIterator[None]:
         """A program that hangs for as long as the block lasts: connections stay open and nothing is answered."""

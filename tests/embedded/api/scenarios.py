@@ -1,13 +1,15 @@
 """Scenario files: requests written short, sent to one server, and their answers made comparable.
 
-Besides requests there are steps that open watches (`watch`, `follow`), collect their events (`events`) and wait (`wait`,
-`wait_allowed`, `until`, `gone`). A scenario with `versions` tells versions by the steps they come from; see `relative`.
+Besides requests there are steps that make the server `forget` its history, open watches (`watch`, `follow`), collect their
+events (`events`) and wait (`wait`, `wait_allowed`, `until`, `gone`). A scenario with `versions` tells versions by the steps
+they come from; see `relative`.
 """
 
 import asyncio
 import base64
 import contextlib
 import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -42,14 +44,23 @@ def _named(value: Any, namespace: str) -> Any:
     return value.replace("NS", namespace) if isinstance(value, str) else value
 
 
-async def run_scenario(server: Server, scenario: dict[str, Any], namespace: str) -> list[Any]:
-    """Each step's status and comparable answer, in a fresh namespace."""
+async def run_scenario(
+    server: Server, scenario: dict[str, Any], namespace: str, forget: Callable[[], Awaitable[None]] | None = None
+) -> list[Any]:
+    """Each step's status and comparable answer, in a fresh namespace. `forget` makes the server lose its history, for the
+    step of that name."""
     await server.send("POST", "/api/v1/namespaces", {"metadata": {"name": namespace}})
     await server.send("POST", f"/api/v1/namespaces/{namespace}/serviceaccounts", {"metadata": {"name": "default"}})
     steps, watches = Steps(), _Watches(server, namespace)
     answers = []
     try:
         for step in scenario["steps"]:
+            if "forget" in step:
+                assert forget is not None, "this scenario needs a server of its own"
+                await forget()
+                steps.add(None)
+                answers.append([200, "forgotten"])
+                continue
             status, answer = await _step(server, steps.resolved(_named(step, namespace)), namespace, watches)
             steps.add(answer)
             told = steps.told(answer) if scenario.get("versions") else answer
@@ -92,7 +103,7 @@ def _root(step: dict[str, Any]) -> str:
 
 def _headers(step: dict[str, Any]) -> dict[str, str]:
     names = {"as": "Impersonate_User", "accept": "Accept"}
-    return {header: str(step[key]) for key, header in names.items() if key in step} | step.get("headers", {})
+    return {header: str(step[key]) for key, header in names.items() if key in step} | dict(step.get("headers") or {})
 
 
 async def _step(server: Server, step: dict[str, Any], namespace: str, watches: _Watches) -> tuple[int, Any]:
@@ -168,7 +179,7 @@ async def _settled(server: Server, step: dict[str, Any]) -> tuple[int, Any]:
     deadline = time.monotonic() + PATIENCE
     while True:
         status, answer = await server.send(step.get("method", "GET"), step["path"], step.get("body"), **_headers(step))
-        if status == step["settles"] and _has(answer, step.get("has", {})):
+        if status == step["settles"] and ("has" not in step or _has(answer, step["has"])):
             return status, answer if step.get("show") else "is so"
         assert time.monotonic() < deadline, f"not within {PATIENCE} s: {step}; it is {status} {answer}"
         await asyncio.sleep(0.05)

@@ -113,7 +113,9 @@ def page(store: Store, kind: Kind, chosen: Selection, options: ListOptions) -> P
         )
     except HistoryLost as lost:
         if options.continue_:
-            raise refusals.expired(_STALE_CONTINUE, pagetokens.write(PageToken(rv=NEWEST, start=token.start))) from lost
+            raise refusals.expired(
+                _STALE_CONTINUE, pagetokens.write(PageToken(rv=NEWEST, start=token.start.removeprefix("/")))
+            ) from lost
         raise refusals.expired(_STALE_VERSION) from lost
     if (name := chosen.single_name) and (prefix or not kind.namespaced):
         found = (each for each in found if each.key.name == name)
