@@ -35,7 +35,7 @@ def rules() -> SyncRules:
 
 
 def deployment(version: int, replicas: int = 1, manager: str = "kustomize-controller", ready: int = 1) -> Manifest:
-    fields = {"f:spec": {"f:replicas": {}}}
+    fields: dict[str, Any] = {"f:spec": {"f:replicas": {}}}
     entries: list[dict[str, Any]] = [
         {"manager": "kustomize-controller", "operation": "Apply", "apiVersion": "apps/v1", "fieldsV1": fields}
     ]

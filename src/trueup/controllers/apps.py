@@ -1,12 +1,11 @@
-"""The App loop: what happens in the world becomes a look at an App, and each look takes one step.
+"""The App loop: each look at an App takes one step.
 
-Events only say where to look. All state is in memory (`controllers.memory`), the cluster and Git; a look that comes
-twice, late or after a crash ends the same.
+Why it is looked at is `controllers.signals`', how it stands `controllers.situations`'. All state is in memory
+(`controllers.memory`), the cluster and Git; a look that comes twice, late or after a crash ends the same.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections import defaultdict
 
@@ -15,41 +14,36 @@ from msgspec import structs
 
 from trueup.controllers.concluding import blocked_by, write_status
 from trueup.controllers.content import variables_changed
-from trueup.controllers.decide import Situation, Step, next_step
+from trueup.controllers.decide import Step, next_step
 from trueup.controllers.deleting import Deleter
 from trueup.controllers.dependencies import Dependencies
 from trueup.controllers.feeds import Feed, SourceKey
 from trueup.controllers.healing import Healer
 from trueup.controllers.holding import BUG_DELAY, DEPENDENCY_NOT_READY, stall, tell_bug, wait_for, wait_for_source
 from trueup.controllers.memory import AppMemory
-from trueup.controllers.pins import is_in_force, read_pin
+from trueup.controllers.pins import is_in_force
 from trueup.controllers.queue import Priority, WorkQueue
+from trueup.controllers.reading import Reader
 from trueup.controllers.reconciling import Job, Reconciler
 from trueup.controllers.shell import AppShell
-from trueup.controllers.wishes import app_digest, wanted_digest, with_ignore
-from trueup.dialects.dialect import Dialect
+from trueup.controllers.signals import Signals
+from trueup.controllers.situations import Situations
+from trueup.controllers.wishes import unanswered, wanted_digest, with_ignore
 from trueup.model.apierror import LeaseLost
-from trueup.model.errors import Terminal, TrueupError
+from trueup.model.errors import TrueupError
 from trueup.model.manifest import Manifest, is_deleting, status_of, uid_of
 from trueup.model.outcome import Requests, State
-from trueup.model.refs import GroupKind, ObjectRef
+from trueup.model.refs import ObjectRef
 from trueup.model.rendering import variables_used_by
-from trueup.records.record import Record, RecordKind
 from trueup.render.inputs import still_true
 from trueup.render.readers import InputIndex
 from trueup.sources.gitsnapshot import GitSnapshot
-from trueup.sources.treediff import diff
-from trueup.sync.drift import has_drifted
-from trueup.sync.facts import Absent, LiveFacts
 
 log = structlog.get_logger(__name__)
 
-HEALTH_DELAY = 0.25
-"""Seconds over which health changes of one App are gathered into one status write."""
-
 
 class AppController:
-    """All Apps of this process. `controllers.managed.Listener` is implemented here."""
+    """All Apps of this process."""
 
     def __init__(self, shell: AppShell) -> None:
         self._shell = shell
@@ -59,112 +53,18 @@ class AppController:
         self._deleter = Deleter(shell, self._look_later)
         self._readers: dict[SourceKey, InputIndex] = defaultdict(InputIndex)
         self._dependencies = Dependencies(shell.memories.get, shell.sources.feeds.of_app)
-        self._health_changed: set[ObjectRef] = set()
-
-    # what happens in the world
-
-    def resource_changed(self, obj: Manifest, ref: ObjectRef) -> None:
-        """An App's resource came or changed. Our own status writes change nothing that is asked for, and end here."""
-        memory = self._shell.memories.setdefault(ref, AppMemory(ref))
-        dialect = self._shell.dialect_of(ref)
-        digest = dialect.requested_digest(obj)
-        if digest == memory.request_digest and not is_deleting(obj) and memory.saved.uid in ("", uid_of(obj)):
-            return
-        known = memory.request_digest != ""
-        memory.request_digest = digest
-        self.queue.add(ref, Priority.URGENT if known else Priority.CHANGED)
-
-    def resource_gone(self, ref: ObjectRef) -> None:
-        self.queue.add(ref)
-
-    async def source_changed(self, feed: Feed, before: GitSnapshot | None) -> None:
-        """A source has another snapshot or state: whom does it concern? Cost follows the change, not the Apps."""
-        after = feed.snapshot
-        if after is None or before is None or before is after:
-            for ref in feed.users:
-                if (memory := self._shell.memories.get(ref)) is not None:
-                    memory.unsure = True
-                self.queue.add(ref)
-            return
-        changes = tuple(await asyncio.to_thread(lambda: list(diff(before, after))))
-        concerned = self._readers[feed.key].concerned(changes, after)
-        for ref in feed.users:
-            memory = self._shell.memories.get(ref)
-            if memory is None:
-                continue
-            if ref in concerned or memory.saved.inputs is None or _is_tried_again(memory):
-                memory.content_stale = True
-                self.queue.add(ref)
-            else:
-                self.queue.add(ref, Priority.ROUTINE)
-
-    def value_changed(self, ref: ObjectRef) -> None:
-        """A watched ConfigMap or Secret changed: Apps whose variables come from it render again."""
-        self._shell.values.forget(ref)
-        for memory in self._shell.memories.values():
-            if ref in memory.variables_seen or (memory.app and ref in variables_used_by(memory.app.render)):
-                memory.content_stale = True
-                self.queue.add(memory.ref)
-
-    def kind_appeared(self, group_kind: GroupKind) -> None:
-        """A CRD is established: Apps that waited for its kind try again at once."""
-        for memory in self._shell.memories.values():
-            if group_kind in memory.missing_kinds:
-                memory.retry_at = self._shell.loop_time()
-                self.queue.add(memory.ref)
-
-    def drifted(self, app: ObjectRef, ref: ObjectRef) -> None:
-        memory = self._shell.memories.get(app)
-        if memory is not None:
-            memory.heals.setdefault(ref, self._shell.loop_time())
-            self.queue.add(app, Priority.URGENT)
-
-    def vanished(self, app: ObjectRef, ref: ObjectRef) -> None:
-        self.drifted(app, ref)
-
-    def health_changed(self, app: ObjectRef, ref: ObjectRef, before: LiveFacts | None, after: LiveFacts | None) -> None:
-        memory = self._shell.memories.get(app)
-        if memory is None:
-            return
-        was = before.verdict.health if before else None
-        now = after.verdict.health if after else None
-        if before is not None and was is not None and was != now:
-            message = f"{ref}: {was} -> {now or 'gone'}"
-            self._shell.recorder.put(
-                Record(
-                    kind=RecordKind.HEALTH,
-                    app=app,
-                    dialect=self._shell.dialect_of(app).name,
-                    at=self._shell.clock(),
-                    message=f"{message}: {after.verdict.message}" if after and after.verdict.message else message,
-                )
-            )
-        if (memory.wait is not None and ref in memory.wait.refs) or (after is None and ref in memory.going):
-            self.queue.add(app)
-        elif self._shell.dialect_of(app).shows_health:
-            self._health_changed.add(app)
-            self.queue.add_after(app, HEALTH_DELAY)
+        self.signals = Signals(shell, self.queue, self._readers)
+        self._reader = Reader(shell, self._readers, self._dependencies)
+        self._situations = Situations(shell, self._dependencies)
 
     def restore(self, ref: ObjectRef, obj: Manifest) -> AppMemory:
         """Before the first looks of a process: reads an App, so that its objects are claimed before they are first seen."""
         memory = self._shell.memories.setdefault(ref, AppMemory(ref))
         if not is_deleting(obj):
-            self._read(memory, obj)
+            self._reader.read(memory, obj)
             memory.unsure = True
         self.queue.add(ref)
         return memory
-
-    def recheck(self) -> None:
-        """What is remembered against what is seen, in memory alone: a drift whose event was lost is found here."""
-        for memory in self._shell.memories.values():
-            if memory.app is None or memory.suspended:
-                continue
-            facts = self._shell.tracking.facts(memory.records)
-            for ref, record in memory.records.items():
-                fact = facts.get(ref)
-                scaled = ref in self._shell.managed.scaled
-                if isinstance(fact, Absent) or (fact is not None and has_drifted(record, fact, autoscaled=scaled)):
-                    self.drifted(memory.ref, ref)
 
     # one look
 
@@ -211,9 +111,9 @@ class AppController:
             self._forget(memory)
             memory = shell.memories.setdefault(ref, AppMemory(ref))
         if obj is not None:
-            self._read(memory, obj)
+            self._reader.read(memory, obj)
             await self._check_variables(memory)
-        situation, requests, feed = self._situation(memory, obj)
+        situation, requests, feed = self._situations.of(memory, obj)
         step = next_step(situation)
         match step:
             case Step.FORGET:
@@ -226,12 +126,12 @@ class AppController:
                 await stall(memory, obj, shell)
             case Step.WAIT_SOURCE:
                 assert obj is not None
-                await wait_for_source(memory, obj, feed, shell, self._look_later)
+                await wait_for_source(memory, obj, feed, requests, shell, self._look_later)
             case Step.WAIT_DEPENDENCY:
                 assert obj is not None
                 assert memory.app is not None
                 said = blocked_by(self._dependencies.unready(memory.app))
-                await wait_for(memory, obj, DEPENDENCY_NOT_READY, said, shell)
+                await wait_for(memory, obj, DEPENDENCY_NOT_READY, said, unanswered(memory, requests), shell)
             case Step.TERMINATE:
                 assert obj is not None
                 await self._reconciler.terminate(memory, obj, requests)
@@ -259,57 +159,6 @@ class AppController:
                 await self._idle(memory, obj)
         return step
 
-    def _situation(self, memory: AppMemory, obj: Manifest | None) -> tuple[Situation, Requests, Feed | None]:
-        """Gathers what the choice of the step depends on."""
-        shell = self._shell
-        if obj is None:
-            return Situation(exists=False), Requests(), None
-        dialect = shell.dialect_of(memory.ref)
-        if is_deleting(obj):
-            return Situation(deleting=True, has_finalizer=dialect.has_finalizer(obj)), Requests(), None
-        requests = self._requests(memory, obj, dialect)
-        if memory.problem is not None or memory.app is None:
-            return Situation(problem=True, suspended=memory.suspended), Requests(), None
-        feed = shell.sources.feeds.of_app(memory.ref)
-        saved = memory.saved
-        pinned = is_in_force(memory.pin, shell.clock())
-        snapshot = self._usable_snapshot(memory, feed)
-        moved = snapshot is not None and not pinned and snapshot.revision != saved.revision
-        stale = memory.content_stale or saved.inputs is None or pinned != memory.was_pinned
-        if moved and not stale and _is_tried_again(memory):
-            stale = True
-        if memory.unsure and not stale and snapshot is not None and saved.inputs is not None:
-            # First sight of the source since a restart: only the inputs themselves can tell whether it matters.
-            stale = not still_true(saved.inputs, snapshot)
-            memory.content_stale, memory.unsure = stale, False
-        situation = Situation(
-            suspended=memory.suspended,
-            source_ready=snapshot is not None,
-            dependencies_ready=not self._dependencies.unready(memory.app),
-            terminated=requests.terminate,
-            requested=self._is_new(memory, requests),
-            spec_changed=wanted_digest(memory, feed) != saved.spec_digest,
-            content_changed=stale or memory.replan,
-            retry_due=memory.retry_at is not None and memory.retry_at <= shell.loop_time(),
-            drifted=bool(memory.heals),
-            waiting=memory.wait is not None,
-            revision_moved=moved,
-        )
-        return situation, requests, feed
-
-    def _usable_snapshot(self, memory: AppMemory, feed: Feed | None) -> GitSnapshot | None:
-        """The newest snapshot; but one that was only remembered, for an App that may have gone on from it, waits for the remote.
-
-        Nobody may be taken back to an older revision because the process ended before it could note the newer one.
-        """
-        if feed is None or feed.snapshot is None:
-            return None
-        last = memory.saved.attempted or memory.saved.revision
-        if feed.reopened and last is not None and last != feed.snapshot.revision:
-            feed.waking.add(memory.ref)
-            return None
-        return feed.snapshot
-
     async def _check_variables(self, memory: AppMemory) -> None:
         """Every interval, and once after a restart: ConfigMaps and Secrets that no watch tells of may have changed."""
         app, shell = memory.app, self._shell
@@ -325,59 +174,6 @@ class AppController:
                 memory.content_stale |= await variables_changed(app, memory.saved.variables_digest, shell)
         self._look_later(memory.ref, memory.variables_due - now)
 
-    # reading
-
-    def _read(self, memory: AppMemory, obj: Manifest) -> None:
-        """Reads the resource again when somebody asked for something since the last look."""
-        dialect = self._shell.dialect_of(memory.ref)
-        digest = dialect.requested_digest(obj)
-        memory.request_digest, memory.saved.uid = digest, uid_of(obj)
-        if digest == memory.read_digest:
-            return
-        first, memory.read_digest = memory.read_digest == "", digest
-        memory.suspended = dialect.suspended(obj)
-        try:
-            app = dialect.read_app(obj)
-            memory.pin = read_pin(obj)
-        except Terminal as error:
-            memory.app, memory.problem = None, error
-            return
-        memory.problem = None
-        memory.app = app
-        memory.app_digest = app_digest(app)
-        if first:
-            self._recall(memory, obj, dialect)
-        self._dependencies.note(app)
-        feed = self._shell.sources.use(memory.ref, app.source, memory.saved.attempted or memory.saved.revision)
-        if memory.saved.inputs is not None:
-            self._readers[feed.key].add(memory.ref, memory.saved.inputs)
-        self._shell.managed.claim(memory.ref, memory.saved.inventory.refs | memory.records.keys(), app.rules)
-
-    def _recall(self, memory: AppMemory, obj: Manifest, dialect: Dialect) -> None:
-        """At the first sight of this process: what the status remembers and the state folder does not.
-
-        The folder may be lost, older than the inventory that was written ahead of an apply, or another cluster's backup.
-        """
-        saved = memory.saved
-        known, saved.inventory = saved.inventory, saved.inventory.union(dialect.stored_inventory(obj))
-        saved.applied = saved.applied or dialect.stored_applied_revision(obj)
-        saved.history = saved.history or dialect.stored_history(obj)
-        # What was under way, waited for or tried again is not remembered; a look at all of it finds out.
-        memory.replan = len(saved.inventory) != len(known) or saved.state is not State.READY
-
-    def _requests(self, memory: AppMemory, obj: Manifest, dialect: Dialect) -> Requests:
-        try:
-            return dialect.read_requests(obj)
-        except Terminal as error:
-            memory.problem = error
-            return Requests()
-
-    def _is_new(self, memory: AppMemory, requests: Requests) -> bool:
-        """Whether a request waits for an answer. A token is answered once; the others are taken off when done."""
-        token = bool(requests.token) and requests.token not in (memory.saved.handled_request, memory.pending_token)
-        operation = requests.operation is not None and (memory.retry_at is None or requests.operation != memory.retried)
-        return token or bool(requests.refresh) or operation
-
     # steps
 
     async def _sync(self, memory: AppMemory, obj: Manifest, requests: Requests, feed: Feed | None) -> None:
@@ -390,7 +186,6 @@ class AppController:
             return
         pinned = is_in_force(memory.pin, shell.clock())
         snapshot = feed.snapshot
-        new = requests.token if requests.token != memory.saved.handled_request else ""
         if requests.refresh and memory.refreshed != requests.token:
             # A refresh compares with what Git has now, so the source is looked at first; its look wakes us.
             memory.refreshed = requests.token
@@ -404,7 +199,7 @@ class AppController:
             app=with_ignore(memory.app, feed),
             snapshot=snapshot,
             requests=requests,
-            token=new,
+            token=unanswered(memory, requests),
             started=shell.clock(),
         )
         try:
@@ -448,22 +243,13 @@ class AppController:
             return
         observed = status_of(obj).get("observedGeneration")
         behind = isinstance(observed, int) and observed < memory.app.generation and memory.saved.state is State.READY
-        if behind or (memory.ref in self._health_changed and memory.status is not None):
-            self._health_changed.discard(memory.ref)
+        if behind or (memory.ref in self.signals.health_news and memory.status is not None):
+            self.signals.health_news.discard(memory.ref)
             await write_status(memory, obj, self._shell)
 
     def _forget(self, memory: AppMemory) -> None:
-        ref = memory.ref
-        shell = self._shell
-        feed = shell.sources.feeds.of_app(ref)
-        if feed is not None:
-            self._readers[feed.key].remove(ref)
-        shell.sources.leave(ref)
-        shell.managed.release(ref)
-        shell.memories.pop(ref, None)
-        shell.state.drop(ref)
-        self.queue.forget(ref)
-        self._dependencies.forget(ref)
+        self._reader.forget(memory)
+        self.queue.forget(memory.ref)
 
     # waking
 
@@ -480,8 +266,3 @@ class AppController:
             return
         if (delay := (memory.pin.until - self._shell.clock()).total_seconds()) > 0:
             self._look_later(memory.ref, delay + 0.1)
-
-
-def _is_tried_again(memory: AppMemory) -> bool:
-    """Whether every revision is a new chance: what failed, or never was. A wait for health goes on instead."""
-    return memory.saved.state is not State.READY and memory.wait is None

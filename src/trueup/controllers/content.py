@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from trueup.controllers.shell import AppShell
 from trueup.controllers.values import SECRET, variables_of
@@ -30,6 +30,16 @@ class VariableMissing(Transient):
     reason = "BuildFailed"
 
 
+class Variables(Struct, frozen=True, kw_only=True):
+    """What substitution has to work with. `values` None: the App asks for no substitution."""
+
+    values: dict[str, str] | None = None
+    seen: dict[ObjectRef, str] = field(default_factory=dict)
+    """A keyed digest of each ConfigMap and Secret that was read; empty text: it is optional and not there."""
+    tainted: bool = False
+    """Whether any of these was a Secret."""
+
+
 class Content(Struct, frozen=True, kw_only=True):
     """`digest` is keyed, over all desired objects: equal digests need no new plan."""
 
@@ -38,22 +48,19 @@ class Content(Struct, frozen=True, kw_only=True):
     digest: str
     source_type: str
     notices: tuple[Notice, ...]
-    variables: dict[ObjectRef, str]
-    """A keyed digest of each ConfigMap and Secret that was read; empty text: it is optional and not there."""
 
 
 async def make_content(
-    app: App, dialect: Dialect, snapshot: Snapshot, applier: Applier, shell: AppShell, *, fresh: bool
+    app: App, dialect: Dialect, snapshot: Snapshot, applier: Applier, shell: AppShell, variables: Variables
 ) -> Content:
-    """Renders the App from the snapshot. `fresh`: read variables again, whatever is kept.
+    """Renders the App from the snapshot with these variables.
 
     Raises BuildFailed and its kinds (only another revision helps), NotBuiltYet, or Transient errors.
     """
-    variables, seen, tainted = await gather_variables(app.render.substitution, shell, fresh=fresh)
-    rendered = await shell.renderer.render(snapshot, app.render, variables)
+    rendered = await shell.renderer.render(snapshot, app.render, variables.values)
     check_marks(rendered.objects, dialect)
     scopes = await resolve_scopes(rendered.objects, applier)
-    normalised = normalise(rendered.objects, scopes, app.rules, secret_key=shell.secret_key, tainted=tainted)
+    normalised = normalise(rendered.objects, scopes, app.rules, secret_key=shell.secret_key, tainted=variables.tainted)
     desired = {item.ref: item for item in normalised.objects}
     digest = keyed_digest(sorted(item.digest for item in normalised.objects), shell.secret_key)
     return Content(
@@ -62,19 +69,16 @@ async def make_content(
         digest=digest,
         source_type=rendered.source_type,
         notices=(*rendered.notices, *normalised.notices),
-        variables=seen,
     )
 
 
-async def gather_variables(
-    substitution: Substitution | None, shell: AppShell, *, fresh: bool
-) -> tuple[dict[str, str] | None, dict[ObjectRef, str], bool]:
-    """The variables, a digest of each object they came from, and whether any of these was a Secret.
+async def gather_variables(substitution: Substitution | None, shell: AppShell, *, fresh: bool) -> Variables:
+    """Later sources win over earlier ones, inline variables over all. `fresh`: read again, whatever is kept.
 
-    None: the App asks for no substitution. Later sources win over earlier ones, inline variables over all.
+    Raises VariableMissing and InvalidInput.
     """
     if substitution is None:
-        return None, {}, False
+        return Variables()
     values: dict[str, str] = {}
     seen: dict[ObjectRef, str] = {}
     tainted = False
@@ -93,7 +97,7 @@ async def gather_variables(
         tainted = tainted or (source.ref.group, source.ref.kind) == SECRET
         values.update(found)
     values.update(substitution.variables)
-    return values, seen, tainted
+    return Variables(values=values, seen=seen, tainted=tainted)
 
 
 def variables_digest(seen: Mapping[ObjectRef, str], secret_key: bytes) -> str:

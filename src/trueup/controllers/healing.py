@@ -9,7 +9,7 @@ import structlog
 from msgspec import structs
 
 from trueup.controllers.concluding import Conclusion, conclude, plan_retry, write_status
-from trueup.controllers.content import Content, make_content
+from trueup.controllers.content import Content, gather_variables, make_content
 from trueup.controllers.events import Event
 from trueup.controllers.memory import AppMemory
 from trueup.controllers.recording import make_record
@@ -99,19 +99,19 @@ class Healer:
                 digest=saved.content_digest,
                 source_type=saved.source_type,
                 notices=(),
-                variables=memory.variables_seen,
             )
         if snapshot is None or snapshot.revision != saved.revision:
             return None
         try:
             applier = shell.applier_for(app.rules)
-            content = await make_content(app, shell.dialect_of(memory.ref), snapshot, applier, shell, fresh=False)
+            variables = await gather_variables(app.render.substitution, shell, fresh=False)
+            content = await make_content(app, shell.dialect_of(memory.ref), snapshot, applier, shell, variables)
         except TrueupError as error:
             log.warning("not healed: its content could not be made again", app=str(memory.ref), error=str(error))
             return None
         if content.digest != saved.content_digest:
             return None
-        memory.desired, memory.variables_seen = content.desired, content.variables
+        memory.desired, memory.variables_seen = content.desired, variables.seen
         return content
 
     def _allowed(self, memory: AppMemory, obj: Manifest, wanted: dict[ObjectRef, float]) -> set[ObjectRef]:

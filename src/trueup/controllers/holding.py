@@ -11,6 +11,7 @@ from trueup.controllers.feeds import Feed
 from trueup.controllers.memory import AppMemory
 from trueup.controllers.recording import make_record
 from trueup.controllers.shell import AppShell
+from trueup.controllers.wishes import unanswered
 from trueup.model.app import GitSource
 from trueup.model.errors import Terminal
 from trueup.model.manifest import Manifest
@@ -31,16 +32,21 @@ async def stall(memory: AppMemory, obj: Manifest, shell: AppShell) -> None:
     error = memory.problem
     assert error is not None
     message = str(error)
-    if memory.saved.state is State.STALLED and memory.saved.message == message and memory.status is not None:
-        return
     requests = Requests()
     with contextlib.suppress(Terminal):
         requests = shell.dialect_of(memory.ref).read_requests(obj)
+    token = unanswered(memory, requests)
+    said = memory.saved.state is State.STALLED and memory.saved.message == message and memory.status is not None
+    if said:
+        if token:
+            again = Conclusion(state=State.STALLED, reason=error.reason, message=message, token=token)
+            await conclude(memory, obj, again, shell)
+        return
     end = Conclusion(
         state=State.STALLED,
         reason=error.reason,
         message=message,
-        token=requests.token if requests.token != memory.saved.handled_request else "",
+        token=token,
         event=Event(reason=error.reason, message=message, warning=True),
         record=make_record(shell, RecordKind.FAILURE, memory, result="failed", reason=error.reason, message=message),
     )
@@ -48,10 +54,23 @@ async def stall(memory: AppMemory, obj: Manifest, shell: AppShell) -> None:
 
 
 async def wait_for_source(
-    memory: AppMemory, obj: Manifest, feed: Feed | None, shell: AppShell, look_later: Callable[[ObjectRef, float], None]
+    memory: AppMemory,
+    obj: Manifest,
+    feed: Feed | None,
+    requests: Requests,
+    shell: AppShell,
+    look_later: Callable[[ObjectRef, float], None],
 ) -> None:
-    """Says why the source gives nothing; a first fetch is given some time before a word is said."""
+    """Says why the source gives nothing; a first fetch is given some time before a word is said.
+
+    A request is answered all the same, as the originals do: Flux's token is echoed, Argo CD's refresh is taken off once
+    the remote was asked again and the comparison failed.
+    """
     assert memory.app is not None
+    if feed is not None and requests.refresh and memory.refreshed != requests.token:
+        memory.refreshed = requests.token
+        shell.sources.ask(feed.key, waking=memory.ref)
+        return
     source = memory.app.source
     label = source.url if isinstance(source, GitSource) else str(source)
     if feed is None or (feed.source is None and feed.problem is None):
@@ -65,16 +84,18 @@ async def wait_for_source(
         if now - memory.waiting_since < PATIENCE:
             look_later(memory.ref, PATIENCE)  # its first fetch is under way, and nothing is wrong
             return
-    await wait_for(memory, obj, reason, message, shell)
+    memory.synced = None
+    await wait_for(memory, obj, reason, message, unanswered(memory, requests), shell)
 
 
-async def wait_for(memory: AppMemory, obj: Manifest, reason: str, message: str, shell: AppShell) -> None:
-    """Says what is waited for; whatever ends the wait wakes the App."""
+async def wait_for(memory: AppMemory, obj: Manifest, reason: str, message: str, token: str, shell: AppShell) -> None:
+    """Says what is waited for, and answers the request that meets it; whatever ends the wait wakes the App."""
     saved = memory.saved
-    if (saved.state, saved.reason, saved.message) == (State.WAITING, reason, message) and memory.status is not None:
+    said = (saved.state, saved.reason, saved.message) == (State.WAITING, reason, message) and memory.status is not None
+    if said and not token:
         return
-    event = Event(reason=reason, message=message, warning=reason != "DependencyNotReady")
-    end = Conclusion(state=State.WAITING, reason=reason, message=message, event=event)
+    event = None if said else Event(reason=reason, message=message, warning=reason != DEPENDENCY_NOT_READY)
+    end = Conclusion(state=State.WAITING, reason=reason, message=message, token=token, event=event)
     await conclude(memory, obj, end, shell)
 
 

@@ -9,7 +9,7 @@ import structlog
 from msgspec import Struct, structs
 
 from trueup.controllers.concluding import Conclusion, conclude, plan_retry, revision_annotations, write_status
-from trueup.controllers.content import Content, make_content, variables_digest
+from trueup.controllers.content import Content, gather_variables, make_content, variables_digest
 from trueup.controllers.events import Event
 from trueup.controllers.memory import AppMemory
 from trueup.controllers.recording import KeptManifests, make_record
@@ -95,14 +95,12 @@ class Reconciler:
         app = structs.replace(job.app, rules=rules)
         applier = shell.applier_for(rules)
         try:
-            content = await make_content(
-                app,
-                dialect,
-                job.snapshot,
-                applier,
-                shell,
-                fresh=job.asked or bool(job.requests.refresh) or memory.content_stale,
-            )
+            fresh = job.asked or bool(job.requests.refresh) or memory.content_stale
+            variables = await gather_variables(app.render.substitution, shell, fresh=fresh)
+            # Noted also for a render that fails: only other values can change that.
+            memory.variables_seen = variables.seen
+            memory.saved.variables_digest = variables_digest(variables.seen, shell.secret_key)
+            content = await make_content(app, dialect, job.snapshot, applier, shell, variables)
             self._keep_content(memory, content, job)
             wish = self._wish(job, rules)
             if self._may_be_moving(memory, content):
@@ -236,8 +234,6 @@ class Reconciler:
     def _keep_content(self, memory: AppMemory, content: Content, job: Job) -> None:
         saved = memory.saved
         memory.desired = content.desired
-        saved.variables_digest = variables_digest(content.variables, self._shell.secret_key)
-        memory.variables_seen = content.variables
         memory.content_stale = False
         saved.inputs = content.inputs
         saved.revision = job.revision

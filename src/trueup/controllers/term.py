@@ -143,10 +143,10 @@ class WorkingTerm:
                 packer=self.setup.packer,
                 rewrites=await _rewrites(mirrors),
             ),
-            lambda feed, before: self.apps.source_changed(feed, before),
+            lambda feed, before: self.apps.signals.source_changed(feed, before),
             lambda ref: self.apps.queue.add(ref, Priority.URGENT),
         )
-        definitions = Definitions(self.client, lambda kind: self.apps.kind_appeared(kind))
+        definitions = Definitions(self.client, lambda kind: self.apps.signals.kind_appeared(kind))
         shell = AppShell(
             dialects=self.dialects,
             resources=self.resources,
@@ -189,7 +189,7 @@ class WorkingTerm:
             group.create_task(writer.run(), name="status")
             group.create_task(events.run(), name="events")
             group.create_task(state.run(), name="state")
-            group.create_task(_every(RECHECK_SECONDS, self.apps.recheck), name="recheck")
+            group.create_task(_every(RECHECK_SECONDS, self.apps.signals.recheck), name="recheck")
             group.create_task(self._collect(mirrors), name="collect")
 
     async def _collect(self, mirrors: GitMirrors) -> None:
@@ -228,7 +228,7 @@ class WorkingTerm:
             for entry in memory.saved.inventory.entries:
                 kinds[entry.ref.group, entry.ref.kind] = entry.version
         for ref in [ref for ref in self.memories if self.resources.get(ref) is None]:
-            self.apps.resource_gone(ref)
+            self.apps.signals.resource_gone(ref)
         await tracking.follow((group, version, kind) for (group, kind), version in sorted(kinds.items()))
 
     def _autoscaler_seen(
@@ -253,13 +253,13 @@ class _Listener:
         self._term = term
 
     def drifted(self, app: ObjectRef, ref: ObjectRef) -> None:
-        self._term.apps.drifted(app, ref)
+        self._term.apps.signals.drifted(app, ref)
 
     def vanished(self, app: ObjectRef, ref: ObjectRef) -> None:
-        self._term.apps.vanished(app, ref)
+        self._term.apps.signals.vanished(app, ref)
 
     def health_changed(self, app: ObjectRef, ref: ObjectRef, before: LiveFacts | None, after: LiveFacts | None) -> None:
-        self._term.apps.health_changed(app, ref, before, after)
+        self._term.apps.signals.health_changed(app, ref, before, after)
 
 
 async def _every(seconds: float, action: Callable[[], None]) -> None:

@@ -110,7 +110,7 @@ class Watching:
         if after is None:
             self.resources.drop(ref)
             if is_app:
-                self.apps.resource_gone(ref)
+                self.apps.signals.resource_gone(ref)
             else:
                 self.sources.resource_changed(ref)
             return
@@ -119,7 +119,7 @@ class Watching:
         if not is_app:
             self.sources.resource_changed(ref)
         elif not self.starting:
-            self.apps.resource_changed(after, ref)
+            self.apps.signals.resource_changed(after, ref)
 
     def _resources_gone(self, resource: Resource, refs: frozenset[ObjectRef]) -> None:
         """A CRD of ours went: the Apps went with it, and their objects live on."""
@@ -129,13 +129,13 @@ class Watching:
         for ref in refs:
             self.resources.drop(ref)
             if ref.group_kind in self.app_kinds:
-                self.apps.resource_gone(ref)
+                self.apps.signals.resource_gone(ref)
             else:
                 self.sources.resource_changed(ref)
 
     def _value_seen(self, ref: ObjectRef, before: str | None, after: str | None, _: Manifest | None) -> None:
         if before != after:
-            self.apps.value_changed(ref)
+            self.apps.signals.value_changed(ref)
 
     def repository_secrets(self) -> list[Manifest]:
         if self.repositories is None:

@@ -7,6 +7,7 @@ from msgspec import structs
 from trueup.controllers.feeds import Feed
 from trueup.controllers.memory import AppMemory
 from trueup.model.app import App
+from trueup.model.outcome import Requests
 from trueup.sync.canonical import keyed_digest
 
 
@@ -26,6 +27,11 @@ def wanted_digest(memory: AppMemory, feed: Feed | None) -> str:
 def is_behind(memory: AppMemory, feed: Feed | None) -> bool:
     """Whether what it was asked for last, or what it read, has not been synced yet."""
     return memory.content_stale or wanted_digest(memory, feed) != memory.saved.spec_digest
+
+
+def unanswered(memory: AppMemory, requests: Requests) -> str:
+    """The token that the next outcome answers; empty: none."""
+    return requests.token if requests.token != memory.saved.handled_request else ""
 
 
 def app_digest(app: App) -> str:

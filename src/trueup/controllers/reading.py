@@ -1,0 +1,81 @@
+"""From a resource to what is remembered of its App: read anew when somebody asked for something, recalled after a restart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from trueup.controllers.dependencies import Dependencies
+from trueup.controllers.feeds import SourceKey
+from trueup.controllers.memory import AppMemory
+from trueup.controllers.pins import read_pin
+from trueup.controllers.shell import AppShell
+from trueup.controllers.wishes import app_digest
+from trueup.dialects.dialect import Dialect
+from trueup.model.errors import Terminal
+from trueup.model.manifest import Manifest, uid_of
+from trueup.model.outcome import State
+from trueup.render.readers import InputIndex
+
+
+class Reader:
+    """Brings an App's memory up to date with its resource, and takes it away with it."""
+
+    def __init__(self, shell: AppShell, readers: Mapping[SourceKey, InputIndex], dependencies: Dependencies) -> None:
+        self._shell = shell
+        self._readers = readers
+        self._dependencies = dependencies
+
+    def read(self, memory: AppMemory, obj: Manifest) -> None:
+        """Reads the resource again when somebody asked for something since the last look."""
+        dialect = self._shell.dialect_of(memory.ref)
+        digest = dialect.requested_digest(obj)
+        memory.request_digest, memory.saved.uid = digest, uid_of(obj)
+        if digest == memory.read_digest:
+            return
+        first, memory.read_digest = memory.read_digest == "", digest
+        memory.suspended = dialect.suspended(obj)
+        try:
+            app = dialect.read_app(obj)
+            pin = read_pin(obj)
+        except Terminal as error:
+            memory.app, memory.problem = None, error
+            return
+        # What was held up by an annotation alone has an App that did not change, and a status that did.
+        memory.replan |= memory.problem is not None
+        memory.problem = None
+        memory.app = app
+        memory.content_stale |= memory.was_pinned and pin != memory.pin  # pinned elsewhere
+        memory.pin = pin
+        memory.app_digest = app_digest(app)
+        if first:
+            self._recall(memory, obj, dialect)
+        self._dependencies.note(app)
+        feed = self._shell.sources.use(memory.ref, app.source, memory.saved.attempted or memory.saved.revision)
+        if memory.saved.inputs is not None:
+            self._readers[feed.key].add(memory.ref, memory.saved.inputs)
+        self._shell.managed.claim(memory.ref, memory.saved.inventory.refs | memory.records.keys(), app.rules)
+
+    def _recall(self, memory: AppMemory, obj: Manifest, dialect: Dialect) -> None:
+        """At the first sight of this process: what the status remembers and the state folder does not.
+
+        The folder may be lost, older than the inventory that was written ahead of an apply, or another cluster's backup.
+        """
+        saved = memory.saved
+        known, saved.inventory = saved.inventory, saved.inventory.union(dialect.stored_inventory(obj))
+        saved.applied = saved.applied or dialect.stored_applied_revision(obj)
+        saved.history = saved.history or dialect.stored_history(obj)
+        # What was under way, waited for or tried again is not remembered; a look at all of it finds out.
+        memory.replan = len(saved.inventory) != len(known) or saved.state is not State.READY
+
+    def forget(self, memory: AppMemory) -> None:
+        """The resource is gone, or another one of its name is there."""
+        ref = memory.ref
+        shell = self._shell
+        feed = shell.sources.feeds.of_app(ref)
+        if feed is not None:
+            self._readers[feed.key].remove(ref)
+        shell.sources.leave(ref)
+        shell.managed.release(ref)
+        shell.memories.pop(ref, None)
+        shell.state.drop(ref)
+        self._dependencies.forget(ref)
