@@ -8,7 +8,7 @@ from __future__ import annotations
 from trueup.embedded.api import names, refusals, subbodies
 from trueup.embedded.api.fields import Fields
 from trueup.embedded.api.http import Answer, Request
-from trueup.embedded.api.kinds import Kind, Subresource
+from trueup.embedded.api.kinds import Kind, Registry, Subresource
 from trueup.embedded.api.options import WriteOptions
 from trueup.embedded.api.refusals import FieldProblem
 from trueup.embedded.api.writes import Writes
@@ -22,26 +22,25 @@ _SUBJECT = Resource("", "pods/binding")
 class Bindings:
     """Assigns pods to nodes."""
 
-    def __init__(self, writes: Writes, fields: Fields) -> None:
+    def __init__(self, registry: Registry, writes: Writes, fields: Fields) -> None:
+        self._registry = registry
         self._writes = writes
         self._fields = fields
 
     async def bind(self, pods: Kind, request: Request) -> Answer:
         """Raises ApiError: Conflict for a pod that has a node, is ending or may not be scheduled yet."""
-        binding, asked = subbodies.read(request, subbodies.kind_of(_BINDING), self._fields)
-        name = request.target.name
-        meta = metadata_of(binding)
-        if name and str(meta.get("name") or name) != name:
-            raise refusals.bad_request(
-                f"the name of the object ({meta['name']}) does not match the name on the URL ({name})"
-            )
-        name = name or str(meta.get("name") or "")
+        binding, asked = subbodies.read(request, subbodies.kind_of(_BINDING), self._fields, self._registry)
+        name, named = request.target.name, str(metadata_of(binding).get("name") or "")
+        if name and named != name:
+            raise refusals.bad_request("name in URL does not match name in Binding object")
+        if not named:
+            raise refusals.bad_request("Name parameter required.")
         if problems := _problems(binding):
             # The real server gives these errors no status of their own, and its framework makes a 500 of them.
             texts = [str(problem) for problem in problems]
             said = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
             raise refusals.ApiError(500, "", said)
-        await self._assign(pods, request, name, binding, asked)
+        await self._assign(pods, request, named, binding, asked)
         return Answer(subbodies.success(), 201)
 
     async def _assign(self, pods: Kind, request: Request, name: str, binding: Manifest, asked: WriteOptions) -> None:
@@ -54,9 +53,12 @@ class Bindings:
             if problem := _unassignable(live, name):
                 raise refusals.conflict(_SUBJECT, name, problem)
             meta = live["metadata"]
-            for key in ("uid", "resourceVersion"):
-                if sent.get(key):
-                    meta[key] = sent[key]
+            if (uid := sent.get("uid")) and uid != meta["uid"]:
+                raise refusals.conflict(
+                    pods.resource, name, _other_pod(request.target.namespace, name, uid, meta["uid"])
+                )
+            if version := sent.get("resourceVersion"):
+                meta["resourceVersion"] = version
             for key in ("annotations", "labels"):
                 if sent.get(key):
                     meta[key] = {**(meta.get(key) or {}), **sent[key]}
@@ -67,6 +69,13 @@ class Bindings:
             return live
 
         await self._writes.change(pods, request.target.namespace, name, mutation, asked, request.call, "binding")
+
+
+def _other_pod(namespace: str, name: str, wanted: str, found: str) -> str:
+    return (
+        f"StorageError: invalid object, Code: 4, Key: /registry/pods/{namespace}/{name}, ResourceVersion: 0, "
+        f"AdditionalErrorMsg: Precondition failed: UID in precondition: {wanted}, UID in object meta: {found}"
+    )
 
 
 def _unassignable(pod: Manifest, name: str) -> str:

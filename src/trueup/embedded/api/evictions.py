@@ -44,12 +44,12 @@ class Evictions:
 
     async def evict(self, pods: Kind, request: Request) -> Answer:
         """Raises ApiError: 429 while a budget allows no disruption, 500 for a pod with several budgets."""
-        eviction, written = subbodies.read(request, subbodies.kind_of(pods.subresources["eviction"]), self._fields)
+        eviction, written = subbodies.read(
+            request, subbodies.kind_of(pods.subresources["eviction"]), self._fields, self._registry
+        )
         namespace, name = request.target.namespace, request.target.name
-        if str(metadata_of(eviction).get("name") or name) != name:
-            raise refusals.bad_request(
-                f"the name of the object ({name_of(eviction)}) does not match the name on the URL ({name})"
-            )
+        if metadata_of(eviction).get("name") != name:
+            raise refusals.bad_request("name in URL does not match name in Eviction object")
         asked = options.delete_options(request.query, eviction.get("deleteOptions") or {})
         if written.dry_run:
             asked = msgspec.structs.replace(asked, dry_run=True)

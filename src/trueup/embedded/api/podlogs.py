@@ -13,7 +13,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from trueup.embedded.api import containers, reads, refusals
-from trueup.embedded.api.http import Request, Stream
+from trueup.embedded.api.http import Answer, Request, Stream
 from trueup.embedded.api.kinds import Kind
 from trueup.embedded.api.refusals import FieldProblem, GroupKind
 from trueup.embedded.api.target import is_true
@@ -81,11 +81,11 @@ def log_options(query: Mapping[str, str], name: str) -> LogOptions:
     if options.limit_bytes is not None and options.limit_bytes < 1:
         problems.append(refusals.invalid_value("limitBytes", options.limit_bytes, "must be greater than 0"))
     if options.since_seconds is not None and options.since_time is not None:
-        problems.append(refusals.forbidden_field("", "at most one of `sinceTime` or `sinceSeconds` may be specified"))
+        problems.append(refusals.forbidden_field("[]", "at most one of `sinceTime` or `sinceSeconds` may be specified"))
     elif options.since_seconds is not None and options.since_seconds < 1:
         problems.append(refusals.invalid_value("sinceSeconds", options.since_seconds, "must be greater than 0"))
-    if "stream" in query and query["stream"] not in ("All", "Stdout", "Stderr"):
-        problems.append(refusals.not_supported("stream", query["stream"], ["All", "Stderr", "Stdout"]))
+    if "stream" in query:
+        problems.append(refusals.forbidden_field("stream", "may not be specified"))
     if problems:
         raise refusals.invalid(GroupKind("", "PodLogOptions"), name, problems)
     return options
@@ -99,14 +99,14 @@ class PodLogs:
         self._now = now
         self.source: Logs | None = None
 
-    def respond(self, pods: Kind, request: Request) -> Stream:
+    def respond(self, pods: Kind, request: Request) -> Answer | Stream:
         """Raises ApiError before the first byte; the rest streams."""
         options = log_options(request.query, request.target.name)
         record = reads.get(self._store, pods, request.target.namespace, request.target.name)
         pod = record.manifest
         container = containers.chosen(pod, options.container)
         if not spec_of(pod).get("nodeName"):
-            return Stream(_nothing(), "text/plain")
+            return Answer(b"", 204, "text/plain")  # no node, so nobody to ask yet
         if self.source is None:
             raise refusals.internal("no logs: the simulated workloads are not running")
         said = self.source.said(pod, container, previous=options.previous)
@@ -160,13 +160,6 @@ class _Budget:
         content = content[: self._left]
         self._left -= len(content)
         return content
-
-
-async def _nothing() -> AsyncIterator[bytes]:
-    """The log of a pod that has no node yet: empty, and no error."""
-    parts: tuple[bytes, ...] = ()
-    for each in parts:
-        yield each
 
 
 def _tail(lines: Sequence[Line], count: int | None) -> Sequence[Line]:

@@ -75,7 +75,7 @@ def selector_text(selector: Mapping[str, Any]) -> str:
             "DoesNotExist": f"!{key}",
         }.get(each.get("operator", ""), key)
         terms.append((key, text))
-    return ",".join(text for _, text in sorted(terms))
+    return ",".join(text for _, text in sorted(terms, key=lambda term: term[0]))
 
 
 def _at(manifest: Any, path: str) -> Any:

@@ -15,6 +15,7 @@ from trueup.embedded.api.kinds import Kind, Registry
 from trueup.embedded.api.patching import api_error
 from trueup.embedded.api.scale import scale_of, scaled
 from trueup.embedded.api.subresources import scale_schema
+from trueup.model.apierror import ApiError
 from trueup.model.manifest import Manifest
 
 Step: TypeAlias = Callable[[Manifest], Manifest]
@@ -39,6 +40,11 @@ class Scales:
         def step(live: Manifest) -> Manifest:
             before = self._live_scale(kind, live)
             wanted = change(before)
+            if not kind.is_custom and (wanted.get("spec") or {}).get("replicas") == 0:
+                del wanted["spec"]["replicas"]
+            if not before["metadata"].get("managedFields"):
+                # Nobody owns the replicas (Go does not write zero), and an update cannot begin it: only an apply does.
+                return self._carry_over(kind, live, wanted)
             after = merge.track_update(
                 before, wanted, scale_schema(), manager=manager, subresource="scale", now=self._now()
             )
@@ -60,6 +66,11 @@ class Scales:
                 )
             except merge.PatchError as error:
                 raise api_error(error) from error
+            if kind.is_custom:  # as the real server has it, which cannot bring such a Scale back into the object
+                meta = applied.get("metadata") or {}
+                named = f"{meta.get('namespace') or ''}/{meta.get('name') or ''}; autoscaling/v1, Kind=Scale"
+                said = "request to convert CR to an invalid group/version: autoscaling/v1"
+                raise ApiError(500, "", f"failed to convert new object ({named}) to proper version: {said}")
             return self._carry_over(kind, live, after)
 
         return step

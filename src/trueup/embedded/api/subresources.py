@@ -43,7 +43,7 @@ class Subresources:
         self._registry = registry
         self._tokens = TokenRequests(store, registry, writes, fields, tokens)
         self._evictions = Evictions(store, registry, writes, removal, fields)
-        self._bindings = Bindings(writes, fields)
+        self._bindings = Bindings(registry, writes, fields)
         self._streams = PodStreams(store, standins)
         self.logs = PodLogs(store, writes.now)
 

@@ -38,10 +38,12 @@ class TokenRequests:
     async def issue(self, accounts: Kind, request: Request) -> Answer:
         """Raises ApiError: 422 for a time too short or long, 404 and 409 for what it is to be bound to."""
         name, namespace = request.target.name, request.target.namespace
-        sent, asked = subbodies.read(request, subbodies.kind_of(accounts.subresources["token"]), self._fields)
+        kind = subbodies.kind_of(accounts.subresources["token"])
+        sent, asked = subbodies.read(request, kind, self._fields, self._registry)
         meta = metadata_of(sent)
         if (given := meta.get("name")) and given != name:
-            raise refusals.bad_request(f"the name of the object ({given}) does not match the name on the URL ({name})")
+            said = "must match the service account name if specified"
+            raise refusals.invalid(_KIND, name, [refusals.invalid_value("metadata.name", given, said)])
         account = reads.get(self._store, accounts, namespace, name)
         if (uid := meta.get("uid")) and uid != account.uid:
             detail = (
@@ -51,7 +53,11 @@ class TokenRequests:
         spec = spec_of(sent)
         seconds = spec.get("expirationSeconds")
         seconds = USUAL_SECONDS if seconds is None else seconds
-        spec = {**spec, "audiences": spec.get("audiences") or [AUDIENCE], "expirationSeconds": seconds}
+        sent["spec"] = {**spec, "expirationSeconds": seconds}
+        now = self._writes.now()
+        sent = self._fields.track(kind, None, sent, request.call.manager(asked.field_manager), "token", now)
+        _disown_reference(sent)
+        meta, spec = metadata_of(sent), {**sent["spec"], "audiences": spec.get("audiences") or [AUDIENCE]}
         if problems := _problems(seconds):
             raise refusals.invalid(_KIND, "", problems)
         bound = self._bound(spec.get("boundObjectRef"), namespace, name)
@@ -66,14 +72,11 @@ class TokenRequests:
                 "name": name,
                 "namespace": namespace,
                 "uid": account.uid,
-                "creationTimestamp": self._writes.now(),
+                "creationTimestamp": now,
             },
             "spec": {"boundObjectRef": None, **spec},
             "status": {"token": token, "expirationTimestamp": metadata.timestamp(datetime.fromtimestamp(end, UTC))},
         }
-        manager = request.call.manager(asked.field_manager)
-        kind = subbodies.kind_of(accounts.subresources["token"])
-        answer = self._fields.track(kind, None, answer, manager, "token", self._writes.now())
         return Answer(forms.encode(answer, negotiation.DEFAULT), 201)
 
     def _bound(self, reference: Any, namespace: str, account: str) -> dict[str, Reference]:
@@ -106,6 +109,14 @@ class TokenRequests:
             )
             raise refusals.conflict(Resource(group, kind), name, detail)
         return bound
+
+
+def _disown_reference(sent: Manifest) -> None:
+    """Go writes the reference of a request without one as null, so nobody comes to own it, only what is in it."""
+    for row in metadata_of(sent).get("managedFields") or ():
+        owned = row.get("fieldsV1", {}).get("f:spec", {}).get("f:boundObjectRef")
+        if owned:
+            owned.pop(".", None)
 
 
 def _problems(seconds: int) -> list[FieldProblem]:

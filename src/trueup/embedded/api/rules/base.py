@@ -40,8 +40,11 @@ class Rules(Struct, frozen=True, kw_only=True):
     """Runs on every decoded object: the Go defaulting functions."""
     prepare_create: Change = _nothing
     prepare_update: Compare = _nothing_new
+    prepare_status: Compare = _nothing_new
     validate: Check = _fine
     """Of the whole new state; runs on create and on update."""
+    validate_create: Check = _fine
+    """What may not be there when an object is made, in addition."""
     validate_update: CheckUpdate = _fine_update
     counts_generation: bool = False
     resets_status: bool = True

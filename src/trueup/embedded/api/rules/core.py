@@ -6,6 +6,7 @@ import base64
 import binascii
 from typing import Any
 
+from trueup.embedded.api import names
 from trueup.embedded.api.quantities import parse
 from trueup.embedded.api.refusals import FieldProblem, forbidden_field, invalid_value, required, too_long
 from trueup.embedded.api.rules.base import Rules, at, child, default_text, immutable, items, set_default
@@ -209,9 +210,23 @@ def _core(name: str) -> Resource:
     return Resource("", name)
 
 
+def _validate_namespace(manifest: Manifest) -> list[FieldProblem]:
+    problems = []
+    for index, name in enumerate(at(manifest, "spec", "finalizers") or ()):
+        path = f"spec.finalizers[{index}]"
+        problems += [invalid_value(path, name, said) for said in names.label_key_problems(name)]
+        if "/" not in name and name != "kubernetes":
+            said = "name is neither a standard finalizer name nor is it fully qualified"
+            problems.append(invalid_value(path, name, said))
+    return problems
+
+
 RULES: dict[Resource, Rules] = {
     _core("namespaces"): Rules(
-        default=_default_namespace, prepare_create=_prepare_namespace, prepare_update=_prepare_namespace_update
+        default=_default_namespace,
+        prepare_create=_prepare_namespace,
+        prepare_update=_prepare_namespace_update,
+        validate=_validate_namespace,
     ),
     _core("configmaps"): Rules(validate=_validate_config_map, validate_update=_frozen("data", "binaryData")),
     _core("secrets"): Rules(default=_default_secret, validate=_validate_secret, validate_update=_secret_update),

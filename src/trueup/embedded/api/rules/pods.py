@@ -147,6 +147,16 @@ def qos_class(spec: dict[str, Any]) -> str:
 
 def _prepare_pod(pod: Manifest) -> None:
     pod["status"] = {"phase": "Pending", "qosClass": qos_class(pod["spec"])}
+    if at(pod, "spec", "schedulingGates"):
+        gated: dict[str, Any] = {
+            "type": "PodScheduled",
+            "status": "False",
+            "lastProbeTime": None,
+            "lastTransitionTime": pod["metadata"]["creationTimestamp"],
+            "reason": "SchedulingGated",
+            "message": "Scheduling is blocked due to non-empty scheduling gates",
+        }
+        pod["status"]["conditions"] = [gated]
     pod["metadata"]["generation"] = 1
 
 
@@ -354,7 +364,7 @@ def _fixed(spec: dict[str, Any]) -> dict[str, Any]:
     kept = {
         key: value
         for key, value in spec.items()
-        if key not in ("activeDeadlineSeconds", "tolerations", "terminationGracePeriodSeconds", "ephemeralContainers")
+        if key not in ("activeDeadlineSeconds", "tolerations", "terminationGracePeriodSeconds")
     }
     for field in ("containers", "initContainers"):
         kept[field] = [{key: value for key, value in each.items() if key != "image"} for each in items(spec, field)]
@@ -370,6 +380,12 @@ def _validate_pod(pod: Manifest) -> list[FieldProblem]:
     return pod_spec_problems(pod.get("spec") or {}, "spec")
 
 
+def _validate_new_pod(pod: Manifest) -> list[FieldProblem]:
+    if at(pod, "spec", "ephemeralContainers"):
+        return [forbidden_field("spec.ephemeralContainers", "cannot be set on create")]
+    return []
+
+
 def _default_pod_template(manifest: Manifest) -> None:
     default_template(manifest.get("template"))
 
@@ -379,6 +395,7 @@ RULES: dict[Resource, Rules] = {
         default=_default_pod,
         prepare_create=_prepare_pod,
         validate=_validate_pod,
+        validate_create=_validate_new_pod,
         validate_update=_pod_update_problems,
         counts_generation=True,
         returns_deleted=True,
