@@ -245,7 +245,7 @@ async def test_an_operation_is_tried_again_after_its_own_waits() -> None:
     app = room.put(application())
     await room.settle()
     await room.push(app, Commit("a"))
-    await room.settle()
+    await room.settle(60)
     backoff = {"duration": "10s", "factor": 3, "maxDuration": "60s"}
     room.renders["app"] = SourceError("not now")
     room.edit(app, {"operation": {"sync": {}, "retry": {"limit": 3, "backoff": backoff}}})

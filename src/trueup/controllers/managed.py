@@ -13,12 +13,13 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from trueup.controllers.foresight import Foresight
 from trueup.model.app import SyncRules
 from trueup.model.manifest import Manifest, ref_of
 from trueup.model.refs import ObjectRef
 from trueup.sync.autoscaling import ScaleTarget, scale_target
 from trueup.sync.drift import has_drifted
-from trueup.sync.facts import Absent, AppliedRecord, Lens, LiveFacts, reduce_live
+from trueup.sync.facts import Absent, AppliedRecord, Lens, LiveFacts, as_of, reduce_live
 
 
 class Present(Struct, frozen=True):
@@ -85,6 +86,7 @@ class ManagedObjects:
         self._watched: dict[ObjectRef, frozenset[ObjectRef]] = {}
         self._applying: dict[ObjectRef, Manifest | None] = {}
         """Objects that a request of ours is under way for, and the newest sight of each meanwhile."""
+        self._foresight = Foresight(clock, self._tell_health)
         self._scalers: dict[ObjectRef, ScaleTarget] = {}
         self.scaled: dict[ObjectRef, ScaleTarget] = {}
         """Whose replicas an autoscaler decides, by the target."""
@@ -145,10 +147,11 @@ class ManagedObjects:
     def facts(self, refs: Iterable[ObjectRef], view: View) -> Mapping[ObjectRef, LiveFacts | Absent]:
         """What is known of these objects, as a plan wants it; what was never looked at closely is left out."""
         known: dict[ObjectRef, LiveFacts | Absent] = {}
+        now = self._clock()
         for ref in refs:
             kept = view.get(ref)
             if isinstance(kept, LiveFacts):
-                known[ref] = kept
+                known[ref] = as_of(kept, now)
             elif kept is None and view.knows(ref):
                 known[ref] = Absent()
         return known
@@ -171,15 +174,29 @@ class ManagedObjects:
 
     def seen(self, ref: ObjectRef, before: Kept | None, after: Kept | None, raw: Manifest | None) -> None:
         """An event of the live view. `raw` None: a list showed only that it is gone."""
-        old = before if isinstance(before, LiveFacts) else None
-        new = after if isinstance(after, LiveFacts) else None
+        now = self._clock()
+        old = as_of(before, now) if isinstance(before, LiveFacts) else None
+        new = as_of(after, now) if isinstance(after, LiveFacts) else None
+        self.foresee(ref, new)
         claim = self._claims.get(ref)
         if claim is not None:
             self._judge(claim, ref, new, raw, gone=after is None)
         if _health(old) != _health(new):
-            owners = [claim, *self._others.get(ref, ())] if claim is not None else []
-            for app in dict.fromkeys([*(owner.app for owner in owners), *self._watchers.get(ref, ())]):
-                self._listener.health_changed(app, ref, old, new)
+            self._tell_health(ref, old, new)
+
+    def foresee(self, ref: ObjectRef, kept: Kept | None) -> None:
+        """The newest that is known of an object, for the health that changes without an event."""
+        self._foresight.note(ref, kept if isinstance(kept, LiveFacts) else None)
+
+    async def run(self) -> None:
+        """Tells of health that changes by time alone, until cancelled."""
+        await self._foresight.run()
+
+    def _tell_health(self, ref: ObjectRef, old: LiveFacts | None, new: LiveFacts | None) -> None:
+        claim = self._claims.get(ref)
+        owners = [claim, *self._others.get(ref, ())] if claim is not None else []
+        for app in dict.fromkeys([*(owner.app for owner in owners), *self._watchers.get(ref, ())]):
+            self._listener.health_changed(app, ref, old, new)
 
     def _judge(
         self, claim: Claim, ref: ObjectRef, facts: LiveFacts | None, raw: Manifest | None, *, gone: bool

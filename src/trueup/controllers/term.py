@@ -189,6 +189,7 @@ class WorkingTerm:
             group.create_task(writer.run(), name="status")
             group.create_task(events.run(), name="events")
             group.create_task(state.run(), name="state")
+            group.create_task(managed.run(), name="foresight")
             group.create_task(_every(RECHECK_SECONDS, self.apps.signals.recheck), name="recheck")
             group.create_task(self._collect(mirrors), name="collect")
 

@@ -9,7 +9,7 @@ import structlog
 
 from trueup.controllers.managed import Kept, ManagedObjects
 from trueup.model.apierror import ApiError, KindNotServed
-from trueup.model.manifest import Manifest
+from trueup.model.manifest import Manifest, ref_of
 from trueup.model.refs import GroupKind, ObjectRef
 from trueup.sync.facts import Absent, LiveFacts
 
@@ -69,3 +69,5 @@ class Tracking:
 
     def observe(self, answer: Manifest) -> None:
         self._watches.observe(answer)
+        ref = ref_of(answer)
+        self._managed.foresee(ref, self._watches.get(ref))

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from trueup.model.app import SyncRules
 from trueup.model.fields import EMPTY, FieldSet, cut, managed_entries
@@ -32,7 +32,7 @@ from trueup.model.manifest import (
 from trueup.model.refs import ObjectRef, split_api_version
 from trueup.sync.autoscaling import ScaleTarget, scale_target
 from trueup.sync.canonical import Masking, compact, masked
-from trueup.sync.health import judge
+from trueup.sync.health import judge, next_look
 from trueup.sync.optout import mark_keys
 from trueup.sync.ownership import is_taken_over
 
@@ -81,6 +81,13 @@ class Lens(Struct, frozen=True):
         return Lens(mark_keys(rules.owner, rules.opt_out), rules.field_manager, rules.takeover_managers, secret_key)
 
 
+class Forecast(Struct, frozen=True):
+    """How an object will fare from then on, if nothing is heard of it meanwhile: a rule waits for a while only."""
+
+    at: datetime
+    verdict: Verdict
+
+
 class LiveFacts(Struct, frozen=True, kw_only=True):
     """All that the live view keeps of one managed object."""
 
@@ -101,6 +108,7 @@ class LiveFacts(Struct, frozen=True, kw_only=True):
     meddlers: tuple[str, ...] = ()
     """When the cut differs from the record: who else holds fields of ours now."""
     verdict: Verdict
+    forecast: Forecast | None = None
     replicas: int | None = None
     replicas_foreign: bool = False
     """Another manager holds `spec.replicas` (too): leaving it out of an apply does not reset it."""
@@ -159,10 +167,23 @@ def reduce_live(obj: Manifest, record: AppliedRecord | None, lens: Lens, now: da
         takeover=tuple(takeover),
         meddlers=meddlers,
         verdict=judge(obj, now),
+        forecast=_forecast(obj, now),
         replicas=replicas if isinstance(replicas, int) else None,
         replicas_foreign=replicas_foreign,
         scales=scale_target(obj),
     )
+
+
+def as_of(facts: LiveFacts, now: datetime) -> LiveFacts:
+    """The facts at that moment: a forecast whose time has come is the verdict."""
+    if facts.forecast is None or now < facts.forecast.at:
+        return facts
+    return structs.replace(facts, verdict=facts.forecast.verdict, forecast=None)
+
+
+def _forecast(obj: Manifest, now: datetime) -> Forecast | None:
+    at = next_look(obj, now)
+    return Forecast(at, judge(obj, at)) if at is not None else None
 
 
 def owned_cut(
