@@ -44,7 +44,7 @@ APPLICABLE: list[tuple[str, dict[str, Any], list[dict[str, Any]], dict[str, Any]
 INAPPLICABLE: list[tuple[str, dict[str, Any], list[Any]]] = [
     ("a parent that is missing", {"a": 1}, [{"op": "add", "path": "/b/c", "value": 1}]),
     ("remove what is missing", {"a": 1}, [{"op": "remove", "path": "/b"}]),
-    ("replace what is missing", {"a": 1}, [{"op": "replace", "path": "/b", "value": 1}]),
+    ("replace in what is missing", {"a": 1}, [{"op": "replace", "path": "/b/c", "value": 1}]),
     ("an index out of bounds", {"a": [1]}, [{"op": "add", "path": "/a/5", "value": 1}]),
     ("an index with a leading zero", {"a": [1, 2]}, [{"op": "remove", "path": "/a/01"}]),
     ("an index that is none", {"a": [1]}, [{"op": "remove", "path": "/a/x"}]),

@@ -17,7 +17,7 @@ from trueup.embedded.api.options import FieldValidation
 from trueup.embedded.api.quantities import canonical
 from trueup.embedded.api.refusals import FieldProblem
 from trueup.embedded.api.resetfields import reset_fields
-from trueup.embedded.api.zeros import as_go_writes
+from trueup.embedded.api.zeros import with_nulls, without_zeros
 from trueup.embedded.storage.keys import Resource
 from trueup.model.manifest import Manifest
 
@@ -62,12 +62,12 @@ class Fields:
         if kind.schema is not None:
             manifest = schema.prune(kind.schema, manifest)[0] if decoded else schema.tidy_metadata(manifest)
             if not kind.is_custom:
-                manifest = as_go_writes(kind.schema, manifest)
+                manifest = without_zeros(kind.schema, manifest)
             manifest = schema.apply_defaults(kind.schema, manifest)
         if kind.is_custom:
             return manifest
         if kind.schema is not None:
-            manifest = canonical(kind.schema, manifest)
+            manifest = with_nulls(kind.schema, canonical(kind.schema, manifest))
         if kind.is_stored_version:
             rules.of(kind.storage).default(manifest)
         else:

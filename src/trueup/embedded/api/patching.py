@@ -173,6 +173,16 @@ class Patches:
 
         return mutation
 
+    def decoded(self, kind: Kind, patch: Patch, options: WriteOptions, call: Call) -> Callable[[Manifest], Manifest]:
+        """What `patch` makes of an object that is not stored itself, such as a Scale; raises ApiError for what it cannot be."""
+
+        def step(live: Manifest) -> Manifest:
+            wanted = self.patched(kind, live, patch)
+            self._check_patched(kind, wanted, patch, options.field_validation, call)
+            return wanted
+
+        return step
+
     def patched(self, kind: Kind, live: Manifest, patch: Patch) -> Manifest:
         """The live object after a JSON, merge or strategic merge patch; raises ApiError."""
         try:

@@ -36,10 +36,33 @@ class _Writing(Struct, frozen=True):
     below: dict[str, SchemaNode]
 
 
-def as_go_writes(node: SchemaNode, obj: Manifest) -> Manifest:
-    """The object as Go would write it; shares what stays as it is."""
+def without_zeros(node: SchemaNode, obj: Manifest) -> Manifest:
+    """The object less what Go leaves out, before defaults are filled in; shares what stays as it is."""
     made: Manifest = _struct(node, obj)
     return made
+
+
+def with_nulls(node: SchemaNode, obj: Any) -> Any:
+    """The object with the nulls that Go writes, after defaults are filled in; shares what stays as it is."""
+    if isinstance(obj, list):
+        made = [with_nulls(node.items, item) for item in obj]
+        return made if any(new is not old for new, old in zip(made, obj, strict=True)) else obj
+    if not isinstance(obj, dict):
+        return obj
+    if not node.properties:
+        return {key: with_nulls(node.additional, item) for key, item in obj.items()} if node.additional else obj
+    out = obj
+    for key, below in _null_holders(node).items():
+        if value := obj.get(key):
+            made_below = with_nulls(below, value)
+            if made_below is not value:
+                out = dict(obj) if out is obj else out
+                out[key] = made_below
+    for key in _writing(node).nulls:
+        if not obj.get(key) and (key not in obj or obj[key] is not None):
+            out = dict(obj) if out is obj else out
+            out[key] = None
+    return out
 
 
 def _struct(node: SchemaNode, obj: dict[str, Any]) -> dict[str, Any]:
@@ -55,10 +78,6 @@ def _struct(node: SchemaNode, obj: dict[str, Any]) -> dict[str, Any]:
             if made is not value:
                 out = dict(obj) if out is obj else out
                 out[key] = made
-    for key in writing.nulls:
-        if not obj.get(key) and (key not in obj or obj[key] is not None):
-            out = dict(obj) if out is obj else out
-            out[key] = None
     return out
 
 
@@ -89,14 +108,34 @@ def _writing(node: SchemaNode) -> _Writing:
             below[name] = field
         if name in node.required or field.quantity or field.int_or_string or name == "managedFields":
             continue  # an empty list of managers still has to say that they are all to be forgotten
-        if field.type == "array" or is_map:
-            zeros.add(name)
-        elif field.type in _SCALARS and message is not None and name not in message.pointers:
+        if (
+            field.type == "array"
+            or is_map
+            or (field.type in _SCALARS and message is not None and name not in message.pointers)
+        ):
             zeros.add(name)
     # Definitions of custom resources are stored as JSON, which keeps an empty list.
     nulls = () if message is None or ".apiextensions." in node.name else message.nulls
     nulls = tuple(name for name in nulls if name in node.properties)
     return _Writing(frozenset(zeros - set(nulls)), nulls, below)
+
+
+@cache
+def _null_holders(node: SchemaNode) -> dict[str, SchemaNode]:
+    """The fields below which a null can stand."""
+    return {name: field for name, field in _writing(node).below.items() if _holds_nulls(field)}
+
+
+_holding: dict[SchemaNode, bool] = {}
+
+
+def _holds_nulls(field: SchemaNode) -> bool:
+    node = field.items if field.type == "array" else field if field.properties else field.additional or field
+    if (known := _holding.get(node)) is None:
+        _holding[node] = False  # a schema that contains itself
+        writing = _writing(node)
+        known = _holding[node] = bool(writing.nulls) or any(map(_holds_nulls, writing.below.values()))
+    return known
 
 
 @cache
