@@ -90,7 +90,7 @@ class Cluster:
         self.metrics = Metrics()
         self.authorizer = Authorizer(store)
         authenticator = Authenticator(store, self.tokens, {})
-        webhooks = AdmissionWebhooks(store)
+        webhooks = AdmissionWebhooks(store, self.registry, self.fields)
         admission = Admission(store, ServiceAddresses(store), webhooks, EscalationGuard(self.authorizer))
         self.clock = kept_clock(None if settings.in_memory else settings.data_dir / "clock")
         self.writes = Writes(store, self.registry, self.fields, admission, self.clock.now)

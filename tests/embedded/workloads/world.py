@@ -127,7 +127,7 @@ async def bare_world() -> AsyncIterator[World]:
     clock = LoopClock(START)
     store = await Store.open()
     registry, fields = Registry(builtin_kinds()), Fields()
-    webhooks = AdmissionWebhooks(store)
+    webhooks = AdmissionWebhooks(store, registry, fields)
     admission = Admission(store, ServiceAddresses(store), webhooks)
     writes = Writes(store, registry, fields, admission, clock.now)
     removal = Deletion(store, admission, clock.now)

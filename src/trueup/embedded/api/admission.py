@@ -18,6 +18,7 @@ from trueup.embedded.api.addresses import ServiceAddresses
 from trueup.embedded.api.call import Call
 from trueup.embedded.api.defaultclasses import DefaultClasses
 from trueup.embedded.api.kinds import Kind
+from trueup.embedded.api.options import DeleteOptions, WriteOptions
 from trueup.embedded.api.podadmission import PODS, PodAdmission
 from trueup.embedded.api.storageprotection import protect
 from trueup.embedded.storage.keys import Resource
@@ -50,6 +51,7 @@ class Review(Struct, frozen=True):
     subresource: str = ""
     dry_run: bool = False
     name: str = ""
+    options: WriteOptions | DeleteOptions | None = None
 
     def with_object(self, manifest: Manifest) -> Review:
         return msgspec.structs.replace(self, object=manifest)
@@ -58,8 +60,8 @@ class Review(Struct, frozen=True):
 class Webhooks(Protocol):
     """The admission webhooks that are configured now."""
 
-    async def mutate(self, review: Review) -> Manifest:
-        """The object as the webhooks want it; raises ApiError when one denies."""
+    async def mutate(self, review: Review) -> Manifest | None:
+        """The object as the webhooks want it (None of a delete); raises ApiError when one denies."""
 
     async def validate(self, review: Review) -> None:
         """Raises ApiError when one denies."""
@@ -95,6 +97,7 @@ class Admission:
             self._classes.admit(review.kind, review.object)
             protect(review.kind.storage, review.object)
         wanted = await self._webhooks.mutate(review)
+        assert wanted is not None
         if self._guard is not None:
             self._guard.check(review.with_object(wanted))
         return wanted
@@ -102,6 +105,8 @@ class Admission:
     async def validate(self, review: Review) -> None:
         if review.operation is Operation.DELETE and review.kind.storage == NAMESPACES and review.name in IMMORTAL:
             raise refusals.forbidden(NAMESPACES, review.name, "this namespace may not be deleted")
+        if review.operation is Operation.DELETE:
+            await self._webhooks.mutate(review)
         await self._webhooks.validate(review)
 
     def reserve(self, kind: Kind, manifest: Manifest, old: Manifest | None, *, dry_run: bool) -> None:

@@ -56,7 +56,17 @@ class Deletion:
             check_preconditions(kind, name, record.uid, str(record.resource_version), options)
             old = kind.from_storage(record.manifest)
             await self._admission.validate(
-                Review(Operation.DELETE, kind, namespace, call, None, old, dry_run=options.dry_run, name=name)
+                Review(
+                    Operation.DELETE,
+                    kind,
+                    namespace,
+                    call,
+                    None,
+                    old,
+                    dry_run=options.dry_run,
+                    name=name,
+                    options=options,
+                )
             )
             if self._store.latest(kind.storage, namespace, name) is record:
                 return await self._delete(kind, record, options)

@@ -150,7 +150,8 @@ def expired(message: str, continue_: str = "") -> ApiError:
 
 
 def internal(message: str) -> ApiError:
-    return ApiError(500, "InternalError", f"Internal error occurred: {message}")
+    causes = (Cause("", message, ""),)
+    return ApiError(500, "InternalError", f"Internal error occurred: {message}", causes=causes)
 
 
 class PageNotFound(ApiError):

@@ -1,8 +1,9 @@
-"""Admission webhooks: those that are configured now are really called, over HTTPS, and obeyed.
+"""Admission webhooks: those that are configured now are really called, and obeyed.
 
-Mutating ones run one after another in the order of their configurations' names, validating ones together.
-https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/ . Match conditions (CEL) are not
-evaluated yet: a webhook that has them counts as failed, so that its failure policy decides and nothing is skipped silently.
+Mutating ones run one after another in the order of their configurations' names, and those that want it (`reinvocationPolicy`)
+again when others changed the object after them; validating ones run together. How one is called is `hookcall`, what it is
+asked `hookreview`, whether it is asked at all `hookmatch`. Match conditions (CEL) are refused when a configuration is
+written (`rules.admissionregistration`); one that was stored before counts as failed.
 """
 
 from __future__ import annotations
@@ -10,215 +11,172 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-import ssl
 import uuid
 from collections.abc import Iterator
 from typing import Any
 
-import aiohttp
 import msgspec
-from msgspec import Struct
 
 from trueup.embedded import merge
-from trueup.embedded.api import refusals
+from trueup.embedded.api import gotypes, refusals
 from trueup.embedded.api.admission import Review
-from trueup.embedded.api.hookmatch import matches
+from trueup.embedded.api.fields import Fields
+from trueup.embedded.api.hookcall import HookClient
+from trueup.embedded.api.hookmatch import matched
+from trueup.embedded.api.hookreview import (
+    BadAnswer,
+    Verdict,
+    denial,
+    forbids_changes,
+    request_of,
+    verdict_of,
+    version_of,
+)
+from trueup.embedded.api.kinds import Kind, Registry
 from trueup.embedded.storage.keys import Resource
 from trueup.embedded.storage.store import Store
-from trueup.model.apierror import ApiError
-from trueup.model.manifest import Manifest, name_of
-from trueup.model.refs import join_api_version
+from trueup.model.manifest import Manifest
 
 GROUP = "admissionregistration.k8s.io"
 VALIDATING, MUTATING = (
     Resource(GROUP, "validatingwebhookconfigurations"),
     Resource(GROUP, "mutatingwebhookconfigurations"),
 )
-ANSWER_LIMIT = 3 * 1024 * 1024
-
-
-class _Verdict(Struct, frozen=True):
-    """What a webhook answered."""
-
-    uid: str
-    allowed: bool
-    status: dict[str, Any] | None = None
-    patch: str | None = None
-    patch_type: str = msgspec.field(name="patchType", default="")
-    warnings: list[str] = []
-
-
-class _Answer(Struct, frozen=True):
-    response: _Verdict
-
-
-class CallFailed(Exception):
-    """A webhook could not be asked, or its answer could not be understood."""
+_decode = msgspec.json.Decoder(dict).decode
 
 
 class AdmissionWebhooks:
     """Implements `admission.Webhooks`."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, registry: Registry, fields: Fields) -> None:
         self._store = store
-        self._session: aiohttp.ClientSession | None = None
-        self._contexts: dict[str, ssl.SSLContext] = {}
+        self._registry = registry
+        self._fields = fields
+        self._client = HookClient(store)
 
-    async def mutate(self, review: Review) -> Manifest:
-        """The object as the mutating webhooks leave it."""
-        assert review.object is not None
-        for webhook in self._matching(MUTATING, review):
-            verdict = await self._ask(webhook, review)
-            if verdict is not None and verdict.patch:
-                review = review.with_object(_patched(webhook, review, verdict))
-        assert review.object is not None
+    async def mutate(self, review: Review) -> Manifest | None:
+        """The object as the mutating webhooks leave it; None where there is none."""
+        if not self._store.count(MUTATING):
+            return review.object
+        before, again = list[str](), set[str]()
+        for name, webhook in self._configured(MUTATING):
+            review, changed = await self._mutated(webhook, review)
+            if changed:
+                again.update(before)
+            if webhook.get("reinvocationPolicy") == "IfNeeded":
+                before.append(name)
+        for name, webhook in self._configured(MUTATING):
+            if name in again:
+                review, _ = await self._mutated(webhook, review)
         return review.object
 
     async def validate(self, review: Review) -> None:
         """Raises the first denial, in the webhooks' order."""
-        webhooks = list(self._matching(VALIDATING, review))
-        if not webhooks:
+        if not self._store.count(VALIDATING):
             return
-        answers = await asyncio.gather(*(self._ask(each, review) for each in webhooks), return_exceptions=True)
+        webhooks = [
+            (webhook, seen_as)
+            for _, webhook in self._configured(VALIDATING)
+            if (seen_as := self._matched(webhook, review)) is not None
+        ]
+        answers = await asyncio.gather(
+            *(self._ask(webhook, review, seen_as, mutating=False) for webhook, seen_as in webhooks),
+            return_exceptions=True,
+        )
         for answer in answers:
             if isinstance(answer, BaseException):
                 raise answer
 
     async def close(self) -> None:
-        if self._session is not None:
-            await self._session.close()
+        await self._client.close()
 
-    def _matching(self, resource: Resource, review: Review) -> Iterator[dict[str, Any]]:
-        if not self._store.count(resource) or review.kind.storage in (VALIDATING, MUTATING):
-            return
-        namespace = self._store.get(Resource("", "namespaces"), "", review.namespace) if review.namespace else None
-        for record in self._store.scan(resource):
+    def _configured(self, resource: Resource) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Every webhook, with a name that is its own."""
+        for record in list(self._store.scan(resource)):
             for webhook in record.manifest.get("webhooks") or ():
-                if matches(webhook, review, namespace.manifest if namespace else None):
-                    yield webhook
+                yield f"{record.key.name}/{webhook.get('name')}", webhook
 
-    async def _ask(self, webhook: dict[str, Any], review: Review) -> _Verdict | None:
+    def _matched(self, webhook: dict[str, Any], review: Review) -> Kind | None:
+        if review.kind.storage in (VALIDATING, MUTATING):  # nobody locks himself out
+            return None
+        namespace = self._store.get(Resource("", "namespaces"), "", review.namespace) if review.namespace else None
+        others = (
+            kind for kind in self._registry.all() if kind.storage == review.kind.storage and kind is not review.kind
+        )
+        return matched(webhook, review, namespace.manifest if namespace else None, others)
+
+    async def _mutated(self, webhook: dict[str, Any], review: Review) -> tuple[Review, bool]:
+        """The review after one webhook, and whether it changed the object."""
+        seen_as = self._matched(webhook, review)
+        if seen_as is None:
+            return review, False
+        verdict = await self._ask(webhook, review, seen_as, mutating=True)
+        if verdict is None or not verdict.patch:
+            return review, False
+        name = webhook.get("name")
+        if forbids_changes(review):
+            said = (
+                f'admission webhook "{name}" attempted to modify the object, which is not supported for this operation'
+            )
+            raise refusals.internal(said)
+        if verdict.patch_type not in (None, "JSONPatch"):
+            raise refusals.internal(f'failed calling webhook "{name}": unsupported patch type "{verdict.patch_type}"')
+        assert review.object is not None
+        shown = _converted(review.object, review.kind, seen_as)
+        patched = self._decoded(seen_as, _patched(shown, verdict))
+        if patched == shown:
+            return review, False
+        return review.with_object(_converted(patched, seen_as, review.kind)), True
+
+    def _decoded(self, kind: Kind, manifest: Manifest) -> Manifest:
+        """As a body is: typed, then defaulted."""
+        if kind.schema is not None and not kind.is_custom and (said := gotypes.decode_problem(kind.schema, manifest)):
+            raise refusals.internal(said)
+        return self._fields.default(kind, manifest)
+
+    async def _ask(self, webhook: dict[str, Any], review: Review, seen_as: Kind, *, mutating: bool) -> Verdict | None:
         """None when the call failed and the failure policy lets that pass; raises ApiError otherwise, and on denial."""
         name = str(webhook.get("name"))
         if review.dry_run and webhook.get("sideEffects") not in ("None", "NoneOnDryRun"):
             raise refusals.bad_request(f'admission webhook "{name}" does not support dry run')
         try:
-            verdict = await self._call(webhook, review)
-        except CallFailed as error:
+            verdict = await self._call(webhook, review, seen_as, mutating=mutating)
+        except BadAnswer as error:
             if webhook.get("failurePolicy") == "Ignore":
                 return None
             raise refusals.internal(f'failed calling webhook "{name}": {error}') from error
         for warning in verdict.warnings:
             review.call.warn(warning)
         if not verdict.allowed:
-            raise _denial(name, verdict)
+            raise denial(name, verdict)
         return verdict
 
-    async def _call(self, webhook: dict[str, Any], review: Review) -> _Verdict:
+    async def _call(self, webhook: dict[str, Any], review: Review, seen_as: Kind, *, mutating: bool) -> Verdict:
         if webhook.get("matchConditions"):
-            raise CallFailed("its matchConditions cannot be evaluated by the embedded Kubernetes yet")
-        if "v1" not in (webhook.get("admissionReviewVersions") or ()):
-            raise CallFailed("it does not accept admission.k8s.io/v1")
-        client = webhook.get("clientConfig") or {}
-        url = client.get("url") or _service_url(client.get("service") or {})
-        uid = str(uuid.uuid4())
-        body = msgspec.json.encode(_request(review, uid))
-        seconds = float(webhook.get("timeoutSeconds") or 10)
-        if self._session is None:
-            self._session = aiohttp.ClientSession()
-        try:
-            async with (
-                asyncio.timeout(seconds),
-                self._session.post(
-                    url,
-                    data=body,
-                    ssl=self._tls(client.get("caBundle") or ""),
-                    headers={"Content-Type": "application/json", "Accept": "application/json"},
-                    allow_redirects=False,
-                ) as response,
-            ):
-                raw = await response.content.read(ANSWER_LIMIT)
-                if response.status != 200:
-                    said = raw[:256].decode(errors="replace").strip()
-                    raise CallFailed(f"failed to call webhook: it answered {response.status}: {said}")
-        except TimeoutError as error:
-            raise CallFailed(
-                f'failed to call webhook: Post "{url}?timeout={seconds:.0f}s": context deadline exceeded'
-            ) from error
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise CallFailed(f'failed to call webhook: Post "{url}": {error}') from error
-        return _verdict(raw, uid)
-
-    def _tls(self, bundle: str) -> ssl.SSLContext:
-        if (known := self._contexts.get(bundle)) is None:
-            try:
-                authority = base64.b64decode(bundle).decode() if bundle else None
-                known = self._contexts[bundle] = ssl.create_default_context(cadata=authority)
-            except (binascii.Error, ValueError, ssl.SSLError) as error:
-                raise CallFailed(f"its caBundle cannot be used: {error}") from error
-        return known
+            raise BadAnswer("its matchConditions cannot be evaluated by the embedded Kubernetes yet")
+        version, uid = version_of(webhook), str(uuid.uuid4())
+        shown = msgspec.structs.replace(
+            review,
+            object=review.object and _converted(review.object, review.kind, seen_as),
+            old=review.old and _converted(review.old, review.kind, seen_as),
+        )
+        content = msgspec.json.encode(request_of(shown, seen_as, version, uid))
+        return verdict_of(await self._client.post(webhook, content), version, uid, mutating=mutating)
 
 
-def _service_url(service: dict[str, Any]) -> str:
-    """As in a cluster; here nothing answers at such a name unless the machine knows it."""
-    path = str(service.get("path") or "/")
-    host = f"{service.get('name')}.{service.get('namespace')}.svc"
-    return f"https://{host}:{service.get('port') or 443}{path if path.startswith('/') else '/' + path}"
+def _converted(manifest: Manifest, one: Kind, other: Kind) -> Manifest:
+    """The same object in the version of another kind of the same resource."""
+    if one is other:
+        return manifest
+    copy: Manifest = _decode(msgspec.json.encode(manifest))
+    return other.from_storage(one.to_storage(copy))
 
 
-def _request(review: Review, uid: str) -> Manifest:
-    kind, place = review.kind, review.object or review.old or {}
-    group_version = {"group": kind.group, "version": kind.version}
-    request: Manifest = {
-        "uid": uid,
-        "kind": group_version | {"kind": kind.name},
-        "resource": group_version | {"resource": kind.plural},
-        "requestKind": group_version | {"kind": kind.name},
-        "requestResource": group_version | {"resource": kind.plural},
-        "name": review.name or name_of(place),
-        "operation": review.operation.value,
-        "userInfo": review.call.user.as_user_info(),
-        "object": review.object,
-        "oldObject": review.old,
-        "dryRun": review.dry_run,
-        "options": {"kind": f"{review.operation.capitalize()}Options", "apiVersion": "meta.k8s.io/v1"},
-    }
-    if review.namespace:
-        request["namespace"] = review.namespace
-    if review.subresource:
-        request["subResource"] = request["requestSubResource"] = review.subresource
-    return {"kind": "AdmissionReview", "apiVersion": join_api_version("admission.k8s.io", "v1"), "request": request}
-
-
-def _verdict(raw: bytes, uid: str) -> _Verdict:
-    try:
-        verdict = msgspec.json.decode(raw, type=_Answer).response
-    except msgspec.DecodeError as error:
-        raise CallFailed(f"its answer is no AdmissionReview: {error}") from error
-    if verdict.uid != uid:
-        raise CallFailed(f'expected response.uid="{uid}", got "{verdict.uid}"')
-    return verdict
-
-
-def _denial(name: str, verdict: _Verdict) -> ApiError:
-    status = verdict.status or {}
-    code = status.get("code")
-    said = status.get("message") or status.get("reason")
-    message = f'admission webhook "{name}" denied the request'
-    message = f"{message}: {said}" if said else f"{message} without explanation"
-    refused = code if isinstance(code, int) and 400 <= code < 600 else 403 if not verdict.status else 400
-    reason = status.get("reason") or ("Forbidden" if refused == 403 else "")
-    details = status.get("details")
-    return ApiError(refused, str(reason), message, details=details if isinstance(details, dict) else None)
-
-
-def _patched(webhook: dict[str, Any], review: Review, verdict: _Verdict) -> Manifest:
-    name = webhook.get("name")
-    if verdict.patch_type != "JSONPatch":
-        raise refusals.internal(f'failed calling webhook "{name}": unsupported patch type "{verdict.patch_type}"')
-    assert review.object is not None
+def _patched(manifest: Manifest, verdict: Verdict) -> Manifest:
     try:
         operations = msgspec.json.decode(base64.b64decode(verdict.patch or ""))
-        return merge.json_patch(review.object, operations)
-    except (binascii.Error, msgspec.DecodeError, merge.PatchError) as error:
-        raise refusals.internal(f'failed calling webhook "{name}": its patch does not apply: {error}') from error
+        return merge.json_patch(manifest, operations)
+    except merge.PatchError as error:
+        raise refusals.internal(str(getattr(error, "detail", error))) from error
+    except (binascii.Error, msgspec.DecodeError) as error:
+        raise refusals.internal(f"invalid patch: {error}") from error

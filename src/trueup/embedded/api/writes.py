@@ -227,7 +227,9 @@ class Writes:
         if manifest["metadata"].get("resourceVersion"):
             raise refusals.ApiError(500, "", "resourceVersion should not be set on objects to be created")
         metadata.fill_for_create(kind, manifest, self._clock())
-        review = Review(Operation.CREATE, kind, namespace, call, manifest, None, dry_run=options.dry_run)
+        review = Review(
+            Operation.CREATE, kind, namespace, call, manifest, None, dry_run=options.dry_run, options=options
+        )
         manifest = self._after_mutation(kind, manifest, await self._admission.mutate(review))
         metadata.generate_name(manifest)
         stored = kind.to_storage(manifest)
@@ -263,7 +265,15 @@ class Writes:
         problems = metadata.update_problems_of(wanted, live)
         metadata.keep_for_update(wanted, live)
         review = Review(
-            Operation.UPDATE, kind, record.key.namespace, call, wanted, live, subresource, dry_run=options.dry_run
+            Operation.UPDATE,
+            kind,
+            record.key.namespace,
+            call,
+            wanted,
+            live,
+            subresource,
+            dry_run=options.dry_run,
+            options=options,
         )
         wanted = self._after_mutation(kind, wanted, await self._admission.mutate(review))
         stored = kind.to_storage(wanted)

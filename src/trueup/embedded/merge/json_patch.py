@@ -60,7 +60,7 @@ def _carry_out(document: Any, op: dict[str, Any]) -> Any:
         case "test":
             found = _find(document, path)
             if not same(None if found is MISSING else found, op.get("value")):
-                raise Inapplicable(f"testing value {op['path']} failed")
+                raise Inapplicable(f"testing value {op['path']} failed: test failed")
             return document
         case other:
             raise Inapplicable(f"unexpected kind: {other}")
@@ -120,10 +120,19 @@ def _get(document: Any, path: list[str]) -> Any:
     return value
 
 
+def _parent(document: Any, path: list[str], operation: str) -> Any:
+    """What holds the last part of a path."""
+    parent = _find(document, path[:-1])
+    if parent is MISSING:
+        place = f"/{'/'.join(path)}"
+        raise Inapplicable(f'{operation} operation does not apply: doc is missing path: "{place}": missing value')
+    return parent
+
+
 def _add(document: Any, path: list[str], value: Any) -> Any:
     if not path:
         return value
-    parent = _get(document, path[:-1])
+    parent = _parent(document, path, "add")
     if isinstance(parent, dict):
         parent[path[-1]] = value
     elif isinstance(parent, list):
@@ -136,20 +145,23 @@ def _add(document: Any, path: list[str], value: Any) -> Any:
 def _remove(document: Any, path: list[str]) -> Any:
     if not path:
         return None
-    parent = _get(document, path[:-1])
+    parent = _parent(document, path, "remove")
     if isinstance(parent, dict) and path[-1] in parent:
         del parent[path[-1]]
     elif isinstance(parent, list):
         del parent[_index(path[-1], len(parent))]
     else:
-        raise Inapplicable(f"remove operation does not apply: doc is missing path: /{'/'.join(path)}")
+        place, key = "/".join(path), path[-1]
+        raise Inapplicable(
+            f"error in remove for path: '/{place}': unable to remove nonexistent key: {key}: missing value"
+        )
     return document
 
 
 def _replace(document: Any, path: list[str], value: Any) -> Any:
     if not path:
         return value
-    parent = _get(document, path[:-1])
+    parent = _parent(document, path, "replace")
     if isinstance(parent, dict):
         parent[path[-1]] = value  # the real server's library does not mind that there was nothing to replace
     elif isinstance(parent, list):

@@ -5,13 +5,24 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
-from trueup.embedded.api.refusals import FieldProblem, duplicate, invalid_value, not_supported, required
+from trueup.embedded.api.refusals import (
+    FieldProblem,
+    duplicate,
+    forbidden_field,
+    invalid_value,
+    not_supported,
+    required,
+)
 from trueup.embedded.api.rules.base import Rules, at, child, default_text, items, set_default
 from trueup.embedded.api.rules.selectors import selector_problems
 from trueup.embedded.storage.keys import Resource
 from trueup.model.manifest import Manifest
 
 _OPERATIONS = ("*", "CONNECT", "CREATE", "DELETE", "UPDATE")
+_NO_CEL = (
+    "the embedded Kubernetes does not evaluate CEL yet, and would call this webhook for more than it says; leave them out, "
+    "or use selectors and rules"
+)
 _URL_FORM = "desired format: https://host[/path]"
 
 
@@ -62,9 +73,13 @@ def _webhook_problems(webhook: dict[str, Any], path: str) -> list[FieldProblem]:
         problems.append(invalid_value(f"{path}.timeoutSeconds", seconds, said))
     for field in ("namespaceSelector", "objectSelector"):
         problems += selector_problems(webhook.get(field) or {}, f"{path}.{field}")
-    problems += _client_problems(webhook.get("clientConfig") or {}, f"{path}.clientConfig")
+    problems += client_problems(webhook.get("clientConfig") or {}, f"{path}.clientConfig")
+    if webhook.get("matchConditions"):
+        problems.append(forbidden_field(f"{path}.matchConditions", _NO_CEL))
     problems += _one_of(webhook, path, "reinvocationPolicy", ("IfNeeded", "Never"))
-    return problems + _version_problems(webhook.get("admissionReviewVersions") or [], f"{path}.admissionReviewVersions")
+    return problems + review_version_problems(
+        webhook.get("admissionReviewVersions") or [], f"{path}.admissionReviewVersions"
+    )
 
 
 def _one_of(owner: dict[str, Any], path: str, field: str, choices: tuple[str, ...]) -> list[FieldProblem]:
@@ -122,7 +137,7 @@ def _resource_problems(resources: list[str], path: str) -> list[FieldProblem]:
     return problems
 
 
-def _client_problems(client: dict[str, Any], path: str) -> list[FieldProblem]:
+def client_problems(client: dict[str, Any], path: str) -> list[FieldProblem]:
     url, service = client.get("url"), client.get("service")
     if (url is None) == (service is None):
         return [required(path, "exactly one of url or service is required")]
@@ -171,7 +186,7 @@ def _service_problems(service: dict[str, Any], path: str) -> list[FieldProblem]:
     return problems
 
 
-def _version_problems(versions: list[str], path: str) -> list[FieldProblem]:
+def review_version_problems(versions: list[str], path: str) -> list[FieldProblem]:
     if not versions:
         return [required(path, "must specify one of v1, v1beta1")]
     problems = []
