@@ -2,4 +2,10 @@
 
 from __future__ import annotations
 
-pytest_plugins = ["tests.embedded.fixtures", "tests.peers.fixtures", "tests.e2e.fixtures", "tests.support.golden"]
+pytest_plugins = [
+    "tests.embedded.fixtures",
+    "tests.peers.fixtures",
+    "tests.e2e.fixtures",
+    "tests.support.golden",
+    "trueup.testing.plugin",
+]

@@ -135,11 +135,11 @@ def _commands(text: str) -> list[list[str]]:
 
 
 def _problems(words: list[str]) -> list[str]:
-    """What is wrong with one call: a command or an option that there is not."""
+    """What is wrong with one call: a command or an option that there is not. What follows `--exec` is another program."""
     shown = "trueup " + " ".join(words)
     command = typer.main.get_command(app)
     context = typer.Context(command)
-    rest = list(words)
+    rest = words[: words.index("--exec")] if "--exec" in words else list(words)
     while hasattr(command, "get_command") and rest:
         if rest[0].startswith("-"):
             break

@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 COMMANDS: dict[str, str] = {
     "up": "trueup.cli.up:up",
     "down": "trueup.cli.up:down",
+    "sandbox": "trueup.cli.sandbox:sandbox",
     "status": "trueup.cli.up:status",
     "get": "trueup.cli.get:get",
     "describe": "trueup.cli.describe:describe",

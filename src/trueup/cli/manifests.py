@@ -79,8 +79,11 @@ def read_bytes(file: str) -> bytes:
 def read_file(engine: EngineProcess, file: str) -> list[Located]:
     """Every object of one file. Raises InvalidInput with file and line for what cannot be read. Blocks."""
     shown = "standard input" if file == STDIN else file
-    data = read_bytes(file)
-    name = "stdin" if file == STDIN else Path(file).name
+    return read_data(engine, shown, "stdin" if file == STDIN else Path(file).name, read_bytes(file))
+
+
+def read_data(engine: EngineProcess, shown: str, name: str, data: bytes) -> list[Located]:
+    """The same for what was read already; errors call it `shown`."""
     if not name.endswith(SUFFIXES):
         name += ".yaml"
     try:

@@ -1,0 +1,1 @@
+pytest_plugins = ["trueup.testing.plugin"]
