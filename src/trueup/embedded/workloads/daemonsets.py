@@ -31,6 +31,7 @@ from trueup.model.manifest import (
     uid_of,
 )
 
+COMPONENT = "daemonset-controller"
 REVISION_LABEL = "controller-revision-hash"
 _GENERATION = "deprecated.daemonset.template.generation"
 _TOLERATED = (
@@ -116,7 +117,7 @@ def _place(
         ended = [pod for pod in by_node.get(node, ()) if phase_of(pod) in ENDED and not is_deleting(pod)]
         writes += [delete_of(PODS, pod) for pod in ended]
         if not living and not by_node.get(node):
-            writes.append(Create(PODS, _pod(daemon_set, node, marked)))
+            writes.append(Create(PODS, _pod(daemon_set, node, marked), daemon_set, COMPONENT))
         staying = sorted((pod for pod in living if not is_deleting(pod)), key=_age)
         if len(staying) > 1 and not _surge(daemon_set):
             writes += [delete_of(PODS, pod) for pod in staying[1:]]
@@ -183,7 +184,7 @@ def _replace(
             busy += 1
     for node, stale in old[: max(allowed - busy, 0)]:
         if surge:
-            writes.append(Create(PODS, _pod(daemon_set, node, marked)))
+            writes.append(Create(PODS, _pod(daemon_set, node, marked), daemon_set, COMPONENT))
         else:
             writes += [delete_of(PODS, pod) for pod in stale]
     return tuple(writes)

@@ -68,7 +68,10 @@ def reconcile(replica_set: Manifest, pods: Sequence[Manifest], now: datetime) ->
 def _creates(replica_set: Manifest, count: int) -> tuple[Write, ...]:
     template = spec_of(replica_set).get("template")
     prefix = f"{name_of(replica_set)}-"
-    return tuple(Create(PODS, pod_from(template, replica_set, prefix=prefix, labels={})) for _ in range(count))
+    return tuple(
+        Create(PODS, pod_from(template, replica_set, prefix=prefix, labels={}), replica_set, COMPONENT)
+        for _ in range(count)
+    )
 
 
 def _deletes(replica_set: Manifest, active: Sequence[Manifest], count: int) -> tuple[Write, ...]:

@@ -103,7 +103,7 @@ def _moves(
 def _make(stateful_set: Manifest, ordinal: int, history: History, claims: Mapping[str, Manifest]) -> tuple[Write, ...]:
     new_claims = missing_claims(stateful_set, ordinal, claims)
     pod = _pod(stateful_set, ordinal, history)
-    message = f"create Pod {name_of(pod)} in StatefulSet {name_of(stateful_set)} successful"
+    message = f"Create Pod {name_of(pod)} in StatefulSet {name_of(stateful_set)} successful"
     return (*new_claims, Create(PODS, pod), Say(stateful_set, "SuccessfulCreate", message, COMPONENT))
 
 

@@ -35,10 +35,13 @@ EVENTS = Resource("", "events")
 
 
 class Create(Struct, frozen=True):
-    """A new object. `manifest` is not shared with anybody."""
+    """A new object. `manifest` is not shared with anybody. When `component` made a pod for `owner`, an Event about the owner
+    names it, which nobody can before the server has made up its name."""
 
     resource: Resource
     manifest: Manifest
+    owner: Manifest | None = None
+    component: str = ""
 
 
 class Update(Struct, frozen=True):
@@ -124,7 +127,10 @@ async def perform(client: Client, clock: Clock, write: Write) -> None:
     """Does one write; raises ApiError as the API answers it."""
     match write:
         case Create():
-            await client.create(write.resource, write.manifest)
+            made = await client.create(write.resource, write.manifest)
+            if write.owner is not None:
+                told = Say(write.owner, "SuccessfulCreate", f"Created pod: {name_of(made)}", write.component)
+                await _say(client, clock.now(), told)
         case Update():
             await client.update(write.resource, write.manifest, write.subresource)
         case Patch():

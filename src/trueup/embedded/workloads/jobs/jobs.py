@@ -144,11 +144,12 @@ def _creates(job: Manifest, count: int, counts: Tally) -> tuple[Write, ...]:
     template = spec_of(job).get("template")
     if not _is_indexed(job):
         return tuple(
-            Create(PODS, _tracked(pod_from(template, job, prefix=f"{name_of(job)}-", labels={}))) for _ in range(count)
+            Create(PODS, _tracked(pod_from(template, job, prefix=f"{name_of(job)}-", labels={})), job, COMPONENT)
+            for _ in range(count)
         )
     busy = counts.done_indexes | {number for pod in counts.active if (number := index_of(pod)) is not None}
     free = [index for index in range(_completions(job) or 0) if index not in busy][:count]
-    return tuple(Create(PODS, _indexed(job, template, index)) for index in free)
+    return tuple(Create(PODS, _indexed(job, template, index), job, COMPONENT) for index in free)
 
 
 def _indexed(job: Manifest, template: Any, index: int) -> Manifest:
