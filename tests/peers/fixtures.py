@@ -22,11 +22,11 @@ def kubectl(tmp_path_factory: pytest.TempPathFactory) -> Kubectl:
 
 
 @contextlib.contextmanager
-def running_control_plane(*, controllers: bool = True) -> Iterator[ControlPlane]:
+def running_control_plane(*, controllers: bool = True, nodes: int = 2) -> Iterator[ControlPlane]:
     """A real control plane with data of its own; its programs are built first when they are missing."""
     for program in ("etcd", "kube-apiserver", *(("kwok",) if controllers else ())):
         _found(program)
-    control_plane = ControlPlane(controllers=controllers)
+    control_plane = ControlPlane(controllers=controllers, nodes=nodes)
     _in_a_thread(control_plane.start())
     try:
         yield control_plane

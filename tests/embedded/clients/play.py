@@ -1,0 +1,183 @@
+"""Plays topics: real processes of the pinned clients, with a kubeconfig and nothing else of this machine.
+
+Topics run side by side, for each has its namespace; steps of one topic one after another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import shlex
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from tests.embedded.clients.plain import plain_answer
+from tests.embedded.clients.topic import FOLDER, Answer, Step, Topic
+from tests.peers.locate import find_program
+
+CHARTS = FOLDER / "charts"
+WITHIN = 60.0
+UNTIL_WITHIN = 20.0
+AT_ONCE = 3
+
+
+class Said(msgspec.Struct, frozen=True):
+    """What a process said in the end."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+class Going(msgspec.Struct):
+    """A process that goes on, and what has been read from it."""
+
+    process: asyncio.subprocess.Process
+    text: str = ""
+
+    async def read_until(self, has: str) -> None:
+        """Reads up to the line that has this text; raises AssertionError with what it said when none comes."""
+        assert self.process.stdout is not None
+        try:
+            async with asyncio.timeout(WITHIN):
+                while has not in self.text:
+                    line = await self.process.stdout.readline()
+                    if not line:
+                        raise AssertionError(f"ended without {has!r}: {self.text}")
+                    self.text += line.decode()
+        except TimeoutError:
+            raise AssertionError(f"nothing with {has!r} within {WITHIN:.0f} s: {self.text}") from None
+
+
+class Player:
+    """Runs the commands of topics against the cluster of a kubeconfig."""
+
+    def __init__(self, kubeconfig: Path, node: str, home: Path) -> None:
+        self._kubeconfig = kubeconfig
+        self._node = node
+        self._home = home
+        self._programs = {name: find_program(name, print) for name in ("kubectl", "helm")}
+
+    async def play_all(self, topics: Sequence[Topic]) -> dict[str, list[Answer]]:
+        """The answers of each topic, by its name."""
+        free = asyncio.Semaphore(AT_ONCE)
+
+        async def one(topic: Topic) -> list[Answer]:
+            async with free:
+                return await self.play(topic)
+
+        async with asyncio.TaskGroup() as group:
+            tasks = {topic.name: group.create_task(one(topic), name=topic.name) for topic in topics if not topic.alone}
+        answers = {name: task.result() for name, task in tasks.items()}
+        return answers | {topic.name: await self.play(topic) for topic in topics if topic.alone}
+
+    async def play(self, topic: Topic) -> list[Answer]:
+        """Makes the topic's namespace and folder, and plays its steps there."""
+        folder = self._home / topic.name
+        folder.mkdir(parents=True)
+        (folder / "charts").symlink_to(CHARTS)
+        for name, text in topic.files.items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(self._filled(text, topic), encoding="utf-8")
+        running: dict[str, Going] = {}
+        try:
+            await self._prepare(topic, folder)
+            answers = [await self._step(topic, step, folder, running) for step in topic.steps]
+            return [each for each in answers if each is not None]
+        finally:
+            for each in running.values():
+                await _end(each.process)
+
+    async def _prepare(self, topic: Topic, folder: Path) -> None:
+        made = await self._run(topic, Step(run=f"kubectl create namespace {topic.namespace}"), folder)
+        if made.code:
+            raise AssertionError(f"{topic.name}: {made.stderr}")
+        # Pods wait for it on the real server, where a controller makes it.
+        await self._until(topic, Step(run="kubectl get serviceaccounts -o name", until="/default"), folder)
+        await self._until(topic, Step(run="kubectl get configmaps -o name", until="/kube-root-ca.crt"), folder)
+
+    async def _step(
+        self, topic: Topic, step: Step, folder: Path, running: dict[str, Going]
+    ) -> Answer | None:
+        if step.start:
+            going = running[step.start] = Going(await self._begin(topic, step, folder))
+            await going.read_until(step.has)
+            return None
+        if step.finish:
+            going = running[step.finish]
+            await going.read_until(step.has)
+            await _end(going.process)
+            return plain_answer(step.command, step.show, 0, going.text, "")
+        said = await (self._until if step.until else self._run)(topic, step, folder)
+        return plain_answer(step.command, step.show, said.code, said.stdout, said.stderr)
+
+    async def _until(self, topic: Topic, step: Step, folder: Path) -> Said:
+        async def wanted() -> Said:
+            while True:
+                said = await self._run(topic, step, folder)
+                if step.until in said.stdout + said.stderr:
+                    return said
+                await asyncio.sleep(0.1)
+
+        try:
+            return await asyncio.wait_for(wanted(), UNTIL_WITHIN)
+        except TimeoutError:
+            return await self._run(topic, step, folder)
+
+    async def _run(self, topic: Topic, step: Step, folder: Path) -> Said:
+        process = await self._begin(topic, step, folder)
+        try:
+            async with asyncio.timeout(WITHIN):
+                stdout, stderr = await process.communicate(self._filled(step.stdin, topic).encode())
+        except TimeoutError:
+            raise AssertionError(f"{topic.name}: not done after {WITHIN:.0f} s: {step.command}") from None
+        finally:
+            await _end(process)
+        return Said(process.returncode or 0, stdout.decode(), stderr.decode())
+
+    async def _begin(self, topic: Topic, step: Step, folder: Path) -> asyncio.subprocess.Process:
+        program, *arguments = shlex.split(self._filled(step.command, topic))
+        pipe = asyncio.subprocess.PIPE
+        return await asyncio.create_subprocess_exec(
+            self._programs[program],
+            "--namespace",
+            topic.namespace,
+            *arguments,
+            env={**self._environment(), **step.env},
+            cwd=folder,
+            stdin=pipe,
+            stdout=pipe,
+            stderr=pipe,
+        )
+
+    def _filled(self, text: str, topic: Topic) -> str:
+        return text.replace("$NAMESPACE", topic.namespace).replace("$NODE", self._node)
+
+    def _environment(self) -> dict[str, str]:
+        server = hashlib.sha256(self._kubeconfig.read_bytes()).hexdigest()[:16]
+        return {
+            "HOME": str(self._home),
+            "KUBECACHEDIR": str(self._home / server),
+            "KUBECONFIG": str(self._kubeconfig),
+            "KUBE_EDITOR": "false",
+            "PATH": os.environ.get("PATH", os.defpath),
+            "LC_ALL": "C.UTF-8",
+            "TZ": "UTC",
+        }
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        process.kill()
+        await process.wait()
+
+
+async def play_on(kubeconfig: Path, node: str, topics: Sequence[Topic]) -> dict[str, list[Answer]]:
+    """All topics on one cluster, in a folder that is gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="trueup-clients-") as home:
+        return await Player(kubeconfig, node, Path(home)).play_all(topics)
