@@ -18,6 +18,7 @@ import structlog
 from aiohttp import web
 from msgspec import Struct
 
+from trueup.embedded import tlsbuffers
 from trueup.embedded.api import bootstrap
 from trueup.embedded.api.addresses import ServiceAddresses
 from trueup.embedded.api.admission import Admission
@@ -142,6 +143,7 @@ class Cluster:
     @contextlib.asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
         """Listens, bootstraps and runs the API's own controllers for the length of the block."""
+        tlsbuffers.shrink()
         server = web.Server(self._front.handle, access_log=None, max_line_size=MAX_LINE, max_field_size=MAX_LINE)
         runner = web.ServerRunner(server, handler_cancellation=True, shutdown_timeout=2.0)
         await runner.setup()

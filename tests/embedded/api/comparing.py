@@ -39,7 +39,7 @@ class Server:
         self.session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> "Server":
-        connector = aiohttp.TCPConnector(ssl=self.tls)
+        connector = aiohttp.TCPConnector(ssl=self.tls, limit=0)
         self.session = aiohttp.ClientSession(self.url, connector=connector)
         return self
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 
 import msgspec
@@ -56,10 +57,25 @@ def record_json(kind: Kind, record: Record, form: Form, include: str = "Metadata
     if form.view is View.FULL:
         return object_json(kind, record)
     if form.view is View.TABLE:
-        # Ages are said as of now, so a table is made anew each time.
-        return _encode(single(kind, kind.from_storage(record.manifest), form, include, columns=columns))
+        return _table_json(kind, record, form, include, columns)
     key = (kind.api_version, kind.changed, form.view, form.version)
     return record.encoded(key, lambda manifest: _encode(metadata_only(kind.from_storage(manifest), form.version)))
+
+
+_recent_tables: dict[tuple[object, ...], bytes] = {}
+_RECENT = 256
+
+
+def _table_json(kind: Kind, record: Record, form: Form, include: str, columns: bool) -> bytes:
+    """A record's own table. Ages are said as of now, so it serves only those who ask within the same second: the watches
+    that an event goes to."""
+    key = (kind.api_version, record, form.version, include, columns, int(time.time()))
+    if (found := _recent_tables.get(key)) is None:
+        if len(_recent_tables) >= _RECENT:
+            del _recent_tables[next(iter(_recent_tables))]
+        manifest = kind.from_storage(record.manifest)
+        found = _recent_tables[key] = _encode(single(kind, manifest, form, include, columns=columns))
+    return found
 
 
 def list_json(kind: Kind, records: Iterable[Record], meta: Manifest, form: Form, include: str = "Metadata") -> bytes:

@@ -70,6 +70,8 @@ class Stream(Struct, frozen=True):
 
     chunks: AsyncIterator[bytes]
     content_type: str = "application/json"
+    patience: float | None = None
+    """Seconds after which a client that takes nothing of what it is sent is cut off."""
 
 
 class Takeover(Struct, frozen=True):
@@ -196,11 +198,16 @@ class Front:
             await response.prepare(request)
             async with contextlib.aclosing(stream.chunks) as chunks:  # type: ignore[type-var]
                 async for chunk in chunks:
-                    await response.write(chunk)
+                    async with asyncio.timeout(stream.patience):
+                        await response.write(chunk)
             with contextlib.suppress(ConnectionError):
                 await response.write_eof()
         except ConnectionError:
             pass  # the client went away, as watches end
+        except TimeoutError:
+            log.info("a client that reads nothing lost its stream", path=target.path, agent=call.agent)
+            if request.transport is not None:
+                request.transport.abort()
         finally:
             gauge.dec()
         return response

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from trueup.embedded.api import (
-    subbodies,
     body,
     deleteoptions,
     deletion,
@@ -17,6 +16,7 @@ from trueup.embedded.api import (
     reads,
     refusals,
     scale,
+    subbodies,
 )
 from trueup.embedded.api.deletion import Deletion
 from trueup.embedded.api.fields import Fields
@@ -30,7 +30,7 @@ from trueup.embedded.api.reviews import KINDS as REVIEWS
 from trueup.embedded.api.reviews import Reviews
 from trueup.embedded.api.scaling import Scales
 from trueup.embedded.api.subresources import Subresources
-from trueup.embedded.api.watching import WatchStream
+from trueup.embedded.api.watching import PATIENCE, WatchStream
 from trueup.embedded.api.writes import Mutation, Outcome, Writes
 from trueup.embedded.storage.keys import Resource
 from trueup.embedded.storage.store import Store
@@ -131,7 +131,7 @@ class Verbs(Responder):
         name = request.target.name if not asked.field_selector else ""
         chosen = reads.selection(kind, self._namespace(kind, request), asked, name)
         stream = WatchStream(self._store, kind, chosen, asked, form, _include(request))
-        return Stream(self._followed(kind, stream))
+        return Stream(self._followed(kind, stream), patience=PATIENCE)
 
     async def _followed(self, kind: Kind, stream: WatchStream) -> AsyncIterator[bytes]:
         self._watches[stream] = kind
@@ -213,6 +213,8 @@ class Verbs(Responder):
         target = request.target
         known = kind.subresources.get(target.subresource)
         if known is None or not target.name:
+            if kind.is_custom and target.name:
+                raise refusals.not_found(kind.resource, target.name)
             raise refusals.no_resource() if self._registry.is_builtin_group(kind.group) else refusals.PageNotFound()
         if target.verb not in known.verbs:
             raise refusals.method_not_allowed()
@@ -241,7 +243,7 @@ class Verbs(Responder):
                 step = self._scales.apply(kind, patch.value, asked.field_manager, force=bool(asked.force))
             else:
                 manager = request.call.manager(asked.field_manager)
-                step = self._scales.patch(kind, lambda live: self._patches.patched(scale_kind, live, patch), manager)
+                step = self._scales.patch(kind, self._patches.decoded(scale_kind, patch, asked, request.call), manager)
 
         def mutation(live: Manifest | None) -> Manifest:
             if live is None:
@@ -296,7 +298,7 @@ class Verbs(Responder):
             request.body, request.content_type, find_duplicates=_wants_duplicates(asked), wanted=kind.name
         )
         if kind.is_custom:
-            body.check_type_named(read.manifest, request.body, kind.name)
+            body.check_type_named(read.manifest, request.body, kind.name, kind.api_version)
         request.call.duplicates = read.duplicates
         return read.manifest
 

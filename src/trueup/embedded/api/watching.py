@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 
 import msgspec
 
@@ -22,6 +22,12 @@ from trueup.embedded.storage.record import Record
 from trueup.embedded.storage.store import Store
 
 BOOKMARK_SECONDS = 60.0
+BATCH = 128
+"""Events that one watch takes from the history at a time."""
+PATIENCE = 60.0
+"""Seconds after which a client that takes nothing of what it is sent loses its watch, and can list again."""
+CHUNK = 64 * 1024
+"""What is encoded ahead of a client that reads slowly, in bytes; one object more at most."""
 DEFAULT_TIMEOUT = (1800.0, 3600.0)
 INITIAL_EVENTS_END = "k8s.io/initial-events-end"
 
@@ -39,7 +45,8 @@ class WatchStream:
         self._form = form
         self._include = include
         self._columns_sent = False
-        self._initial: list[bytes] = []
+        self._initial: list[Record] = []
+        self._ends_initial = False
         self._lost: HistoryLost | None = None
         self._stopped = False
         self._waiting: asyncio.Timeout | None = None
@@ -69,10 +76,10 @@ class WatchStream:
             raise reads.too_large_version(asked, store.resource_version)
         watch = store.watch(self._kind.storage)
         if with_state:
-            records = (r for r in store.scan(self._kind.storage, self._chosen.namespace) if self._chosen.matches(r))
-            self._initial = [self._line(EventType.ADDED, record) for record in records]
-        if options.send_initial_events and options.allow_watch_bookmarks:
-            self._initial.append(self._bookmark({INITIAL_EVENTS_END: "true"}))
+            records = store.scan(self._kind.storage, self._chosen.namespace)
+            self._initial = [record for record in records if self._chosen.matches(record)]
+        self._ends_initial = bool(options.send_initial_events) and options.allow_watch_bookmarks
+        self._initial_version = store.resource_version
         return watch
 
     def stop(self) -> None:
@@ -82,22 +89,25 @@ class WatchStream:
             self._waiting.reschedule(asyncio.get_running_loop().time())
 
     async def lines(self) -> AsyncIterator[bytes]:
-        """Chunks of whole lines."""
+        """Chunks of whole lines. What is not yet asked for stays a place in the history, not bytes in memory."""
         loop = asyncio.get_running_loop()
         end = loop.time() + self._seconds
         next_bookmark = loop.time() + BOOKMARK_SECONDS
         if self._lost is not None:
             yield self._error(self._lost)
             return
-        if self._initial:
-            yield b"".join(self._initial)
-            self._initial.clear()
+        records, self._initial = self._initial, []
+        for chunk in _chunks(self._line(EventType.ADDED, record) for record in records):
+            yield chunk
+        del records
+        if self._ends_initial:
+            yield self._bookmark({INITIAL_EVENTS_END: "true"}, self._initial_version)
         while not self._stopped and (remaining := end - loop.time()) > 0:
             wait = min(remaining, max(next_bookmark - loop.time(), 0.0))
             events: list[Event] = []
             try:
                 async with asyncio.timeout(wait) as self._waiting:
-                    events = await self._watch.next()
+                    events = await self._watch.next(BATCH)
             except TimeoutError:
                 pass
             except HistoryLost as lost:
@@ -105,8 +115,8 @@ class WatchStream:
                 return
             finally:
                 self._waiting = None
-            if lines := b"".join(filter(None, map(self._event, events))):
-                yield lines
+            for chunk in _chunks(map(self._event, events)):
+                yield chunk
             if loop.time() >= next_bookmark:
                 next_bookmark = loop.time() + BOOKMARK_SECONDS
                 if self._options.allow_watch_bookmarks:
@@ -137,8 +147,9 @@ class WatchStream:
         self._columns_sent = True
         return forms.event_json(type_, body)
 
-    def _bookmark(self, annotations: dict[str, str]) -> bytes:
-        meta: dict[str, object] = {"resourceVersion": str(self._store.resource_version), "creationTimestamp": None}
+    def _bookmark(self, annotations: dict[str, str], version: int = 0) -> bytes:
+        version = version or self._store.resource_version
+        meta: dict[str, object] = {"resourceVersion": str(version), "creationTimestamp": None}
         if annotations:
             meta["annotations"] = annotations
         partial: dict[str, object] = {
@@ -160,6 +171,20 @@ class WatchStream:
     def _error(self, lost: HistoryLost) -> bytes:
         status = refusals.status_of(refusals.expired(str(lost)))
         return forms.event_json("ERROR", msgspec.json.encode(status))
+
+
+def _chunks(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Lines joined until they are worth sending."""
+    waiting: list[bytes] = []
+    size = 0
+    for line in lines:
+        waiting.append(line)
+        size += len(line)
+        if size >= CHUNK:
+            yield b"".join(waiting)
+            waiting, size = [], 0
+    if size:
+        yield b"".join(waiting)
 
 
 def _as_of(event: Event) -> Record:

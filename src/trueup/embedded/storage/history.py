@@ -96,11 +96,14 @@ class History:
             position -= 1
         return position
 
-    def since(self, position: int) -> list[Event]:
-        """The events from `position` on; raises HistoryLost when the first of them is gone."""
+    def since(self, position: int, limit: int | None = None) -> list[Event]:
+        """The events from `position` on, the first `limit` of them; raises HistoryLost when the first of them is gone."""
         if position < self._dropped:
             raise HistoryLost(0, self._begin)
-        return list(islice(self._events, position - self._dropped, None))
+        # From the new end: a deque is slow to reach into, and watches are nearly always near the end.
+        events = list(islice(reversed(self._events), self.end - position))
+        events.reverse()
+        return events[:limit]
 
     def newest_first(self) -> Iterator[Event]:
         return reversed(self._events)
@@ -123,16 +126,16 @@ class Watch:
         self._history = history
         self._position = position
 
-    def ready(self) -> list[Event]:
-        """The events that are there already; raises HistoryLost."""
-        events = self._history.since(self._position)
+    def ready(self, limit: int | None = None) -> list[Event]:
+        """The events that are there already, so many at most; raises HistoryLost."""
+        events = self._history.since(self._position, limit)
         self._position += len(events)
         return events
 
-    async def next(self) -> list[Event]:
+    async def next(self, limit: int | None = None) -> list[Event]:
         """At least one event, waiting for it if need be; raises HistoryLost. Safe to cancel: nothing is skipped."""
         await self._history.wait(self._position)
-        return self.ready()
+        return self.ready(limit)
 
     async def __aiter__(self) -> AsyncIterator[Event]:
         while True:
