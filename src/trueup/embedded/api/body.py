@@ -70,16 +70,16 @@ def decode_object(raw: bytes, content_type: str, *, find_duplicates: bool, wante
     return Body(value, duplicates)
 
 
-def check_type_named(manifest: Manifest, raw: bytes, wanted: str) -> None:
+def check_type_named(manifest: Manifest, raw: bytes, wanted: str, api_version: str) -> None:
     """A custom resource must say what it is; raises 400."""
-    for field, shown in (("kind", "Kind"), ("apiVersion", "apiVersion")):
-        if not manifest.get(field):
-            text = raw.decode(errors="replace")
-            start = text if len(text) <= 30 else f"{text[:30]} ..."
-            raise bad_request(
-                f"the object provided is unrecognized (must be of type {wanted}): Object '{shown}' is missing in "
-                f"'{text}' ({start})"
-            )
+    if not manifest.get("kind"):
+        text = raw.decode(errors="replace")
+        start = text if len(text) <= 30 else f"{text[:30]} ..."
+        raise bad_request(
+            f"the object provided is unrecognized (must be of type {wanted}): Object 'Kind' is missing in '{text}' ({start})"
+        )
+    if not manifest.get("apiVersion"):
+        raise bad_request(f"the API version in the data () does not match the expected API version ({api_version})")
 
 
 def _from_protobuf(raw: bytes) -> Manifest:

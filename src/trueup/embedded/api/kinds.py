@@ -82,6 +82,10 @@ class Kind(Struct, frozen=True, kw_only=True):
     raw_schema: Mapping[str, Any] | None = None
     """A custom kind's `openAPIV3Schema`, for the OpenAPI documents."""
     deprecation: str = ""
+    changed: int = 0
+    """The store's version when this became so: objects that are older may not be as the schema wants them."""
+    reads_anew: bool = False
+    """Whether every object that is read must be looked at, for it may have been written in another version."""
 
     @property
     def resource(self) -> Resource:

@@ -12,7 +12,7 @@ from trueup.embedded.schema.errors import FORBIDDEN, INVALID, NOT_SUPPORTED, REQ
 from trueup.embedded.schema.node import RawSchema, SchemaNode
 from trueup.embedded.schema.prune import prune
 from trueup.embedded.schema.structural import structural, structural_errors
-from trueup.embedded.schema.validate import validate
+from trueup.embedded.schema.validate import validate_default
 
 _TYPES: Final = ("array", "boolean", "integer", "number", "object", "string")
 _META: Final = ("apiVersion", "kind", "metadata")
@@ -232,7 +232,7 @@ def _defaults(raw: RawSchema, node: SchemaNode, path: str, errors: list[FieldErr
         where = f"{path}.default"
         if isinstance(default, dict | list) and prune(node, default)[0] != default:  # type: ignore[arg-type]
             errors.append(field_error(where, INVALID, default, "must not have unknown fields"))
-        errors += validate(node, default, at=where)
+        errors += validate_default(node, default, at=where)
     for name, below in (raw.get("properties") or {}).items():
         child = node.properties.get(name)
         if child is not None and not (node.is_resource and name in _META):

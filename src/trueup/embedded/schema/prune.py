@@ -22,7 +22,8 @@ def prune(node: SchemaNode, obj: Manifest) -> tuple[Manifest, tuple[str, ...]]:
     """
     unknown: list[str] = []
     kept = _prune(obj, node, "", unknown)
-    return kept, tuple(sorted(unknown, key=_told))
+    # Go decodes a built-in kind as it reads it; a custom one is walked afterwards.
+    return kept, tuple(unknown) if node.builtin else tuple(sorted(unknown, key=_told))
 
 
 def _told(path: str) -> tuple[int, str]:

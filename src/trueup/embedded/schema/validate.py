@@ -26,13 +26,16 @@ def validate(node: SchemaNode, obj: Manifest | None, *, at: str = "") -> list[Fi
     if _fits(obj, node):
         return []
     errors = [*check(obj, node.raw, node, "").errors, *duplicates(obj, node, "")]
-    return [replace(error, path=_joined(at, error.path)) for error in errors] if at else errors
+    return [_placed(error, at) for error in errors] if at else errors
 
 
-def _joined(at: str, path: str) -> str:
-    if path == NOWHERE:
-        return at
-    return f"{at}{path}" if path.startswith("[") else f"{at}.{path}"
+def validate_default(node: SchemaNode, default: Any, *, at: str) -> list[FieldError]:
+    """As `validate`, of a default in a schema: whether its items are told apart is not asked there."""
+    return [_placed(error, at) for error in check(default, node.raw, node, "").errors]
+
+
+def _placed(error: FieldError, at: str) -> FieldError:
+    return replace(error, path=at if error.path == NOWHERE else f"{at}.{error.path}")
 
 
 def _fits(value: Any, node: SchemaNode) -> bool:

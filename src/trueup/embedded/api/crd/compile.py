@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from trueup.embedded import schema
 from trueup.embedded.api import refusals
 from trueup.embedded.api.kinds import Column, Convert, Kind, ScalePaths, Subresource
 from trueup.embedded.schema import SchemaNode
 from trueup.embedded.storage.keys import Resource
-from trueup.model.manifest import Manifest, spec_of
+from trueup.model.manifest import Manifest, metadata_of, spec_of
 from trueup.model.refs import join_api_version
 
 VERBS = frozenset({"create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"})
@@ -32,15 +33,19 @@ def storage_version_of(spec: Mapping[str, Any]) -> str:
     return ""
 
 
-def kinds_of(definition: Manifest) -> tuple[Kind, ...]:
-    """Every served version as a kind; raises `schema.NotStructural` for a schema that is none."""
+def kinds_of(definition: Manifest, since: int = 0) -> tuple[Kind, ...]:
+    """Every served version as a kind; raises `schema.NotStructural` for a schema that is none.
+
+    `since`: the store's version when the definition came to say this. Objects that are older are read anew.
+    """
     spec = spec_of(definition)
     accepted = accepted_names(definition)
     # A definition that was just created has empty accepted names until its controller has looked at it.
     names = accepted if accepted.get("kind") else spec["names"]
     stored = storage_version_of(spec)
     served = [version for version in spec["versions"] if version.get("served")]
-    return tuple(_kind(spec, names, version, stored) for version in served)
+    reading = _Reading.of(spec, since)
+    return tuple(_kind(spec, names, version, stored, reading) for version in served)
 
 
 def storage_of(definition: Manifest) -> Resource:
@@ -48,11 +53,40 @@ def storage_of(definition: Manifest) -> Resource:
     return Resource(str(spec.get("group")), str((spec.get("names") or {}).get("plural")))
 
 
-def _kind(spec: Mapping[str, Any], names: Mapping[str, Any], version: Mapping[str, Any], stored: str) -> Kind:
+def _raw_schema(spec: Mapping[str, Any], version: Mapping[str, Any]) -> Mapping[str, Any]:
+    raw: Mapping[str, Any] = (version.get("schema") or {}).get("openAPIV3Schema") or _FREE
+    return {**raw, "x-kubernetes-preserve-unknown-fields": True} if spec.get("preserveUnknownFields") else raw
+
+
+class _Reading(Struct, frozen=True):
+    """What becomes of a stored object when it is read: it may be older than the schema, or written in another version."""
+
+    nodes: dict[str, SchemaNode]
+    """The schemas of all versions, by their apiVersion."""
+    since: int
+    is_single: bool
+
+    @classmethod
+    def of(cls, spec: Mapping[str, Any], since: int) -> _Reading:
+        versions, group = spec["versions"], str(spec["group"])
+        nodes = {join_api_version(group, str(each["name"])): _node(_raw_schema(spec, each)) for each in versions}
+        return cls(nodes, since, sum(bool(each.get("served")) for each in versions) == 1)
+
+    def is_current(self, manifest: Manifest) -> bool:
+        """Whether it was written as it would be written now."""
+        version = str(metadata_of(manifest).get("resourceVersion") or "")
+        return self.is_single and (not version.isdigit() or int(version) > self.since)
+
+
+def _kind(
+    spec: Mapping[str, Any],
+    names: Mapping[str, Any],
+    version: Mapping[str, Any],
+    stored: str,
+    reading: _Reading,
+) -> Kind:
     group, name = str(spec["group"]), str(version["name"])
-    raw = (version.get("schema") or {}).get("openAPIV3Schema") or _FREE
-    if spec.get("preserveUnknownFields"):
-        raw = raw | {"x-kubernetes-preserve-unknown-fields": True}
+    raw = _raw_schema(spec, version)
     kind = str(names["kind"])
     return Kind(
         group=group,
@@ -69,7 +103,11 @@ def _kind(spec: Mapping[str, Any], names: Mapping[str, Any], version: Mapping[st
         storage=Resource(group, str(names["plural"])),
         storage_version=join_api_version(group, stored),
         to_storage=_conversion(spec, name, stored, join_api_version(group, stored)),
-        from_storage=_conversion(spec, name, stored, join_api_version(group, name)),
+        from_storage=_read(
+            reading, join_api_version(group, name), _conversion(spec, name, stored, join_api_version(group, name))
+        ),
+        changed=reading.since,
+        reads_anew=not reading.is_single,
         is_custom=True,
         columns=tuple(_column(each) for each in version.get("additionalPrinterColumns") or ()),
         scale=_scale(version.get("subresources") or {}),
@@ -93,6 +131,21 @@ def _conversion(spec: Mapping[str, Any], version: str, stored: str, api_version:
         )
 
     return refuse
+
+
+def _read(reading: _Reading, api_version: str, convert: Convert) -> Convert:
+    """Defaults are those of the version that is stored; what that one or the one asked for does not know is not shown."""
+
+    def read(manifest: Manifest) -> Manifest:
+        if reading.is_current(manifest):
+            return convert(manifest)
+        stored = str(manifest.get("apiVersion"))
+        if (node := reading.nodes.get(stored)) is not None:
+            manifest = schema.apply_defaults(node, schema.prune(node, manifest)[0])
+        converted = convert(manifest)
+        return converted if stored == api_version else schema.prune(reading.nodes[api_version], converted)[0]
+
+    return read
 
 
 def _into(api_version: str) -> Convert:

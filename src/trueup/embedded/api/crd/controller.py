@@ -14,7 +14,9 @@ import structlog
 
 from trueup.embedded.api import metadata
 from trueup.embedded.api.call import Call
-from trueup.embedded.api.crd.compile import kinds_of, storage_of, storage_version_of
+from trueup.embedded.api.crd import approval
+from trueup.embedded.api.crd.compile import accepted_names, kinds_of, storage_of
+from trueup.embedded.api.crd.names import Settled, settle
 from trueup.embedded.api.deletion import CLEANUP, DEFINITIONS, Deletion
 from trueup.embedded.api.fields import Fields
 from trueup.embedded.api.kinds import Kind, Registry
@@ -44,8 +46,10 @@ class DefinitionController:
         self._call = Call(system("apiextensions"), "kube-apiserver")
         self._changed: asyncio.Queue[str] = asyncio.Queue()
         self._served: dict[str, Any] = {}
+        self._names: dict[str, tuple[str, dict[str, Any]]] = {}
+        """Group and accepted names of every definition."""
         for record in store.scan(DEFINITIONS):
-            self._serve(record.manifest)
+            self._serve(record.manifest, record.resource_version)
             self._changed.put_nowait(record.key.name)
         store.listen(self.follow)
 
@@ -55,8 +59,10 @@ class DefinitionController:
             if event.type is EventType.DELETED:
                 self._registry.set_custom(name, ())
                 self._served.pop(name, None)
+                self._names.pop(name, None)
+                self._look_at_rivals(name)
             else:
-                self._serve(event.record.manifest)
+                self._serve(event.record.manifest, event.record.resource_version)
                 self._changed.put_nowait(name)
         elif event.type is EventType.DELETED and not self._registry.is_builtin_group(event.record.resource.group):
             # Possibly the last object that a definition waited for.
@@ -75,32 +81,39 @@ class DefinitionController:
                 if not (error.is_not_found or error.is_conflict):
                     log.warning("custom resource definition not settled", name=name, error=str(error))
 
-    def _serve(self, definition: Manifest) -> None:
+    def _serve(self, definition: Manifest, version: int) -> None:
+        """`version`: of the store, when these terms came to be."""
         name, spec = name_of(definition), spec_of(definition)
+        settled = self._settle(definition)
+        self._names[name] = (str(spec["group"]), settled.accepted)
+        is_served = settled.is_accepted or _is_true(definition, "Established")
         # A change of status (conditions) must not end the watches of what is served.
-        terms = (spec, bool(self._name_conflict(definition)))
+        wanted = {key: value for key, value in spec.items() if key != "names"}
+        terms = (wanted, settled.accepted if is_served else None)
         if self._served.get(name) == terms:
             return
         self._served[name] = terms
+        named = definition | {"status": (definition.get("status") or {}) | {"acceptedNames": settled.accepted}}
         try:
-            kinds = () if terms[1] else kinds_of(definition)
+            kinds = kinds_of(named, since=version) if is_served else ()
         except NotStructural:
             kinds = ()  # validation refuses these; only a definition from an older version could come here
         self._registry.set_custom(name, kinds)
 
-    def _name_conflict(self, definition: Manifest) -> str:
-        """Why the names are not free: another kind of the same group has them."""
-        names, group = spec_of(definition)["names"], spec_of(definition)["group"]
-        for kind in self._registry.all():
-            if kind.group != group or kind.plural == names["plural"]:
-                continue
-            if kind.name in (names["kind"], names.get("listKind")):
-                return f'"{kind.name}" is already in use'
-            taken = {kind.plural, kind.singular, *kind.short_names}
-            for wanted in (names["plural"], names.get("singular"), *(names.get("shortNames") or ())):
-                if wanted in taken:
-                    return f'"{wanted}" is already in use'
-        return ""
+    def _settle(self, definition: Manifest) -> Settled:
+        """What the definition may be called, beside all others that are known."""
+        name, spec = name_of(definition), spec_of(definition)
+        others = [names for other, (group, names) in self._names.items() if other != name and group == spec["group"]]
+        _, had = self._names.get(name, ("", accepted_names(definition)))
+        return settle(spec["names"], had, others)
+
+    def _look_at_rivals(self, gone: str) -> None:
+        """Whoever wanted a name of a definition that is gone may have it now."""
+        group = gone.partition(".")[2]
+        for record in list(self._store.scan(DEFINITIONS)):
+            if str(spec_of(record.manifest).get("group")) == group and not _is_true(record.manifest, "NamesAccepted"):
+                self._serve(record.manifest, record.resource_version)
+                self._changed.put_nowait(record.key.name)
 
     async def _reconcile(self, definition: Manifest) -> None:
         if is_deleting(definition) and CLEANUP in (metadata_of(definition).get("finalizers") or ()):
@@ -113,20 +126,21 @@ class DefinitionController:
     def _settled_status(self, definition: Manifest) -> dict[str, Any]:
         spec = spec_of(definition)
         status = dict(definition.get("status") or {})
-        conflict = self._name_conflict(definition)
+        settled = self._settle(definition)
         conditions = list(status.get("conditions") or ())
-        if conflict:
-            _set(conditions, "NamesAccepted", "False", "KindConflict", conflict)
-            _set(conditions, "Established", "False", "NotAccepted", "not all names are accepted")
-        else:
-            _set(conditions, "NamesAccepted", "True", "NoConflicts", "no conflicts found")
+        if approval.is_protected(str(spec.get("group"))):
+            _set(conditions, approval.CONDITION, *approval.condition_of(approval.approval_of(definition)))
+        if spec["names"] != accepted_names(definition):  # what has the names that it wants is not looked at again
+            accepted = "True" if settled.is_accepted else "False"
+            _set(conditions, "NamesAccepted", accepted, settled.reason, settled.message)
+            if not settled.is_accepted and not _is_true(definition, "Established"):
+                _set(conditions, "Established", "False", "NotAccepted", "not all names are accepted")
+        if any(each["type"] == "NamesAccepted" and each["status"] == "True" for each in conditions) and not _is_true(
+            definition, "Established"
+        ):
             _set(conditions, "Established", "True", "InitialNamesAccepted", "the initial names have been accepted")
-            status["acceptedNames"] = spec["names"]
+        status["acceptedNames"] = settled.accepted
         status["conditions"] = conditions
-        versions = list(status.get("storedVersions") or ())
-        if (stored := storage_version_of(spec)) not in versions:
-            versions.append(stored)
-        status["storedVersions"] = versions
         return status
 
     async def _write_status(self, name: str, status: dict[str, Any]) -> None:
@@ -154,6 +168,7 @@ class DefinitionController:
                 if not is_deleting(record.manifest):
                     await self._delete(stored[0], *record.key)
         if self._store.count(resource):
+            await self._say_in_progress(definition)
             return  # the deletion of the last one brings us here again
 
         def mutation(live: Manifest | None) -> Manifest:
@@ -169,12 +184,25 @@ class DefinitionController:
         if self._store.latest(DEFINITIONS, "", name) is not None:
             await self._writes.change(kind, "", name, mutation, WriteOptions(), self._call)
 
+    async def _say_in_progress(self, definition: Manifest) -> None:
+        status = dict(definition.get("status") or {})
+        conditions = list(status.get("conditions") or ())
+        said = "CustomResource deletion is in progress"
+        _set(conditions, "Terminating", "True", "InstanceDeletionInProgress", said)
+        if conditions != status.get("conditions"):
+            await self._write_status(name_of(definition), status | {"conditions": conditions})
+
     async def _delete(self, kind: Kind, namespace: str, name: str) -> None:
         try:
             await self._removal.delete(kind, namespace, name, DeleteOptions(), self._call)
         except ApiError as error:
             if not error.is_not_found:
                 raise
+
+
+def _is_true(definition: Manifest, type_: str) -> bool:
+    conditions = (definition.get("status") or {}).get("conditions") or ()
+    return any(each.get("type") == type_ and each.get("status") == "True" for each in conditions)
 
 
 def _set(conditions: list[dict[str, Any]], type_: str, status: str, reason: str, message: str) -> None:

@@ -1,22 +1,25 @@
-"""CustomResourceDefinitions: default names, structural schemas, one stored version, names that do not change."""
+"""CustomResourceDefinitions: default names, one stored version, names that do not change. The parts of a spec are
+`definitions`' matter, schemas the schema package's.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-from trueup.embedded import schema
-from trueup.embedded.api import jsonpath, names
-from trueup.embedded.api.refusals import (
-    FieldProblem,
-    invalid_value,
-    not_supported,
-    required,
-)
+from trueup.embedded.api import names
+from trueup.embedded.api.crd import approval
+from trueup.embedded.api.refusals import FieldProblem, invalid_value, not_supported, required
 from trueup.embedded.api.rules.base import Rules, at, child, immutable, items, set_default
+from trueup.embedded.api.rules.definitions import (
+    conversion_problems,
+    name_problems,
+    stored_version_problems,
+    version_problems,
+)
 from trueup.embedded.storage.keys import Resource
-from trueup.model.manifest import Manifest, name_of
+from trueup.model.manifest import Manifest, metadata_of, name_of
 
-_COLUMN_TYPES = ("integer", "number", "string", "boolean", "date")
+_SCOPES = ("Cluster", "Namespaced")
 
 
 def _default(manifest: Manifest) -> None:
@@ -38,146 +41,72 @@ def _default(manifest: Manifest) -> None:
 
 
 def _prepare_create(manifest: Manifest) -> None:
-    spec = manifest["spec"]
-    stored = [version.get("name") for version in items(manifest, "spec", "versions") if version.get("storage")]
+    stored = [version.get("name") or "" for version in items(manifest, "spec", "versions") if version.get("storage")]
     manifest["status"] = {
         "conditions": None,
         "acceptedNames": {"plural": "", "kind": ""},
-        "storedVersions": [name for name in stored if name] if spec else [],
+        "storedVersions": stored[:1],
     }
 
 
 def _prepare_update(new: Manifest, old: Manifest) -> None:
+    """Every version that was ever stored is remembered."""
     if not isinstance(new.get("status"), dict):
         new["status"] = old.get("status") or {}
+    stored = [version.get("name") or "" for version in items(new, "spec", "versions") if version.get("storage")][:1]
+    known = at(new, "status", "storedVersions") or []
+    if any(name not in known for name in stored):
+        new["status"] = new["status"] | {"storedVersions": [*known, *stored]}
 
 
 def _validate(manifest: Manifest) -> list[FieldProblem]:
     spec = manifest.get("spec")
     if not isinstance(spec, dict):
-        return [required("spec")]
+        spec = {}
     problems: list[FieldProblem] = []
     group, found = spec.get("group") or "", spec.get("names") or {}
-    plural = found.get("plural") or ""
-    if name_of(manifest) != f"{plural}.{group}":
+    is_new = "resourceVersion" not in metadata_of(manifest)  # of an existing one, the immutable parts are told instead
+    if is_new and name_of(manifest) != f"{found.get('plural') or ''}.{group}":
         problems.append(invalid_value("metadata.name", name_of(manifest), 'must be spec.names.plural+"."+spec.group'))
     if not group:
         problems.append(required("spec.group"))
     elif said := names.subdomain_problems(group):
-        problems.append(invalid_value("spec.group", group, said[0]))
+        problems.append(invalid_value("spec.group", group, ",".join(said)))
     elif "." not in group:
         problems.append(invalid_value("spec.group", group, "should be a domain with at least one dot"))
-    if (scope := spec.get("scope")) not in ("Cluster", "Namespaced"):
-        supported = ("Cluster", "Namespaced")
-        problems.append(not_supported("spec.scope", scope, supported) if scope else required("spec.scope"))
-    problems += _version_problems(spec)
-    problems += _name_problems(found)
-    if not (at(manifest, "status", "storedVersions") or ()):
-        none = "must have at least one stored version"
-        problems.append(FieldProblem("status.storedVersions", "FieldValueInvalid", f"Invalid value: null: {none}"))
-    return problems
-
-
-def _name_problems(found: dict[str, Any]) -> list[FieldProblem]:
-    problems = []
-    for field in ("plural", "singular", "kind", "listKind"):
-        value = found.get(field) or ""
-        if not value:
-            problems.append(required(f"spec.names.{field}"))
-        elif said := names.dns1035_problems(value.lower()):
-            problems.append(invalid_value(f"spec.names.{field}", value, said[0]))
-    if found.get("kind") and found.get("kind") == found.get("listKind"):
-        problems.append(
-            invalid_value("spec.names.listKind", found["listKind"], "kind and listKind may not be the same")
+    if (scope := spec.get("scope")) not in _SCOPES:
+        problems.append(not_supported("spec.scope", scope, _SCOPES) if scope else required("spec.scope"))
+    if spec.get("preserveUnknownFields"):
+        said_instead = (
+            "cannot set to true, set x-kubernetes-preserve-unknown-fields to true in spec.versions[*].schema instead"
         )
+        problems.append(invalid_value("spec.preserveUnknownFields", True, said_instead))
+    problems += version_problems(spec) + name_problems(found) + conversion_problems(spec)
+    problems += stored_version_problems(spec, at(manifest, "status", "storedVersions") or [])
     return problems
 
 
-def _version_problems(spec: dict[str, Any]) -> list[FieldProblem]:
-    versions = spec.get("versions") or []
-    problems: list[FieldProblem] = []
-    if sum(bool(version.get("storage")) for version in versions) != 1:
-        shown = [_go_version(version) for version in versions] or None
-        problems.append(
-            invalid_value("spec.versions", shown, "must have exactly one version marked as storage version")
-        )
-    seen: set[str] = set()
-    for index, version in enumerate(versions):
-        path, name = f"spec.versions[{index}]", version.get("name") or ""
-        if said := names.dns1035_problems(name):
-            problems.append(invalid_value(f"{path}.name", name, said[0]))
-        if name in seen:
-            problems.append(
-                FieldProblem(
-                    "spec.versions", "FieldValueInvalid", f'Invalid value: "{name}": must contain unique version names'
-                )
-            )
-        seen.add(name)
-        # A definition's only version is hoisted before it is checked, and its schema's errors name that place.
-        place = "spec.validation" if len(versions) == 1 else f"{path}.schema"
-        problems += _schema_problems(version, place)
-        problems += _column_problems(version, path)
-    return problems
-
-
-def _go_version(version: dict[str, Any]) -> dict[str, Any]:
-    """A version as messages print the server's internal type."""
-    return {
-        "Name": version.get("name") or "",
-        "Served": bool(version.get("served")),
-        "Storage": bool(version.get("storage")),
-        "Deprecated": bool(version.get("deprecated")),
-        "DeprecationWarning": version.get("deprecationWarning"),
-        "Schema": None,
-        "Subresources": None,
-        "AdditionalPrinterColumns": None,
-        "SelectableFields": None,
-    }
-
-
-def _schema_problems(version: dict[str, Any], path: str) -> list[FieldProblem]:
-    raw = at(version, "schema", "openAPIV3Schema")
-    if raw is None:
-        return [required(f"{path}.openAPIV3Schema", "schemas are required")]
-    return [
-        FieldProblem(error.path, error.reason, error.message)
-        for error in schema.crd_schema_errors(
-            raw,
-            f"{path}.openAPIV3Schema",
-            status_subresource=at(version, "subresources", "status") is not None,
-        )
-    ]
-
-
-def _column_problems(version: dict[str, Any], path: str) -> list[FieldProblem]:
-    problems: list[FieldProblem] = []
-    for index, column in enumerate(version.get("additionalPrinterColumns") or ()):
-        place = f"{path}.additionalPrinterColumns[{index}]"
-        if not column.get("name"):
-            problems.append(required(f"{place}.name"))
-        if (type_ := column.get("type")) not in _COLUMN_TYPES:
-            text = f"must be one of {','.join(sorted(_COLUMN_TYPES))}"
-            problems.append(invalid_value(f"{place}.type", type_, text) if type_ else required(f"{place}.type", text))
-        if not column.get("jsonPath"):
-            problems.append(required(f"{place}.jsonPath"))
-        else:
-            try:
-                jsonpath.check(column["jsonPath"])
-            except jsonpath.BadPath as error:
-                problems.append(invalid_value(f"{place}.jsonPath", column["jsonPath"], str(error)))
-    return problems
+def _validate_create(manifest: Manifest) -> list[FieldProblem]:
+    said = approval.approval_of(manifest)
+    if not approval.is_protected(at(manifest, "spec", "group") or "") or approval.is_valid(said):
+        return []
+    path = f"metadata.annotations[{approval.ANNOTATION}]"
+    return [invalid_value(path, said, approval.INVALID) if said else required(path, approval.MISSING)]
 
 
 def _validate_update(new: Manifest, old: Manifest) -> list[FieldProblem]:
     problems: list[FieldProblem] = []
-    for path in (("spec", "group"), ("spec", "scope"), ("spec", "names", "kind"), ("spec", "names", "plural")):
+    paths: list[tuple[str, ...]] = [("spec", "group"), ("spec", "names", "plural")]
+    if _is_established(old):
+        paths += [("spec", "scope"), ("spec", "names", "kind")]
+    for path in paths:
         problems += immutable(".".join(path), at(new, *path), at(old, *path))
-    kept = {version.get("name") for version in items(new, "spec", "versions")}
-    for index, name in enumerate(at(old, "status", "storedVersions") or ()):
-        if name not in kept:
-            said = f"must remain in spec.versions until a storage update is done; versions are {sorted(filter(None, kept))}"
-            problems.append(invalid_value(f"status.storedVersions[{index}]", name, said))
     return problems
+
+
+def _is_established(definition: Manifest) -> bool:
+    conditions: Any = at(definition, "status", "conditions") or ()
+    return any(each.get("type") == "Established" and each.get("status") == "True" for each in conditions)
 
 
 RULES: dict[Resource, Rules] = {
@@ -185,7 +114,9 @@ RULES: dict[Resource, Rules] = {
         default=_default,
         prepare_create=_prepare_create,
         prepare_update=_prepare_update,
+        prepare_status=_prepare_update,
         validate=_validate,
+        validate_create=_validate_create,
         validate_update=_validate_update,
         counts_generation=True,
     )

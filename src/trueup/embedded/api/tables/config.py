@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -70,6 +71,10 @@ def _quota(manifest: Manifest, now: datetime) -> list[Any]:
     return [name_of(manifest), ", ".join(requests), ", ".join(limits), created(manifest, now)]
 
 
+def _version(version: Mapping[str, Any]) -> str:
+    return f"{version.get('name')}{'(storage)' if version.get('storage') else ''}"
+
+
 def _definition(manifest: Manifest, _: datetime) -> list[Any]:
     spec = spec_of(manifest)
     conditions = status_of(manifest).get("conditions") or ()
@@ -78,7 +83,7 @@ def _definition(manifest: Manifest, _: datetime) -> list[Any]:
     return [
         name_of(manifest),
         spec.get("scope", ""),
-        ",".join(str(version.get("name")) for version in spec.get("versions") or ()),
+        ",".join(_version(version) for version in spec.get("versions") or () if version.get("served")),
         metadata_of(manifest).get("creationTimestamp"),
         spec.get("group", ""),
         names.get("kind", ""),
