@@ -212,11 +212,12 @@ class _Seen:
 
     async def follow(self, group: str, version: str, kind: str) -> None: ...
 
-    def is_complete(self, group_kind: GroupKind) -> bool:
-        del group_kind
+    def is_complete(self, group_kind: GroupKind, version: str = "") -> bool:
+        del group_kind, version
         return True
 
-    def get(self, ref: ObjectRef) -> Kept | None:
+    def get(self, ref: ObjectRef, version: str = "") -> Kept | None:
+        del version
         obj = self._room.cluster.objects.get(ref)
         return self._room.managed.reduce(obj) if obj is not None else None
 

@@ -64,7 +64,8 @@ class World:
         del before
         self.told.append((asyncio.get_running_loop().time(), after.verdict.kstatus if after else None))
 
-    def get(self, ref: ObjectRef) -> Any:
+    def get(self, ref: ObjectRef, version: str = "") -> Any:
+        del version
         return self.kept.get(ref)
 
     def knows(self, ref: ObjectRef) -> bool:

@@ -88,7 +88,8 @@ class World:
         del ref, before, after
         self.told.append(("health", app))
 
-    def get(self, ref: ObjectRef) -> Any:
+    def get(self, ref: ObjectRef, version: str = "") -> Any:
+        del version
         return self.kept.get(ref)
 
     def knows(self, ref: ObjectRef) -> bool:
@@ -201,3 +202,64 @@ def test_replicas_are_an_autoscalers_as_long_as_there_is_one(world: World) -> No
     world.told.clear()
     world.objects.scaler_seen(ref_of(scaler), None)
     assert world.told == [("drifted", A)], "the declared replicas count again"
+
+
+SCALER = ObjectRef("autoscaling", "HorizontalPodAutoscaler", "shop", "web")
+
+
+def scaler(version: str, resource_version: int, maximum: int, *, manager: str = "kustomize-controller") -> Manifest:
+    """One object as two versions show it. managedFields stay in the version that each manager wrote in."""
+    cpu: dict[str, Any] = {"metrics": [{"type": "Resource", "resource": {"name": "cpu"}}]}
+    if version == "v1":
+        cpu = {"targetCPUUtilizationPercentage": 50}
+    fields: dict[str, Any] = {"f:spec": {"f:maxReplicas": {}, "f:targetCPUUtilizationPercentage": {}}}
+    return {
+        "apiVersion": f"autoscaling/{version}",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {
+            "name": "web",
+            "namespace": "shop",
+            "uid": "u1",
+            "resourceVersion": str(resource_version),
+            "managedFields": [
+                {"manager": manager, "operation": "Apply", "apiVersion": "autoscaling/v1", "fieldsV1": fields}
+            ],
+        },
+        "spec": {"maxReplicas": maximum, **cpu},
+    }
+
+
+def applied_in_v1(world: World) -> None:
+    answer = scaler("v1", 10, 5)
+    desired = Desired(ref=SCALER, version="v1", manifest=answer, digest="d")
+    send = Send(desired=desired, manifest=answer, digest="d", why=Why.NEW)
+    world.objects.claim(A, [SCALER], rules())
+    world.records[A, SCALER] = record_of(send, answer, "kustomize-controller", KEY)
+
+
+def test_what_another_version_shows_is_no_drift_of_what_was_applied_in_one() -> None:
+    world = World()
+    applied_in_v1(world)
+    world.objects.watched(SCALER.group_kind, "v2")
+    assert world.see(scaler("v2", 11, 5), SCALER) == [], "the same object, differently told"
+
+
+def test_an_object_is_judged_by_the_watch_of_the_version_that_it_was_applied_in() -> None:
+    world = World()
+    applied_in_v1(world)
+    for version in ("v1", "v2"):
+        world.objects.watched(SCALER.group_kind, version)
+    assert world.objects.reduce(scaler("v2", 11, 9)) is PRESENT
+    assert world.see(scaler("v2", 11, 9, manager="kubectl-edit"), SCALER) == []
+    assert world.see(scaler("v1", 11, 9, manager="kubectl-edit"), SCALER) == [("drifted", A)]
+    facts = world.objects.facts([SCALER], world)[SCALER]
+    assert isinstance(facts, LiveFacts)
+    assert facts.version == "v1"
+
+
+def test_without_a_watch_of_its_own_version_an_object_is_still_seen_to_go() -> None:
+    world = World()
+    applied_in_v1(world)
+    world.objects.watched(SCALER.group_kind, "v2")
+    world.see(scaler("v2", 11, 5), SCALER)
+    assert world.see(None, SCALER) == [("vanished", A)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from tests.e2e.fixtures import drop_namespace, make_namespace
 from tests.e2e.manifests import config, crd, manifest
@@ -105,3 +106,38 @@ def test_a_namespace_declared_beside_its_objects_comes_first(stack: Stack, names
         )
     )
     drop_namespace(stack, made)
+
+
+def scaler(version: str, maximum: int, name: str = "web") -> str:
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": name}
+    cpu: dict[str, Any] = {"targetCPUUtilizationPercentage": 50}
+    if version == "v2":
+        metric = {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 50}}
+        cpu = {"metrics": [{"type": "Resource", "resource": metric}]}
+    spec = {"minReplicas": 1, "maxReplicas": maximum, "scaleTargetRef": target, **cpu}
+    return manifest(f"autoscaling/{version}", "HorizontalPodAutoscaler", name, spec=spec)
+
+
+def test_each_version_of_a_kind_is_compared_in_itself(stack: Stack, namespace: str) -> None:
+    """Two Apps declare autoscalers, one in v1 and one in v2: neither is seen through the other's version."""
+    repo = stack.repository(namespace, {"old/hpa.yaml": scaler("v1", 5, "old"), "new/hpa.yaml": scaler("v2", 5, "new")})
+    stack.apply(
+        git_repository(namespace, repo.url),
+        kustomization(namespace, "./old", name="old"),
+        kustomization(namespace, "./new", name="new"),
+    )
+    for name in ("old", "new"):
+        stack.until_applied(namespace, name=name)
+    for name in ("old", "new"):
+        stack.merge("horizontalpodautoscalers.v2.autoscaling", name, namespace, {"spec": {"maxReplicas": 9}})
+    for name in ("old", "new"):
+        until(
+            lambda n=name: (
+                stack.get("horizontalpodautoscalers.v2.autoscaling", n, namespace)["spec"]["maxReplicas"] == 5
+            ),
+            within=10,
+        )
+    until(lambda: len(stack.events(namespace, "DriftCorrected")) >= 2)
+    told = stack.events(namespace, "DriftCorrected")
+    assert all("spec.maxReplicas: 9 -> 5" in event["message"] for event in told), told
+    assert len(told) == 2, "each is healed once"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
+import structlog
 from msgspec import Struct
 
 from trueup.cluster.applier import ClusterApplier
@@ -14,40 +15,68 @@ from trueup.cluster.resource import Resource
 from trueup.controllers.managed import Kept
 from trueup.controllers.metrics import Metrics
 from trueup.controllers.status import Patch
+from trueup.model.apierror import KindNotServed
 from trueup.model.app import SyncRules
-from trueup.model.manifest import Manifest, name_of, namespace_of, ref_of
+from trueup.model.manifest import Manifest, api_version_of, name_of, namespace_of, ref_of
 from trueup.model.refs import GroupKind, ObjectRef, split_api_version
 from trueup.model.rendering import RenderSpec
 from trueup.model.snapshot import Snapshot
 from trueup.render.render import Rendered, Renderer
 from trueup.sync.established import is_established, served_kinds
+from trueup.sync.facts import LiveFacts
+
+log = structlog.get_logger(__name__)
 
 STATUS_MANAGER = "trueup"
 
 
 class ClusterWatches:
-    """`controllers.tracking.Watches` over the live view of managed objects."""
+    """`controllers.tracking.Watches` over live views of managed objects.
 
-    def __init__(self, client: KubeClient, view: LiveView[Kept]) -> None:
+    A live view has each kind once; so the first version of a kind that is asked for is in the first view, the second in
+    the second, and so on. Beyond the last view a version is not watched, and drift in it is not seen.
+    """
+
+    def __init__(self, client: KubeClient, views: Sequence[LiveView[Kept]]) -> None:
         self._client = client
-        self._view = view
-        self._resources: dict[GroupKind, Resource] = {}
+        self._views = tuple(views)
+        self._resources: dict[GroupKind, list[Resource]] = {}
 
     async def follow(self, group: str, version: str, kind: str) -> None:
         resource = await self._client.discovery.resource(group, version, kind)
-        known = self._resources.setdefault(resource.group_kind, resource)
-        if known.is_watchable:
-            await self._view.track(known)
+        known = self._resources.setdefault(resource.group_kind, [])
+        if all(other.version != version for other in known):
+            if len(known) == len(self._views):
+                log.warning("too many versions of a kind: drift in this one is not seen", resource=str(resource))
+                raise KindNotServed(f"{resource} is not watched beside {len(known)} other versions of its kind")
+            known.append(resource)
+        place = next(index for index, other in enumerate(known) if other.version == version)
+        if known[place].is_watchable:
+            await self._views[place].track(known[place])
 
-    def is_complete(self, group_kind: GroupKind) -> bool:
-        resource = self._resources.get(group_kind)
-        return resource is not None and self._view.synced(resource)
+    def is_complete(self, group_kind: GroupKind, version: str = "") -> bool:
+        return any(
+            view.synced(resource) for view, resource in self._places(group_kind) if version in ("", resource.version)
+        )
 
-    def get(self, ref: ObjectRef) -> Kept | None:
-        return self._view.get(ref)
+    def get(self, ref: ObjectRef, version: str = "") -> Kept | None:
+        found: list[Kept] = []
+        for view, resource in self._places(ref.group_kind):
+            kept = view.get(ref)
+            if resource.version == version and view.synced(resource):
+                return kept
+            if kept is not None:
+                found.append(kept)
+        return next((kept for kept in found if isinstance(kept, LiveFacts)), found[0] if found else None)
 
     def observe(self, answer: Manifest) -> None:
-        self._view.observe(answer)
+        _, version = split_api_version(api_version_of(answer))
+        for view, resource in self._places(ref_of(answer).group_kind):
+            if resource.version == version:
+                view.observe(answer)
+
+    def _places(self, group_kind: GroupKind) -> list[tuple[LiveView[Kept], Resource]]:
+        return list(zip(self._views, self._resources.get(group_kind, ()), strict=False))
 
 
 class ClusterEvents:

@@ -15,8 +15,8 @@ from msgspec import Struct
 
 from trueup.controllers.foresight import Foresight
 from trueup.model.app import SyncRules
-from trueup.model.manifest import Manifest, ref_of
-from trueup.model.refs import ObjectRef
+from trueup.model.manifest import Manifest, api_version_of, ref_of
+from trueup.model.refs import GroupKind, ObjectRef, split_api_version
 from trueup.sync.autoscaling import ScaleTarget, scale_target
 from trueup.sync.drift import has_drifted
 from trueup.sync.facts import Absent, AppliedRecord, Lens, LiveFacts, as_of, reduce_live
@@ -56,7 +56,9 @@ class Listener(Protocol):
 class View(Protocol):
     """The cluster's live view, as far as it is read here."""
 
-    def get(self, ref: ObjectRef) -> Kept | None: ...
+    def get(self, ref: ObjectRef, version: str = "") -> Kept | None:
+        """As seen in that version, where it is watched; else in any."""
+        ...
 
     def knows(self, ref: ObjectRef) -> bool:
         """Whether all objects of that kind have been seen, so that one that is not there does not exist."""
@@ -86,6 +88,8 @@ class ManagedObjects:
         self._watched: dict[ObjectRef, frozenset[ObjectRef]] = {}
         self._applying: dict[ObjectRef, Manifest | None] = {}
         """Objects that a request of ours is under way for, and the newest sight of each meanwhile."""
+        self._versions: dict[GroupKind, set[str]] = {}
+        """Of kinds that are watched: in which versions. An object is judged in the version that it was applied in."""
         self._foresight = Foresight(clock, self._tell_health)
         self._scalers: dict[ObjectRef, ScaleTarget] = {}
         self.scaled: dict[ObjectRef, ScaleTarget] = {}
@@ -133,9 +137,18 @@ class ManagedObjects:
         claim = self._claims.get(ref)
         return claim.app if claim else None
 
+    def watched(self, group_kind: GroupKind, version: str) -> None:
+        """The kind is seen in this version (too) from now on."""
+        self._versions.setdefault(group_kind, set()).add(version)
+
+    def unwatched(self, group_kind: GroupKind, version: str) -> None:
+        self._versions.get(group_kind, set()).discard(version)
+
     def reduce(self, obj: Manifest) -> Kept:
-        """What the live view keeps of an object."""
+        """What the live view keeps of an object. In a version that is not the one to judge it in: that it is there."""
         ref = ref_of(obj)
+        if self._is_seen_better(ref, obj):
+            return PRESENT
         claim = self._claims.get(ref)
         if claim is None:
             watchers = self._watchers.get(ref)
@@ -149,7 +162,7 @@ class ManagedObjects:
         known: dict[ObjectRef, LiveFacts | Absent] = {}
         now = self._clock()
         for ref in refs:
-            kept = view.get(ref)
+            kept = view.get(ref, self._version_of(ref))
             if isinstance(kept, LiveFacts):
                 known[ref] = as_of(kept, now)
             elif kept is None and view.knows(ref):
@@ -174,6 +187,8 @@ class ManagedObjects:
 
     def seen(self, ref: ObjectRef, before: Kept | None, after: Kept | None, raw: Manifest | None) -> None:
         """An event of the live view. `raw` None: a list showed only that it is gone."""
+        if raw is not None and self._is_seen_better(ref, raw):
+            return
         now = self._clock()
         old = as_of(before, now) if isinstance(before, LiveFacts) else None
         new = as_of(after, now) if isinstance(after, LiveFacts) else None
@@ -183,6 +198,20 @@ class ManagedObjects:
             self._judge(claim, ref, new, raw, gone=after is None)
         if _health(old) != _health(new):
             self._tell_health(ref, old, new)
+
+    def _version_of(self, ref: ObjectRef) -> str:
+        """The version that the claiming App applied it in; empty: none did."""
+        claim = self._claims.get(ref)
+        record = self._record_of(claim.app, ref) if claim is not None else None
+        return record.version if record is not None else ""
+
+    def _is_seen_better(self, ref: ObjectRef, obj: Manifest) -> bool:
+        """Whether the object is also watched in the version that it was applied in, which this sight of it is not."""
+        versions = self._versions.get(ref.group_kind, ())
+        if len(versions) < 2:
+            return False
+        wanted = self._version_of(ref)
+        return wanted in versions and wanted != split_api_version(api_version_of(obj))[1]
 
     def foresee(self, ref: ObjectRef, kept: Kept | None) -> None:
         """The newest that is known of an object, for the health that changes without an event."""

@@ -44,10 +44,11 @@ class SyncWish(Struct, frozen=True, kw_only=True):
 
 
 def kinds_of(content: Content, inventory: Inventory) -> list[tuple[str, str, str]]:
-    """Every (group, version, kind) whose objects matter; what is declared now says the version."""
-    kinds = {(entry.ref.group, entry.ref.kind): entry.version for entry in inventory.entries}
-    kinds.update({(item.ref.group, item.ref.kind): item.version for item in content.desired.values()})
-    return sorted((group, version, kind) for (group, kind), version in kinds.items())
+    """Every (group, version, kind) whose objects matter: all versions that are declared, else the one that was."""
+    declared = {(item.ref.group, item.version, item.ref.kind) for item in content.desired.values()}
+    known = {(group, kind) for group, _, kind in declared}
+    left = {(entry.ref.group, entry.version, entry.ref.kind) for entry in inventory.entries}
+    return sorted(declared | {row for row in left if (row[0], row[2]) not in known})
 
 
 async def watch_checks(memory: AppMemory, app: App, shell: AppShell) -> None:

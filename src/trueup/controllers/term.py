@@ -59,6 +59,8 @@ log = structlog.get_logger(__name__)
 
 RECHECK_SECONDS = 60.0
 COLLECT_SECONDS = 3600.0
+VERSIONS_OF_A_KIND = 3
+"""How many versions of one kind may be watched at once: Apps that declare a kind differently are rare."""
 
 
 class ControllerOptions(Struct, frozen=True, kw_only=True):
@@ -123,9 +125,8 @@ class WorkingTerm:
             self.client, self.stack, self.setup.dialects, self.resources, self.options.control_namespace
         )
         managed = ManagedObjects(self._record_of, _Listener(self), secret_key, utc_now)
-        view: LiveView[Kept] = await self.stack.enter_async_context(LiveView(self.client, managed.reduce))
-        watches = ClusterWatches(self.client, view)
-        tracking = Tracking(watches, managed)
+        views = [await self._view(managed) for _ in range(VERSIONS_OF_A_KIND)]
+        tracking = Tracking(ClusterWatches(self.client, views), managed)
         cache = BuildCache(self.options.state_dir / "builds")
         mirrors = GitMirrors(self.options.state_dir / "mirrors", allow_local=self.options.allow_local_git)
         sources = SourceController(
@@ -174,8 +175,9 @@ class WorkingTerm:
         self.sources = sources
         for ref, blob in (await state.load()).items():
             self._restore(ref, blob)
-        view.subscribe(managed.seen)
-        view.subscribe(lambda ref, _before, after, raw: self._autoscaler_seen(managed, ref, after, raw))
+        for view in views:
+            view.subscribe(managed.seen)
+            view.subscribe(lambda ref, _before, after, raw: self._autoscaler_seen(managed, ref, after, raw))
         await watching.run(definitions, self.apps, sources)
         await tracking.follow([("autoscaling", "v2", "HorizontalPodAutoscaler")])
         await self._restore_apps(tracking)
@@ -206,6 +208,9 @@ class WorkingTerm:
 
     # beginning
 
+    async def _view(self, managed: ManagedObjects) -> LiveView[Kept]:
+        return await self.stack.enter_async_context(LiveView(self.client, managed.reduce))
+
     async def _cluster_id(self) -> str:
         """The uid of `kube-system`, which names a cluster for life: state of one is never used for another."""
         resource = await self.client.discovery.resource("", "v1", "Namespace")
@@ -220,17 +225,16 @@ class WorkingTerm:
 
     async def _restore_apps(self, tracking: Tracking) -> None:
         """Claims what each App owns before its objects are first seen, then looks at all of them by one list per kind."""
-        kinds: dict[tuple[str, str], str] = {}
+        kinds: set[tuple[str, str, str]] = set()
         for ref in list(self.resources):
             obj = self.resources.get(ref)
             if obj is None or ref.group_kind not in self.dialects:
                 continue
             memory = self.apps.restore(ref, obj)
-            for entry in memory.saved.inventory.entries:
-                kinds[entry.ref.group, entry.ref.kind] = entry.version
+            kinds |= {(entry.ref.group, entry.version, entry.ref.kind) for entry in memory.saved.inventory.entries}
         for ref in [ref for ref in self.memories if self.resources.get(ref) is None]:
             self.apps.signals.resource_gone(ref)
-        await tracking.follow((group, version, kind) for (group, kind), version in sorted(kinds.items()))
+        await tracking.follow(sorted(kinds))
 
     def _autoscaler_seen(
         self, managed: ManagedObjects, ref: ObjectRef, after: Kept | None, raw: Manifest | None

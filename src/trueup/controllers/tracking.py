@@ -9,8 +9,8 @@ import structlog
 
 from trueup.controllers.managed import Kept, ManagedObjects
 from trueup.model.apierror import ApiError, KindNotServed
-from trueup.model.manifest import Manifest, ref_of
-from trueup.model.refs import GroupKind, ObjectRef
+from trueup.model.manifest import Manifest, api_version_of, ref_of
+from trueup.model.refs import GroupKind, ObjectRef, split_api_version
 from trueup.sync.facts import Absent, LiveFacts
 
 log = structlog.get_logger(__name__)
@@ -23,9 +23,13 @@ class Watches(Protocol):
         """Returns when all objects of the kind have been seen. Raises KindNotServed or ApiError."""
         ...
 
-    def is_complete(self, group_kind: GroupKind) -> bool: ...
+    def is_complete(self, group_kind: GroupKind, version: str = "") -> bool:
+        """Without a version: in any."""
+        ...
 
-    def get(self, ref: ObjectRef) -> Kept | None: ...
+    def get(self, ref: ObjectRef, version: str = "") -> Kept | None:
+        """As seen in that version, where all of it has been seen; else in any."""
+        ...
 
     def observe(self, answer: Manifest) -> None:
         """An answer to our own write."""
@@ -38,21 +42,24 @@ class Tracking:
     def __init__(self, watches: Watches, managed: ManagedObjects) -> None:
         self._watches = watches
         self._managed = managed
-        self._followed: set[GroupKind] = set()
+        self._followed: set[tuple[GroupKind, str]] = set()
         self._refused: dict[GroupKind, str] = {}
 
     async def follow(self, kinds: Iterable[tuple[str, str, str]]) -> None:
-        """Watches every (group, version, kind). A kind that is not served or not allowed is left for the apply to tell."""
+        """Watches every (group, version, kind): each version that Apps declare, for fields are compared in their own.
+
+        A kind that is not served or not allowed is left for the apply to tell."""
         for group, version, kind in kinds:
             group_kind = GroupKind(group, kind)
-            if group_kind in self._followed and self._watches.is_complete(group_kind):
+            if (group_kind, version) in self._followed and self._watches.is_complete(group_kind, version):
                 continue
             try:
                 await self._watches.follow(group, version, kind)
-                self._followed.add(group_kind)
+                self._followed.add((group_kind, version))
+                self._managed.watched(group_kind, version)
                 self._refused.pop(group_kind, None)
             except KindNotServed:
-                continue
+                self._managed.unwatched(group_kind, version)
             except ApiError as error:
                 if self._refused.get(group_kind) != error.message:
                     self._refused[group_kind] = error.message
@@ -61,8 +68,8 @@ class Tracking:
     def facts(self, refs: Iterable[ObjectRef]) -> Mapping[ObjectRef, LiveFacts | Absent]:
         return self._managed.facts(refs, self)
 
-    def get(self, ref: ObjectRef) -> Kept | None:
-        return self._watches.get(ref)
+    def get(self, ref: ObjectRef, version: str = "") -> Kept | None:
+        return self._watches.get(ref, version)
 
     def knows(self, ref: ObjectRef) -> bool:
         return self._watches.is_complete(ref.group_kind)
@@ -70,4 +77,5 @@ class Tracking:
     def observe(self, answer: Manifest) -> None:
         self._watches.observe(answer)
         ref = ref_of(answer)
-        self._managed.foresee(ref, self._watches.get(ref))
+        _, version = split_api_version(api_version_of(answer))
+        self._managed.foresee(ref, self._watches.get(ref, version))

@@ -30,6 +30,8 @@ def has_drifted(record: AppliedRecord, facts: LiveFacts, *, autoscaled: bool = F
         return False
     if record.uid != facts.uid or (facts.takeover and not merge):
         return True
+    if record.version != facts.version:
+        return False  # fields of another API version cannot be told apart by ours
     if facts.cut is None or facts.cut == record.cut:
         return facts.cut is None
     return not autoscaled or _parsed(facts.cut, autoscaled) != _parsed(record.cut, autoscaled)
@@ -40,7 +42,7 @@ def drifted(record: AppliedRecord, facts: LiveFacts, *, autoscaled: bool = False
 
     Empty also when the object was replaced or only foreign fields are to be taken over; `has_drifted` tells those.
     """
-    if is_stale(record, facts) or facts.cut is None or facts.cut == record.cut:
+    if is_stale(record, facts) or facts.cut is None or facts.cut == record.cut or facts.version != record.version:
         return ()
     return field_changes(_parsed(facts.cut, autoscaled), _parsed(record.cut, autoscaled))
 

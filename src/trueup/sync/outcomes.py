@@ -84,7 +84,11 @@ def classify(
             return Action.CREATED, ()
         if live.resource_version == record.resource_version:
             return Action.UNCHANGED, ()
-        if live.cut is None or (send.record is not None and send.record.masking is not record.masking):
+        if (
+            live.cut is None
+            or live.version != record.version
+            or (send.record is not None and send.record.masking is not record.masking)
+        ):
             return Action.CONFIGURED, ()
         return _compared(live.cut, _comparable(send, answer, record, manager, secret_key))
     if _is_new(answer, manager):
