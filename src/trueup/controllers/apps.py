@@ -17,14 +17,16 @@ from trueup.controllers.content import variables_changed
 from trueup.controllers.decide import Step, next_step
 from trueup.controllers.deleting import Deleter
 from trueup.controllers.dependencies import Dependencies
+from trueup.controllers.endings import Endings
 from trueup.controllers.feeds import Feed, SourceKey
 from trueup.controllers.healing import Healer
 from trueup.controllers.holding import BUG_DELAY, DEPENDENCY_NOT_READY, stall, tell_bug, wait_for, wait_for_source
+from trueup.controllers.job import Job
 from trueup.controllers.memory import AppMemory
 from trueup.controllers.pins import is_in_force
 from trueup.controllers.queue import Priority, WorkQueue
 from trueup.controllers.reading import Reader
-from trueup.controllers.reconciling import Job, Reconciler
+from trueup.controllers.reconciling import Reconciler
 from trueup.controllers.shell import AppShell
 from trueup.controllers.signals import Signals
 from trueup.controllers.situations import Situations
@@ -49,6 +51,7 @@ class AppController:
         self._shell = shell
         self.queue: WorkQueue[ObjectRef] = WorkQueue()
         self._reconciler = Reconciler(shell, self._look_later)
+        self._endings = Endings(shell, self._look_later)
         self._healer = Healer(shell, self._look_later)
         self._deleter = Deleter(shell, self._look_later)
         self._readers: dict[SourceKey, InputIndex] = defaultdict(InputIndex)
@@ -134,7 +137,7 @@ class AppController:
                 await wait_for(memory, obj, DEPENDENCY_NOT_READY, said, unanswered(memory, requests), shell)
             case Step.TERMINATE:
                 assert obj is not None
-                await self._reconciler.terminate(memory, obj, requests)
+                await self._endings.terminate(memory, obj, requests)
             case Step.SYNC:
                 assert obj is not None
                 await self._sync(memory, obj, requests, feed)
@@ -205,7 +208,7 @@ class AppController:
         try:
             snapshot = await self._snapshot(memory, feed, requests, snapshot)
         except TrueupError as error:
-            await self._reconciler.nothing_done(job, error)
+            await self._endings.nothing_done(job, error)
             return
         try:
             await self._reconciler.sync(structs.replace(job, snapshot=snapshot))

@@ -3,32 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 
 import structlog
-from msgspec import Struct, structs
+from msgspec import structs
 
-from trueup.controllers.concluding import Conclusion, conclude, plan_retry, revision_annotations, write_status
+from trueup.controllers.concluding import Conclusion, conclude, write_status
 from trueup.controllers.content import Content, gather_variables, make_content, variables_digest
-from trueup.controllers.events import Event
+from trueup.controllers.endings import Endings, initiator, operation_status
+from trueup.controllers.job import Job
 from trueup.controllers.memory import AppMemory
 from trueup.controllers.recording import KeptManifests, make_record
-from trueup.controllers.reporting import change_summary, failure_message, images_of, with_deployment
+from trueup.controllers.reporting import change_summary, failure_message, images_of
 from trueup.controllers.shell import AppShell
 from trueup.controllers.syncing import SyncWish, brought_back, differing, plan_sync, run_plan
 from trueup.controllers.waits import HealthWait, WaitState, judge_wait
 from trueup.model.app import App, SyncRules
 from trueup.model.change import Action
-from trueup.model.errors import ReconciliationFailed, Terminal, TrueupError
+from trueup.model.errors import Terminal, TrueupError
 from trueup.model.manifest import Manifest
-from trueup.model.outcome import OperationPhase, OperationRequest, OperationStatus, Requests, State
+from trueup.model.outcome import OperationPhase, State
 from trueup.model.refs import ObjectRef
 from trueup.model.revision import Revision
-from trueup.model.snapshot import Snapshot
 from trueup.records.record import RecordKind, StoredManifest
 from trueup.sync.execute import Execution
 from trueup.sync.facts import LiveFacts
-from trueup.sync.plan import Plan
 
 log = structlog.get_logger(__name__)
 
@@ -38,48 +36,13 @@ MOVE_PATIENCE = 0.3
 """Seconds between the apply and the prune of an App whose objects may be moving to another App."""
 
 
-class HealthCheckFailed(TrueupError):
-    """Objects did not become healthy; a retry applies them again."""
-
-    reason = "HealthCheckFailed"
-
-
-class Job(Struct, frozen=True, kw_only=True):
-    """One sync on its way: what it works on, and what asked for it."""
-
-    memory: AppMemory
-    obj: Manifest
-    app: App
-    snapshot: Snapshot
-    requests: Requests
-    token: str
-    started: datetime
-
-    @property
-    def operation(self) -> OperationRequest | None:
-        return self.requests.operation
-
-    @property
-    def revision(self) -> Revision:
-        return self.snapshot.revision
-
-    @property
-    def asked(self) -> bool:
-        """A person or client wants everything to be applied again. Argo CD's refresh only compares again."""
-        return (bool(self.token) and not self.requests.refresh) or self.operation is not None
-
-    @property
-    def retries(self) -> bool:
-        """Whether this is another try of the operation that failed before."""
-        return self.operation is not None and self.operation == self.memory.retried
-
-
 class Reconciler:
     """Takes the steps; which one, and when, is `controllers.apps`' to say."""
 
     def __init__(self, shell: AppShell, look_later: Callable[[ObjectRef, float], None]) -> None:
         self._shell = shell
         self._look_later = look_later
+        self._endings = Endings(shell, look_later)
 
     async def sync(self, job: Job) -> None:
         """Renders, plans, executes where the rules allow it, and starts the wait for health. Raises LeaseLost and bugs."""
@@ -112,14 +75,14 @@ class Reconciler:
                 memory.move_waits = 0
             plan = await plan_sync(memory, app, content, shell, wish)
         except TrueupError as error:
-            await self.nothing_done(job, error)
+            await self._endings.nothing_done(job, error)
             return
         memory.notices = (*dialect.read_notices(job.obj), *content.notices, *plan.notices)
         if not rules.automated and job.operation is None:
-            await self._compared(job, plan)
+            await self._endings.compared(job, plan)
             return
         if job.operation is not None and job.operation.dry_run:
-            await self._dry_run(job, plan)
+            await self._endings.dry_run(job, plan)
             return
         if not plan.is_empty:
             await self._note_start(memory)
@@ -129,7 +92,7 @@ class Reconciler:
         except TrueupError as error:
             if isinstance(error, Terminal):
                 raise
-            await self.nothing_done(job, error)
+            await self._endings.nothing_done(job, error)
             return
         memory.shown = ()
         memory.out_of_sync = set(differing(plan) - brought_back(execution))
@@ -150,46 +113,9 @@ class Reconciler:
         memory.wait = None
         token, memory.pending_token = memory.pending_token, ""
         if outcome.state is WaitState.DONE:
-            await self._succeeded(memory, obj, outcome.message, token=token)
+            await self._endings.succeeded(memory, obj, outcome.message, token=token)
             return
-        error = HealthCheckFailed(outcome.message)
-        state = plan_retry(memory, error, shell)
-        self._schedule_retry(memory)
-        record = make_record(
-            shell, RecordKind.FAILURE, memory, result="failed", reason=error.reason, message=error.message
-        )
-        event = Event(
-            reason=error.reason, message=error.message, warning=True, annotations=revision_annotations(memory)
-        )
-        end = Conclusion(
-            state=state, reason=error.reason, message=error.message, token=token, event=event, record=record
-        )
-        await conclude(memory, obj, end, shell)
-
-    async def terminate(self, memory: AppMemory, obj: Manifest, requests: Requests) -> None:
-        """A client ended the operation: it is tried no more, and what it did so far stays."""
-        now = self._shell.clock()
-        memory.failures, memory.retry_at, memory.retried, memory.wait = 0, None, None, None
-        memory.content_stale = memory.replan = False
-        last, operation = memory.saved.operation, requests.operation
-        memory.saved.operation = OperationStatus(
-            phase=OperationPhase.FAILED,
-            message="Operation terminated",
-            started_at=last.started_at if last is not None and last.finished_at is None else now,
-            finished_at=now,
-            revision=memory.saved.attempted,
-            automated=operation is None or operation.automated,
-            initiated_by=operation.initiated_by if operation else "",
-            report=memory.report,
-        )
-        by_itself = memory.app is not None and memory.app.rules.automated
-        end = Conclusion(
-            state=State.STALLED if by_itself else State.READY,
-            reason="OperationTerminated",
-            message="the sync was terminated by a client; another revision or request begins a new one",
-            event=Event(reason="OperationTerminated", message="the sync was terminated by a client", warning=True),
-        )
-        await conclude(memory, obj, end, self._shell)
+        await self._endings.unhealthy(memory, obj, outcome.message, token=token)
 
     async def move_revision(self, memory: AppMemory, obj: Manifest, revision: Revision) -> None:
         """A newer revision changes nothing that the App reads: it has been applied by being the same."""
@@ -241,62 +167,6 @@ class Reconciler:
         saved.source_type = content.source_type
         saved.images = images_of(item.manifest for item in content.desired.values())
 
-    def _plan_retry(self, job: Job, error: TrueupError) -> State:
-        """By the rules of the operation, where a client asked for one; an automated sync follows the App's."""
-        memory, operation = job.memory, job.operation
-        retry = job.app.rules.retry
-        if operation is not None:
-            retry = self._shell.dialect_of(memory.ref).requested_rules(job.app, operation).retry
-        state = plan_retry(memory, error, self._shell, retry)
-        memory.retried = operation if state is State.RETRYING else None
-        self._schedule_retry(memory)
-        return state
-
-    async def nothing_done(self, job: Job, error: TrueupError) -> None:
-        """The render, a gate or the plan failed: the cluster is as it was."""
-        memory, shell = job.memory, self._shell
-        state = self._plan_retry(job, error)
-        if state is State.STALLED:
-            memory.content_stale = False  # it was looked at and cannot be used; nobody is to wait for it
-        memory.synced = None
-        message = str(error)
-        phase = OperationPhase.RUNNING if state is State.RETRYING else OperationPhase.ERROR
-        memory.saved.operation = _operation(job, phase, message, shell.clock())
-        record = make_record(
-            shell,
-            RecordKind.FAILURE,
-            memory,
-            result="failed",
-            reason=error.reason,
-            message=message,
-            started=job.started,
-        )
-        event = Event(reason=error.reason, message=message, warning=True, annotations=revision_annotations(memory))
-        end = Conclusion(state=state, reason=error.reason, message=message, token=job.token, event=event, record=record)
-        shell.metrics.syncs.labels(job.app.dialect, "failed").inc()
-        await conclude(memory, job.obj, end, shell)
-
-    async def _compared(self, job: Job, plan: Plan) -> None:
-        """Nobody asked for a sync, and the App does not sync by itself: its differences are shown."""
-        memory = job.memory
-        memory.out_of_sync = set(differing(plan))
-        memory.synced = not memory.out_of_sync
-        memory.failures, memory.retry_at = 0, None
-        memory.synced_at = self._shell.clock()
-        memory.shown = plan.desired
-        message = "in sync" if memory.synced else f"{len(memory.out_of_sync)} objects differ from Git"
-        end = Conclusion(state=State.READY, reason="Compared", message=message, token=job.token)
-        await conclude(memory, job.obj, end, self._shell)
-
-    async def _dry_run(self, job: Job, plan: Plan) -> None:
-        memory, shell = job.memory, self._shell
-        memory.out_of_sync = set(differing(plan))
-        memory.synced = not memory.out_of_sync
-        message = f"dry run: {len(plan.sends)} objects would be applied"
-        memory.saved.operation = _operation(job, OperationPhase.SUCCEEDED, message, shell.clock())
-        end = Conclusion(state=State.READY, reason="DryRun", message=message, token=job.token)
-        await conclude(memory, job.obj, end, shell)
-
     async def _executed(
         self,
         job: Job,
@@ -328,9 +198,9 @@ class Reconciler:
                 )
             )
         if failed:
-            await self._partly_failed(job, execution)
+            await self._endings.partly_failed(job, execution)
             return
-        memory.saved.operation = _operation(
+        memory.saved.operation = operation_status(
             job, OperationPhase.SUCCEEDED, "successfully synced (all tasks run)", shell.clock(), memory
         )
         refs = wait_refs(app, content, execution)
@@ -348,73 +218,9 @@ class Reconciler:
             return
         memory.deploy_started = job.started
         tell = bool(changed) or job.asked
-        await self._succeeded(memory, job.obj, change_summary(report), token=job.token, tell=tell, by=_initiator(job))
-
-    async def _partly_failed(self, job: Job, execution: Execution) -> None:
-        memory, shell = job.memory, self._shell
-        error = ReconciliationFailed(failure_message(execution.report))
-        final = Terminal(error.message, reason=error.reason) if not execution.retryable else error
-        state = self._plan_retry(job, final)
-        memory.synced = False
-        phase = OperationPhase.RUNNING if state is State.RETRYING else OperationPhase.FAILED
-        memory.saved.operation = _operation(job, phase, error.message, shell.clock(), memory)
-        self._deployed(memory, job.started, succeeded=False, by=_initiator(job))
-        event = Event(
-            reason=error.reason, message=error.message, warning=True, annotations=revision_annotations(memory)
+        await self._endings.succeeded(
+            memory, job.obj, change_summary(report), token=job.token, tell=tell, by=initiator(job)
         )
-        end = Conclusion(state=state, reason=error.reason, message=error.message, token=job.token, event=event)
-        await conclude(memory, job.obj, end, shell)
-
-    async def _succeeded(
-        self,
-        memory: AppMemory,
-        obj: Manifest,
-        summary: str,
-        *,
-        token: str = "",
-        tell: bool = True,
-        by: str = "",
-    ) -> None:
-        saved = memory.saved
-        revision = saved.attempted
-        assert revision is not None
-        new = saved.applied != revision
-        saved.applied = revision
-        memory.failures, memory.retry_at = 0, None
-        if tell or new or not saved.history:
-            self._deployed(memory, memory.deploy_started or self._shell.clock(), succeeded=True, by=by)
-        event = Event(
-            reason="ReconciliationSucceeded",
-            message=f"Applied revision: {revision}: {summary}",
-            annotations=revision_annotations(memory),
-        )
-        end = Conclusion(
-            state=State.READY,
-            reason="ReconciliationSucceeded",
-            message=f"Applied revision: {revision}",
-            token=token,
-            event=event if tell or new else None,
-        )
-        await conclude(memory, obj, end, self._shell)
-
-    def _deployed(self, memory: AppMemory, started: datetime, *, succeeded: bool, by: str) -> None:
-        saved = memory.saved
-        assert saved.attempted is not None
-        asked = memory.app.history_limit if memory.app else None
-        saved.history = with_deployment(
-            saved.history,
-            revision=saved.attempted,
-            digest=saved.content_digest,
-            succeeded=succeeded,
-            started=started,
-            finished=self._shell.clock(),
-            initiated_by=by,
-            limit=self._shell.dialect_of(memory.ref).history_limit if asked is None else asked,
-        )
-
-    def _schedule_retry(self, memory: AppMemory) -> None:
-        if memory.retry_at is not None:
-            self._look_later(memory.ref, memory.retry_at - self._shell.loop_time())
 
 
 def move_delay(waits: int) -> float:
@@ -428,27 +234,3 @@ def wait_refs(app: App, content: Content, execution: Execution) -> tuple[ObjectR
         skipped = {change.ref for change in execution.report.changes if change.action is Action.SKIPPED}
         return tuple(ref for ref in content.desired if ref not in skipped)
     return tuple(check.ref for check in app.rules.health_checks)
-
-
-def _initiator(job: Job) -> str:
-    return job.operation.initiated_by if job.operation else ""
-
-
-def _operation(
-    job: Job, phase: OperationPhase, message: str, now: datetime, memory: AppMemory | None = None
-) -> OperationStatus:
-    operation, last = job.operation, job.memory.saved.operation
-    running = last is not None and last.finished_at is None
-    return OperationStatus(
-        phase=phase,
-        message=message,
-        started_at=last.started_at if last is not None and running else job.started,
-        finished_at=None if phase is OperationPhase.RUNNING else now,
-        revision=job.revision,
-        automated=operation is None or operation.automated,
-        initiated_by=operation.initiated_by if operation else "",
-        retry_count=job.memory.failures if phase is OperationPhase.RUNNING else max(job.memory.failures - 1, 0),
-        prune=operation.prune if operation else job.app.rules.prune,
-        dry_run=bool(operation and operation.dry_run),
-        report=memory.report if memory else None,
-    )
