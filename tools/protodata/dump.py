@@ -10,7 +10,7 @@ explicit zero means something), from the tags of the Go structs beside them.
                        scalars that are pointers, and of lists, maps and times that Go writes as null when they are empty
 
 `type` is a scalar's name or another message's full name; of a map, `"<key type>,<value type>"`. Flags: `r` repeated, `m` map,
-`p` pointer, `i` inlined into the object around it.
+`p` pointer, `i` inlined into the object around it, `o` left out of JSON when empty (a struct never is), `z` also when zero.
 """
 
 import gzip
@@ -23,7 +23,8 @@ import msgspec
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "src" / "trueup" / "embedded" / "api" / "protobuf"
-DATA, WRITTEN = FOLDER / "messages.json.gz", FOLDER / "written.json"
+DATA = FOLDER / "messages.json.gz"
+WRITTEN = ROOT / "src" / "trueup" / "embedded" / "schema" / "data" / "written.json"
 MODULES = ("k8s.io/api", "k8s.io/apimachinery", "k8s.io/apiextensions-apiserver", "k8s.io/kube-aggregator")
 _SERVED = re.compile(
     r"/(v[12]|scheduling/v1alpha3)/generated\.proto$|/pkg/(runtime|util/intstr|api/resource)/generated\.proto$"
@@ -59,9 +60,10 @@ def messages(proto: Path) -> Iterator[tuple[str, dict[str, list[str]]]]:
     for name, body in _MESSAGE.findall(text):
         fields = {}
         for label, type_, key, value, field, number in _FIELD.findall(body):
-            pointer, json_name = tags.get((name, number), (False, field))
+            pointer, (json_name, *options) = tags.get((name, number), (False, [field]))
             flags = ("r" if label == "repeated" else "") + ("m" if key else "") + ("p" if pointer else "")
             full = f"{key},{_full(value, package[1])}" if key else _full(type_, package[1])
+            flags += ("o" if "omitempty" in options else "") + ("z" if "omitzero" in options else "")
             if not json_name:
                 flags += "i"
             fields[number] = [json_name, full, flags]
@@ -74,8 +76,8 @@ def _full(type_: str, package: str) -> str:
     return type_.lstrip(".") if "." in type_ else f"{package}.{type_}"
 
 
-def _go_tags(folder: Path) -> dict[tuple[str, str], tuple[bool, str]]:
-    """(struct, field number) -> whether it is a pointer, and its JSON name; empty for an inlined one."""
+def _go_tags(folder: Path) -> dict[tuple[str, str], tuple[bool, list[str]]]:
+    """(struct, field number) -> whether it is a pointer; its JSON name, empty for an inlined one, and JSON's options."""
     found = {}
     for path in sorted(folder.glob("*.go")):
         if path.name.startswith("generated") or path.name.endswith("_test.go"):
@@ -85,7 +87,7 @@ def _go_tags(folder: Path) -> dict[tuple[str, str], tuple[bool, str]]:
                 tag = _TAG.match(line)
                 json_tag = _JSON.search(line)
                 if tag is not None and json_tag is not None:
-                    found[name, tag[2]] = (tag[1] == "*", json_tag[1].partition(",")[0])
+                    found[name, tag[2]] = (tag[1] == "*", json_tag[1].split(","))
     return found
 
 

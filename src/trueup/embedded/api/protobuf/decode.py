@@ -1,7 +1,8 @@
 """From Kubernetes' protobuf to the manifest that the same object is in JSON.
 
-What Go's JSON leaves out (zero values of fields that are no pointers) is left out here too. Types with a JSON form of their
-own (times, quantities, int-or-string, raw extensions) have a reader each.
+The manifest is what Go's JSON makes of the same struct, zero values and nulls included, so that a protobuf body means what the
+typed client's JSON would. Types with a JSON form of their own (times, quantities, int-or-string, raw extensions) have a
+reader each.
 https://github.com/kubernetes/apimachinery/blob/master/pkg/runtime/serializer/protobuf/protobuf.go
 """
 
@@ -29,12 +30,23 @@ MAGIC = b"k8s\x00"
 _META = "k8s.io.apimachinery.pkg.apis.meta.v1"
 _EXTENSIONS = "k8s.io.apiextensions_apiserver.pkg.apis.apiextensions.v1"
 _DEPTH = 100
+_LISTS = frozenset(
+    {f"{_META}.Verbs", "k8s.io.api.authentication.v1.AttestationValue"}
+    | {f"k8s.io.api.{name}.v1.ExtraValue" for name in ("authentication", "authorization", "certificates")}
+)
+"""Go lists of strings with a name of their own: to protobuf messages, to JSON lists."""
 _ELSEWHERE = {  # kinds whose schema stands in another group's document
     ("policy/v1", "Eviction"): "k8s.io.api.policy.v1.Eviction",
     ("autoscaling/v1", "Scale"): "k8s.io.api.autoscaling.v1.Scale",
     ("authentication.k8s.io/v1", "TokenRequest"): "k8s.io.api.authentication.v1.TokenRequest",
 }
-_NOTHING: Any = object()
+_ZEROS: dict[str, Any] = {
+    "string": "",
+    "bytes": None,
+    "bool": False,
+    **dict.fromkeys(("int32", "int64", "uint32", "uint64"), 0),
+    **dict.fromkeys(("double", "float"), 0.0),
+}
 
 
 class _Field(Struct, frozen=True, array_like=True):
@@ -76,6 +88,8 @@ def decode(body: bytes) -> Manifest:
 
 def message_of(api_version: str, kind: str) -> str | None:
     """The message's full name: `k8s.io.api.apps.v1.Deployment`."""
+    if kind == "DeleteOptions":  # known in every group
+        return f"{_META}.DeleteOptions"
     if (found := _ELSEWHERE.get((api_version, kind))) is None:
         group, version = split_api_version(api_version)
         node = _schemas().node(group, version, kind)
@@ -87,32 +101,47 @@ def message_of(api_version: str, kind: str) -> str | None:
 
 
 def _object(message: str, raw: bytes, depth: int) -> dict[str, Any]:
-    """A message as an object. Fields with zero values are there only where the Go field is a pointer."""
+    """A message as the object that Go's JSON makes of the same struct."""
     if depth > _DEPTH:
         raise Malformed("the object is nested too deeply")
-    found: dict[str, Any] = {}
     known = _messages()[message]
+    sent: dict[int, Any] = {}
     for number, value in fields(raw):
         field = known.get(number)
         if field is None:
             continue
         if "m" in field.flags:
             key, item = _entry(field, value, depth)
-            found.setdefault(field.name, {})[key] = item
+            sent.setdefault(number, {})[key] = item
         elif "r" in field.flags:
-            made = _value(field.type, value, depth)
-            found.setdefault(field.name, []).append({} if made is _NOTHING else made)
-        elif "i" in field.flags:
-            found |= _value(field.type, value, depth)
+            sent.setdefault(number, []).append(_value(field.type, value, depth))
         else:
-            made = _value(field.type, value, depth)
-            if made is not _NOTHING and ("p" in field.flags or _is_something(made)):
-                found[field.name] = made
+            sent[number] = _value(field.type, value, depth)
+    found: dict[str, Any] = {}
+    for number, field in known.items():
+        made = sent[number] if number in sent else _absent(field, depth)
+        if "i" in field.flags:
+            found |= made
+        elif (number in sent and "p" in field.flags) or not _is_omitted(field, made, depth):
+            found[field.name] = made
     return found
 
 
-def _is_something(value: Any) -> bool:
-    return bool(value) or (isinstance(value, str) and value != "")
+def _absent(field: _Field, depth: int) -> Any:
+    """What a Go field holds that was not sent."""
+    if any(flag in field.flags for flag in "mrp"):
+        return None
+    if field.type in _ZEROS:
+        return _ZEROS[field.type]
+    return _value(field.type, b"", depth)
+
+
+def _is_omitted(field: _Field, value: Any, depth: int) -> bool:
+    """Whether Go's JSON leaves the field out: empty lists and zero scalars if it is told to, structs only with `omitzero`."""
+    if "z" in field.flags and value == _absent(field, depth):
+        return True
+    can_be_empty = any(flag in field.flags for flag in "mrp") or field.type in _ZEROS or field.type in _LISTS
+    return "o" in field.flags and can_be_empty and not value
 
 
 def _entry(field: _Field, raw: int | bytes, depth: int) -> tuple[Any, Any]:
@@ -124,7 +153,7 @@ def _entry(field: _Field, raw: int | bytes, depth: int) -> tuple[Any, Any]:
     if 2 in pair:
         value = _value(value_type, pair[2], depth)
     else:
-        value = {"string": "", "bytes": "", "bool": False}.get(value_type, 0 if "int" in value_type else {})
+        value = _ZEROS[value_type] if value_type in _ZEROS else _value(value_type, b"", depth)
     return key, value
 
 
@@ -197,16 +226,40 @@ def _moment(raw: bytes) -> datetime | None:
 
 def _time(raw: bytes, _: int) -> Any:
     moment = _moment(raw)
-    return _NOTHING if moment is None else moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return None if moment is None else moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _micro_time(raw: bytes, _: int) -> Any:
     moment = _moment(raw)
-    return _NOTHING if moment is None else moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return None if moment is None else moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _duration(raw: bytes, _: int) -> str:
-    return f"{signed(_parts(raw).get(1, 0), 64) / 1e9:g}s"
+    """As Go's `time.Duration` writes itself: `1h30m1.5s`."""
+    nanoseconds = signed(_number_of(_parts(raw).get(1, 0)), 64)
+    sign, left = ("-", -nanoseconds) if nanoseconds < 0 else ("", nanoseconds)
+    if left < 10**9:
+        for unit, size in (("ms", 10**6), ("µs", 10**3), ("ns", 1)):
+            if left >= size:
+                return f"{sign}{_decimal(left, size)}{unit}"
+        return "0s"
+    minutes, seconds = divmod(left, 60 * 10**9)
+    hours, minutes = divmod(minutes, 60)
+    text = f"{_decimal(seconds, 10**9)}s"
+    if hours:
+        return f"{sign}{hours}h{minutes}m{text}"
+    return f"{sign}{minutes}m{text}" if minutes else f"{sign}{text}"
+
+
+def _decimal(value: int, unit: int) -> str:
+    whole, rest = divmod(value, unit)
+    return f"{whole}.{rest:0{len(str(unit)) - 1}d}".rstrip("0") if rest else str(whole)
+
+
+def _number_of(raw: int | bytes) -> int:
+    if not isinstance(raw, int):
+        raise Malformed("text stands where a number is expected")
+    return raw
 
 
 def _quantity(raw: bytes, _: int) -> str:
@@ -221,15 +274,15 @@ def _int_or_string(raw: bytes, _: int) -> int | str:
 def _json(raw: bytes, _: int) -> Any:
     inner = _parts(raw).get(1, b"")
     if not inner:
-        return _NOTHING
+        return None
     if inner.startswith(MAGIC):
         return decode(inner)
     return msgspec.json.decode(inner)
 
 
-def _items(item: str) -> Callable[[bytes, int], list[Any]]:
-    def read(raw: bytes, depth: int) -> list[Any]:
-        return [_value(item, value, depth) for number, value in fields(raw) if number == 1]
+def _items(item: str) -> Callable[[bytes, int], list[Any] | None]:
+    def read(raw: bytes, depth: int) -> list[Any] | None:
+        return [_value(item, value, depth) for number, value in fields(raw) if number == 1] or None
 
     return read
 
@@ -251,7 +304,7 @@ def _schema_or_list(raw: bytes, depth: int) -> Any:
             if number == 1:
                 return made
             many.append(made)
-    return many
+    return many or None
 
 
 def _schema_or_names(raw: bytes, depth: int) -> Any:
@@ -262,7 +315,7 @@ def _schema_or_names(raw: bytes, depth: int) -> Any:
             if number == 1:
                 return _object(f"{_EXTENSIONS}.JSONSchemaProps", value, depth + 1)
             names.append(_text(value))
-    return names
+    return names or None
 
 
 _SPECIAL: dict[str, Callable[[bytes, int], Any]] = {
@@ -271,7 +324,6 @@ _SPECIAL: dict[str, Callable[[bytes, int], Any]] = {
     f"{_META}.MicroTime": _micro_time,
     f"{_META}.Duration": _duration,
     f"{_META}.FieldsV1": _json,
-    f"{_META}.Verbs": _items("string"),
     "k8s.io.apimachinery.pkg.api.resource.Quantity": _quantity,
     "k8s.io.apimachinery.pkg.util.intstr.IntOrString": _int_or_string,
     "k8s.io.apimachinery.pkg.runtime.RawExtension": _json,
@@ -279,9 +331,5 @@ _SPECIAL: dict[str, Callable[[bytes, int], Any]] = {
     f"{_EXTENSIONS}.JSONSchemaPropsOrBool": _schema_or,
     f"{_EXTENSIONS}.JSONSchemaPropsOrArray": _schema_or_list,
     f"{_EXTENSIONS}.JSONSchemaPropsOrStringArray": _schema_or_names,
-    **{
-        f"k8s.io.api.{package}.v1.ExtraValue": _items("string")
-        for package in ("authentication", "authorization", "certificates")
-    },
-    "k8s.io.api.authentication.v1.AttestationValue": _items("string"),
+    **dict.fromkeys(_LISTS, _items("string")),
 }
