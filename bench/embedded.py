@@ -8,14 +8,16 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import os
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from pathlib import Path
 
+from bench.load import HEAD, Load, measure
+from bench.process import cpu_seconds
 from tests.embedded.fixtures import EmbeddedCluster
+from tests.peers.controlplane import ControlPlane
 from trueup.cluster.client import KubeClient
 from trueup.cluster.config import load_config
 from trueup.cluster.resource import Resource
@@ -85,12 +87,6 @@ class Meter:
         print(f"| {title} | {count / seconds:.0f} | {1000 * cpu / count:.2f} | {p50:.1f} | {p99:.1f} |", flush=True)
 
 
-def cpu_seconds(pid: int) -> float:
-    """What a process has had of the processor, its threads together."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 async def requests(folder: Path, count: int, *, workloads: bool) -> None:
     """One table: applies that create, change and do nothing; gets alone and beside applies."""
     print(f"\nControllers and simulated workloads: {'on' if workloads else 'off'}\n")
@@ -152,6 +148,24 @@ async def second_start(folder: Path, count: int) -> None:
     print(f"(processor: {cpu:.2f} s)")
 
 
+async def load(folder: Path, wanted: Load, *, against_real: bool) -> None:
+    """One table: the load on the embedded server, and on the real one with its etcd."""
+    print(
+        f"\n{wanted.objects} objects of 20 kinds, {wanted.watchers} watchers, {wanted.applies_per_second} applies and "
+        f"{wanted.gets_per_second} gets a second\n\n{HEAD}"
+    )
+    with _cluster(folder, "--no-workloads") as cluster:  # as the real one runs here: the API alone
+        await measure("embedded", cluster.kubeconfig, wanted, (cluster.pid,))
+    if against_real:
+        real = ControlPlane(controllers=False)
+        await real.start()
+        try:
+            pids = [pid for name in ("kube-apiserver", "etcd") if (pid := real.pid(name)) is not None]
+            await measure("kube-apiserver and etcd", real.kubeconfig, wanted, tuple(pids))
+        finally:
+            await real.stop()
+
+
 @contextlib.contextmanager
 def _cluster(folder: Path, *arguments: str) -> Iterator[EmbeddedCluster]:
     with tempfile.TemporaryDirectory(dir=folder) as place:
@@ -167,8 +181,16 @@ async def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.embedded", description=__doc__)
     parser.add_argument("--count", type=int, default=1000, help="Deployments")
     parser.add_argument("--stored", type=int, default=4000, help="objects of the second start")
+    parser.add_argument("--load", action="store_true", help="only the load: many objects, watchers and applies")
+    parser.add_argument("--objects", type=int, default=10_000, help="objects of the load")
+    parser.add_argument("--seconds", type=int, default=20, help="how long the load goes on")
+    parser.add_argument("--real", action="store_true", help="the load on the real server too")
     options = parser.parse_args()
+    wanted = Load(objects=options.objects, seconds=options.seconds)
     with tempfile.TemporaryDirectory(prefix="trueup-bench-") as folder:
+        await load(Path(folder), wanted, against_real=options.real)
+        if options.load:
+            return
         for workloads in (False, True):
             await requests(Path(folder), options.count, workloads=workloads)
         await second_start(Path(folder), options.stored)
