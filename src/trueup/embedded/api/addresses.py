@@ -56,6 +56,10 @@ class ServiceAddresses:
             for port in spec.get("ports") or ():
                 if not port.get("nodePort"):
                     port["nodePort"] = self._kept_port(port, old) or self._free_port(spec)
+                elif port["nodePort"] not in PORTS:
+                    said = "provided port is not in the valid range. The range of valid ports is "
+                    said += f"{PORTS.start}-{PORTS.stop - 1}"
+                    self._refuse(service, "spec.ports[0].nodePort", port["nodePort"], said)
                 elif self._ports.get(port["nodePort"], uid) != uid:
                     self._refuse(
                         service, "spec.ports[0].nodePort", port["nodePort"], "provided port is already allocated"

@@ -7,9 +7,10 @@ Clients read the paths for the parameters that a verb takes (kubectl looks for `
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
-from trueup.embedded.api.kinds import Kind
+from trueup.embedded.api.kinds import Kind, read_data
 
 META = "io.k8s.apimachinery.pkg.apis.meta.v1"
 _VERB_PARAMETERS = {
@@ -50,17 +51,24 @@ def definition_name(kind: Kind) -> str:
     return f"{'.'.join(reversed(kind.group.split('.')))}.{kind.version}.{kind.name}"
 
 
-def schema_of(kind: Kind, prefix: str) -> dict[str, Any]:
-    """The kind's definition. `prefix`: of references, which differs between v2 and v3."""
+@cache
+def _published() -> dict[str, dict[str, Any]]:
+    """The built-in definitions that every kind stands on, from the smallest document that has them (Lease's)."""
+    document = read_data("openapi-v3/apis__coordination.k8s.io__v1.json.gz")
+    schemas: dict[str, dict[str, Any]] = document["components"]["schemas"]
+    return schemas
+
+
+def _inherited() -> dict[str, dict[str, Any]]:
+    """The properties that every object has, in Kubernetes' own words."""
+    properties = _published()["io.k8s.api.coordination.v1.Lease"]["properties"]
+    return {name: properties[name] for name in ("apiVersion", "kind", "metadata")}
+
+
+def schema_of(kind: Kind) -> dict[str, Any]:
+    """The kind's definition."""
     raw = dict(kind.raw_schema or {"type": "object", "x-kubernetes-preserve-unknown-fields": True})
-    metadata: dict[str, Any] = {"$ref": f"{prefix}{META}.ObjectMeta", "description": "Standard object's metadata."}
-    if prefix.startswith("#/components"):
-        metadata = {"allOf": [{"$ref": metadata["$ref"]}], "description": metadata["description"], "default": {}}
-    raw["properties"] = dict(raw.get("properties") or {}) | {
-        "apiVersion": {"type": "string", "description": "The versioned schema of this representation of an object."},
-        "kind": {"type": "string", "description": "The REST resource that this object represents."},
-        "metadata": metadata,
-    }
+    raw["properties"] = dict(raw.get("properties") or {}) | _inherited()
     raw["x-kubernetes-group-version-kind"] = [{"group": kind.group, "version": kind.version, "kind": kind.name}]
     return raw
 
@@ -74,10 +82,12 @@ def document(kinds: Sequence[Kind], base: Mapping[str, Any] | None) -> dict[str,
     components = dict(made.get("components") or {})
     components["schemas"] = schemas = dict(components.get("schemas") or {})
     made["components"] = components
-    schemas.setdefault(f"{META}.ObjectMeta", {"type": "object", "description": "Metadata of every object."})
+    for name, definition in _published().items():
+        if name.startswith(META):
+            schemas.setdefault(name, definition)
     for kind in kinds:
         name = definition_name(kind)
-        schemas[name] = schema_of(kind, "#/components/schemas/")
+        schemas[name] = schema_of(kind)
         schemas[f"{name}List"] = _list_schema(kind, name, "#/components/schemas/")
         made["paths"] |= _paths(kind, f"#/components/schemas/{name}")
     return made

@@ -229,10 +229,11 @@ class Verbs(Responder):
 
     async def _scale(self, kind: Kind, request: Request) -> Answer:
         name, namespace = request.target.name, self._namespace(kind, request)
+        scale_kind = self._subresources.scale_kind(kind)
         if request.target.verb == "get":
             record = reads.get(self._store, kind, namespace, name)
-            return Answer(forms.encode(scale.scale_of(kind, kind.from_storage(record.manifest)), negotiation.DEFAULT))
-        scale_kind = self._subresources.scale_kind(kind)
+            shown = scale.scale_of(kind, kind.from_storage(record.manifest))
+            return self._object(scale_kind, shown, _form(scale_kind, request), request)
         if request.target.verb == "update":
             asked = options.write_options(request.query, "UpdateOptions")
             sent = self._sent_scale(scale_kind, request, asked)

@@ -9,12 +9,13 @@ from trueup.embedded.storage.keys import Key
 from trueup.embedded.workloads.clock import stamp
 from trueup.embedded.workloads.controller import Controller, Trigger, itself
 from trueup.embedded.workloads.kinds import NODES
-from trueup.embedded.workloads.objects import condition_is, mapping_of
+from trueup.embedded.workloads.objects import condition_is, mapping_of, rows_of
 from trueup.embedded.workloads.view import View
-from trueup.embedded.workloads.writes import NOTHING, Create, Work, delete_of, status_write
+from trueup.embedded.workloads.writes import NOTHING, Create, Work, delete_of, patch_of, status_write
 from trueup.model.manifest import Manifest, is_deleting, labels_of
 
 PREFIX = "trueup-node-"
+_CORDONED = "node.kubernetes.io/unschedulable"
 LABEL = "simulate.trueup.dev/node"
 _CAPACITY = {"cpu": "32", "memory": "256Gi", "ephemeral-storage": "1Ti", "pods": "10000"}
 _CONDITIONS = (
@@ -89,6 +90,15 @@ def node_status(node: Manifest, now: str, version: str) -> dict[str, Any]:
     }
 
 
+def _taints(node: Manifest) -> list[dict[str, Any]]:
+    """The taints with that of a cordoned node, exactly when it is cordoned: the node controller's work."""
+    others = [each for each in rows_of(node, "spec", "taints") if each.get("key") != _CORDONED]
+    cordoned = [each for each in rows_of(node, "spec", "taints") if each.get("key") == _CORDONED]
+    if not mapping_of(node, "spec").get("unschedulable"):
+        return others
+    return rows_of(node, "spec", "taints") if cordoned else [*others, {"key": _CORDONED, "effect": "NoSchedule"}]
+
+
 def controller(count: int, version: str) -> Controller:
     """Makes the nodes, and makes them again when somebody deletes them; says once that each is ready."""
     names = frozenset(node_names(count))
@@ -100,6 +110,8 @@ def controller(count: int, version: str) -> Controller:
             return Work((delete_of(NODES, node),)) if node is not None and is_surplus else NOTHING
         if node is None:
             return Work((Create(NODES, new_node(key.name)),))
+        if (taints := _taints(node)) != rows_of(node, "spec", "taints"):
+            return Work((patch_of(NODES, node, {"spec": {"taints": taints or None}}),))
         if condition_is(node, "Ready"):
             return NOTHING
         return Work(status_write(NODES, node, node_status(node, stamp(view.now), version)))

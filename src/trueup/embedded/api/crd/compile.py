@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from trueup.embedded import schema
 from trueup.embedded.api import refusals
+from trueup.embedded.api.discovery import version_priority
 from trueup.embedded.api.kinds import Column, Convert, Kind, ScalePaths, Subresource
 from trueup.embedded.schema import SchemaNode
 from trueup.embedded.storage.keys import Resource
@@ -116,7 +117,7 @@ def _kind(
         ),
         schema=_node(raw),
         raw_schema=raw,
-        deprecation=_deprecation(group, version, kind),
+        deprecation=_deprecation(spec, version, kind),
     )
 
 
@@ -184,11 +185,20 @@ def _column(each: Mapping[str, Any]) -> Column:
     )
 
 
-def _deprecation(group: str, version: Mapping[str, Any], kind: str) -> str:
+def _deprecation(spec: Mapping[str, Any], version: Mapping[str, Any], kind: str) -> str:
     if not version.get("deprecated"):
         return ""
-    said = version.get("deprecationWarning")
-    return str(said) if said is not None else f"{group}/{version['name']} {kind} is deprecated"
+    said, group = version.get("deprecationWarning"), spec["group"]
+    if said is not None:
+        return str(said)
+    own = version_priority(version["name"])
+    better = [
+        (priority, each["name"])
+        for each in spec["versions"]
+        if each.get("served") and not each.get("deprecated") and (priority := version_priority(each["name"])) < own
+    ]
+    told = f"{group}/{version['name']} {kind} is deprecated"
+    return f"{told}; use {group}/{min(better)[1]} {kind}" if better else told
 
 
 _nodes: dict[bytes, SchemaNode] = {}

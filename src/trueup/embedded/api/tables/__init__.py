@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any
 
 from trueup.embedded.api.kinds import Kind, read_data
-from trueup.embedded.api.tables import cells, custom
+from trueup.embedded.api.tables import cells, custom, scales
 from trueup.model.manifest import Manifest, metadata_of
 
 
@@ -55,7 +55,10 @@ def _row(kind: Kind, manifest: Manifest, width: int, version: str, include: str,
 
 @cache
 def _builtin_columns(api_version: str, plural: str) -> list[dict[str, Any]]:
-    known: list[dict[str, Any]] | None = _all_columns().get(f"{api_version}/{plural}")
+    name = f"{api_version}/{plural}"
+    if name == scales.NAME:
+        return scales.COLUMNS
+    known: list[dict[str, Any]] | None = _all_columns().get(name)
     return known or custom.DEFAULT_COLUMNS
 
 

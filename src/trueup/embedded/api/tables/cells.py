@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, TypeAlias
 
 from trueup.embedded.api.kinds import Kind
-from trueup.embedded.api.tables import access, config, events, network, storage, workloads
+from trueup.embedded.api.tables import access, config, events, network, scales, storage, workloads
 from trueup.embedded.api.tables.text import age
 from trueup.model.manifest import Manifest, metadata_of, name_of
 
@@ -21,6 +21,7 @@ _CELLS: Mapping[str, Cells] = {
     **config.CELLS,
     **events.CELLS,
     **network.CELLS,
+    **scales.CELLS,
     **storage.CELLS,
     **workloads.CELLS,
 }
