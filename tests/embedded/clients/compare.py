@@ -12,14 +12,18 @@ def differences(topic: Topic, answers: list[Answer], *, of_the_real_one: bool = 
     before = recorded(topic.name)
     steps = [step for step in topic.steps if not step.start]
     if [each.run for each in before] != [step.command for step in steps]:
-        return [f"{topic.name}: other steps than recorded; run `python -m tests.embedded.clients --record {topic.name}`"]
+        return [
+            f"{topic.name}: other steps than recorded; run `python -m tests.embedded.clients --record {topic.name}`"
+        ]
     found = []
     for step, answer, wanted in zip(steps, answers, before, strict=True):
         expected = not (step.differs and not of_the_real_one)
         if (answer == wanted) is expected:
             continue
         where = f"{topic.name}: {step.command}\n"
-        found.append(where + (_diff(wanted, answer) if expected else f"  says the same now: remove `differs`: {step.differs}\n"))
+        found.append(
+            where + (_diff(wanted, answer) if expected else f"  says the same now: remove `differs`: {step.differs}\n")
+        )
     return found
 
 

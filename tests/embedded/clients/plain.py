@@ -13,8 +13,8 @@ _RANDOM = "[bcdfghjklmnpqrstvwxz2456789]"
 """The letters of random names and hashes: no vowels, nothing that looks like another (k8s.io/apimachinery/util/rand)."""
 _AGE = r"(?:<invalid>|<unknown>|\d+(?:ms|[smhdy])(?:\d+[smhd])?)"
 
-_NOISE = re.compile(r"reflector\.go:\d+\] \"Warning: watch ended with error")
-"""A line that client-go logs or not, as it happens, when its own caller hangs up."""
+_NOISE = re.compile(r"^[EIW]\d{4} .*context canceled")
+"""Lines that client-go logs or not, as it happens, when its own caller hangs up."""
 
 _SUBSTITUTIONS = tuple(
     (re.compile(pattern), by)
@@ -29,7 +29,10 @@ _SUBSTITUTIONS = tuple(
         (r"^[EIW]\d{4} \d\d:\d\d:\d\d\.\d+ +\d+ ", "LOG "),
         (r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", "UID"),
         (r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z| ?[+-]\d\d:?\d\d)?(?: UTC| [A-Z]{3,4})?", "TIME"),
-        (r"\b[A-Z][a-z]{2},? (?:\d\d [A-Z][a-z]{2}|[A-Z][a-z]{2} [ \d]\d) (?:\d{4} )?\d\d:\d\d:\d\d(?: [+-]\d{4}| \d{4})?", "TIME"),
+        (
+            r"\b[A-Z][a-z]{2},? (?:\d\d [A-Z][a-z]{2}|[A-Z][a-z]{2} [ \d]\d) (?:\d{4} )?\d\d:\d\d:\d\d(?: [+-]\d{4}| \d{4})?",
+            "TIME",
+        ),
         (r"https?://127\.0\.0\.1:\d+", "SERVER"),
         (r"127\.0\.0\.1:\d+", "SERVER"),
         (r"\b(?:10|172|192)\.\d{1,3}\.\d{1,3}\.\d{1,3}\b", "IP"),
@@ -38,7 +41,10 @@ _SUBSTITUTIONS = tuple(
         (rf"\(x\d+ over {_AGE}\)", "(xN over AGE)"),
         (rf"\b{_AGE} ago\b", "AGE ago"),
         (rf"(?:(?<=  )|^){_AGE}(?=\s|$)", "AGE"),
-        (rf"((?:pod-template-hash|controller-revision-hash|controller\.kubernetes\.io/hash)\"?[=:] ?\"?[a-z-]*?){_RANDOM}{{6,10}}\b", r"\1HASH"),
+        (
+            rf"((?:pod-template-hash|controller-revision-hash|controller\.kubernetes\.io/hash)\"?[=:] ?\"?[a-z-]*?){_RANDOM}{{6,10}}\b",
+            r"\1HASH",
+        ),
         (rf"-{_RANDOM}{{8,10}}\b", "-HASH"),
         (rf"-{_RANDOM}{{5}}\b", "-RAND"),
         (r"\b(?:trueup-node-\d+|node-\d+)\b", "NODE"),

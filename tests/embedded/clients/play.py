@@ -101,9 +101,7 @@ class Player:
         await self._until(topic, Step(run="kubectl get serviceaccounts -o name", until="/default"), folder)
         await self._until(topic, Step(run="kubectl get configmaps -o name", until="/kube-root-ca.crt"), folder)
 
-    async def _step(
-        self, topic: Topic, step: Step, folder: Path, running: dict[str, Going]
-    ) -> Answer | None:
+    async def _step(self, topic: Topic, step: Step, folder: Path, running: dict[str, Going]) -> Answer | None:
         if step.start:
             going = running[step.start] = Going(await self._begin(topic, step, folder))
             await going.read_until(step.has)

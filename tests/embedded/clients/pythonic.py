@@ -67,19 +67,23 @@ def crud(at: Caller) -> Iterator[tuple[str, Any]]:
     yield "list", at.ask(core.list_namespaced_config_map, space, label_selector="app=shop")
     first = core.list_namespaced_config_map(space, label_selector="app=shop", limit=2)
     yield "page", [each.metadata.name for each in first.items]
-    rest = core.list_namespaced_config_map(space, label_selector="app=shop", limit=2, _continue=first.metadata._continue)
+    rest = core.list_namespaced_config_map(
+        space, label_selector="app=shop", limit=2, _continue=first.metadata._continue
+    )
     yield "next page", [[each.metadata.name for each in rest.items], rest.metadata._continue]
     yield "selector", at.ask(core.list_namespaced_config_map, space, label_selector="app in")
     yield "fields", at.ask(core.list_namespaced_config_map, space, field_selector="metadata.name=b")
     body = {"data": {"size": "1"}}
     yield "patch", at.ask(core.patch_namespaced_config_map, "a", space, body)
     merge = {"data": {"size": None}}
-    yield "merge", at.ask(
-        core.patch_namespaced_config_map, "a", space, merge, _content_type="application/merge-patch+json"
+    yield (
+        "merge",
+        at.ask(core.patch_namespaced_config_map, "a", space, merge, _content_type="application/merge-patch+json"),
     )
     steps = [{"op": "add", "path": "/data/steps", "value": "1"}]
-    yield "json patch", at.ask(
-        core.patch_namespaced_config_map, "a", space, steps, _content_type="application/json-patch+json"
+    yield (
+        "json patch",
+        at.ask(core.patch_namespaced_config_map, "a", space, steps, _content_type="application/json-patch+json"),
     )
     stale = core.read_namespaced_config_map("a", space)
     at.ask(core.patch_namespaced_config_map, "a", space, {"data": {"newer": "yes"}})
@@ -115,10 +119,17 @@ def watching(at: Caller) -> Iterator[tuple[str, Any]]:
 
     yield "since", events(3, resource_version=since)
     yield "from the list", events(1, label_selector="app=shop")
-    yield "ends in time", list(
-        watch.Watch().stream(
-            core.list_namespaced_config_map, space, label_selector="app=none", resource_version=since, timeout_seconds=1
-        )
+    yield (
+        "ends in time",
+        list(
+            watch.Watch().stream(
+                core.list_namespaced_config_map,
+                space,
+                label_selector="app=none",
+                resource_version=since,
+                timeout_seconds=1,
+            )
+        ),
     )
     yield "nonsense", at.ask(events, 1, resource_version="nonsense")
 
@@ -136,8 +147,9 @@ def applying(at: Caller) -> Iterator[tuple[str, Any]]:
     yield "conflict", apply("two", colour="blue")
     yield "force", apply("two", force=True, colour="blue")
     yield "give up", apply("one", size="1")
-    yield "without a manager", at.ask(
-        core.patch_namespaced_config_map, "applied", space, {}, _content_type="application/apply-patch+yaml"
+    yield (
+        "without a manager",
+        at.ask(core.patch_namespaced_config_map, "applied", space, {}, _content_type="application/apply-patch+yaml"),
     )
 
 
@@ -161,7 +173,10 @@ def subresources(at: Caller) -> Iterator[tuple[str, Any]]:
     yield "log of nobody", at.ask(core.read_namespaced_pod_log, "absent", space)
     yield "log of no container", at.ask(core.read_namespaced_pod_log, pod, space, container="absent")
     eviction = {"metadata": {"name": pod}}
-    yield "evict dry", at.ask(core.create_namespaced_pod_eviction, pod, space, {**eviction, "deleteOptions": {"dryRun": ["All"]}})
+    yield (
+        "evict dry",
+        at.ask(core.create_namespaced_pod_eviction, pod, space, {**eviction, "deleteOptions": {"dryRun": ["All"]}}),
+    )
     yield "evict", at.ask(core.create_namespaced_pod_eviction, pod, space, eviction)
     yield "evict nobody", at.ask(core.create_namespaced_pod_eviction, "absent", space, {"metadata": {"name": "absent"}})
     request = {"spec": {"audiences": ["shop"], "expirationSeconds": 600}}
@@ -212,7 +227,10 @@ def dynamically(at: Caller) -> Iterator[tuple[str, Any]]:
         maps = found.resources.get(api_version="v1", kind="ConfigMap")
         body = {"apiVersion": "v1", "kind": "ConfigMap", **at.config_map("dyn", a="1")}
         yield "create", maps.create(body=body, namespace=space).to_dict()
-        yield "apply", maps.server_side_apply(body=body, namespace=space, field_manager="py", force_conflicts=True).to_dict()
+        yield (
+            "apply",
+            maps.server_side_apply(body=body, namespace=space, field_manager="py", force_conflicts=True).to_dict(),
+        )
         yield "list", [each.metadata.name for each in maps.get(namespace=space, label_selector="app=shop").items]
         yield "delete", maps.delete(name="dyn", namespace=space).to_dict()
         definitions = found.resources.get(api_version="apiextensions.k8s.io/v1", kind="CustomResourceDefinition")
@@ -228,15 +246,30 @@ def dynamically(at: Caller) -> Iterator[tuple[str, Any]]:
         retry(lambda: "items" in at.ask(custom.list_namespaced_custom_object, *where), "gadgets are served")
         gadget = {"apiVersion": "python.example.com/v1", "kind": "Gadget", "metadata": {"name": "g"}, "spec": {}}
         yield "custom", at.ask(custom.create_namespaced_custom_object, *where, gadget)["spec"]
-        yield "custom wrong", at.ask(
-            custom.patch_namespaced_custom_object, *where, "g", {"spec": {"size": 0}},
-            _content_type="application/merge-patch+json",
+        yield (
+            "custom wrong",
+            at.ask(
+                custom.patch_namespaced_custom_object,
+                *where,
+                "g",
+                {"spec": {"size": 0}},
+                _content_type="application/merge-patch+json",
+            ),
         )
-        yield "custom status", at.ask(
-            custom.patch_namespaced_custom_object_status, *where, "g", {"status": {"phase": "Ready"}},
-            _content_type="application/merge-patch+json",
-        )["status"]
-        yield "custom list", [each["metadata"]["name"] for each in custom.list_namespaced_custom_object(*where)["items"]]
+        yield (
+            "custom status",
+            at.ask(
+                custom.patch_namespaced_custom_object_status,
+                *where,
+                "g",
+                {"status": {"phase": "Ready"}},
+                _content_type="application/merge-patch+json",
+            )["status"],
+        )
+        yield (
+            "custom list",
+            [each["metadata"]["name"] for each in custom.list_namespaced_custom_object(*where)["items"]],
+        )
         yield "custom delete", at.ask(custom.delete_namespaced_custom_object, *where, "g")
         definitions.delete(name="gadgets.python.example.com")
 
