@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -42,6 +41,7 @@ spec:
   selector: {app: guestbook-ui}
   ports: [{port: 80, targetPort: 80}]
 """
+REFRESH = "argocd.argoproj.io/refresh"
 FINALIZER = "resources-finalizer.argocd.argoproj.io"
 
 
@@ -140,7 +140,14 @@ def test_the_guestbook_works_exactly_as_it_stands(stack: Stack, guestbook: Repos
     # without the finalizer its objects outlive it, as with Argo CD
     stack.kubectl("delete", "application", "guestbook", "-n", "argocd", "--timeout=20s")
     stack.kubectl("scale", "deployment/guestbook-ui", "--replicas=2", "-n", "guestbook")
-    time.sleep(1.0)
+    neighbour = stack.repository("argoproj/neighbour", {"web.yaml": deployment()})
+    app = application("guestbook", neighbour.url, syncPolicy=automated(selfHeal=True))
+    app["metadata"]["name"] = "neighbour"
+    stack.apply(app)
+    until_status(stack, "neighbour", "first sync", sync="Synced")
+    stack.kubectl("scale", "deployment/web", "--replicas=3", "-n", "guestbook")
+    healed = "drift of a neighbour's Deployment that came later is healed"
+    until(lambda: stack.get("deployment", "web", "guestbook")["spec"]["replicas"] == 1, within=10, what=healed)
     assert stack.get("deployment", "guestbook-ui", "guestbook")["spec"]["replicas"] == 2, "nobody heals it any more"
 
 
@@ -353,25 +360,53 @@ def test_a_broken_path_is_an_error_that_the_next_good_commit_ends(stack: Stack, 
 
 
 def test_a_client_terminates_a_sync_that_is_tried_again_and_again(stack: Stack, namespace: str) -> None:
-    """`argocd app terminate-op` writes the phase; the controller obeys, ends the operation and does not overwrite it."""
+    """`argocd app terminate-op` writes the phase; the controller obeys, ends the operation and does not overwrite it.
+
+    An equal sync that nobody ends tells when the ended one would have been tried again.
+    """
     missing = manifest("v1", "ConfigMap", {"name": "lost", "namespace": f"{namespace}-missing"})
-    repo = stack.repository(namespace, {"lost.yaml": missing})
+    nowhere = manifest("v1", "ConfigMap", {"name": "lost", "namespace": f"{namespace}-nowhere"})
+    repo = stack.repository(namespace, {"ended/lost.yaml": missing, "equal/lost.yaml": nowhere})
     retry = {"limit": -1, "backoff": {"duration": "1s", "maxDuration": "1s"}}
-    stack.apply(application(namespace, repo.url))
-    until_status(stack, namespace, "compared", sync="OutOfSync")
-    stack.merge("app", namespace, "argocd", {"operation": {"sync": {}, "retry": retry}})
-    status = until_status(stack, namespace, "tried again", phase="Running")
-    until(lambda: stack.status("application", namespace, "argocd")["operationState"].get("retryCount", 0) >= 1)
+    equal = application(namespace, repo.url, "equal")
+    equal["metadata"]["name"] = f"{namespace}-equal"
+    stack.apply(application(namespace, repo.url, "ended"), equal)
+    for name in (namespace, f"{namespace}-equal"):
+        until_status(stack, name, "compared", sync="OutOfSync")
+        stack.merge("app", name, "argocd", {"operation": {"sync": {}, "retry": retry}})
+
+    def tries(name: str) -> int:
+        return int(stack.status("application", name, "argocd").get("operationState", {}).get("retryCount", 0))
+
+    until_status(stack, namespace, "tried again", phase="Running")
+    until(lambda: tries(namespace) >= 1)
     stack.merge("app", namespace, "argocd", {"status": {"operationState": {"phase": "Terminating"}}})
     status = until_status(stack, namespace, "terminated", phase="Failed")
     assert "terminated" in status["operationState"]["message"].lower()
     assert "operation" not in stack.get("application", namespace, "argocd")
     make_namespace(stack, f"{namespace}-missing")
     try:
-        time.sleep(2.5)
+        before = tries(f"{namespace}-equal")
+        until(lambda: tries(f"{namespace}-equal") >= before + 3, what="the equal sync is tried again, three times")
         assert stack.get("configmap", "lost", f"{namespace}-missing") is None, "it was ended, and nobody asked again"
     finally:
+        stack.merge("app", f"{namespace}-equal", "argocd", {"status": {"operationState": {"phase": "Terminating"}}})
         drop_namespace(stack, f"{namespace}-missing")
+
+
+def test_a_refresh_is_answered_while_the_repository_cannot_be_reached(stack: Stack, namespace: str) -> None:
+    url = f"http://127.0.0.1:{stack.git_port}/{namespace}-lost.git"
+    stack.apply(application(namespace, url, syncPolicy=automated()))
+    until(lambda: stack.status("application", namespace, "argocd").get("conditions"))
+    stack.annotate("application", namespace, "argocd", "argocd.argoproj.io/refresh=normal")
+    until(lambda: REFRESH not in (stack.get("application", namespace, "argocd")["metadata"].get("annotations") or {}))
+    status = stack.status("application", namespace, "argocd")
+    assert [row["type"] for row in status["conditions"]] == ["ComparisonError"]
+    assert status["sync"]["status"] == "Unknown"
+    repo = stack.repository(f"{namespace}-lost", {"settings.yaml": config()})
+    repo.push({"settings.yaml": config(colour="green")})
+    status = until_status(stack, namespace, "the repository came", sync="Synced")
+    assert "conditions" not in status
 
 
 def test_a_sync_at_an_older_commit_is_a_rollback(stack: Stack, namespace: str) -> None:

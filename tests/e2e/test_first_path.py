@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from tests.e2e.stack import Stack, until
+from tests.e2e.stack import Stack, kustomization, until
 from trueup.model.conditions import contradictions
 
 DEPLOYMENT = """\
@@ -126,20 +126,43 @@ def test_one_bad_object_does_not_stop_the_others(stack: Stack, namespace: str) -
 
 
 def test_suspending_stops_healing_and_resuming_brings_it_back(stack: Stack, namespace: str) -> None:
-    repo = stack.repository(namespace, {"settings.yaml": CONFIG})
-    stack.kustomization(namespace, repo.url)
+    """A neighbour on the same source tells that the controller has heard of the drift and of the push."""
+    files: dict[str, str | bytes | None] = {
+        "app/settings.yaml": CONFIG,
+        "neighbour/seen.yaml": CONFIG.replace("settings", "seen"),
+    }
+    repo = stack.repository(namespace, files)
+    stack.kustomization(namespace, repo.url, "./app")
+    stack.apply(kustomization(namespace, "./neighbour", name="neighbour"))
     until_ready(stack, namespace)
+    stack.until_applied(namespace, name="neighbour")
     patch = '{"spec":{"suspend":true}}'
     stack.kubectl("patch", "kustomization", "app", "-n", namespace, "--type=merge", "-p", patch)
     stack.kubectl("delete", "configmap", "settings", "-n", namespace)
-    repo.push({"more.yaml": CONFIG.replace("settings", "more")})
-    time.sleep(1.5)
+    stack.kubectl("delete", "configmap", "seen", "-n", namespace)
+    until(lambda: stack.get("configmap", "seen", namespace), what="drift of the same kind that came later is healed")
+    commit = repo.push(
+        {
+            "app/more.yaml": CONFIG.replace("settings", "more"),
+            "neighbour/seen.yaml": CONFIG.replace("settings", "seen").replace("blue", "green"),
+        }
+    )
+    stack.until_applied(namespace, commit, name="neighbour")
     assert stack.get("configmap", "settings", namespace) is None
     assert stack.get("configmap", "more", namespace) is None
     patch = '{"spec":{"suspend":false}}'
     stack.kubectl("patch", "kustomization", "app", "-n", namespace, "--type=merge", "-p", patch)
     until(lambda: stack.get("configmap", "more", namespace))
     until(lambda: stack.get("configmap", "settings", namespace))
+
+
+def test_a_push_is_known_by_the_address_that_git_is_led_to(stack: Stack, namespace: str) -> None:
+    """The source names the public host, git goes elsewhere by insteadOf, and the notice names that place."""
+    repo = stack.repository(f"{namespace}/shop", {"settings.yaml": CONFIG})
+    stack.kustomization(namespace, f"https://github.com/{namespace}/shop")
+    until_ready(stack, namespace)
+    commit = repo.push({"settings.yaml": CONFIG.replace("blue", "green")})
+    stack.until_applied(namespace, commit, within=10)
 
 
 def test_deleting_the_resource_prunes_its_objects(stack: Stack, namespace: str) -> None:

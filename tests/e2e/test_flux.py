@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import pytest
@@ -328,3 +329,25 @@ def test_a_wait_without_new_objects_is_said_too(stack: Stack, namespace: str) ->
         )
     )
     assert stack.condition("kustomization", "app", namespace)["status"] == "Unknown"
+
+
+def test_a_request_is_answered_while_the_source_gives_nothing(stack: Stack, namespace: str) -> None:
+    url = f"http://127.0.0.1:{stack.git_port}/{namespace}-lost.git"
+    stack.kustomization(namespace, url)
+    stack.until_failed(namespace, "repo")
+    stack.annotate("kustomization", "app", namespace, "reconcile.fluxcd.io/requestedAt=once")
+    until(lambda: stack.status("kustomization", "app", namespace).get("lastHandledReconcileAt") == "once")
+    assert stack.condition("kustomization", "app", namespace)["reason"] == "ArtifactFailed"
+
+
+def test_a_pod_that_cannot_be_scheduled_fails_the_wait_by_time_alone(stack: Stack, namespace: str) -> None:
+    """kstatus gives a pod 15 seconds; nothing happens to it meanwhile, and the wait's own end is minutes away."""
+    spec = {"nodeSelector": {"no": "such-node"}, "containers": [{"name": "web", "image": "nginx:1.27"}]}
+    repo = stack.repository(namespace, {"pod.yaml": manifest("v1", "Pod", "lonely", spec=spec)})
+    stack.kustomization(namespace, repo.url, wait=True, timeout="5m")
+    until(lambda: stack.get("pod", "lonely", namespace))
+    row = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "no such node"}
+    patch = json.dumps({"status": {"conditions": [row]}})
+    where = ("-n", namespace, "--subresource=status", "--type=strategic")
+    stack.kubectl("patch", "pod", "lonely", *where, "-p", patch)
+    stack.until_failed(namespace, "lonely", "Failed", within=25)
