@@ -97,7 +97,8 @@ class _Player:
                 None, (f"fieldManager={step.manager}" if step.manager else "", "force=true" * step.force, step.query)
             )
         )
-        content_type, body = "application/json", None
+        content_type: str = "application/json"
+        body: Any = None
         match step.verb:
             case "create":
                 method, target, body = "POST", self._story.collection, self._story.complete(step)

@@ -6,10 +6,8 @@ The schema and merge packages know schemas and field sets; this module knows whe
 
 from __future__ import annotations
 
-import msgspec
-
 from trueup.embedded import merge, schema
-from trueup.embedded.api import gotypes, refusals, rules
+from trueup.embedded.api import gotypes, insideresources, refusals, rules
 from trueup.embedded.api.call import Call
 from trueup.embedded.api.conversion import SHARED
 from trueup.embedded.api.kinds import Kind
@@ -17,12 +15,7 @@ from trueup.embedded.api.options import FieldValidation
 from trueup.embedded.api.quantities import canonical
 from trueup.embedded.api.refusals import FieldProblem
 from trueup.embedded.api.resetfields import reset_fields
-from trueup.embedded.api.zeros import with_nulls, without_zeros
-from trueup.embedded.storage.keys import Resource
 from trueup.model.manifest import Manifest
-
-_DEFINITIONS = Resource("apiextensions.k8s.io", "customresourcedefinitions")
-
 
 class Fields:
     """Stateless; a class so that a test can put another in its place."""
@@ -30,8 +23,6 @@ class Fields:
     def check(self, kind: Kind, manifest: Manifest, level: FieldValidation, call: Call) -> None:
         """Unknown and duplicate fields by the level asked for; wrong types of built-in kinds. Raises 400."""
         self.check_types(kind, manifest)
-        if kind.storage == _DEFINITIONS and b'"x-kubernetes-validations"' in msgspec.json.encode(manifest):
-            call.warn("x-kubernetes-validations (CEL) are stored, and not evaluated by the embedded Kubernetes yet")
         found = self.unknown(kind, manifest, level, call.duplicates)
         if found and level is FieldValidation.STRICT:
             raise refusals.bad_request(f"{_handled_as(kind)}: strict decoding error: {', '.join(found)}")
@@ -43,9 +34,16 @@ class Fields:
         if problem := self.decode_problem(kind, manifest):
             raise refusals.bad_request(f"{_handled_as(kind)}: {problem}")
 
+    def check_metadata(self, kind: Kind, manifest: Manifest) -> None:
+        """Metadata of a custom resource must be some; raises 400."""
+        if kind.is_custom and (problem := insideresources.decode_problem(kind, manifest)):
+            raise refusals.bad_request(f"{_handled_as(kind)}: {problem}")
+
     def decode_problem(self, kind: Kind, manifest: Manifest) -> str:
         """Why a built-in kind could not be decoded into its Go type; empty when it can be."""
-        if kind.schema is None or kind.is_custom:
+        if kind.is_custom:
+            return insideresources.decode_problem(kind, manifest)
+        if kind.schema is None:
             return ""
         return gotypes.decode_problem(kind.schema, manifest)
 
@@ -54,7 +52,8 @@ class Fields:
         if kind.schema is None or level is FieldValidation.IGNORE:
             return []
         unknown = [f'unknown field "{path}"' for path in schema.unknown_fields(kind.schema, manifest)]
-        return unknown + [f'duplicate field "{path}"' for path in duplicates]
+        twice = [path if path.startswith("yaml: ") else f'duplicate field "{path}"' for path in duplicates]
+        return twice + unknown if kind.is_custom else unknown + twice
 
     def default(self, kind: Kind, manifest: Manifest, *, decoded: bool = True) -> Manifest:
         """Fills in defaults, of the schema and of the kind. `decoded`: from a request's body, so that what the schema does
@@ -62,12 +61,12 @@ class Fields:
         if kind.schema is not None:
             manifest = schema.prune(kind.schema, manifest)[0] if decoded else schema.tidy_metadata(manifest)
             if not kind.is_custom:
-                manifest = without_zeros(kind.schema, manifest)
+                manifest = schema.without_zeros(kind.schema, manifest)
             manifest = schema.apply_defaults(kind.schema, manifest)
         if kind.is_custom:
             return manifest
         if kind.schema is not None:
-            manifest = with_nulls(kind.schema, canonical(kind.schema, manifest))
+            manifest = schema.with_nulls(kind.schema, canonical(kind.schema, manifest))
         if kind.is_stored_version:
             rules.of(kind.storage).default(manifest)
         else:
@@ -87,7 +86,8 @@ class Fields:
             found = schema.validate(node, manifest["status"], at="status") if node and "status" in manifest else []
         else:
             found = schema.validate(kind.schema, manifest)
-        return [FieldProblem(error.path, error.reason, error.message) for error in found]
+        told = [FieldProblem(error.path, error.reason, error.message) for error in found]
+        return told + (insideresources.problems(kind, manifest) if subresource != "status" else [])
 
     def track(
         self, kind: Kind, before: Manifest | None, after: Manifest, manager: str, subresource: str, now: str

@@ -129,6 +129,15 @@ def _list_problems(options: ListOptions, watching: bool) -> list[FieldProblem]:
     return problems
 
 
+def _go_quoted(text: str) -> str:
+    """As Go's `%q`: control characters by their numbers."""
+    signs = (
+        sign if sign.isprintable() else f"\\x{ord(sign):02x}" if ord(sign) < 256 else f"\\u{ord(sign):04x}"
+        for sign in text
+    )
+    return '"' + "".join('\\"' if sign == '"' else sign for sign in signs) + '"'
+
+
 def write_options(query: Mapping[str, str], kind: str, *, applying: bool = False) -> WriteOptions:
     """`kind` is the options' own kind for messages (CreateOptions, ...). Raises 422."""
     problems: list[FieldProblem] = []
@@ -137,7 +146,11 @@ def write_options(query: Mapping[str, str], kind: str, *, applying: bool = False
     if len(manager.encode()) > 128:
         problems.append(FieldProblem("fieldManager", "FieldValueTooLong", "Too long: may not be more than 128 bytes"))
     elif not manager.isprintable():
-        problems.append(invalid_value("fieldManager", manager, "should only contain printable characters"))
+        place, sign = next((place, sign) for place, sign in enumerate(manager) if not sign.isprintable())
+        said = f"invalid character U+{ord(sign):04X} (at position {place})"
+        problems.append(
+            FieldProblem("fieldManager", "FieldValueInvalid", f"Invalid value: {_go_quoted(manager)}: {said}")
+        )
     validation = query.get("fieldValidation", "") or FieldValidation.WARN
     if validation not in tuple(FieldValidation):
         problems.append(not_supported("fieldValidation", validation, ["", "Ignore", "Strict", "Warn"]))

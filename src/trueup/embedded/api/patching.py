@@ -212,19 +212,11 @@ class Patches:
     def _apply(
         self, kind: Kind, name: str, patch: Patch, options: WriteOptions, call: Call, subresource: str
     ) -> Mutation:
-        for each in patch.duplicates if options.field_validation is FieldValidation.WARN else ():
-            call.warn(each)
-
         def mutation(live: Manifest | None) -> Manifest:
             if live is None and subresource:
                 raise refusals.not_found(kind.resource, name)
             applied: Manifest = _decode(msgspec.json.encode(patch.value))  # a copy: results share with their input
             self._complete(kind, name, applied)
-            if patch.duplicates and options.field_validation is FieldValidation.STRICT:
-                lines = "\n  ".join(patch.duplicates)
-                raise refusals.bad_request(
-                    f"error strict decoding patch: error converting YAML to JSON: yaml: unmarshal errors:\n  {lines}"
-                )
             if live is not None:
                 live = self._fields.as_read(kind, live)
             before = _decode(msgspec.json.encode(live)) if live is not None else None
@@ -241,6 +233,7 @@ class Patches:
                 )
             except merge.PatchError as error:
                 raise api_error(error) from error
+            self._check_duplicates(patch, options, call)
             _check_named(wanted, name)
             self._fields.check_types(kind, wanted)
             if before is None:
@@ -252,6 +245,16 @@ class Patches:
             return wanted
 
         return mutation
+
+    def _check_duplicates(self, patch: Patch, options: WriteOptions, call: Call) -> None:
+        """Keys that stand twice in a body are told only when the apply itself went well."""
+        if patch.duplicates and options.field_validation is FieldValidation.STRICT:
+            lines = "\n  ".join(patch.duplicates)
+            raise refusals.bad_request(
+                f"error strict decoding patch: error converting YAML to JSON: yaml: unmarshal errors:\n  {lines}"
+            )
+        for each in patch.duplicates:
+            call.warn(each)
 
     def _complete(self, kind: Kind, name: str, applied: Manifest) -> None:
         if (applied.get("apiVersion"), applied.get("kind")) != (kind.api_version, kind.name):

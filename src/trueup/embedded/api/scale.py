@@ -27,7 +27,7 @@ def scale_of(kind: Kind, manifest: Manifest) -> Manifest:
     if selector := _selector(kind, manifest, paths):
         status["selector"] = selector
     replicas = _integer(_at(manifest, paths.spec_replicas))
-    spec = {} if not replicas and not kind.is_custom else {"replicas": replicas or 0}
+    spec = {"replicas": replicas} if replicas else {}
     return {"kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": shown, "spec": spec, "status": status}
 
 

@@ -51,7 +51,8 @@ def apply(
     write; it is never owned. Raises ApplyConflict, and PatchError for an object that is not of the schema's types.
     """
     schema = node or DEDUCED
-    if applied.get("metadata", {}).get("managedFields") is not None:
+    meta = applied.get("metadata")
+    if isinstance(meta, dict) and meta.get("managedFields") is not None:
         raise PatchError("metadata.managedFields must be nil", BAD_REQUEST)
     base = live if live is not None else _nothing(applied)
     bare = without_managers(base)
@@ -158,4 +159,6 @@ def _named(applied: Manifest) -> str:
     """`shop/web; apps/v1, Kind=Deployment`."""
     group, version = split_api_version(api_version_of(applied))
     gvk = f"{group}/{version}, Kind={kind_of(applied)}"
-    return f"{namespace_of(applied)}/{name_of(applied)}; {gvk}"
+    meta = applied.get("metadata")
+    place = f"{namespace_of(applied)}/{name_of(applied)}" if isinstance(meta, dict) else "/"
+    return f"{place}; {gvk}"

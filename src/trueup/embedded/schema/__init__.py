@@ -4,6 +4,7 @@ from trueup.embedded.schema.builtin import BuiltinSchemas
 from trueup.embedded.schema.crdrules import crd_schema_errors
 from trueup.embedded.schema.defaults import apply_defaults
 from trueup.embedded.schema.errors import FieldError, field_error
+from trueup.embedded.schema.gowriting import with_nulls, without_zeros
 from trueup.embedded.schema.node import DEDUCED, SchemaNode
 from trueup.embedded.schema.prune import prune, tidy_metadata, unknown_fields
 from trueup.embedded.schema.structural import NotStructural, structural, structural_errors
@@ -25,5 +26,7 @@ __all__ = [
     "tidy_metadata",
     "unknown_fields",
     "validate",
+    "with_nulls",
+    "without_zeros",
     "zero_object",
 ]

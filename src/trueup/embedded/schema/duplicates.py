@@ -43,7 +43,7 @@ def list_duplicates(value: list[Any], node: SchemaNode, path: str) -> list[Field
     seen: dict[str, int] = {}
     errors = []
     for index, key in enumerate(keys):
-        text = shown(key)
+        text = f"{type(key).__name__} {shown(key)}"  # 1 and 1.0 are not the same to Go
         seen[text] = seen.get(text, 0) + 1
         if seen[text] == 2:  # told once, however often it comes again
             errors.append(field_error(f"{path}[{index}]", DUPLICATE, key))

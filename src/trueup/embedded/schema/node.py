@@ -123,6 +123,16 @@ class SchemaNode:
             return MISSING
         return self.default
 
+    @cached_property
+    def holds_resources(self) -> bool:
+        """Whether a place below is said to hold whole objects, with a kind and metadata of their own."""
+        if self._builtin or self.name:
+            return False
+        below = [*self.properties.values(), *filter(None, (self.declared_additional,))]
+        if isinstance(self.raw.get("items"), dict):
+            below.append(self.items)
+        return any(node.embedded_resource or node.holds_resources for node in below)
+
     @property
     def declared_additional(self) -> SchemaNode | None:
         """The schema of undeclared fields, when one is written down."""

@@ -79,6 +79,9 @@ def _map_fits(value: dict[str, Any], node: SchemaNode) -> bool:
                     return False
                 continue
         elif node.is_resource and key in META:
+            limits = (node.raw.get("properties") or {}).get(key) or {}
+            if key == "metadata" and limits.get("properties") and check(item, limits, None, "").errors:
+                return False
             continue
         if not _fits(item, below):
             return False

@@ -112,6 +112,8 @@ def _check_type(value: Any, raw: RawSchema, path: str) -> Result:
         result = Result()
         result.checks = 1
         return result
+    if format_ and found not in ("string", "array", "null"):
+        wanted, found = format_, {"integer": "int64", "number": "float64"}.get(found, "")
     detail = f"{path} in body must be of type {wanted}: {quoted(found)}"
     return Result(field_error(path, TYPE_INVALID, found, detail))
 
@@ -171,7 +173,12 @@ def _check_number(value: float, raw: RawSchema, path: str) -> Result:
             # The peer does not say of which field this is.
             detail = f"Checked value must be of type integer {text} in {path}"
             result.errors.append(field_error("", INVALID, "", detail))
-    if (factor := raw.get("multipleOf")) is not None and not _is_multiple(value, factor):
+    factor = raw.get("multipleOf")
+    if factor is not None and isinstance(value, int) and int(factor) <= 0:
+        # The peer compares integers with integers, whatever the factor was.
+        detail = f"factor MultipleOf declared for {path} must be positive: {int(factor)}"
+        result.errors.append(field_error(path, INVALID, int(factor), detail))
+    elif factor is not None and not _is_multiple(value, factor):
         result.errors.append(_wrong(path, value, f"should be a multiple of {go_float(factor)}"))
     if (least := raw.get("minimum")) is not None:
         exclusive = raw.get("exclusiveMinimum") is True
@@ -193,7 +200,7 @@ def _limit(value: float, limit: float) -> str:
 
 
 def _is_multiple(value: float, factor: float) -> bool:
-    if isinstance(value, int) and float(factor).is_integer():
+    if isinstance(value, int):
         return value % int(factor) == 0
     quotient = value / factor
     return math.isclose(quotient, round(quotient), rel_tol=1e-9, abs_tol=1e-9)
@@ -244,7 +251,10 @@ def _check_map(value: dict[str, Any], raw: RawSchema, node: SchemaNode | None, p
             text = f"{path}.{key} in body is a forbidden property"
             result.errors.append(field_error(path, INVALID, key, text))
     for key, schema in declared.items():
-        if key in value and key not in meta:
+        if key in value and key == "metadata" and meta:
+            # Of metadata a schema may limit the name, and says nothing else.
+            result.merge(check(value[key], schema, None, f"{path}.{key}" if path else key))
+        elif key in value and key not in meta:
             below = node.properties.get(key) if node is not None else None
             result.merge(_check_child(value[key], schema, below, f"{path}.{key}" if path else key))
     for key in raw.get("required") or ():

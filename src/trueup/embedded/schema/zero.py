@@ -8,6 +8,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+from trueup.embedded.schema.gowriting import nulls_of
 from trueup.embedded.schema.node import MISSING, SchemaNode
 from trueup.model.manifest import Manifest
 
@@ -28,4 +29,4 @@ def _zero(node: SchemaNode) -> dict[str, Any]:
                 out[name] = field.default
             elif field.type in ("array", "object"):
                 out[name] = None
-    return out
+    return out | dict.fromkeys(nulls_of(node))

@@ -19,6 +19,9 @@ def _validate_ingress(manifest: Manifest) -> list[FieldProblem]:
     if not spec.get("rules") and not spec.get("defaultBackend"):
         said = "either `defaultBackend` or `rules` must be specified"
         problems.append(FieldProblem("spec", "FieldValueInvalid", f"Invalid value: null: {said}"))
+    if spec.get("ingressClassName") is not None:
+        name = spec["ingressClassName"]
+        problems += [invalid_value("spec.ingressClassName", name, said) for said in names.subdomain_problems(name)]
     if spec.get("defaultBackend"):
         problems += _backend_problems(spec["defaultBackend"], "spec.defaultBackend")
     for index, rule in enumerate(items(spec, "rules")):

@@ -206,6 +206,19 @@ def pod_spec_problems(spec: dict[str, Any], path: str) -> list[FieldProblem]:
     return problems
 
 
+_SOURCES = (
+    *("emptyDir", "hostPath", "gitRepo", "gcePersistentDisk", "awsElasticBlockStore", "secret", "nfs", "iscsi"),
+    *("glusterfs", "persistentVolumeClaim", "rbd", "cinder", "cephfs", "flocker", "downwardAPI", "fc", "azureFile"),
+    *("configMap", "vsphereVolume", "photonPersistentDisk", "portworxVolume", "azureDisk", "storageos", "projected"),
+    *("scaleIO", "csi", "ephemeral", "image"),
+)
+"""The kinds of volumes in the order in which the real server looks for them: each after the first is one too many."""
+
+
+def _source_order(source: str) -> int:
+    return _SOURCES.index(source) if source in _SOURCES else len(_SOURCES)
+
+
 def _volume_problems(spec: dict[str, Any], path: str) -> tuple[set[str], list[FieldProblem]]:
     problems: list[FieldProblem] = []
     seen: set[str] = set()
@@ -217,8 +230,9 @@ def _volume_problems(spec: dict[str, Any], path: str) -> tuple[set[str], list[Fi
             problems.append(invalid_value(f"{path}[{index}].name", name, said[0]))
         elif name in seen:
             problems.append(duplicate(f"{path}[{index}].name", name))
-        seen.add(name)
-        sources = [key for key in volume if key != "name"]
+        sources = sorted((key for key in volume if key != "name"), key=_source_order)
+        if len(sources) < 2:
+            seen.add(name)  # the volume of two minds is none that a mount could mean
         if not sources:
             problems.append(required(f"{path}[{index}]", "must specify a volume type"))
         for source in sources[1:]:
@@ -357,6 +371,9 @@ def _pod_update_problems(new: Manifest, old: Manifest) -> list[FieldProblem]:
         return []  # the scheduler's binding
     if at(before, "schedulingGates") and _ungated(fresh) == _ungated(before):
         return []
+    for part in ("containers", "initContainers"):
+        if len(list(items(fresh, part))) != len(list(items(before, part))):
+            return [forbidden_field(f"spec.{part}", "pod updates may not add or remove containers")]
     return [forbidden_field("spec", f"pod updates may not change fields other than {_MUTABLE}")]
 
 

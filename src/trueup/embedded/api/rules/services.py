@@ -70,6 +70,9 @@ def _prepare_update(new: Manifest, old: Manifest) -> None:
     else:
         _families(fresh)
     if fresh.get("type") not in ("NodePort", "LoadBalancer"):
+        kept = fresh.get("externalTrafficPolicy") == before.get("externalTrafficPolicy")
+        if kept and before.get("type") in ("NodePort", "LoadBalancer") and not fresh.get("externalIPs"):
+            fresh.pop("externalTrafficPolicy", None)
         for port in items(fresh, "ports"):
             port.pop("nodePort", None)
 

@@ -9,15 +9,16 @@ known from the Go types of the protobuf messages; a kind without such a message 
 from __future__ import annotations
 
 from functools import cache
-from importlib import resources
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
 
-from trueup.embedded.schema import SchemaNode
+from trueup.embedded.schema.node import SchemaNode
 from trueup.model.manifest import Manifest
 
+DATA: Final = Path(__file__).parent / "data" / "written.json"
 _SCALARS: Final = ("string", "integer", "number", "boolean")
 
 
@@ -34,6 +35,11 @@ class _Writing(Struct, frozen=True):
     zeros: frozenset[str]
     nulls: tuple[str, ...]
     below: dict[str, SchemaNode]
+
+
+def nulls_of(node: SchemaNode) -> tuple[str, ...]:
+    """The fields of a struct that Go writes as null when they are empty."""
+    return _writing(node).nulls
 
 
 def without_zeros(node: SchemaNode, obj: Manifest) -> Manifest:
@@ -140,5 +146,4 @@ def _holds_nulls(field: SchemaNode) -> bool:
 
 @cache
 def _messages() -> dict[str, _Message]:
-    text = resources.files("trueup.embedded.api.protobuf").joinpath("written.json").read_bytes()
-    return msgspec.json.decode(text, type=dict[str, _Message])
+    return msgspec.json.decode(DATA.read_bytes(), type=dict[str, _Message])
