@@ -26,6 +26,7 @@ from trueup.embedded.api.builtin import builtin_kinds
 from trueup.embedded.api.crd.controller import DefinitionController
 from trueup.embedded.api.deletion import Deletion
 from trueup.embedded.api.discovery import Discovery
+from trueup.embedded.api.edge import Edge
 from trueup.embedded.api.escalation import EscalationGuard
 from trueup.embedded.api.fields import Fields
 from trueup.embedded.api.http import Front
@@ -57,7 +58,7 @@ from trueup.embedded.workloads.run import make_runtime
 log = structlog.get_logger(__name__)
 
 ADMINISTRATOR = "trueup-admin"
-MAX_LINE = 64 * 1024  # of a request line or header: selectors of generated queries are long
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 class Settings(Struct, frozen=True, kw_only=True):
@@ -144,7 +145,7 @@ class Cluster:
     async def serving(self) -> AsyncIterator[None]:
         """Listens, bootstraps and runs the API's own controllers for the length of the block."""
         tlsbuffers.shrink()
-        server = web.Server(self._front.handle, access_log=None, max_line_size=MAX_LINE, max_field_size=MAX_LINE)
+        server = Edge(self._front.handle)
         runner = web.ServerRunner(server, handler_cancellation=True, shutdown_timeout=2.0)
         await runner.setup()
         try:
@@ -252,11 +253,15 @@ def _version() -> dict[str, Any]:
     return {
         "major": version["major"],
         "minor": version["minor"],
+        "emulationMajor": version["major"],
+        "emulationMinor": version["minor"],
+        "minCompatibilityMajor": version["major"],
+        "minCompatibilityMinor": str(int(version["minor"]) - 1),
         "gitVersion": version["gitVersion"],
         "gitCommit": "",
         "gitTreeState": "clean",
         "buildDate": "1970-01-01T00:00:00Z",
         "goVersion": "none: Trueup's embedded Kubernetes",
         "compiler": platform.python_implementation().lower(),
-        "platform": f"{platform.system().lower()}/{platform.machine()}",
+        "platform": f"{platform.system().lower()}/{_ARCHITECTURES.get(platform.machine(), platform.machine())}",
     }

@@ -20,7 +20,10 @@ from trueup.embedded.storage.keys import Resource
 from trueup.embedded.storage.store import Store
 
 MAPS = "/api/v1/namespaces/default/configmaps"
-OPEN_WATCHES = b'apiserver_longrunning_requests{resource="configmaps",verb="WATCH"}'
+OPEN_WATCHES = (
+    b'apiserver_longrunning_requests{component="apiserver",group="",resource="configmaps",scope="namespace",'
+    b'subresource="",verb="WATCH",version="v1"}'
+)
 BIG = {"value": "x" * 20_000}
 
 

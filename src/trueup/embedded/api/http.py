@@ -12,13 +12,12 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
-import msgspec
 import structlog
 from aiohttp import web
 from msgspec import Struct
 from multidict import CIMultiDict
 
-from trueup.embedded.api import body, refusals
+from trueup.embedded.api import body, names, refusals
 from trueup.embedded.api.call import Call
 from trueup.embedded.api.metrics import Metrics
 from trueup.embedded.api.target import Target, target_of
@@ -33,7 +32,9 @@ from trueup.model.apierror import ApiError
 log = structlog.get_logger(__name__)
 
 GZIP_FROM = 128 * 1024
-_PUBLIC = frozenset({"/livez", "/readyz", "/healthz", "/version", "/version/"})
+BODY_SECONDS = 60.0
+NO_SNIFF = {"X-Content-Type-Options": "nosniff"}
+_NAMED = frozenset({"get", "update", "patch", "delete"})
 
 
 class Request(Struct, frozen=True):
@@ -115,10 +116,14 @@ class Front:
             user = self._user(request)
             call = Call(user, request.headers.get("User-Agent", ""))
             self._authorize(target, user)
+            _check_name(target)
+            if target.is_resource and request.method == "HEAD":
+                raise refusals.method_not_allowed()
             content = await _read(request) if request.can_read_body else b""
-            answer = await self._respond(
-                Request(target, request.method, query, request.headers, content, call, request.host)
-            )
+            with self._metrics.in_flight(target.verb).track_inprogress():
+                answer = await self._respond(
+                    Request(target, request.method, query, request.headers, content, call, request.host)
+                )
             if isinstance(answer, Stream):
                 status = 200
                 return await self._stream(request, target, answer, call)
@@ -170,8 +175,6 @@ class Front:
 
     def _authorize(self, target: Target, user: User) -> None:
         if not target.is_resource:
-            if target.path in _PUBLIC or target.path.startswith(("/livez/", "/readyz/", "/healthz/")):
-                return
             wanted = Attributes(verb=target.verb, path=target.path)
             decision = self._authorizer.decide(user, wanted)
             if not decision.allowed:
@@ -192,7 +195,7 @@ class Front:
         response = web.StreamResponse(headers=_headers(call))
         response.content_type = stream.content_type
         response.enable_chunked_encoding()
-        gauge = self._metrics.watches.labels(target.verb.upper(), target.resource)
+        gauge = self._metrics.long_running(target.verb.upper(), target, _scope(target))
         gauge.inc()
         try:
             await response.prepare(request)
@@ -216,22 +219,42 @@ class Front:
         verb = target.verb
         if verb == "patch" and request.headers.get("Content-Type", "").startswith("application/apply-patch"):
             verb = "apply"
-        scope = "resource" if target.name else "namespace" if target.namespace else "cluster"
         self._metrics.observe(
             verb,
             target.group,
             target.version,
             target.resource,
             target.subresource,
-            scope if target.is_resource else "",
+            _scope(target),
             status,
             seconds,
             dry_run="dryRun" in request.query,
         )
 
 
+def _scope(target: Target) -> str:
+    """As metrics tell it."""
+    if not target.is_resource:
+        return ""
+    return "resource" if target.name else "namespace" if target.namespace else "cluster"
+
+
+def _check_name(target: Target) -> None:
+    """A name must be able to stand in a path; raises 400."""
+    if target.is_resource and target.verb in _NAMED and (problems := names.path_segment_problems(target.name)):
+        raise refusals.bad_request(f'Name parameter invalid: "{target.name}": {", ".join(problems)}')
+
+
 async def _read(request: web.BaseRequest) -> bytes:
-    """The body; raises 413 as soon as it is too large."""
+    """The body; raises 413 as soon as it is too large, and 504 when it does not come to its end."""
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            return await _received(request)
+    except TimeoutError as error:
+        raise refusals.timeout("request did not complete within the allotted timeout") from error
+
+
+async def _received(request: web.BaseRequest) -> bytes:
     length = request.content_length
     if length is not None and length > body.LIMIT:
         raise refusals.too_large(body.LIMIT)
@@ -275,9 +298,11 @@ def _response(request: web.BaseRequest, answer: Answer, call: Call | None) -> we
 def _refusal(error: ApiError, call: Call | None) -> web.Response:
     headers = _headers(call)
     if isinstance(error, refusals.PageNotFound):
+        headers.update(NO_SNIFF)
         return web.Response(text=f"{error.message}\n", status=error.code, headers=headers)
+    if error.code == 403:
+        headers.update(NO_SNIFF)
     if error.retry_after is not None:
         headers["Retry-After"] = str(int(error.retry_after))
-    content = msgspec.json.encode(refusals.status_of(error)) + b"\n"
     headers["Content-Type"] = "application/json"
-    return web.Response(body=content, status=error.code, headers=headers)
+    return web.Response(body=refusals.encoded(error), status=error.code, headers=headers)

@@ -7,6 +7,7 @@ from typing import Any
 
 from trueup.embedded.api import forms, negotiation, refusals
 from trueup.embedded.api.discovery import AGGREGATED, Discovery
+from trueup.embedded.api.health import ROOTS, Health
 from trueup.embedded.api.http import Answer, Request, Responder
 from trueup.embedded.api.metrics import CONTENT_TYPE, Metrics
 from trueup.embedded.api.openapi import OpenApi
@@ -14,11 +15,12 @@ from trueup.embedded.api.openapi_v2.document import OFFERED, OpenApiV2
 from trueup.embedded.auth.tokens import ISSUER, Tokens
 
 _GZIPPED = {"Content-Encoding": "gzip"}
-_HEALTH = ("/healthz", "/livez", "/readyz")
+_ANY_METHOD = ("/apis", "/metrics", "", "/index.html")
+"""What the real server answers whatever the method is."""
 
 
 class Pages(Responder):
-    """Answers GETs of paths that name no resource. `is_ready` says what `/readyz` says."""
+    """Answers GETs of paths that name no resource. `is_ready` says whether the cluster has begun."""
 
     def __init__(
         self,
@@ -36,14 +38,14 @@ class Pages(Responder):
         self._metrics = metrics
         self._tokens = tokens
         self._version = version
-        self._is_ready = is_ready
+        self._health = Health(is_ready)
 
     async def respond(self, request: Request) -> Answer:
         path = request.target.path.rstrip("/")
-        if request.method not in ("GET", "HEAD"):
-            raise refusals.PageNotFound() if path not in ("/api", "/apis") else refusals.method_not_allowed()
-        if path.startswith(_HEALTH):
-            return self._health(path)
+        if path.startswith(ROOTS) and path.split("/")[1] in ("healthz", "livez", "readyz"):
+            return self._reported(path, request)
+        if request.method not in ("GET", "HEAD") and path not in _ANY_METHOD:
+            self._refuse_method(path)
         match path:
             case "/api" | "/apis":
                 return self._groups(path, request)
@@ -59,7 +61,7 @@ class Pages(Responder):
                 return self._json(self._issuer(request))
             case "/openid/v1/jwks":
                 return Answer(self._json(self._tokens.public_keys()).body, content_type="application/jwk-set+json")
-            case "":
+            case "" | "/index.html":
                 return self._json({"paths": self._paths()})
         if path.startswith("/openapi/v3/"):
             return self._v3(path.removeprefix("/openapi/v3/"))
@@ -68,12 +70,19 @@ class Pages(Responder):
     def _json(self, value: Any) -> Answer:
         return Answer(forms.encode(value, negotiation.DEFAULT))
 
-    def _health(self, path: str) -> Answer:
-        if path.startswith("/readyz") and not self._is_ready():
-            return Answer(
-                b"[-]startup failed: reason withheld\nreadyz check failed\n", 500, "text/plain; charset=utf-8"
-            )
-        return Answer(b"ok", content_type="text/plain; charset=utf-8")
+    def _refuse_method(self, path: str) -> None:
+        """Raises 405 for what can be read, 404 for what is not there."""
+        if path in ("/api", "/version") or self._found(path.strip("/").split("/")) is not None:
+            raise refusals.method_not_allowed()
+        raise refusals.PageNotFound()
+
+    def _reported(self, path: str, request: Request) -> Answer:
+        report = self._health.report(path, request.query)
+        if report is None:
+            raise refusals.PageNotFound()
+        is_one = path.count("/") > 1 and report.code == 200
+        headers = {} if is_one else {"X-Content-Type-Options": "nosniff"}
+        return Answer(report.text.encode(), report.code, "text/plain; charset=utf-8", headers)
 
     def _groups(self, path: str, request: Request) -> Answer:
         for version in ("v2", "v2beta1"):
@@ -91,17 +100,24 @@ class Pages(Responder):
         return self._json(self._discovery.groups())
 
     def _resources(self, parts: list[str]) -> Answer:
-        found = None
-        match parts:
-            case ["api", version]:
-                found = self._discovery.resources("", version)
-            case ["apis", group]:
-                found = self._discovery.group(group)
-            case ["apis", group, version]:
-                found = self._discovery.resources(group, version)
+        found = self._found(parts)
         if found is None:
+            is_version = parts[0] == "api" and len(parts) == 2
+            known = len(parts) == 3 and parts[0] == "apis" and self._discovery.group(parts[1]) is not None
+            if is_version or known or parts[0] == "version":
+                raise refusals.no_resource()
             raise refusals.PageNotFound()
         return self._json(found)
+
+    def _found(self, parts: list[str]) -> Any:
+        match parts:
+            case ["api", version]:
+                return self._discovery.resources("", version)
+            case ["apis", group]:
+                return self._discovery.group(group)
+            case ["apis", group, version]:
+                return self._discovery.resources(group, version)
+        return None
 
     async def _v2(self, request: Request) -> Answer:
         asked = negotiation.choose_among(tuple(OFFERED), request.accept)
@@ -129,8 +145,11 @@ class Pages(Responder):
         }
 
     def _paths(self) -> list[str]:
-        groups = [group["name"] for group in self._discovery.groups()["groups"]]
+        groups = self._discovery.groups()["groups"]
+        names = [group["name"] for group in groups]
+        names += [version["groupVersion"] for group in groups for version in group["versions"]]
         fixed = [
+            "/.well-known/openid-configuration",
             "/api",
             "/api/v1",
             "/apis",
@@ -139,7 +158,8 @@ class Pages(Responder):
             "/metrics",
             "/openapi/v2",
             "/openapi/v3",
+            "/openid/v1/jwks",
             "/readyz",
             "/version",
         ]
-        return sorted(fixed + [f"/apis/{group}" for group in groups])
+        return sorted(fixed + [f"/apis/{name}" for name in names])

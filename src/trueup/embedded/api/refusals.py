@@ -145,6 +145,10 @@ class Expired(ApiError):
         self.continue_ = continue_
 
 
+def timeout(message: str) -> ApiError:
+    return ApiError(504, "Timeout", f"Timeout: {message}", details=NO_DETAILS)
+
+
 def expired(message: str, continue_: str = "") -> ApiError:
     return Expired(message, continue_)
 
@@ -170,7 +174,7 @@ def wrong_kind(wanted: GroupKind, api_version: str, name: str, *, is_known: bool
     """A body of another kind than the URL's."""
     group, _, version = api_version.rpartition("/")
     if is_known:
-        package = (group or "core").partition(".")[0]
+        package = (wanted.group or "core").partition(".")[0]
         said = f"converting ({version}.{name}) to ({package}.{wanted.kind}): unknown conversion"
         shown = version
     else:
@@ -208,6 +212,11 @@ def status_of(error: ApiError) -> Manifest:
         status["details"] = details
     status["code"] = error.code
     return status
+
+
+def encoded(error: ApiError) -> bytes:
+    """The error's bytes, as answers hold them."""
+    return msgspec.json.encode(status_of(error)) + b"\n"
 
 
 def success(resource: Resource, name: str, uid: str) -> Manifest:
