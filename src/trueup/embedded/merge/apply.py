@@ -61,6 +61,7 @@ def apply(
     except ValueError as error:
         raise PatchError(f"failed to decode managed fields: {error}", INTERNAL) from error
     reconcile(managers, schema)
+    known = dict(managers)
     if not managers and live is not None:
         empty = zero_object(schema)
         track_into(
@@ -93,7 +94,7 @@ def apply(
         after[key] = Owned(after[key].fields, after[key].api_version, now)
     if manager == upgrade.KUBECTL:
         merged = upgrade.with_last_applied(merged, applied)
-    if live is not None and not changed and after == managers:
+    if live is not None and not changed and after == known:
         return live
     return settle_times(live, with_managers(merged, after))
 

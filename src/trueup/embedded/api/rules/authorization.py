@@ -14,11 +14,6 @@ from trueup.model.manifest import Manifest
 GROUP = "rbac.authorization.k8s.io"
 
 
-def _default_role(manifest: Manifest) -> None:
-    if manifest.get("rules") is None:
-        manifest.pop("rules", None)
-
-
 def _show_rules(manifest: Manifest, _: Manifest | None = None) -> None:
     """Rules are shown even where there are none; nobody owns that."""
     manifest.setdefault("rules", None)
@@ -116,7 +111,6 @@ def _resource(name: str) -> Resource:
 
 
 _ROLE = Rules(
-    default=_default_role,
     prepare_create=_show_rules,
     prepare_update=_show_rules,
     validate=_validate_role,
