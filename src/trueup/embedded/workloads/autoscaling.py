@@ -1,20 +1,42 @@
-"""HorizontalPodAutoscalers without metrics: they keep a workload within its bounds and say that they know nothing more. Pure,
-but for `decide`. Utilisation is not simulated."""
+"""HorizontalPodAutoscalers. Without metrics they keep a workload within its bounds and say that they know nothing more; a load
+that an annotation tells of (`load`) lets them scale, at the pace that `pace` allows.
+
+`reconcile` and `scaled` are pure but for the memory of recommendations, which is handed in.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from trueup.embedded.storage.keys import Key, Resource
 from trueup.embedded.workloads.clock import stamp
 from trueup.embedded.workloads.controller import Controller, Trigger, itself
 from trueup.embedded.workloads.informer import Happened
-from trueup.embedded.workloads.kinds import DEPLOYMENTS, HORIZONTAL_POD_AUTOSCALERS, REPLICA_SETS, STATEFUL_SETS
-from trueup.embedded.workloads.objects import count_of, dig, mapping_of, rows_of, with_condition
+from trueup.embedded.workloads.kinds import (
+    DEPLOYMENTS,
+    HORIZONTAL_POD_AUTOSCALERS,
+    PODS,
+    REPLICA_SETS,
+    STATEFUL_SETS,
+)
+from trueup.embedded.workloads.load import Load, Reading, Unmeasured, measure, read_loads
+from trueup.embedded.workloads.objects import count_of, dig, mapping_of, rows_of, selects, with_condition
+from trueup.embedded.workloads.pace import SYNC, Memory, Moment, Paced, paced
+from trueup.embedded.workloads.podstate import is_active
 from trueup.embedded.workloads.view import View
 from trueup.embedded.workloads.writes import NOTHING, Patch, Say, Work, Write, status_write
-from trueup.model.manifest import Manifest, generation_of, is_deleting, name_of, namespace_of, spec_of, status_of
+from trueup.model.manifest import (
+    Manifest,
+    generation_of,
+    is_deleting,
+    labels_of,
+    name_of,
+    namespace_of,
+    spec_of,
+    status_of,
+)
 from trueup.model.refs import split_api_version
 
 COMPONENT = "horizontal-pod-autoscaler"
@@ -102,15 +124,126 @@ def _row(type_: str, status: str, reason: str, message: str) -> dict[str, Any]:
     return {"type": type_, "status": status, "reason": reason, "message": message}
 
 
-def decide(view: View, key: Key) -> Work:
-    autoscaler = view.get(HORIZONTAL_POD_AUTOSCALERS, *key)
-    if autoscaler is None:
-        return NOTHING
-    reference = mapping_of(autoscaler, "spec", "scaleTargetRef")
-    served = view.by_kind(str(reference.get("apiVersion") or ""), str(reference.get("kind") or ""))
-    resource = served.resource if served is not None and served.resource in _SCALABLE else None
-    target = view.get(resource, key.namespace, str(reference.get("name") or "")) if resource else None
-    return reconcile(autoscaler, target, resource, stamp(view.now))
+def scaled(
+    autoscaler: Manifest,
+    target: Manifest,
+    resource: Resource,
+    pods: Sequence[Manifest],
+    loads: Mapping[str, Load],
+    memory: Memory,
+    now: datetime,
+) -> Work | None:
+    """The same where the annotation tells a load of some metric; None: it does not, or the target's size decides alone."""
+    spec = mapping_of(autoscaler, "spec")
+    replicas = count_of(target, "spec", "replicas", default=1)
+    size = count_of(target, "status", "replicas")
+    if is_deleting(autoscaler) or replicas == 0 or size == 0 or _bounds(autoscaler, replicas)[0] is not None:
+        return None
+    found = [measure(metric, loads, pods, size) for metric in rows_of(spec, "metrics")]
+    readings = [each for each in found if isinstance(each, Reading)]
+    failed = next((each for each in found if isinstance(each, Unmeasured)), None)
+    rows, at = rows_of(autoscaler, "status", "conditions"), stamp(now)
+    if not readings:
+        return None if failed is None else _unmeasured(autoscaler, failed, rows, size, at)
+    proposal = max(readings, key=lambda each: each.replicas)
+    pace = paced(spec, replicas, proposal.replicas, memory, now)
+    wanted, limited = _within(autoscaler, pace)
+    valid = f"the HPA was able to successfully calculate a replica count from {proposal.name}"
+    able = _row("AbleToScale", "True", *pace.able)
+    writes: list[Write] = []
+    if wanted != replicas:
+        memory.changes.append(Moment(now, wanted - replicas))
+        done = f"the HPA controller was able to update the target scale to {wanted}"
+        able = _row("AbleToScale", "True", "SucceededRescale", done)
+        writes.append(Patch(resource, namespace_of(target), name_of(target), {"spec": {"replicas": wanted}}))
+        why = f"{proposal.name} above target" if wanted > replicas else "All metrics below target"
+        writes.append(Say(autoscaler, "SuccessfulRescale", f"New size: {wanted}; reason: {why}", COMPONENT))
+    for row in (able, _row("ScalingActive", "True", "ValidMetricFound", valid), limited):
+        rows = with_condition(rows, row, at)
+    status = {
+        "observedGeneration": generation_of(autoscaler) or None,
+        "currentReplicas": size,
+        "desiredReplicas": wanted,
+        "currentMetrics": [each.row for each in readings],
+        "conditions": rows,
+        "lastScaleTime": at if wanted != replicas else status_of(autoscaler).get("lastScaleTime"),
+    }
+    shown = {key: value for key, value in status.items() if value or key == "desiredReplicas"}
+    is_settled = wanted == replicas == size and proposal.replicas == wanted
+    again = None if is_settled else now + SYNC
+    return Work((*writes, *status_write(HORIZONTAL_POD_AUTOSCALERS, autoscaler, shown)), again)
+
+
+def _within(autoscaler: Manifest, pace: Paced) -> tuple[int, dict[str, Any]]:
+    """The size inside the bounds, and the condition ScalingLimited."""
+    most, least = count_of(autoscaler, "spec", "maxReplicas"), count_of(autoscaler, "spec", "minReplicas", default=1)
+    if pace.replicas > most:
+        words = "the desired replica count is more than the maximum replica count"
+        return most, _row("ScalingLimited", "True", "TooManyReplicas", words)
+    if pace.replicas < least:
+        words = "the desired replica count is less than the minimum replica count"
+        return least, _row("ScalingLimited", "True", "TooFewReplicas", words)
+    if pace.limited is not None:
+        return pace.replicas, _row("ScalingLimited", "True", *pace.limited)
+    words = "the desired count is within the acceptable range"
+    return pace.replicas, _row("ScalingLimited", "False", "DesiredWithinRange", words)
+
+
+def _unmeasured(autoscaler: Manifest, failed: Unmeasured, rows: list[dict[str, Any]], size: int, at: str) -> Work:
+    able = "the HPA controller was able to get the target's current scale"
+    message = f"the HPA was unable to compute the replica count: {failed.message}"
+    for row in (
+        _row("AbleToScale", "True", "SucceededGetScale", able),
+        _row("ScalingActive", "False", failed.reason, message),
+    ):
+        rows = with_condition(rows, row, at)
+    status = {
+        "observedGeneration": generation_of(autoscaler) or None,
+        "currentReplicas": size,
+        "desiredReplicas": count_of(autoscaler, "status", "desiredReplicas"),
+        "currentMetrics": [{"type": ""}],
+        "conditions": rows,
+    }
+    written = status_write(HORIZONTAL_POD_AUTOSCALERS, autoscaler, status)
+    return Work((*written, Say(autoscaler, failed.reason, failed.message, COMPONENT, "Warning")) if written else ())
+
+
+class Autoscalers:
+    """The controller, and what it remembers of each workload's sizes: lost with the process, as the real one's is."""
+
+    def __init__(self) -> None:
+        self._memories: dict[Key, Memory] = {}
+
+    def decide(self, view: View, key: Key) -> Work:
+        autoscaler = view.get(HORIZONTAL_POD_AUTOSCALERS, *key)
+        if autoscaler is None:
+            self._memories.pop(key, None)
+            return NOTHING
+        reference = mapping_of(autoscaler, "spec", "scaleTargetRef")
+        served = view.by_kind(str(reference.get("apiVersion") or ""), str(reference.get("kind") or ""))
+        resource = served.resource if served is not None and served.resource in _SCALABLE else None
+        target = view.get(resource, key.namespace, str(reference.get("name") or "")) if resource else None
+        loads, problem = read_loads(autoscaler)
+        work = None
+        if loads and target is not None and resource is not None:
+            memory = self._memories.setdefault(key, Memory())
+            work = scaled(autoscaler, target, resource, _pods_of(view, target), loads, memory, view.now)
+        if work is None:
+            work = reconcile(autoscaler, target, resource, stamp(view.now))
+        if problem and work.writes:
+            said = Say(autoscaler, "SimulationRuleIgnored", problem, COMPONENT, "Warning")
+            return Work((*work.writes, said), work.again_at)
+        return work
+
+    def controller(self) -> Controller:
+        triggers = (Trigger(HORIZONTAL_POD_AUTOSCALERS, itself), *(Trigger(each, _aimed_at) for each in _SCALABLE))
+        return Controller(name="autoscalers", decide=self.decide, triggers=triggers)
+
+
+def _pods_of(view: View, target: Manifest) -> list[Manifest]:
+    selector = spec_of(target).get("selector")
+    pods = view.list(PODS, namespace_of(target))
+    return [pod for pod in pods if selects(selector, labels_of(pod)) and is_active(pod)]
 
 
 def _aimed_at(view: View, happened: Happened) -> Iterable[Key]:
@@ -125,10 +258,3 @@ def _aimed_at(view: View, happened: Happened) -> Iterable[Key]:
 
 def _size(target: Manifest) -> tuple[object, object]:
     return spec_of(target).get("replicas"), status_of(target).get("replicas")
-
-
-CONTROLLER = Controller(
-    name="autoscalers",
-    decide=decide,
-    triggers=(Trigger(HORIZONTAL_POD_AUTOSCALERS, itself), *(Trigger(each, _aimed_at) for each in _SCALABLE)),
-)

@@ -32,3 +32,9 @@ def bytes_of(value: object) -> Decimal:
         return Decimal(0)
     number, unit = Decimal(found[1]), found[2] or ""
     return number * _SMALL[unit] if unit in _SMALL else number * _UNITS[unit]
+
+
+def is_quantity(value: str) -> bool:
+    """Whether it is one, sign and all."""
+    found = _SHAPE.fullmatch(value)
+    return found is not None and found[1].count(".") <= 1 and any(each.isdigit() for each in found[1])

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from trueup.embedded.api.client import Client
 from trueup.embedded.collector import all as collector
-from trueup.embedded.workloads import autoscaling, daemonsets, disruption, replicasets, statefulsets, volumes
+from trueup.embedded.workloads import daemonsets, disruption, replicasets, statefulsets, volumes
 from trueup.embedded.workloads import nodes as simulated_nodes
+from trueup.embedded.workloads.autoscaling import Autoscalers
 from trueup.embedded.workloads.clock import Clock
 from trueup.embedded.workloads.controller import Controller
 from trueup.embedded.workloads.deployments import controller as deployments
@@ -34,7 +35,7 @@ def controllers(*, nodes: int, version: str = VERSION) -> tuple[Controller, ...]
         Services().controller(),
         ingresses.CONTROLLER,
         *volumes.CONTROLLERS,
-        autoscaling.CONTROLLER,
+        Autoscalers().controller(),
         disruption.CONTROLLER,
     )
 
