@@ -256,3 +256,21 @@ async def test_an_operation_is_tried_again_after_its_own_waits() -> None:
         seen.append(len(room.rendered))
     assert seen == [1, 1, 2, 2, 3, 3, 4, 4]
     assert "operation" not in room.resource(app)
+
+
+async def test_operations_that_come_within_one_second_are_each_carried_out_and_taken_off() -> None:
+    room = Room()
+    room.renders["app"] = [config_map()]
+    app = room.put(application())
+    await room.settle()
+    await room.push(app, Commit("a"))
+    await room.settle()
+    starts = []
+    for user in ("somchai", "malee"):
+        room.edit(app, {"operation": {"sync": {}, "initiatedBy": {"username": user}}})
+        await room.settle()
+        obj = room.resource(app)
+        assert "operation" not in obj
+        assert obj["status"]["operationState"]["operation"]["initiatedBy"] == {"username": user}
+        starts.append(obj["status"]["operationState"]["startedAt"])
+    assert starts == ["2026-11-23T07:00:01Z", "2026-11-23T07:00:02Z"]

@@ -21,7 +21,7 @@ from trueup.controllers.endings import Endings
 from trueup.controllers.feeds import Feed, SourceKey
 from trueup.controllers.healing import Healer
 from trueup.controllers.holding import BUG_DELAY, DEPENDENCY_NOT_READY, stall, tell_bug, wait_for, wait_for_source
-from trueup.controllers.job import Job
+from trueup.controllers.job import Job, start_of
 from trueup.controllers.memory import AppMemory
 from trueup.controllers.pins import is_in_force
 from trueup.controllers.queue import Priority, WorkQueue
@@ -203,7 +203,7 @@ class AppController:
             snapshot=snapshot,
             requests=requests,
             token=unanswered(memory, requests),
-            started=shell.clock(),
+            started=start_of(memory.saved.operation, shell.clock()),
         )
         try:
             snapshot = await self._snapshot(memory, feed, requests, snapshot)

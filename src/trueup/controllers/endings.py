@@ -212,12 +212,12 @@ def operation_status(
     job: Job, phase: OperationPhase, message: str, now: datetime, memory: AppMemory | None = None
 ) -> OperationStatus:
     operation, last = job.operation, job.memory.saved.operation
-    running = last is not None and last.finished_at is None
+    started = last.started_at if last is not None and last.finished_at is None else job.started
     return OperationStatus(
         phase=phase,
         message=message,
-        started_at=last.started_at if last is not None and running else job.started,
-        finished_at=None if phase is OperationPhase.RUNNING else now,
+        started_at=started,
+        finished_at=None if phase is OperationPhase.RUNNING else max(now, started),
         revision=job.revision,
         automated=operation is None or operation.automated,
         initiated_by=operation.initiated_by if operation else "",

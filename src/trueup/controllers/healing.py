@@ -65,7 +65,7 @@ class Healer:
             plan = await plan_sync(memory, app, content, shell, SyncWish(only=frozenset(allowed)))
         revision = memory.saved.revision or memory.saved.attempted
         assert revision is not None
-        execution = await run_plan(memory, app, plan, applier, shell, revision=revision)
+        execution = await run_plan(memory, app, plan, applier, shell, revision=revision, started=started)
         drift = {send.ref: (send.drift, send.meddlers) for send in plan.sends}
         healed = 0
         for change in execution.report.changes:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from msgspec import Struct
 
 from trueup.controllers.memory import AppMemory
 from trueup.model.app import App
 from trueup.model.manifest import Manifest
-from trueup.model.outcome import OperationRequest, Requests
+from trueup.model.outcome import OperationRequest, OperationStatus, Requests
 from trueup.model.revision import Revision
 from trueup.model.snapshot import Snapshot
 
@@ -42,3 +42,13 @@ class Job(Struct, frozen=True, kw_only=True):
     def retries(self) -> bool:
         """Whether this is another try of the operation that failed before."""
         return self.operation is not None and self.operation == self.memory.retried
+
+
+def start_of(last: OperationStatus | None, now: datetime) -> datetime:
+    """When a sync is said to begin: never in the second in which another one began that has ended.
+
+    An operation is told from the one before it by that time, and statuses know whole seconds only.
+    """
+    if last is None or last.finished_at is None:
+        return now
+    return max(now, last.started_at.replace(microsecond=0) + timedelta(seconds=1))

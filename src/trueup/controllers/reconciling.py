@@ -88,7 +88,9 @@ class Reconciler:
             await self._note_start(memory)
         manifests = KeptManifests(shell.secret_key, plan)
         try:
-            execution = await run_plan(memory, app, plan, applier, shell, revision=job.revision, keep=manifests.keep)
+            execution = await run_plan(
+                memory, app, plan, applier, shell, revision=job.revision, started=job.started, keep=manifests.keep
+            )
         except TrueupError as error:
             if isinstance(error, Terminal):
                 raise

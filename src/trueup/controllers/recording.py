@@ -35,7 +35,7 @@ def make_record(
         app=memory.ref,
         dialect=shell.dialect_of(memory.ref).name,
         at=now,
-        took=now - started if started else timedelta(),
+        took=max(now - started, timedelta()) if started else timedelta(),
         revision=str(revision) if revision else "",
         result=result,
         reason=reason,

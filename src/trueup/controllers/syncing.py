@@ -6,6 +6,7 @@ What is remembered is right at every moment of a crash or cancellation: each out
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 
 import structlog
 from msgspec import Struct
@@ -101,11 +102,12 @@ async def run_plan(
     shell: AppShell,
     *,
     revision: Revision,
+    started: datetime,
     keep: Callable[[ObjectRef, Manifest], None] | None = None,
 ) -> Execution:
     """Writes ahead, executes, and brings the memory up to date. `keep` is given every object that the server answered."""
     if plan.write_ahead is not None:
-        await _write_ahead(memory, plan.write_ahead, revision, shell)
+        await _write_ahead(memory, plan.write_ahead, revision, started, shell)
     sending = frozenset(send.ref for send in plan.sends)
 
     def note(outcome: Outcome) -> None:
@@ -143,13 +145,14 @@ def settle(memory: AppMemory, execution: Execution) -> None:
     memory.report = execution.report
 
 
-async def _write_ahead(memory: AppMemory, inventory: Inventory, revision: Revision, shell: AppShell) -> None:
+async def _write_ahead(
+    memory: AppMemory, inventory: Inventory, revision: Revision, started: datetime, shell: AppShell
+) -> None:
     """The one status write before the first apply. When it fails nothing is applied: no orphan can come to be."""
     dialect = shell.dialect_of(memory.ref)
-    now = shell.clock()
     memory.saved.inventory = inventory
     written = await shell.writer.write(
-        memory.ref, lambda obj: dialect.start_patch(obj, revision, inventory, now), why="start"
+        memory.ref, lambda obj: dialect.start_patch(obj, revision, inventory, started), why="start"
     )
     if not written:
         raise InventoryNotWritten(

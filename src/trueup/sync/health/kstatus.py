@@ -49,8 +49,7 @@ def kstatus_of(obj: Manifest, now: datetime) -> Found:
 
 def next_look(obj: Manifest, now: datetime) -> datetime | None:
     """When the verdict may change by time alone, without any event; None: it will not."""
-    found = kstatus_of(obj, now)
-    if found.rule != "kstatus/pod/PodNotScheduled":
+    if kind_of(obj) != "Pod" or kstatus_of(obj, now).rule != "kstatus/pod/PodNotScheduled":
         return None
     created = parse_time(metadata_of(obj).get("creationTimestamp"))
     return created + SCHEDULE_WINDOW if created else None
