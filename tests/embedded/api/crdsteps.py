@@ -32,7 +32,7 @@ class AttentiveServer(Server):
         if "json" not in answer.content_type:
             return answer.status, raw.decode(errors="replace")
         found = json.loads(raw)
-        return answer.status, found | {"(warnings)": warnings} if warnings else found
+        return answer.status, found | {"(warnings)": sorted(warnings)} if warnings else found
 
 
 def load_scenarios(*paths: Path) -> dict[str, dict[str, Any]]:
@@ -128,6 +128,8 @@ def ordered(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     found = {key: ordered(item) for key, item in value.items()}
+    if "(warnings)" in found:
+        found["(warnings)"].sort()
     if found.get("kind") == "CustomResourceDefinition" and (found.get("status") or {}).get("conditions"):
         found["status"]["conditions"].sort(key=lambda each: str(each["type"]))  # by controllers beside each other
     if isinstance(managers := found.get("managedFields"), list):

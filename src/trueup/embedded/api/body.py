@@ -16,7 +16,8 @@ from msgspec import Struct
 
 from trueup.embedded.api.negotiation import JSON, YAML
 from trueup.embedded.api.protobuf import decode as protobuf
-from trueup.embedded.api.refusals import bad_request, unsupported_media_type
+from trueup.embedded.api.refusals import GroupKind, bad_request, unsupported_media_type, wrong_kind
+from trueup.embedded.api.yamlkeys import keys_twice
 from trueup.model.apierror import ApiError
 from trueup.model.manifest import Manifest
 
@@ -54,7 +55,7 @@ def decode_object(raw: bytes, content_type: str, *, find_duplicates: bool, wante
     if media_type not in ACCEPTED:
         raise unsupported_media_type(ACCEPTED)
     if media_type == protobuf.MEDIA_TYPE:
-        return Body(_from_protobuf(raw))
+        return Body(_from_protobuf(raw, wanted))
     head = (
         f"the object provided is unrecognized (must be of type {wanted}): couldn't get version/kind; json parse error"
     )
@@ -66,7 +67,11 @@ def decode_object(raw: bytes, content_type: str, *, find_duplicates: bool, wante
     if not isinstance(value, dict):
         said = f"json: cannot unmarshal {_json_type(value)} into Go value of type {_TYPE_META}"
         raise bad_request(f"{head}: {said} ({raw[:64].hex()})")
-    duplicates = duplicate_keys(raw) if find_duplicates and media_type == JSON else ()
+    duplicates: tuple[str, ...] = ()
+    if find_duplicates and media_type == JSON:
+        duplicates = duplicate_keys(raw)
+    elif find_duplicates and (lines := keys_twice(raw)):
+        duplicates = ("yaml: unmarshal errors:\n  " + "\n  ".join(lines),)
     return Body(value, duplicates)
 
 
@@ -82,11 +87,27 @@ def check_type_named(manifest: Manifest, raw: bytes, wanted: str, api_version: s
         raise bad_request(f"the API version in the data () does not match the expected API version ({api_version})")
 
 
-def _from_protobuf(raw: bytes) -> Manifest:
+def _from_protobuf(raw: bytes, wanted: str) -> Manifest:
     try:
         return protobuf.decode(raw)
+    except protobuf.Unregistered as error:
+        kind = GroupKind("", wanted)
+        raise wrong_kind(kind, error.api_version, error.kind, is_known=False) from error
+    except protobuf.Undecodable as error:
+        version = error.api_version.rpartition("/")[2]
+        said = f'{error.kind} in version "{version}" cannot be handled as a {wanted}: {error}'
+        raise bad_request(said) from error
     except ValueError as error:
-        raise bad_request(f"the protobuf body cannot be read: {error}") from error
+        said = f"the object provided is unrecognized (must be of type {wanted}): {error} ({_beginning(raw)})"
+        raise bad_request(said) from error
+
+
+def _beginning(raw: bytes) -> str:
+    """The first bytes for a message: as text when they may be JSON, else in hexadecimal."""
+    if not raw:
+        return "<empty>"
+    start, more = raw[:30], " ..." if len(raw) > 30 else ""
+    return (start.decode(errors="replace") if raw.startswith(b"{") else start.hex()) + more
 
 
 def _json_type(value: Any) -> str:

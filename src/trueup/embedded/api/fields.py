@@ -17,6 +17,7 @@ from trueup.embedded.api.refusals import FieldProblem
 from trueup.embedded.api.resetfields import reset_fields
 from trueup.model.manifest import Manifest
 
+
 class Fields:
     """Stateless; a class so that a test can put another in its place."""
 

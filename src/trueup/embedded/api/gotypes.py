@@ -113,10 +113,10 @@ def _quantity(value: Any) -> str:
 
 
 def _mismatch(node: SchemaNode, value: Any, path: str, owner: str) -> str:
-    return f"json: cannot unmarshal {_word(value)} into Go struct field {owner}.{path} of type {_go_type(node)}"
+    return f"json: cannot unmarshal {word(value)} into Go struct field {owner}.{path} of type {_go_type(node)}"
 
 
-def _word(value: Any) -> str:
+def word(value: Any) -> str:
     match value:
         case bool():
             return "bool"

@@ -131,13 +131,13 @@ def problems_of(kind: Kind, manifest: Manifest) -> list[FieldProblem]:
         if not namespace:
             problems.append(required("metadata.namespace"))
         problems += [invalid_value("metadata.namespace", namespace, said) for said in names.label_problems(namespace)]
-    return problems + _common_problems(metadata)
+    return problems + common_problems(metadata)
 
 
 def update_problems_of(manifest: Manifest, old: Manifest) -> list[FieldProblem]:
     """What is wrong with the metadata of a changed object."""
     metadata, before = manifest["metadata"], old["metadata"]
-    problems = _common_problems(metadata)
+    problems = common_problems(metadata)
     if before.get("deletionTimestamp"):
         added = [each for each in metadata.get("finalizers") or () if each not in (before.get("finalizers") or ())]
         if added:
@@ -150,7 +150,7 @@ def update_problems_of(manifest: Manifest, old: Manifest) -> list[FieldProblem]:
     return problems
 
 
-def _common_problems(metadata: dict[str, Any]) -> list[FieldProblem]:
+def common_problems(metadata: dict[str, Any]) -> list[FieldProblem]:
     problems: list[FieldProblem] = []
     for key, value in (metadata.get("labels") or {}).items():
         problems += [invalid_value("metadata.labels", key, said) for said in names.label_key_problems(key)]

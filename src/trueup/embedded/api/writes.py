@@ -14,7 +14,7 @@ from typing import TypeAlias
 import msgspec
 
 from trueup.embedded import merge
-from trueup.embedded.api import metadata, podparts, refusals, rules
+from trueup.embedded.api import insideresources, metadata, podparts, refusals, rules
 from trueup.embedded.api.admission import Admission, Operation, Review
 from trueup.embedded.api.call import Call
 from trueup.embedded.api.fields import Fields
@@ -71,11 +71,14 @@ class Writes:
         if kind.is_custom and self._is_ending(kind):
             said = "create not allowed while custom resource definition is terminating"
             raise refusals.forbidden(kind.resource, _name_in(manifest), said)
+        self._fields.check_metadata(kind, manifest)
         self._address(kind, namespace, "", manifest)
         if warning := metadata.drop_twin_owners(manifest):
             call.warn(warning)
         self._fields.check(kind, manifest, options.field_validation, call)
         self.reset_status(kind, manifest, None)
+        for field in ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"):
+            manifest["metadata"].pop(field, None)  # the server's alone: nobody comes to own them
         manifest = self._fields.default(kind, manifest)
         manifest = self._fields.track(kind, None, manifest, call.manager(options.field_manager), "", self.now())
         return await self._insert(kind, namespace, manifest, options, call)
@@ -205,7 +208,9 @@ class Writes:
         if other_uid:
             problem = refusals.invalid_value("metadata.uid", uid, "field is immutable")
             # Custom resources are looked at twice: as an object of any kind, and as one of theirs.
-            raise refusals.invalid(kind.group_kind, record.key.name, [problem, problem] if kind.is_custom else [problem])
+            raise refusals.invalid(
+                kind.group_kind, record.key.name, [problem, problem] if kind.is_custom else [problem]
+            )
 
     def _wrong_kind(self, kind: Kind, manifest: Manifest) -> Exception:
         api_version, name = str(manifest.get("apiVersion")), str(manifest.get("kind"))
@@ -237,8 +242,9 @@ class Writes:
         if particular.counts_generation or kind.is_custom:
             stored["metadata"]["generation"] = 1
         problems = metadata.problems_of(kind, stored) + self._fields.problems(kind, stored)
-        problems += particular.validate(stored)
+        problems += particular.validate(stored) + particular.validate_create(stored)
         self._refuse(kind, stored, problems)
+        self._warn(kind, stored, None, call)
         await self._admission.validate(review.with_object(kind.from_storage(stored)))
         name = stored["metadata"]["name"]
         if self._store.latest(kind.storage, namespace, name) is not None:
@@ -280,6 +286,8 @@ class Writes:
         if not subresource:
             particular.prepare_update(stored, old)
             _count_generation(kind, stored, old, counts=particular.counts_generation)
+        elif subresource == "status":
+            particular.prepare_status(stored, old)
         elif subresource in podparts.NAMES:
             _count_generation(kind, stored, old, counts=True)
         problems += self._fields.problems(kind, stored, subresource)
@@ -290,6 +298,7 @@ class Writes:
         elif not problems and subresource == "finalize":
             problems = particular.validate(stored)
         self._refuse(kind, stored, problems)
+        self._warn(kind, stored, old, call)
         await self._admission.validate(review.with_object(kind.from_storage(stored)))
         if self._store.latest(kind.storage, *record.key) is not record:
             return None
@@ -320,6 +329,11 @@ class Writes:
         """Whether the definition of a custom kind waits for its objects to go."""
         definition = self._store.get(_DEFINITIONS, "", f"{kind.plural}.{kind.group}")
         return definition is not None and is_deleting(definition.manifest)
+
+    def _warn(self, kind: Kind, new: Manifest, old: Manifest | None, call: Call) -> None:
+        told = insideresources.finalizer_warnings(new, old) if kind.is_custom else []
+        for each in told + rules.of(kind.storage).warnings(new, old):
+            call.warn(each)
 
     def _refuse(self, kind: Kind, manifest: Manifest, problems: list[FieldProblem]) -> None:
         if problems:

@@ -16,6 +16,7 @@ from trueup.embedded.api.rules.definitions import (
     stored_version_problems,
     version_problems,
 )
+from trueup.embedded.api.rules.definitionwarnings import definition_warnings
 from trueup.embedded.storage.keys import Resource
 from trueup.model.manifest import Manifest, metadata_of, name_of
 
@@ -118,6 +119,7 @@ RULES: dict[Resource, Rules] = {
         validate=_validate,
         validate_create=_validate_create,
         validate_update=_validate_update,
+        warnings=definition_warnings,
         counts_generation=True,
     )
 }

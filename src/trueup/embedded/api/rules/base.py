@@ -14,6 +14,7 @@ Change: TypeAlias = Callable[[Manifest], None]
 Compare: TypeAlias = Callable[[Manifest, Manifest], None]
 Check: TypeAlias = Callable[[Manifest], list[FieldProblem]]
 CheckUpdate: TypeAlias = Callable[[Manifest, Manifest], list[FieldProblem]]
+Warn: TypeAlias = Callable[[Manifest, Manifest | None], list[str]]
 
 
 def _nothing(_: Manifest) -> None:
@@ -32,6 +33,10 @@ def _fine_update(_: Manifest, __: Manifest) -> list[FieldProblem]:
     return []
 
 
+def _no_warnings(_: Manifest, __: Manifest | None) -> list[str]:
+    return []
+
+
 class Rules(Struct, frozen=True, kw_only=True):
     """One kind's rules. Functions that change work in place on a manifest of the stored version that is theirs;
     pairs are (new, old)."""
@@ -46,6 +51,8 @@ class Rules(Struct, frozen=True, kw_only=True):
     validate_create: Check = _fine
     """What may not be there when an object is made, in addition."""
     validate_update: CheckUpdate = _fine_update
+    warnings: Warn = _no_warnings
+    """Of a new or changed object; the old one is None when it is new."""
     counts_generation: bool = False
     resets_status: bool = True
     """Whether a new object begins without the status that was sent (only where there is a status subresource)."""
