@@ -179,6 +179,26 @@ async def test_a_request_is_answered_while_the_source_gives_nothing() -> None:
     assert ready_row(room, app)["status"] == "True"
 
 
+async def test_drift_is_healed_while_the_source_gives_nothing() -> None:
+    room = Room()
+    room.renders["./app"] = [config_map(colour="blue")]
+    app = room.put(kustomization())
+    await room.settle()
+    await room.push(app, Commit("a"))
+    await room.settle()
+    await room.push(app, None, SourceError("the host does not answer"))
+    room.edit(app, asking("reconcile.fluxcd.io/requestedAt", "now"))
+    await room.settle()
+    assert ready_row(room, app)["reason"] == "ArtifactFailed"
+    room.cluster.update(SETTINGS, lambda obj: obj["data"].update(colour="red"), manager="kubectl-edit")
+    room.apps.signals.drifted(app, SETTINGS)
+    await room.settle()
+    assert room.cluster.objects[SETTINGS]["data"] == {"colour": "blue"}
+    await room.push(app, Commit("a"))
+    await room.settle()
+    assert ready_row(room, app)["status"] == "True"
+
+
 async def test_a_request_is_answered_while_a_dependency_is_not_ready() -> None:
     room = Room()
     app = room.put(kustomization(dependsOn=[{"name": "db"}]))

@@ -42,7 +42,9 @@ class Situations:
         snapshot = self._usable_snapshot(memory, feed)
         answered = snapshot is not None and has_answered(memory, snapshot.revision)
         moved = snapshot is not None and not pinned and not answered and snapshot.revision != saved.revision
-        stale = memory.content_stale or pinned != memory.was_pinned or saved.state is State.WAITING
+        # What waits goes on when it can; until then drift is healed by what was applied last.
+        goes_on = saved.state is State.WAITING and (snapshot is not None or not memory.heals)
+        stale = memory.content_stale or pinned != memory.was_pinned or goes_on
         if not answered and (saved.inputs is None or (moved and is_tried_again(memory))):
             stale = True
         memory.unsure = memory.unsure and not answered
