@@ -43,7 +43,7 @@ down: $(STAMP) ## stop it
 engines: $(STAMP) ## build the rendering engines (cached)
 	@$(BIN)/python -m trueup.render.engine build
 
-peers: $(DEV_STAMP) ## build the real kube-apiserver, etcd, kubectl and kwok that tests run against (cached)
+peers: $(DEV_STAMP) ## build the real kube-apiserver, etcd, kubectl, kwok and helm that tests run against (cached)
 	@$(BIN)/python -m tests.peers.build all
 
 check: $(DEV_STAMP) ## format, lint, types, import contract
