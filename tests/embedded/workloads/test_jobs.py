@@ -87,6 +87,65 @@ async def test_a_failing_job_tries_again_later_and_then_gives_up(world: World) -
     assert len(world.all(PODS)) == 3
 
 
+ON_42 = {"onExitCodes": {"operator": "In", "values": [42]}}
+EXIT = {"simulate.trueup.dev/exit-code": "42"}
+
+
+async def test_a_policy_may_fail_the_job_at_an_exit_code(world: World) -> None:
+    policy = {"rules": [{"action": "FailJob", **ON_42}]}
+    await world.apply(job(image="job:crash", annotations=EXIT, backoffLimit=6, podFailurePolicy=policy))
+    await world.pass_time(30)
+    assert conditions(world) == [
+        ("FailureTarget", "True", "PodFailurePolicy"),
+        ("Failed", "True", "PodFailurePolicy"),
+    ]
+    [pod] = world.names(PODS)
+    said = f"Container c for pod default/{pod} failed with exit code 42 matching FailJob rule at index 0"
+    assert status(world)["conditions"][1]["message"] == said
+    assert status(world)["failed"] == 1
+
+
+async def test_a_policy_may_ignore_failures_which_are_replaced_without_being_counted(world: World) -> None:
+    policy = {"rules": [{"action": "Ignore", **ON_42}]}
+    await world.apply(job(image="job:crash", annotations=EXIT, backoffLimit=0, podFailurePolicy=policy))
+    await world.pass_time(30)
+    assert conditions(world) == []
+    assert "failed" not in status(world)
+    assert len(world.all(PODS)) > 2
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"action": "Count", **ON_42},
+        {"action": "Ignore", "onExitCodes": {"operator": "NotIn", "values": [42]}},
+        {"action": "Ignore", "onExitCodes": {"containerName": "other", "operator": "In", "values": [42]}},
+        {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
+    ],
+)
+async def test_failures_that_no_rule_excuses_are_counted(world: World, rule: dict[str, Any]) -> None:
+    given = job(image="job:crash", annotations=EXIT, backoffLimit=0, podFailurePolicy={"rules": [rule]})
+    given["spec"]["template"]["spec"]["containers"].append({"name": "other", "image": "job:1"})
+    await world.apply(given)
+    await world.pass_time(30)
+    assert ("Failed", "True", "BackoffLimitExceeded") in conditions(world)
+
+
+async def test_a_policy_may_go_by_a_condition_of_the_pod(world: World) -> None:
+    rules = [{"action": "FailJob", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}]
+    slow = {"simulate.trueup.dev/outcome": "crash", "simulate.trueup.dev/after": "10s"}
+    slow |= {"simulate.trueup.dev/duration": "1h"}
+    await world.apply(job(annotations=slow, podFailurePolicy={"rules": rules}))
+    await world.pass_time(5)
+    [pod] = world.all(PODS)
+    row = {"type": "DisruptionTarget", "status": "True", "reason": "Test", "lastTransitionTime": world.now()}
+    patch = {"status": {"conditions": [*pod["status"]["conditions"], row]}}
+    await world.client.patch(PODS, "default", name_of(pod), patch, "status")
+    await world.pass_time(20)
+    assert ("Failed", "True", "PodFailurePolicy") in conditions(world)
+    assert "has condition DisruptionTarget matching FailJob rule" in status(world)["conditions"][-1]["message"]
+
+
 async def test_a_job_over_its_deadline_fails_and_its_pods_end(world: World) -> None:
     await world.apply(job(annotations={"simulate.trueup.dev/duration": "1h"}, activeDeadlineSeconds=30))
     await world.pass_time(20)

@@ -158,6 +158,32 @@ async def test_each_pod_keeps_its_own_claim_which_outlives_it(world: World) -> N
     assert uid_of(world.get(PERSISTENT_VOLUME_CLAIMS, "data-db-2")) == before
 
 
+RETENTION = [("Delete", ["data-db-0"]), ("Retain", ["data-db-0", "data-db-1", "data-db-2"])]
+
+
+@pytest.mark.parametrize(("when_scaled", "left"), RETENTION)
+async def test_claims_go_with_pods_that_scaling_takes_away_where_the_set_says_so(
+    world: World, when_scaled: str, left: list[str]
+) -> None:
+    template = {
+        "metadata": {"name": "data"},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+    }
+    chosen = {
+        "volumeClaimTemplates": [template],
+        "persistentVolumeClaimRetentionPolicy": {"whenScaled": when_scaled, "whenDeleted": "Retain"},
+    }
+    await world.apply(stateful_set(**chosen))
+    await world.until(lambda: status(world).get("readyReplicas") == 3, within=10)
+    await world.apply(stateful_set(replicas=1, **chosen))
+    await world.until(lambda: world.names(PODS) == ["db-0"], within=30)
+    await world.pass_time(5)
+    assert world.names(PERSISTENT_VOLUME_CLAIMS) == left
+    await world.apply(stateful_set(**chosen))
+    await world.until(lambda: status(world).get("readyReplicas") == 3, within=30)
+    assert world.names(PERSISTENT_VOLUME_CLAIMS) == ["data-db-0", "data-db-1", "data-db-2"]
+
+
 async def test_ordinals_may_start_elsewhere(world: World) -> None:
     await world.apply(stateful_set(replicas=2, ordinals={"start": 5}))
     await world.until(lambda: world.names(PODS) == ["db-5", "db-6"], within=10)

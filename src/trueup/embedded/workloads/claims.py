@@ -8,8 +8,8 @@ from typing import Any
 
 from trueup.embedded.workloads.kinds import PERSISTENT_VOLUME_CLAIMS
 from trueup.embedded.workloads.objects import controller_reference, dig, mapping_of, rows_of
-from trueup.embedded.workloads.writes import Create, clone
-from trueup.model.manifest import Manifest, name_of, namespace_of
+from trueup.embedded.workloads.writes import Create, Patch, clone, patch_of
+from trueup.model.manifest import Manifest, name_of, namespace_of, uid_of
 
 
 def claim_name(stateful_set: Manifest, template: Mapping[str, Any], ordinal: int) -> str:
@@ -37,6 +37,22 @@ def missing_claims(stateful_set: Manifest, ordinal: int, existing: Mapping[str, 
         claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": spec}
         made.append(Create(PERSISTENT_VOLUME_CLAIMS, claim))
     return tuple(made)
+
+
+def given_to_pod(
+    stateful_set: Manifest, ordinal: int, pod: Manifest, existing: Mapping[str, Manifest]
+) -> tuple[Patch, ...]:
+    """Where `whenScaled: Delete` is said, the claims of a pod that goes for good become its own, and go after it."""
+    if dig(stateful_set, "spec", "persistentVolumeClaimRetentionPolicy", "whenScaled") != "Delete":
+        return ()
+    owner = {"apiVersion": "v1", "kind": "Pod", "name": name_of(pod), "uid": uid_of(pod)}
+    names = [claim_name(stateful_set, each, ordinal) for each in rows_of(stateful_set, "spec", "volumeClaimTemplates")]
+    claims = (existing[name] for name in names if name in existing)
+    return tuple(
+        patch_of(PERSISTENT_VOLUME_CLAIMS, claim, {"metadata": {"ownerReferences": [owner]}})
+        for claim in claims
+        if not any(each.get("uid") == owner["uid"] for each in rows_of(claim, "metadata", "ownerReferences"))
+    )
 
 
 def mounted(stateful_set: Manifest, ordinal: int, spec: dict[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from trueup.embedded.storage.keys import Key
 from trueup.embedded.workloads.adoption import adopted, adopters, is_claimed, released
-from trueup.embedded.workloads.claims import missing_claims, mounted
+from trueup.embedded.workloads.claims import given_to_pod, missing_claims, mounted
 from trueup.embedded.workloads.controller import Controller, Trigger, its_controller, itself
 from trueup.embedded.workloads.kinds import CONTROLLER_REVISIONS, PERSISTENT_VOLUME_CLAIMS, PODS, STATEFUL_SETS
 from trueup.embedded.workloads.objects import count_of, dig, mapping_of, resolve, without_zeros
@@ -97,7 +97,8 @@ def _moves(
             return tuple(made)
     if made:
         return tuple(made)
-    return _remove(pods, wanted, one_by_one=one_by_one) or _replace(stateful_set, pods, history, now)
+    surplus = _remove(stateful_set, pods, wanted, claims, one_by_one=one_by_one)
+    return surplus or _replace(stateful_set, pods, history, now)
 
 
 def _make(stateful_set: Manifest, ordinal: int, history: History, claims: Mapping[str, Manifest]) -> tuple[Write, ...]:
@@ -141,12 +142,21 @@ def _partition(stateful_set: Manifest) -> int:
     return start + count_of(stateful_set, "spec", "updateStrategy", "rollingUpdate", "partition")
 
 
-def _remove(pods: Mapping[int, Manifest], wanted: range, *, one_by_one: bool) -> tuple[Write, ...]:
-    """Pods beyond the wanted number go, the highest first."""
-    surplus = [pods[ordinal] for ordinal in sorted(pods, reverse=True) if ordinal not in wanted]
+def _remove(
+    stateful_set: Manifest,
+    pods: Mapping[int, Manifest],
+    wanted: range,
+    claims: Mapping[str, Manifest],
+    *,
+    one_by_one: bool,
+) -> tuple[Write, ...]:
+    """Pods beyond the wanted number go, the highest first, and take their claims with them where the set says so."""
+    surplus = [ordinal for ordinal in sorted(pods, reverse=True) if ordinal not in wanted]
     if one_by_one:
         surplus = surplus[:1]
-    return tuple(delete_of(PODS, pod) for pod in surplus if not is_deleting(pod))
+    going = [ordinal for ordinal in surplus if not is_deleting(pods[ordinal])]
+    given = (patch for ordinal in going for patch in given_to_pod(stateful_set, ordinal, pods[ordinal], claims))
+    return (*given, *(delete_of(PODS, pods[ordinal]) for ordinal in going))
 
 
 def _replace(

@@ -1,7 +1,7 @@
 """Jobs: pods until enough have succeeded or too many have failed. Pure, but for `decide`.
 
-Done: completions, parallelism, indexed completion, back-off limit and delay, deadline, suspension, tracking by finalizers.
-Not done: pod failure policy, success policy, back-off limit per index.
+Done: completions, parallelism, indexed completion, back-off limit and delay, deadline, pod failure policy, suspension, tracking by
+finalizers. Not done: success policy, back-off limit per index.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from trueup.embedded.storage.keys import Key
 from trueup.embedded.workloads.adoption import adopted, adopters, is_claimed
 from trueup.embedded.workloads.clock import read_time, stamp
 from trueup.embedded.workloads.controller import Controller, Trigger, its_controller, itself
+from trueup.embedded.workloads.jobs.failurepolicy import fails_job
 from trueup.embedded.workloads.jobs.tally import (
     INDEX,
     TRACKING,
@@ -66,7 +67,7 @@ def reconcile(job: Manifest, pods: Sequence[Manifest], now: datetime) -> Work:
     counts = tally(job, pods)
     if is_finished(job) or is_deleting(job):
         return Work(_untrack(counts.tracked))
-    verdict = _verdict(job, counts, now)
+    verdict = _verdict(job, counts, pods, now)
     status, said = _status(job, counts, verdict, now)
     writes = list(status_write(JOBS, job, status))
     if writes:
@@ -87,8 +88,12 @@ def reconcile(job: Manifest, pods: Sequence[Manifest], now: datetime) -> Work:
     return Work((), _deadline(job))
 
 
-def _verdict(job: Manifest, counts: Tally, now: datetime) -> tuple[str, str, str] | None:
+def _verdict(job: Manifest, counts: Tally, pods: Sequence[Manifest], now: datetime) -> tuple[str, str, str] | None:
     """(type, reason, message) of the Job's end; None while it goes on."""
+    if (target := find_condition(status_of(job), "FailureTarget")) is not None:
+        return "Failed", str(target.get("reason")), str(target.get("message"))  # once said, that is how it ends
+    if message := fails_job(job, pods):
+        return "Failed", "PodFailurePolicy", message
     deadline = _deadline(job)
     if deadline is not None and now >= deadline:
         return "Failed", "DeadlineExceeded", "Job was active longer than specified deadline"
@@ -135,7 +140,7 @@ def _missing(job: Manifest, counts: Tally) -> int:
 
 def _back_off_end(counts: Tally) -> datetime | None:
     """Failures make the next pod wait: 10 s, 20 s, 40 s, ... since the last of them."""
-    if counts.last_failure is None:
+    if counts.last_failure is None or not counts.all_failed:
         return None
     return counts.last_failure + min(FIRST_BACK_OFF * (1 << min(counts.all_failed - 1, 10)), LAST_BACK_OFF)
 

@@ -14,6 +14,7 @@ from typing import Any
 from msgspec import Struct
 
 from trueup.embedded.workloads.clock import read_time
+from trueup.embedded.workloads.jobs.failurepolicy import is_ignored
 from trueup.embedded.workloads.objects import count_of, dig, mapping_of, rows_of
 from trueup.embedded.workloads.podstate import is_active, is_ready, is_terminating, phase_of
 from trueup.model.manifest import Manifest, annotations_of, is_deleting, metadata_of, status_of, uid_of
@@ -58,10 +59,11 @@ def tally(job: Manifest, pods: Sequence[Manifest]) -> Tally:
     tracked = {uid_of(pod): pod for pod in pods if is_tracked(pod)}
     ended = {uid: pod for uid, pod in tracked.items() if _has_ended(pod)}
     succeeded = {uid for uid, pod in ended.items() if phase_of(pod) == "Succeeded"}
-    failed = set(ended) - succeeded
+    failed = {uid for uid, pod in ended.items() if uid not in succeeded and not is_ignored(job, pod)}
     # What stood as uncounted and is no longer tracked has had its finalizer taken off: now it counts.
     counted_succeeded, counted_failed = before_succeeded - set(tracked), before_failed - set(tracked)
-    failures = [found for pod in pods if phase_of(pod) == "Failed" and (found := _end_of(pod)) is not None]
+    counting = (pod for pod in pods if phase_of(pod) == "Failed" and not is_ignored(job, pod))
+    failures = [found for pod in counting if (found := _end_of(pod)) is not None]
     return Tally(
         active=tuple(pod for pod in pods if is_active(pod)),
         ready=sum(is_ready(pod) for pod in pods if is_active(pod)),

@@ -22,7 +22,7 @@ LAST_BACK_OFF = timedelta(minutes=5)
 SHOWN = timedelta(seconds=1)
 """How long a death, or a failed pull, is seen before the back-off."""
 
-_EXITS = {Outcome.CRASH: (1, "Error"), Outcome.OOM: (137, "OOMKilled")}
+_EXITS = (Outcome.CRASH, Outcome.OOM)
 
 
 class Known(Struct, frozen=True):
@@ -104,7 +104,7 @@ def _start(container: dict[str, Any], row: dict[str, Any], role: Role, fate: Fat
         begun["ready"] = role is Role.SERVE
         return Step(begun, now + fate.after, ("Normal", "Started", f"Started container {row['name']}"))
     if fate.outcome in _EXITS:
-        return Step(_ending(begun, now, *_EXITS[fate.outcome]), now + SHOWN)
+        return Step(_ending(begun, now, *_exit_of(fate)), now + SHOWN)
     if role in (Role.PREPARE, Role.PREPARE_ONCE):
         return Step(_ending(begun, now, 0, "Completed"))
     return Step(begun, now, ("Normal", "Started", f"Started container {row['name']}"))
@@ -117,7 +117,7 @@ def _running(row: dict[str, Any], role: Role, fate: Fate, duration: timedelta, n
     if fate.outcome in _EXITS and (ends is None or turns <= ends):
         if now < turns:
             return Step(row, turns)
-        return Step(_ending(row, now, *_EXITS[fate.outcome]), now + SHOWN)
+        return Step(_ending(row, now, *_exit_of(fate)), now + SHOWN)
     if fate.outcome is Outcome.UNREADY and row.get("ready"):
         if now < turns:
             return Step(row, turns)
@@ -125,6 +125,11 @@ def _running(row: dict[str, Any], role: Role, fate: Fate, duration: timedelta, n
     if ends is not None:
         return Step(row, ends) if now < ends else Step(_ending(row, now, 0, "Completed"))
     return Step(row)
+
+
+def _exit_of(fate: Fate) -> tuple[int, str]:
+    """Exit code and reason of a container that fails by rule."""
+    return (137, "OOMKilled") if fate.outcome is Outcome.OOM else (fate.exit_code, "Error")
 
 
 def _terminated(pod: Manifest, row: dict[str, Any], role: Role, now: datetime) -> Step:

@@ -9,7 +9,7 @@
 
 A tag may also end in `-crash` and so on. `simulate.trueup.dev/after: 5s` lets it run well for that long first, `.../share: 50%`
 concerns that share of the pods, `.../container: NAME` another container than the first, `.../duration: 3s` is how long a pod
-works that is to end (of a Job), and `.../startup: 2s` how long it takes until it runs.
+works that is to end (of a Job), `.../startup: 2s` how long it takes until it runs, and `.../exit-code: 3` how it crashes.
 """
 
 from __future__ import annotations
@@ -50,10 +50,11 @@ _TAGS = {
 
 
 class Fate(Struct, frozen=True):
-    """One container's future. `after` is how long it runs well first."""
+    """One container's future. `after` is how long it runs well first, `exit_code` with what it crashes."""
 
     outcome: Outcome = Outcome.RUN
     after: timedelta = timedelta()
+    exit_code: int = 1
 
 
 class Plan(Struct, frozen=True):
@@ -75,8 +76,9 @@ def plan_of(pod: Manifest) -> Plan:
     after = _duration(annotations, "after", timedelta(), problems)
     startup = _duration(annotations, "startup", STARTUP, problems)
     duration = _duration(annotations, "duration", DURATION, problems)
+    exit_code = _exit_code(annotations, problems)
     fates = {
-        str(each.get("name")): Fate(outcome, after)
+        str(each.get("name")): Fate(outcome, after, exit_code)
         for part in ("initContainers", "containers")
         for each in rows_of(pod, "spec", part)
         if (outcome := _of_image(str(each.get("image") or ""))) is not Outcome.RUN
@@ -85,7 +87,7 @@ def plan_of(pod: Manifest) -> Plan:
     if asked in list(Outcome):
         main = rows_of(pod, "spec", "containers")
         first = str(main[0].get("name")) if main else ""
-        fates[annotations.get(f"{PREFIX}container", first)] = Fate(Outcome(asked), after)
+        fates[annotations.get(f"{PREFIX}container", first)] = Fate(Outcome(asked), after, exit_code)
     elif asked:
         problems.append(f"{PREFIX}outcome: {asked!r} is none of {', '.join(Outcome)}")
     if not _is_chosen(pod, annotations.get(f"{PREFIX}share", ""), problems):
@@ -108,6 +110,16 @@ def _duration(annotations: Mapping[str, Any], name: str, default: timedelta, pro
     except InvalidInput as error:
         problems.append(f"{PREFIX}{name}: {error.message}")
         return default
+
+
+def _exit_code(annotations: Mapping[str, Any], problems: list[str]) -> int:
+    text = annotations.get(f"{PREFIX}exit-code", "")
+    if not text:
+        return 1
+    if text.isdigit() and 1 <= int(text) <= 255:
+        return int(text)
+    problems.append(f"{PREFIX}exit-code: {text!r} is not a number from 1 to 255")
+    return 1
 
 
 def _is_chosen(pod: Manifest, share: str, problems: list[str]) -> bool:
