@@ -4,7 +4,7 @@ Run by `python -m tools.protodata.dump` after a new pin in tools/kubernetes. Fie
 `generated.proto` files that k8s.io/api and its siblings publish; the JSON names, and which fields are pointers (so that an
 explicit zero means something), from the tags of the Go structs beside them.
 
-    messages.json.gz   {"<package>.<Message>": {"<number>": [json name, type, flags]}}
+    messages.json.gz   {"<package>.<Message>": {"<number>": [json name, type, flags, Go's name if it is another]}}
 
     written.json       {"<package>.<Message>": {"pointers": [...], "nulls": [...]}}: JSON names of fields, inlined ones too, of
                        scalars that are pointers, and of lists, maps and times that Go writes as null when they are empty
@@ -60,13 +60,15 @@ def messages(proto: Path) -> Iterator[tuple[str, dict[str, list[str]]]]:
     for name, body in _MESSAGE.findall(text):
         fields = {}
         for label, type_, key, value, field, number in _FIELD.findall(body):
-            pointer, (json_name, *options) = tags.get((name, number), (False, [field]))
+            pointer, (json_name, *options), go_name = tags.get((name, number), (False, [field], ""))
             flags = ("r" if label == "repeated" else "") + ("m" if key else "") + ("p" if pointer else "")
             full = f"{key},{_full(value, package[1])}" if key else _full(type_, package[1])
             flags += ("o" if "omitempty" in options else "") + ("z" if "omitzero" in options else "")
             if not json_name:
                 flags += "i"
             fields[number] = [json_name, full, flags]
+            if go_name and go_name != json_name[:1].upper() + json_name[1:]:
+                fields[number].append(go_name)
         yield f"{package[1]}.{name}", fields
 
 
@@ -76,8 +78,8 @@ def _full(type_: str, package: str) -> str:
     return type_.lstrip(".") if "." in type_ else f"{package}.{type_}"
 
 
-def _go_tags(folder: Path) -> dict[tuple[str, str], tuple[bool, list[str]]]:
-    """(struct, field number) -> whether it is a pointer; its JSON name, empty for an inlined one, and JSON's options."""
+def _go_tags(folder: Path) -> dict[tuple[str, str], tuple[bool, list[str], str]]:
+    """(struct, field number) -> whether it is a pointer; its JSON name, empty for an inlined one, and JSON's options; Go's name."""
     found = {}
     for path in sorted(folder.glob("*.go")):
         if path.name.startswith("generated") or path.name.endswith("_test.go"):
@@ -87,13 +89,13 @@ def _go_tags(folder: Path) -> dict[tuple[str, str], tuple[bool, list[str]]]:
                 tag = _TAG.match(line)
                 json_tag = _JSON.search(line)
                 if tag is not None and json_tag is not None:
-                    found[name, tag[2]] = (tag[1] == "*", json_tag[1].split(","))
+                    found[name, tag[2]] = (tag[1] == "*", json_tag[1].split(","), line.split()[0].rpartition(".")[2])
     return found
 
 
 def pointers(name: str, messages: dict[str, dict[str, list[str]]]) -> Iterator[str]:
     """The scalar fields of a message that its Go struct holds as pointers."""
-    for json_name, type_, flags in messages.get(name, {}).values():
+    for json_name, type_, flags, *_ in messages.get(name, {}).values():
         if "i" in flags:
             yield from pointers(type_, messages)
         elif "p" in flags and type_ in _SCALARS:
@@ -102,7 +104,7 @@ def pointers(name: str, messages: dict[str, dict[str, list[str]]]) -> Iterator[s
 
 def nulls(name: str, messages: dict[str, dict[str, list[str]]], omitted: set[tuple[str, str]]) -> Iterator[str]:
     """The lists, maps and times of a message that Go writes even when they are empty."""
-    for number, (json_name, type_, flags) in messages.get(name, {}).items():
+    for number, (json_name, type_, flags, *_) in messages.get(name, {}).items():
         if "i" in flags:
             yield from nulls(type_, messages, omitted)
         elif ("r" in flags or "m" in flags or (type_ in _TIMES and "p" not in flags)) and (name, number) not in omitted:

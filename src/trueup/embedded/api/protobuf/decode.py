@@ -20,7 +20,19 @@ from typing import Any, TypeAlias
 import msgspec
 from msgspec import Struct
 
-from trueup.embedded.api.protobuf.wire import Malformed, fields, signed
+from trueup.embedded.api.protobuf.wire import (
+    BYTES,
+    FIXED32,
+    FIXED64,
+    VARINT,
+    Malformed,
+    UnknownWireType,
+    Value,
+    fields,
+    signed,
+    varints,
+    wire_type_of,
+)
 from trueup.embedded.schema import BuiltinSchemas
 from trueup.model.manifest import Manifest
 from trueup.model.refs import split_api_version
@@ -53,6 +65,18 @@ class _Field(Struct, frozen=True, array_like=True):
     name: str
     type: str
     flags: str
+    go_name: str = ""
+
+    @property
+    def shown(self) -> str:
+        """As Go calls it."""
+        return self.go_name or self.name[:1].upper() + self.name[1:]
+
+    @property
+    def wire_type(self) -> int:
+        if "m" in self.flags or self.type not in _ZEROS or self.type in ("string", "bytes"):
+            return BYTES
+        return {"double": FIXED64, "float": FIXED32}.get(self.type, VARINT)
 
 
 _Message: TypeAlias = Mapping[int, _Field]
@@ -69,21 +93,84 @@ def _schemas() -> BuiltinSchemas:
     return BuiltinSchemas.load()
 
 
+class Unrecognized(Malformed):
+    """The envelope is wrong, so that it cannot be told what the body is."""
+
+
+class Unregistered(Malformed):
+    """A kind that has no protobuf form here."""
+
+    def __init__(self, api_version: str, kind: str) -> None:
+        super().__init__(f'no kind "{kind}" is registered for version "{api_version}"')
+        self.api_version = api_version
+        self.kind = kind
+
+
+class Undecodable(Malformed):
+    """The object inside the envelope is wrong."""
+
+    def __init__(self, api_version: str, kind: str, said: str) -> None:
+        super().__init__(said)
+        self.api_version = api_version
+        self.kind = kind
+
+
 def decode(body: bytes) -> Manifest:
-    """The object of an enveloped body; raises ValueError, which says what is wrong."""
+    """The object of an enveloped body; raises Unrecognized, Unregistered or Undecodable."""
+    if not body:
+        raise Unrecognized("empty data")
     if not body.startswith(MAGIC):
-        raise Malformed("the body does not begin with the bytes of Kubernetes' protobuf")
+        shown = " ".join(str(byte) for byte in MAGIC)
+        raise Unrecognized(f"provided data does not appear to be a protobuf message, expected prefix [{shown}]")
+    if body == MAGIC:
+        raise Unrecognized("empty body")
+    try:
+        api_version, kind, raw = _opened(body[len(MAGIC) :])
+    except Malformed as error:
+        raise Unrecognized(str(error)) from error
+    if (message := message_of(api_version, kind)) is None:
+        raise Unregistered(api_version, kind)
+    try:
+        return {"kind": kind, "apiVersion": api_version} | _object(message, raw, 0)
+    except (ValueError, OverflowError) as error:
+        raise Undecodable(api_version, kind, str(error)) from error
+
+
+_ENVELOPE = ("", "TypeMeta", "Raw", "ContentEncoding", "ContentType")
+
+
+def _opened(body: bytes) -> tuple[str, str, bytes]:
+    """apiVersion, kind and content of the envelope (`runtime.Unknown`)."""
     api_version = kind = ""
     raw = b""
-    for number, value in fields(body[len(MAGIC) :]):
-        if number == 1 and isinstance(value, bytes):
-            names = dict(fields(value))
-            api_version, kind = _text(names.get(1, b"")), _text(names.get(2, b""))
-        elif number == 2 and isinstance(value, bytes):
-            raw = value
-    if (message := message_of(api_version, kind)) is None:
-        raise Malformed(f'no kind "{kind}" is registered for version "{api_version}"')
-    return {"kind": kind, "apiVersion": api_version} | _object(message, raw, 0)
+    try:
+        for number, value in fields(body, "Unknown"):
+            if number >= len(_ENVELOPE):
+                continue
+            content = _content(value, _ENVELOPE[number])
+            if number == 1:
+                for inner, text in fields(content, "TypeMeta"):
+                    if inner == 1:
+                        api_version = _text(_content(text, "APIVersion"))
+                    elif inner == 2:
+                        kind = _text(_content(text, "Kind"))
+            elif number == 2:
+                raw = content
+    except UnknownWireType as error:
+        if error.number < len(_ENVELOPE):
+            raise _wrong_type(error.wire_type, _ENVELOPE[error.number]) from error
+        raise
+    return api_version, kind, raw
+
+
+def _content(value: Value, field: str) -> bytes:
+    if isinstance(value, int) or wire_type_of(value) != BYTES:
+        raise _wrong_type(wire_type_of(value), field)
+    return value
+
+
+def _wrong_type(wire_type: int, field: str) -> Malformed:
+    return Malformed(f"proto: wrong wireType = {wire_type} for field {field}")
 
 
 def message_of(api_version: str, kind: str) -> str | None:
@@ -106,17 +193,14 @@ def _object(message: str, raw: bytes, depth: int) -> dict[str, Any]:
         raise Malformed("the object is nested too deeply")
     known = _messages()[message]
     sent: dict[int, Any] = {}
-    for number, value in fields(raw):
-        field = known.get(number)
-        if field is None:
-            continue
-        if "m" in field.flags:
-            key, item = _entry(field, value, depth)
-            sent.setdefault(number, {})[key] = item
-        elif "r" in field.flags:
-            sent.setdefault(number, []).append(_value(field.type, value, depth))
-        else:
-            sent[number] = _value(field.type, value, depth)
+    try:
+        for number, value in fields(raw, message.rpartition(".")[2]):
+            if (field := known.get(number)) is not None:
+                _take(field, value, sent, number, depth)
+    except UnknownWireType as error:
+        if (field := known.get(error.number)) is not None:
+            raise _wrong_type(error.wire_type, field.shown) from error
+        raise
     found: dict[str, Any] = {}
     for number, field in known.items():
         made = sent[number] if number in sent else _absent(field, depth)
@@ -125,6 +209,23 @@ def _object(message: str, raw: bytes, depth: int) -> dict[str, Any]:
         elif (number in sent and "p" in field.flags) or not _is_omitted(field, made, depth):
             found[field.name] = made
     return found
+
+
+def _take(field: _Field, value: Value, sent: dict[int, Any], number: int, depth: int) -> None:
+    """One field as it was sent, among those of its message."""
+    is_list = "r" in field.flags
+    if wire_type_of(value) != field.wire_type:
+        if is_list and field.wire_type == VARINT and isinstance(value, bytes):
+            sent.setdefault(number, []).extend(_value(field.type, each, depth) for each in varints(value))
+            return
+        raise _wrong_type(wire_type_of(value), field.shown)
+    if "m" in field.flags:
+        key, item = _entry(field, value, depth)
+        sent.setdefault(number, {})[key] = item
+    elif is_list:
+        sent.setdefault(number, []).append(_value(field.type, value, depth))
+    else:
+        sent[number] = _value(field.type, value, depth)
 
 
 def _absent(field: _Field, depth: int) -> Any:
@@ -170,7 +271,7 @@ def _value(type_: str, raw: int | bytes, depth: int) -> Any:
 def _text(raw: int | bytes) -> str:
     if not isinstance(raw, bytes):
         raise Malformed("a number stands where text is expected")
-    return raw.decode()
+    return raw.decode(errors="replace")  # Go strings may hold anything; its JSON replaces it too
 
 
 def _number(bits: int) -> Callable[[int | bytes], int]:
@@ -218,10 +319,12 @@ def _moment(raw: bytes) -> datetime | None:
     parts = _parts(raw)
     if not parts:
         return None
-    seconds = signed(parts.get(1, 0), 64)
+    seconds = signed(_number_of(parts.get(1, 0)), 64)
     if seconds <= -62135596800:  # Go's zero time
         return None
-    return datetime.fromtimestamp(0, UTC) + timedelta(seconds=seconds, microseconds=signed(parts.get(2, 0), 32) // 1000)
+    return datetime.fromtimestamp(0, UTC) + timedelta(
+        seconds=seconds, microseconds=signed(_number_of(parts.get(2, 0)), 32) // 1000
+    )
 
 
 def _time(raw: bytes, _: int) -> Any:
@@ -268,11 +371,11 @@ def _quantity(raw: bytes, _: int) -> str:
 
 def _int_or_string(raw: bytes, _: int) -> int | str:
     parts = _parts(raw)
-    return _text(parts.get(3, b"")) if parts.get(1, 0) else signed(parts.get(2, 0), 32)
+    return _text(parts.get(3, b"")) if parts.get(1, 0) else signed(_number_of(parts.get(2, 0)), 32)
 
 
 def _json(raw: bytes, _: int) -> Any:
-    inner = _parts(raw).get(1, b"")
+    inner = _content(_parts(raw).get(1, b""), "Raw")
     if not inner:
         return None
     if inner.startswith(MAGIC):
@@ -291,7 +394,7 @@ def _schema_or(raw: bytes, depth: int) -> Any:
     """JSONSchemaPropsOrBool: a schema, or whether anything is allowed."""
     parts = _parts(raw)
     if 2 in parts:
-        return _object(f"{_EXTENSIONS}.JSONSchemaProps", parts[2], depth + 1)
+        return _object(f"{_EXTENSIONS}.JSONSchemaProps", _content(parts[2], "Schema"), depth + 1)
     return bool(parts.get(1, 0))
 
 
