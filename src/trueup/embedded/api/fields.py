@@ -15,6 +15,7 @@ from trueup.embedded.api.options import FieldValidation
 from trueup.embedded.api.quantities import canonical
 from trueup.embedded.api.refusals import FieldProblem
 from trueup.embedded.api.resetfields import reset_fields
+from trueup.embedded.schema.node import MISSING
 from trueup.model.manifest import Manifest
 
 
@@ -78,15 +79,23 @@ class Fields:
         """A stored custom resource without what today's schema does not know: it may be older than that."""
         return schema.prune(kind.schema, live)[0] if kind.is_custom and kind.schema is not None else live
 
-    def problems(self, kind: Kind, manifest: Manifest, subresource: str = "") -> list[FieldProblem]:
-        """What is wrong with a custom resource, by its schema; of a status write with the status alone."""
+    def problems(
+        self, kind: Kind, manifest: Manifest, subresource: str = "", old: Manifest | None = None
+    ) -> list[FieldProblem]:
+        """What is wrong with a custom resource, by its schema; of a status write with the status alone. What is as it was
+        in `old` is not judged again."""
         if kind.schema is None or not kind.is_custom:
             return []
         if subresource == "status":
             node = kind.schema.properties.get("status")
-            found = schema.validate(node, manifest["status"], at="status") if node and "status" in manifest else []
+            before = old["status"] if old is not None and "status" in old else MISSING
+            found = (
+                schema.validate(node, manifest["status"], at="status", old=before)
+                if node and "status" in manifest
+                else []
+            )
         else:
-            found = schema.validate(kind.schema, manifest)
+            found = schema.validate(kind.schema, manifest, old=MISSING if old is None else old)
         told = [FieldProblem(error.path, error.reason, error.message) for error in found]
         return told + (insideresources.problems(kind, manifest) if subresource != "status" else [])
 

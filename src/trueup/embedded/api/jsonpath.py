@@ -129,4 +129,4 @@ def text(value: Any) -> str:
     """A value as a table cell shows it."""
     if isinstance(value, str):
         return value
-    return msgspec.json.encode(value).decode()
+    return msgspec.json.encode(value, order="deterministic").decode()

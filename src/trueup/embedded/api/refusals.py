@@ -123,6 +123,12 @@ def wrong_view(view: str, go_type: str, *, is_list: bool) -> ApiError:
     return ApiError(406, "NotAcceptable", f"you requested {view}, but the requested object {what} ({go_type})")
 
 
+def method_of_custom(resource: Resource, verb: str) -> ApiError:
+    """A verb that a custom resource or its subresource does not have."""
+    message = f'{verb} is not supported on resources of kind "{resource}"'
+    return ApiError(405, "MethodNotAllowed", message, details=_details(resource, ""))
+
+
 def not_acceptable(served: Iterable[str]) -> ApiError:
     message = f"406: Not Acceptable\n\nAvailable representations: {', '.join(served)}"
     return ApiError(406, "NotAcceptable", message, details=NO_DETAILS)

@@ -31,6 +31,12 @@ def scale_of(kind: Kind, manifest: Manifest) -> Manifest:
     return {"kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": shown, "spec": spec, "status": status}
 
 
+def check_has_replicas(kind: Kind, manifest: Manifest) -> None:
+    """A custom resource is read as a Scale only when it says how many it wants; raises 500, as the real server does."""
+    if kind.scale is not None and _at(manifest, kind.scale.spec_replicas) is None:
+        raise refusals.internal(f'the spec replicas field "{kind.scale.spec_replicas}" does not exist')
+
+
 def scaled(kind: Kind, live: Manifest, scale: Manifest) -> Manifest:
     """The object with the replicas of a Scale. Changes `live`; raises 422 for a number that is none or negative."""
     replicas = (scale.get("spec") or {}).get("replicas", 0)
@@ -42,6 +48,9 @@ def scaled(kind: Kind, live: Manifest, scale: Manifest) -> Manifest:
             'Scale in version "v1" cannot be handled as a Scale: json: cannot unmarshal '
             "into Go struct field ScaleSpec.spec.replicas of type int32"
         )
+    if replicas < 0 and kind.scale is not None:
+        problem = refusals.invalid_value(kind.scale.spec_replicas, replicas, "should be a non-negative integer")
+        raise refusals.invalid(kind.group_kind, name, [problem])
     if replicas < 0:
         problem = refusals.invalid_value("spec.replicas", replicas, "must be greater than or equal to 0")
         raise refusals.invalid(GroupKind("autoscaling", "Scale"), name, [problem])

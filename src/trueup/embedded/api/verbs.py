@@ -72,7 +72,7 @@ class Verbs(Responder):
             builtin = self._registry.is_builtin_group(target.group)
             raise refusals.no_resource() if builtin else refusals.PageNotFound()
         if target.namespace and not kind.namespaced and target.resource != "namespaces":
-            raise refusals.no_resource()
+            raise refusals.PageNotFound() if kind.is_custom else refusals.no_resource()
         if kind.deprecation:
             request.call.warn(kind.deprecation)
         if target.subresource:
@@ -217,7 +217,11 @@ class Verbs(Responder):
                 raise refusals.not_found(kind.resource, target.name)
             raise refusals.no_resource() if self._registry.is_builtin_group(kind.group) else refusals.PageNotFound()
         if target.verb not in known.verbs:
-            raise refusals.method_not_allowed()
+            raise (
+                refusals.method_of_custom(kind.resource, target.verb)
+                if kind.is_custom
+                else refusals.method_not_allowed()
+            )
         if target.subresource == "scale":
             return await self._scale(kind, request)
         if target.subresource in _WRITTEN_BY_PARENT:
@@ -232,7 +236,9 @@ class Verbs(Responder):
         scale_kind = self._subresources.scale_kind(kind)
         if request.target.verb == "get":
             record = reads.get(self._store, kind, namespace, name)
-            shown = scale.scale_of(kind, kind.from_storage(record.manifest))
+            live = kind.from_storage(record.manifest)
+            scale.check_has_replicas(kind, live)
+            shown = scale.scale_of(kind, live)
             return self._object(scale_kind, shown, _form(scale_kind, request), request)
         if request.target.verb == "update":
             asked = options.write_options(request.query, "UpdateOptions")
@@ -249,7 +255,8 @@ class Verbs(Responder):
         def mutation(live: Manifest | None) -> Manifest:
             if live is None:
                 raise refusals.not_found(kind.resource, name)
-            return step(live)
+            made = step(live)
+            return self._fields.default(kind, made) if kind.is_custom else made  # a new spec gets its defaults
 
         outcome = await self._changed(kind, request, mutation, asked, "scale")
         return Answer(forms.encode(scale.scale_of(kind, outcome.manifest), negotiation.DEFAULT))
@@ -328,7 +335,9 @@ def _form(kind: Kind, request: Request, *, is_list: bool = False) -> Form:
     """The form of a read; raises 406, and 400 for rows that carry what there is not."""
     form = negotiation.choose(request.accept, of_collection=is_list)
     if form.view is (View.METADATA if is_list else View.METADATA_LIST):
-        package = "unstructured.Unstructured" if kind.is_custom else f"{kind.group.partition('.')[0] or 'core'}.{kind.name}"
+        package = (
+            "unstructured.Unstructured" if kind.is_custom else f"{kind.group.partition('.')[0] or 'core'}.{kind.name}"
+        )
         raise refusals.wrong_view(form.view, f"*{package}{'List' if is_list else ''}", is_list=is_list)
     _check_include(form, request)
     return form

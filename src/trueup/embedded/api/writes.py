@@ -34,6 +34,7 @@ Mutation: TypeAlias = Callable[[Manifest | None], Manifest]
 
 ATTEMPTS = 5
 _DEFINITIONS = Resource("apiextensions.k8s.io", "customresourcedefinitions")
+_PODS = Resource("", "pods")
 _decode = msgspec.json.Decoder(dict).decode
 
 
@@ -285,12 +286,13 @@ class Writes:
         stored = kind.to_storage(wanted)
         if not subresource:
             particular.prepare_update(stored, old)
-            _count_generation(kind, stored, old, counts=particular.counts_generation)
+            before = kind.to_storage(live) if kind.is_custom else old
+            _count_generation(kind, stored, before, counts=particular.counts_generation)
         elif subresource == "status":
             particular.prepare_status(stored, old)
         elif subresource in podparts.NAMES:
             _count_generation(kind, stored, old, counts=True)
-        problems += self._fields.problems(kind, stored, subresource)
+        problems += self._fields.problems(kind, stored, subresource, live)
         if not subresource:
             problems += particular.validate(stored) + particular.validate_update(stored, old)
         elif not problems and subresource in podparts.NAMES:
@@ -371,6 +373,10 @@ def _count_generation(kind: Kind, new: Manifest, old: Manifest, *, counts: bool)
         return
     aside = {"metadata", "status"} if kind.has_status or not kind.is_custom else {"metadata"}
     before, after = ({k: v for k, v in each.items() if k not in aside} for each in (old, new))
+    if kind.storage == _PODS:  # that a pod got a node is no new wish about it
+        before, after = (
+            {**each, "spec": {k: v for k, v in each["spec"].items() if k != "nodeName"}} for each in (before, after)
+        )
     if before != after:
         new["metadata"]["generation"] = (old["metadata"].get("generation") or 0) + 1
 

@@ -12,20 +12,21 @@ from msgspec.structs import replace
 
 from trueup.embedded.schema.duplicates import duplicates, list_duplicates
 from trueup.embedded.schema.errors import NOWHERE, FieldError
-from trueup.embedded.schema.node import SchemaNode
+from trueup.embedded.schema.node import MISSING, SchemaNode
 from trueup.embedded.schema.values import META, RANGES, check
 from trueup.model.manifest import Manifest
 
 
-def validate(node: SchemaNode, obj: Manifest | None, *, at: str = "") -> list[FieldError]:
+def validate(node: SchemaNode, obj: Manifest | None, *, at: str = "", old: Any = MISSING) -> list[FieldError]:
     """All that is wrong, in the order of the schema's fields; empty when the object fits.
 
     `at`: where this value stands in its object. The `status` subresource checks the status alone with its own node and
     `at="status"`; the paths are whole then, while the sentences speak from the status on, as the server's do.
+    `old`: the same before a change; what is as it was there is not judged again.
     """
     if _fits(obj, node):
         return []
-    errors = [*check(obj, node.raw, node, "").errors, *duplicates(obj, node, "")]
+    errors = [*check(obj, node.raw, node, "", old).errors, *duplicates(obj, node, "")]
     return [_placed(error, at) for error in errors] if at else errors
 
 

@@ -22,7 +22,7 @@ from trueup.embedded.schema.errors import (
     quoted,
     shown,
 )
-from trueup.embedded.schema.node import RawSchema, SchemaNode
+from trueup.embedded.schema.node import MISSING, RawSchema, SchemaNode
 
 META: Final = ("apiVersion", "kind", "metadata")
 
@@ -42,9 +42,15 @@ class Result:
             self.checks += other.checks
 
 
-def check(value: Any, raw: RawSchema, node: SchemaNode | None, path: str) -> Result:
-    """`node` gives the children of a full schema; None inside `allOf`, `oneOf`, `anyOf` and `not`, which refer to nothing."""
+def check(value: Any, raw: RawSchema, node: SchemaNode | None, path: str, old: Any = MISSING) -> Result:
+    """`node` gives the children of a full schema; None inside `allOf`, `oneOf`, `anyOf` and `not`, which refer to nothing.
+
+    `old`: what stood here before, if it can be told. What did not change is not judged again: the schema may have become
+    stricter since (https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#validation-ratcheting).
+    """
     result = Result()
+    if old is not MISSING and _equal(value, old):
+        return result
     if node is not None and (node.raw_extension or node.quantity or (node.int_or_string and node.name)):
         return result
     if value is None:
@@ -62,10 +68,10 @@ def check(value: Any, raw: RawSchema, node: SchemaNode | None, path: str) -> Res
     elif isinstance(value, int | float) and not isinstance(value, bool):
         checks.append(_check_number(value, raw, path))
     elif isinstance(value, list):
-        checks.append(_check_list(value, raw, node, path))
+        checks.append(_check_list(value, raw, node, path, old))
     checks.append(_check_enum(value, raw, path))
     if isinstance(value, dict):
-        checks.append(_check_map(value, raw, node, path))
+        checks.append(_check_map(value, raw, node, path, old))
     for check in checks:
         result.merge(check)
         result.checks += 1
@@ -206,12 +212,14 @@ def _is_multiple(value: float, factor: float) -> bool:
     return math.isclose(quotient, round(quotient), rel_tol=1e-9, abs_tol=1e-9)
 
 
-def _check_list(value: list[Any], raw: RawSchema, node: SchemaNode | None, path: str) -> Result:
+def _check_list(value: list[Any], raw: RawSchema, node: SchemaNode | None, path: str, old: Any) -> Result:
     result = Result()
     items = raw.get("items")
     if isinstance(items, dict):
+        before = _by_keys(old, raw)
         for index, item in enumerate(value):
-            result.merge(_check_child(item, items, node.items if node else None, f"{path}[{index}]"))
+            was = before.get(_keys_of(item, raw), MISSING) if before else MISSING
+            result.merge(_check_child(item, items, node.items if node else None, f"{path}[{index}]", was))
     least, most = raw.get("minItems"), raw.get("maxItems")
     if least is not None and len(value) < least:
         result.errors.append(
@@ -225,12 +233,25 @@ def _check_list(value: list[Any], raw: RawSchema, node: SchemaNode | None, path:
     return result
 
 
-def _check_child(value: Any, raw: RawSchema, node: SchemaNode | None, path: str) -> Result:
-    return check(value, node.raw if node is not None else raw, node, path)
+def _by_keys(old: Any, raw: RawSchema) -> dict[tuple[str, ...], Any]:
+    """The items that stood in a list before, by their keys: only those of a list of type map can be found again."""
+    if not isinstance(old, list) or raw.get("x-kubernetes-list-type") != "map":
+        return {}
+    return {_keys_of(item, raw): item for item in old}
 
 
-def _check_map(value: dict[str, Any], raw: RawSchema, node: SchemaNode | None, path: str) -> Result:
+def _keys_of(item: Any, raw: RawSchema) -> tuple[str, ...]:
+    names = raw.get("x-kubernetes-list-map-keys") or ()
+    return tuple(repr(item.get(name)) for name in names) if isinstance(item, dict) else ()
+
+
+def _check_child(value: Any, raw: RawSchema, node: SchemaNode | None, path: str, old: Any) -> Result:
+    return check(value, node.raw if node is not None else raw, node, path, old)
+
+
+def _check_map(value: dict[str, Any], raw: RawSchema, node: SchemaNode | None, path: str, old: Any) -> Result:
     result = Result()
+    before = old if isinstance(old, dict) else {}
     least, most = raw.get("minProperties"), raw.get("maxProperties")
     if least is not None and len(value) < least:
         result.errors.append(
@@ -246,17 +267,20 @@ def _check_map(value: dict[str, Any], raw: RawSchema, node: SchemaNode | None, p
             continue
         if isinstance(extra, dict):
             below = node.additional if node is not None else None
-            result.merge(_check_child(item, extra, below, f"{path}.{key}" if path else f".{key}"))
+            place = f"{path}.{key}" if path else f".{key}"
+            result.merge(_check_child(item, extra, below, place, before.get(key, MISSING)))
         elif extra is False:
             text = f"{path}.{key} in body is a forbidden property"
             result.errors.append(field_error(path, INVALID, key, text))
     for key, schema in declared.items():
         if key in value and key == "metadata" and meta:
             # Of metadata a schema may limit the name, and says nothing else.
-            result.merge(check(value[key], schema, None, f"{path}.{key}" if path else key))
+            place = f"{path}.{key}" if path else key
+            result.merge(check(value[key], schema, None, place, before.get(key, MISSING)))
         elif key in value and key not in meta:
             below = node.properties.get(key) if node is not None else None
-            result.merge(_check_child(value[key], schema, below, f"{path}.{key}" if path else key))
+            place = f"{path}.{key}" if path else key
+            result.merge(_check_child(value[key], schema, below, place, before.get(key, MISSING)))
     for key in raw.get("required") or ():
         if key not in value:
             result.errors.append(field_error(f"{path}.{key}" if path else key, REQUIRED))

@@ -10,7 +10,7 @@ from typing import Any
 
 from trueup.embedded.api import jsonpath
 from trueup.embedded.api.kinds import Column, Kind
-from trueup.embedded.api.tables.text import age
+from trueup.embedded.api.tables.text import age, parse_time
 from trueup.model.manifest import Manifest, metadata_of, name_of
 
 _NAME = {
@@ -76,6 +76,10 @@ def _cell(column: Column, manifest: Manifest, now: datetime) -> Any:
         case "boolean":
             return value if isinstance(value, bool) else None
         case "date":
-            return age(value, now) if isinstance(value, str) else None
+            return _since(value, now) if isinstance(value, str) else None
         case _:
-            return " ".join(map(jsonpath.text, found)) if len(found) > 1 else jsonpath.text(value)
+            return jsonpath.text(value)
+
+
+def _since(value: str, now: datetime) -> str:
+    return "<invalid>" if parse_time(value) is None else age(value, now)
