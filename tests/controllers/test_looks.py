@@ -294,3 +294,20 @@ async def test_operations_that_come_within_one_second_are_each_carried_out_and_t
         assert obj["status"]["operationState"]["operation"]["initiatedBy"] == {"username": user}
         starts.append(obj["status"]["operationState"]["startedAt"])
     assert starts == ["2026-11-23T07:00:01Z", "2026-11-23T07:00:02Z"]
+
+
+@pytest.mark.parametrize(("limit", "rows"), [(None, 10), (13, 13), (3, 3)])
+async def test_an_applications_history_is_as_long_as_it_asks(limit: int | None, rows: int) -> None:
+    room = Room()
+    app = room.put(application())
+    if limit is not None:
+        room.edit(app, {"spec": {"revisionHistoryLimit": limit}})
+    for number in range(15):
+        room.renders["app"] = [config_map(number=str(number))]
+        await room.settle(1)
+        room.memories[app].content_stale = True
+        await room.push(app, Commit(f"{number:x}"))
+        await room.settle(1)
+    history = room.resource(app)["status"]["history"]
+    assert [row["id"] for row in history] == list(range(15 - rows, 15))
+    assert history[-1]["revision"] == "e" * 40
