@@ -28,10 +28,12 @@ def unique(items: st.SearchStrategy[dict[str, Any]], *keys: str) -> st.SearchStr
     return st.lists(items, max_size=3, unique_by=lambda item: tuple(str(item.get(key)) for key in keys))
 
 
+# Never empty: the real server stores an empty map of a custom resource's metadata as it comes, and tidies it a write later.
+_some_texts = st.dictionaries(_word, _letter, min_size=1, max_size=3)
 _metadata = some(
-    labels=_texts,
-    annotations=_texts,
-    finalizers=st.lists(st.sampled_from(("example.com/a", "example.com/b")), max_size=2, unique=True),
+    labels=_some_texts,
+    annotations=_some_texts,
+    finalizers=st.lists(st.sampled_from(("example.com/a", "example.com/b")), min_size=1, max_size=2, unique=True),
 )
 _free = st.recursive(
     st.integers(0, 2) | _letter | st.booleans(),
@@ -216,6 +218,6 @@ def _operation(kind: str) -> st.SearchStrategy[dict[str, Any]]:
     return st.one_of(
         st.fixed_dictionaries({"op": st.just("remove"), "path": st.sampled_from(paths)}),
         st.fixed_dictionaries({"op": st.just("add"), "path": st.just(root), "value": values}),
-        st.fixed_dictionaries({"op": st.just("add"), "path": st.just("/metadata/labels"), "value": _texts}),
+        st.fixed_dictionaries({"op": st.just("add"), "path": st.just("/metadata/labels"), "value": _some_texts}),
         st.fixed_dictionaries({"op": st.just("test"), "path": st.sampled_from(paths), "value": st.just("x")}),
     )

@@ -77,6 +77,8 @@ class Verbs(Responder):
             request.call.warn(kind.deprecation)
         if target.subresource:
             return await self._subresource(kind, request)
+        if target.verb == "watch" and "watch" not in kind.verbs and "list" in kind.verbs:
+            raise refusals.not_watched(kind.resource)
         if target.verb not in kind.verbs and not (target.verb == "update" and "update" in kind.verbs):
             raise refusals.method_not_allowed()
         if kind.namespaced and not target.namespace and target.verb not in ("list", "watch"):
@@ -125,7 +127,7 @@ class Verbs(Responder):
     async def _watch(self, kind: Kind, request: Request) -> Stream:
         if request.method != "GET":
             raise refusals.method_not_allowed()
-        form = negotiation.choose(request.accept, of_collection=True)
+        form = negotiation.choose_stream(request.accept)
         _check_include(form, request)
         asked = options.list_options(request.query, watching=True)
         name = request.target.name if not asked.field_selector else ""
