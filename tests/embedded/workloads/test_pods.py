@@ -156,6 +156,52 @@ async def test_a_failure_may_concern_a_share_of_the_pods(world: World) -> None:
     assert 15 <= unready <= 45
 
 
+async def test_a_rule_may_mean_another_container(world: World) -> None:
+    both = pod(annotations=rule(outcome="oom", container="second"))
+    both["spec"]["containers"].append({"name": "second", "image": "web:1"})
+    await world.apply(both)
+    await world.pass_time(3)
+    rows = {each["name"]: each for each in world.get(PODS, "p")["status"]["containerStatuses"]}
+    assert (rows["c"]["ready"], rows["second"]["ready"]) == (True, False)
+    assert rows["second"]["lastState"]["terminated"]["reason"] == "OOMKilled"
+
+
+async def test_the_start_of_a_pod_may_take_as_long_as_asked(world: World) -> None:
+    await world.apply(pod(annotations=rule(startup="30s")))
+    await world.pass_time(25)
+    assert (reason(world), ready(world)) == ("ContainerCreating", "False")
+    await world.pass_time(10)
+    assert (reason(world), ready(world)) == ("Running", "True")
+
+
+async def test_an_annotation_has_the_last_word_over_the_tag(world: World) -> None:
+    await world.apply(pod(image="web:crash", annotations=rule(outcome="run")))
+    await world.pass_time(5)
+    assert (reason(world), ready(world)) == ("Running", "True")
+
+
+@pytest.mark.parametrize(("code", "seen"), [("42", 42), ("0", 1), ("256", 1), ("many", 1)])
+async def test_a_crash_has_the_exit_code_that_is_asked_for(world: World, code: str, seen: int) -> None:
+    await world.apply(pod(image="web:crash", annotations=rule(**{"exit-code": code})))
+    await world.pass_time(3)
+    assert row(world)["lastState"]["terminated"]["exitCode"] == seen
+    told = [each for each in world.all(EVENTS) if each["reason"] == "SimulationRuleIgnored"]
+    assert bool(told) == (seen == 1)
+
+
+async def test_events_tell_the_story_of_a_pod(world: World) -> None:
+    await world.apply(pod(image="web:crash"))
+    await world.pass_time(30)
+    told = {each["reason"]: (each["count"], each["source"]["component"]) for each in world.all(EVENTS)}
+    assert told == {
+        "Scheduled": (1, "default-scheduler"),
+        "Pulled": (3, "kubelet"),
+        "Created": (3, "kubelet"),
+        "Started": (3, "kubelet"),
+        "BackOff": (2, "kubelet"),
+    }
+
+
 async def test_a_rule_that_cannot_be_read_is_told_and_ignored(world: World) -> None:
     await world.apply(pod(annotations=rule(outcome="explode", after="soon")))
     await world.pass_time(1)

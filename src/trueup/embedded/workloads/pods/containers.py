@@ -45,11 +45,11 @@ class Role(StrEnum):
 
 
 class Step(Struct, frozen=True):
-    """The next status row, when it will change by time, and what is told about it: (type, reason, message)."""
+    """The next status row, when it will change by time, and what is told about it: (type, reason, message) each."""
 
     row: dict[str, Any]
     again_at: datetime | None = None
-    said: tuple[str, str, str] | None = None
+    said: tuple[tuple[str, str, str], ...] = ()
 
 
 def waiting(container: dict[str, Any], reason: str, message: str = "") -> dict[str, Any]:
@@ -87,7 +87,7 @@ def step(known: Known, container: dict[str, Any], row: dict[str, Any], role: Rol
         case _:
             if fate.outcome is Outcome.PULL_ERROR:
                 message = _pull_message(container)
-                return Step(waiting(container, "ErrImagePull", message), now + SHOWN, ("Warning", "Failed", message))
+                return Step(waiting(container, "ErrImagePull", message), now + SHOWN, (("Warning", "Failed", message),))
             return _start(container, row, role, fate, now)
 
 
@@ -100,14 +100,19 @@ def _start(container: dict[str, Any], row: dict[str, Any], role: Role, fate: Fat
         "started": True,
         "ready": role is Role.SERVE and fate.outcome in (Outcome.RUN, Outcome.PULL_ERROR),
     }
+    said = (
+        ("Normal", "Pulled", f'Container image "{container.get("image")}" already present on machine'),
+        ("Normal", "Created", f"Created container: {row['name']}"),
+        ("Normal", "Started", f"Started container {row['name']}"),
+    )
     if fate.after and fate.outcome in (Outcome.UNREADY, *_EXITS):
         begun["ready"] = role is Role.SERVE
-        return Step(begun, now + fate.after, ("Normal", "Started", f"Started container {row['name']}"))
+        return Step(begun, now + fate.after, said)
     if fate.outcome in _EXITS:
-        return Step(_ending(begun, now, *_exit_of(fate)), now + SHOWN)
+        return Step(_ending(begun, now, *_exit_of(fate)), now + SHOWN, said)
     if role in (Role.PREPARE, Role.PREPARE_ONCE):
-        return Step(_ending(begun, now, 0, "Completed"))
-    return Step(begun, now, ("Normal", "Started", f"Started container {row['name']}"))
+        return Step(_ending(begun, now, 0, "Completed"), None, said)
+    return Step(begun, now, said)
 
 
 def _running(row: dict[str, Any], role: Role, fate: Fate, duration: timedelta, now: datetime) -> Step:
@@ -121,7 +126,7 @@ def _running(row: dict[str, Any], role: Role, fate: Fate, duration: timedelta, n
     if fate.outcome is Outcome.UNREADY and row.get("ready"):
         if now < turns:
             return Step(row, turns)
-        return Step({**row, "ready": False}, None, ("Warning", "Unhealthy", "Readiness probe failed: simulated"))
+        return Step({**row, "ready": False}, None, (("Warning", "Unhealthy", "Readiness probe failed: simulated"),))
     if ends is not None:
         return Step(row, ends) if now < ends else Step(_ending(row, now, 0, "Completed"))
     return Step(row)
@@ -153,7 +158,7 @@ def _terminated(pod: Manifest, row: dict[str, Any], role: Role, now: datetime) -
     said = (
         f"Back-off restarting failed container {row['name']} in pod {name_of(pod)}_{namespace_of(pod)}({uid_of(pod)})"
     )
-    return Step(again, _ended(again) + back_off(restarts), ("Warning", "BackOff", said))
+    return Step(again, _ended(again) + back_off(restarts), (("Warning", "BackOff", said),))
 
 
 def _ending(row: dict[str, Any], now: datetime, code: int, reason: str) -> dict[str, Any]:
@@ -181,7 +186,7 @@ def _pull_failed(container: dict[str, Any], row: dict[str, Any], began: datetime
     image = container.get("image")
     message = f'Back-off pulling image "{image}": ErrImagePull: {_pull_message(container)}'
     backing = waiting(container, "ImagePullBackOff", message)
-    return Step(backing, None, ("Warning", "BackOff", f'Back-off pulling image "{image}"'))
+    return Step(backing, None, (("Warning", "BackOff", f'Back-off pulling image "{image}"'),))
 
 
 def _pull_message(container: dict[str, Any]) -> str:

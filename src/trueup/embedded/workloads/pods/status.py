@@ -79,7 +79,7 @@ def advance(known: Known, place: Place, lacking: tuple[str, str] | None) -> Next
         ]
         rows = [each.row for each in steps]
         again = earliest(again, *(each.again_at for each in steps))
-        said += tuple(each.said for each in steps if each.said)
+        said += tuple(told for each in steps for told in each.said)
         status |= {"podIP": place.pod_ip, "podIPs": [{"ip": place.pod_ip}]}
     if init_rows:
         status["initContainerStatuses"] = init_rows
@@ -112,7 +112,7 @@ def _advance_inits(known: Known) -> tuple[Rows, datetime | None, tuple[tuple[str
         moved = step(known, container, row, role)
         rows[index] = {**moved.row, "ready": _is_done(moved.row, is_sidecar=is_sidecar)}
         again = earliest(again, moved.again_at)
-        said += (moved.said,) if moved.said else ()
+        said += moved.said
         if not rows[index]["ready"]:
             return rows, again, said, False
     return rows, again, said, True
