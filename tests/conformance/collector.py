@@ -72,6 +72,7 @@ AREAS = (
         ("api/cases/defaults.yaml",),
         ("tests.embedded.api.test_like_the_real_server", "KNOWN_DIFFERENCES"),
     ),
+    Area("Protobuf", "the bodies that typed Go clients send", ("api/cases/protobuf*.yaml",)),
     Area("Status", "what a status write may change, kind by kind", ("api/cases/status.yaml",)),
     Area("Subresources", "scale, eviction, token, binding and others", ("api/cases/subresources*.yaml",)),
     Area("Lists", "pages, selectors, media types", ("api/cases/list-*.yaml",)),
@@ -109,7 +110,7 @@ def _in_documents(documents: list[Any]) -> Iterator[str]:
     for document in documents:
         match document:
             case list():
-                yield from (str(each["title"]) for each in document)
+                yield from (_title(number, each) for number, each in enumerate(document, 1))
             case {"kind": kind, "metadata": {"name": name}}:
                 yield f"{kind} {name}"
             case {"objects": objects}:
@@ -118,3 +119,9 @@ def _in_documents(documents: list[Any]) -> Iterator[str]:
                 yield str(title)
             case _:
                 raise ValueError(f"no scenario: {str(document)[:80]}")
+
+
+def _title(number: int, scenario: dict[str, Any]) -> str:
+    """A lone request has its place and its verb for a title."""
+    verb, what = next(iter(scenario.items()))
+    return str(scenario.get("title") or f"{number}. {verb} {what}")

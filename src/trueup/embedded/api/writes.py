@@ -22,6 +22,7 @@ from trueup.embedded.api.kinds import Kind, Registry
 from trueup.embedded.api.options import WriteOptions
 from trueup.embedded.api.refusals import FieldProblem
 from trueup.embedded.api.resetfields import metadata_of_status_write
+from trueup.embedded.api.rules.versions import NEEDS_VERSION
 from trueup.embedded.storage.keys import Resource
 from trueup.embedded.storage.record import Record
 from trueup.embedded.storage.store import Store
@@ -107,7 +108,7 @@ class Writes:
             if not rules.of(kind.storage).creates_on_update or asked:
                 raise refusals.not_found(kind.resource, name)
             return await self.create(kind, namespace, manifest, options, call)
-        if not asked and kind.is_custom and not unconditional:
+        if not asked and not unconditional and (kind.is_custom or kind.storage in NEEDS_VERSION):
             problem = refusals.invalid_value("metadata.resourceVersion", 0, "must be specified for an update")
             raise refusals.invalid(GroupKind(kind.group, kind.plural), name, [problem])
         manager = call.manager(options.field_manager)
@@ -224,7 +225,9 @@ class Writes:
             return refusals.bad_request(
                 f"the API version in the data ({api_version}) does not match the expected API version ({kind.api_version})"
             )
-        return refusals.wrong_kind(kind.group_kind, api_version, name, is_known=known is not None)
+        return refusals.wrong_kind(
+            kind.group_kind, api_version, name, is_known=known is not None or (api_version, name) == ("v1", "Status")
+        )
 
     async def _insert(
         self, kind: Kind, namespace: str, manifest: Manifest, options: WriteOptions, call: Call
