@@ -53,6 +53,7 @@ class TokenRequests:
         spec = spec_of(sent)
         seconds = spec.get("expirationSeconds")
         seconds = USUAL_SECONDS if seconds is None else seconds
+        sent.pop("status", None)
         sent["spec"] = {**spec, "expirationSeconds": seconds}
         now = self._writes.now()
         sent = self._fields.track(kind, None, sent, request.call.manager(asked.field_manager), "token", now)

@@ -131,7 +131,7 @@ class Tokens:
             self._key.public_key().verify(encoded, signed.encode(), ec.ECDSA(hashes.SHA256()))
             claims = msgspec.json.decode(_unb64(payload), type=Claims)
         except (ValueError, AttributeError, InvalidSignature) as error:
-            raise BadToken("not a token of this cluster") from error
+            raise BadToken("invalid bearer token") from error
         now = time.time()
         if claims.iss != ISSUER or not claims.nbf - 60 <= now < claims.exp:
             raise BadToken("the token has expired or is not valid yet")

@@ -144,7 +144,7 @@ def _opened(body: bytes) -> tuple[str, str, bytes]:
     api_version = kind = ""
     raw = b""
     try:
-        for number, value in fields(body, "Unknown"):
+        for number, value in fields(body, "Unknown", range(1, len(_ENVELOPE))):
             if number >= len(_ENVELOPE):
                 continue
             content = _content(value, _ENVELOPE[number])
@@ -194,7 +194,7 @@ def _object(message: str, raw: bytes, depth: int) -> dict[str, Any]:
     known = _messages()[message]
     sent: dict[int, Any] = {}
     try:
-        for number, value in fields(raw, message.rpartition(".")[2]):
+        for number, value in fields(raw, message.rpartition(".")[2], known):
             if (field := known.get(number)) is not None:
                 _take(field, value, sent, number, depth)
     except UnknownWireType as error:

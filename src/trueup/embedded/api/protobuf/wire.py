@@ -6,7 +6,7 @@ https://protobuf.dev/programming-guides/encoding/
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import TypeAlias
 
 VARINT, FIXED64, BYTES, START_GROUP, END_GROUP, FIXED32 = 0, 1, 2, 3, 4, 5
@@ -35,8 +35,9 @@ def wire_type_of(value: Value) -> int:
     return FIXED64 if isinstance(value, Fixed64) else FIXED32 if isinstance(value, Fixed32) else BYTES
 
 
-def fields(raw: bytes, message: str = "") -> Iterator[tuple[int, Value]]:
-    """The message's fields in their order; raises Malformed. `message` is its name for what is said."""
+def fields(raw: bytes, message: str = "", known: Container[int] = ()) -> Iterator[tuple[int, Value]]:
+    """The message's fields in their order; raises Malformed. `message` is its name for what is said; a field that is
+    `known` cannot be a group, which others are skipped as."""
     position, end = 0, len(raw)
     while position < end:
         key, position = _varint(raw, position)
@@ -64,7 +65,7 @@ def fields(raw: bytes, message: str = "") -> Iterator[tuple[int, Value]]:
             made = Fixed32 if wire_type == FIXED32 else Fixed64
             yield number, made(raw[position : position + size])
             position += size
-        elif wire_type == START_GROUP:
+        elif wire_type == START_GROUP and number not in known:
             position = _skip_group(raw, position)
         else:
             raise UnknownWireType(number, wire_type)

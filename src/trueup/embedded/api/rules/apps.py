@@ -105,7 +105,9 @@ def _prepare_daemon_set_update(new: Manifest, old: Manifest) -> None:
     annotations[_GENERATION] = str(int(before) + 1) if changed and before.isdigit() else before
 
 
-def selector_and_template_problems(spec: dict[str, Any], *, restart: str = "Always") -> list[FieldProblem]:
+def selector_and_template_problems(
+    spec: dict[str, Any], *, restart: str = "Always", what: str = "deployment"
+) -> list[FieldProblem]:
     """The selector must be there, say something, and match the template's labels; the template must be sound."""
     problems: list[FieldProblem] = []
     selector, template = spec.get("selector"), spec.get("template") or {}
@@ -115,8 +117,8 @@ def selector_and_template_problems(spec: dict[str, Any], *, restart: str = "Alwa
     else:
         problems += selector_problems(selector, "spec.selector")
         if not selector.get("matchLabels") and not selector.get("matchExpressions"):
-            problems.append(invalid_value("spec.selector", selector, "empty selector is invalid for this resource"))
-    if not selector or not matches(selector, labels):
+            problems.append(invalid_value("spec.selector", selector, f"empty selector is invalid for {what}"))
+    if selector is None or not matches(selector, labels):
         said = "`selector` does not match template `labels`"
         problems.append(invalid_value("spec.template.metadata.labels", labels or None, said))
     problems += template_problems(template, "spec.template")
@@ -131,7 +133,9 @@ def _validate_replicated(manifest: Manifest) -> list[FieldProblem]:
     problems = non_negative("spec.replicas", spec.get("replicas"))
     return (
         problems
-        + selector_and_template_problems(spec)
+        + selector_and_template_problems(
+            spec, what="statefulset" if manifest["kind"] == "StatefulSet" else "deployment"
+        )
         + non_negative("spec.minReadySeconds", spec.get("minReadySeconds"))
     )
 
@@ -162,7 +166,7 @@ def _validate_deployment(manifest: Manifest) -> list[FieldProblem]:
 
 
 def _validate_daemon_set(manifest: Manifest) -> list[FieldProblem]:
-    return selector_and_template_problems(manifest.get("spec") or {})
+    return selector_and_template_problems(manifest.get("spec") or {}, what="daemonset")
 
 
 def _same_selector(new: Manifest, old: Manifest) -> list[FieldProblem]:

@@ -87,6 +87,21 @@ def _default_api_service(manifest: Manifest) -> None:
         set_default(service, port=443)
 
 
+def _validate_lease(manifest: Manifest) -> list[FieldProblem]:
+    spec = manifest.get("spec") or {}
+    problems = []
+    seconds, transitions = spec.get("leaseDurationSeconds"), spec.get("leaseTransitions")
+    if seconds is not None and seconds <= 0:
+        problems.append(invalid_value("spec.leaseDurationSeconds", seconds, "must be greater than 0"))
+    if transitions is not None and transitions < 0:
+        said = "must be greater than or equal to 0"
+        problems.append(invalid_value("spec.leaseTransitions", transitions, said))
+    if spec.get("preferredHolder") and not spec.get("strategy"):
+        said = "may only be specified if `strategy` is defined"
+        problems.append(forbidden_field("spec.preferredHolder", said))
+    return problems
+
+
 RULES: dict[Resource, Rules] = {
     Resource("storage.k8s.io", "storageclasses"): Rules(
         default=_default_storage_class, validate_update=_storage_class_update, returns_deleted=True
@@ -102,7 +117,7 @@ RULES: dict[Resource, Rules] = {
         default=_default_budget, validate=_validate_budget, counts_generation=True
     ),
     Resource("apiregistration.k8s.io", "apiservices"): Rules(default=_default_api_service),
-    Resource("coordination.k8s.io", "leases"): Rules(creates_on_update=True),
+    Resource("coordination.k8s.io", "leases"): Rules(creates_on_update=True, validate=_validate_lease),
     Resource("flowcontrol.apiserver.k8s.io", "flowschemas"): Rules(counts_generation=True),
     Resource("flowcontrol.apiserver.k8s.io", "prioritylevelconfigurations"): Rules(counts_generation=True),
 }
