@@ -15,6 +15,7 @@ import msgspec
 
 from trueup.embedded.api import openapi_custom
 from trueup.embedded.api.kinds import Kind, Registry
+from trueup.embedded.api.openapi_custom_paths import paths_of
 
 _FOLDER = "openapi-v3"
 
@@ -40,7 +41,8 @@ class OpenApi:
         known = self._custom.get(path)
         if known is None or known[0] != self._registry.revision:
             base = msgspec.json.decode(gzip.decompress(_read(self._builtin[path]))) if path in self._builtin else None
-            made = gzip.compress(msgspec.json.encode(openapi_custom.document(kinds, base)), 1, mtime=0)
+            paths = {path: item for kind in kinds for path, item in paths_of(kind).items()}
+            made = gzip.compress(msgspec.json.encode(openapi_custom.document(kinds, paths, base)), 1, mtime=0)
             known = self._custom[path] = (self._registry.revision, made)
         return known[1]
 

@@ -96,14 +96,14 @@ class Paths:
         reference = {"$ref": f"{PREFIX}{answer}"}
         responses: dict[str, Any] = {str(code): {"description": said[code], "schema": reference} for code in codes}
         responses["401"] = {"description": "Unauthorized"}
-        group, version = _word(kind.group.removesuffix(".k8s.io"), capital=False), _word(kind.version, capital=False)
+        group, version = word(kind.group.removesuffix(".k8s.io"), capital=False), word(kind.version, capital=False)
         return {
-            "description": _description(kind, verb, part),
+            "description": described(kind, verb, part),
             "consumes": _PATCHED if verb == "patch" else _READ,
             "produces": _READ,
             "schemes": ["https"],
             "tags": [f"{group}_{version}"],
-            "operationId": _operation_id(kind, verb, part, everywhere=everywhere),
+            "operationId": operation_id(kind, verb, part, everywhere=everywhere),
             "parameters": list(parameters),
             "responses": responses,
             "x-kubernetes-action": _ACTIONS.get(verb, verb),
@@ -121,7 +121,7 @@ def _sending(parameters: Any, what: str) -> list[Any]:
     return [body, *(each for each in parameters if each.get("in") != "body")]
 
 
-def _description(kind: Kind, verb: str, part: str) -> str:
+def described(kind: Kind, verb: str, part: str) -> str:
     of = f" {part} of" if part else ""
     if verb == "deletecollection":
         return f"delete collection of {kind.name}"
@@ -129,9 +129,9 @@ def _description(kind: Kind, verb: str, part: str) -> str:
     return f"{'partially update' if verb == 'patch' else verb}{of}{article}{kind.name}"
 
 
-def _operation_id(kind: Kind, verb: str, part: str, *, everywhere: bool) -> str:
+def operation_id(kind: Kind, verb: str, part: str, *, everywhere: bool) -> str:
     """`replaceExampleComV1NamespacedWidgetStatus`."""
-    place = f"{_word(kind.group.removesuffix('.k8s.io'))}{_word(kind.version)}"
+    place = f"{word(kind.group.removesuffix('.k8s.io'))}{word(kind.version)}"
     if everywhere:
         return f"{verb}{place}{kind.name}ForAllNamespaces"
     first, collection = ("delete", "Collection") if verb == "deletecollection" else (verb, "")
@@ -139,7 +139,7 @@ def _operation_id(kind: Kind, verb: str, part: str, *, everywhere: bool) -> str:
     return f"{first}{place}{collection}{scope}{kind.name}{part.capitalize()}"
 
 
-def _word(text: str, *, capital: bool = True) -> str:
+def word(text: str, *, capital: bool = True) -> str:
     """`shop.example.com` -> `ShopExampleCom`; signs vanish and the next letter grows."""
     out = []
     grows = capital
