@@ -13,7 +13,7 @@ _RANDOM = "[bcdfghjklmnpqrstvwxz2456789]"
 """The letters of random names and hashes: no vowels, nothing that looks like another (k8s.io/apimachinery/util/rand)."""
 _AGE = r"(?:<invalid>|<unknown>|\d+(?:ms|[smhdy])(?:\d+[smhd])?)"
 
-_NOISE = re.compile(r"^[EIW]\d{4} .*context canceled")
+_NOISE = re.compile(r"^[EIW]\d{4} .*(?:context canceled|very short watch)")
 """Lines that client-go logs or not, as it happens, when its own caller hangs up."""
 
 _SUBSTITUTIONS = tuple(
