@@ -16,7 +16,7 @@ from tests.embedded.fixtures import EmbeddedCluster
 from tests.peers.controlplane import ControlPlane
 
 CASES = Path(__file__).parent / "cases"
-FILES = ("list-pages", "list-selectors", "list-forms", "watch-streams", "delete-objects")
+FILES = ("list-pages", "list-selectors", "list-forms", "watch-streams", "watch-custom", "delete-objects")
 COLLECTED = "delete-collected"
 """Scenarios with the controllers at work."""
 

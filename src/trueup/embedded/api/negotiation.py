@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from msgspec import Struct
 
-from trueup.embedded.api.refusals import not_acceptable, view_not_acceptable
+from trueup.embedded.api.refusals import ApiError, not_acceptable, view_not_acceptable
 
 JSON = "application/json"
 YAML = "application/yaml"
@@ -48,7 +48,7 @@ DEFAULT = Form()
 
 @lru_cache(maxsize=512)
 def choose(accept: str, *, of_collection: bool = False) -> Form:
-    """The best form for an Accept header of one object, or of a collection that is listed or watched. Raises 406."""
+    """The best form for an Accept header of one object, or of a collection. Raises 406."""
     if not accept.strip():
         return DEFAULT
     asked_view = False
@@ -66,6 +66,22 @@ def choose(accept: str, *, of_collection: bool = False) -> Form:
     if asked_view:
         raise view_not_acceptable(SERVED)
     raise not_acceptable(STREAMED if of_collection else SERVED)
+
+
+def check_custom(accept: str) -> None:
+    """Custom resources refuse what they are not served as in words of their own, whatever is done. Raises 406."""
+    try:
+        choose(accept)
+    except ApiError as error:
+        raise view_not_acceptable(SERVED) from error
+
+
+def choose_stream(accept: str) -> Form:
+    """The form of a watch's events. Raises 406 for YAML too, which has no streams."""
+    form = choose(accept, of_collection=True)
+    if form.media_type == YAML:
+        raise view_not_acceptable(STREAMED[len(SERVED) :])
+    return form
 
 
 def choose_among(offered: Sequence[str], accept: str) -> str | None:

@@ -129,6 +129,12 @@ def method_of_custom(resource: Resource, verb: str) -> ApiError:
     return ApiError(405, "MethodNotAllowed", message, details=_details(resource, ""))
 
 
+def not_watched(resource: Resource) -> ApiError:
+    """A kind that is listed and cannot be watched."""
+    message = f'watch is not supported on resources of kind "{resource.name}"'
+    return ApiError(405, "MethodNotAllowed", message, details=_details(resource, ""))
+
+
 def not_acceptable(served: Iterable[str]) -> ApiError:
     message = f"406: Not Acceptable\n\nAvailable representations: {', '.join(served)}"
     return ApiError(406, "NotAcceptable", message, details=NO_DETAILS)

@@ -75,6 +75,8 @@ class Verbs(Responder):
             raise refusals.PageNotFound() if kind.is_custom else refusals.no_resource()
         if kind.deprecation:
             request.call.warn(kind.deprecation)
+        if kind.is_custom:
+            negotiation.check_custom(request.accept)
         if target.subresource:
             return await self._subresource(kind, request)
         if target.verb == "watch" and "watch" not in kind.verbs and "list" in kind.verbs:
@@ -337,6 +339,8 @@ def _form(kind: Kind, request: Request, *, is_list: bool = False) -> Form:
     """The form of a read; raises 406, and 400 for rows that carry what there is not."""
     form = negotiation.choose(request.accept, of_collection=is_list)
     if form.view is (View.METADATA if is_list else View.METADATA_LIST):
+        if kind.is_custom and not is_list:
+            raise refusals.ApiError(500, "", "content is not a list")
         package = (
             "unstructured.Unstructured" if kind.is_custom else f"{kind.group.partition('.')[0] or 'core'}.{kind.name}"
         )
