@@ -174,6 +174,32 @@ async def test_the_start_of_a_pod_may_take_as_long_as_asked(world: World) -> Non
     assert (reason(world), ready(world)) == ("Running", "True")
 
 
+async def test_a_pod_may_run_for_a_while_before_it_is_ready(world: World) -> None:
+    await world.apply(pod(annotations=rule(**{"ready-after": "30s"})))
+    await world.pass_time(25)
+    assert (reason(world), ready(world)) == ("Running", "False")
+    await world.pass_time(10)
+    assert (reason(world), ready(world)) == ("Running", "True")
+    world.writes.clear()
+    await world.pass_time(3000)
+    assert world.writes == []
+
+
+async def test_each_start_waits_for_readiness_again_and_a_failure_may_come_first(world: World) -> None:
+    slow = {"ready-after": "20s"}
+    await world.apply(pod("well", annotations=rule(outcome="crash", after="60s", **slow)))
+    await world.apply(pod("never", annotations=rule(outcome="crash", after="10s", **slow)))
+    seen: list[tuple[str, str]] = []
+    await world.pass_time(5)
+    for _ in range(11):
+        await world.pass_time(10)
+        seen.append((ready(world, "well"), ready(world, "never")))
+    # Ready from 20 s to 60 s; restarted at about 71 s, and ready again 20 s later.
+    assert [each for each, _ in seen] == ["False", *["True"] * 4, *["False"] * 3, *["True"] * 3]
+    assert {each for _, each in seen} == {"False"}
+    assert row(world, "never")["restartCount"] >= 3
+
+
 async def test_an_annotation_has_the_last_word_over_the_tag(world: World) -> None:
     await world.apply(pod(image="web:crash", annotations=rule(outcome="run")))
     await world.pass_time(5)

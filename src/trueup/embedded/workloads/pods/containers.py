@@ -15,6 +15,7 @@ from msgspec import Struct
 from trueup.embedded.workloads.clock import read_time, stamp
 from trueup.embedded.workloads.objects import count_of, dig, mapping_of
 from trueup.embedded.workloads.pods.outcome import Fate, Outcome, Plan
+from trueup.embedded.workloads.writes import earliest
 from trueup.model.manifest import Manifest, name_of, namespace_of, uid_of
 
 FIRST_BACK_OFF = timedelta(seconds=10)
@@ -73,7 +74,7 @@ def step(known: Known, container: dict[str, Any], row: dict[str, Any], role: Rol
     duration = known.plan.duration
     state = mapping_of(row, "state")
     if "running" in state:
-        return _running(row, role, fate, duration, now)
+        return _unready(known, row, role, fate) or _running(row, role, fate, duration, now)
     if "terminated" in state:
         return _terminated(known.pod, row, role, now)
     match dig(state, "waiting", "reason"):
@@ -83,12 +84,33 @@ def step(known: Known, container: dict[str, Any], row: dict[str, Any], role: Rol
             return _pull_failed(container, row, known.began, now)
         case "CrashLoopBackOff":
             due = _ended(row) + back_off(count_of(row, "restartCount"))
-            return Step(row, due) if now < due else _start(container, row, role, fate, now)
+            return Step(row, due) if now < due else _begin(known, container, row, role, fate)
         case _:
             if fate.outcome is Outcome.PULL_ERROR:
                 message = _pull_message(container)
                 return Step(waiting(container, "ErrImagePull", message), now + SHOWN, (("Warning", "Failed", message),))
-            return _start(container, row, role, fate, now)
+            return _begin(known, container, row, role, fate)
+
+
+def _begin(known: Known, container: dict[str, Any], row: dict[str, Any], role: Role, fate: Fate) -> Step:
+    """A start; with a delay of readiness, one that is not ready yet."""
+    begun = _start(container, row, role, fate, known.now)
+    if not known.plan.ready_after or not begun.row.get("ready"):
+        return begun
+    ready_at = known.now + known.plan.ready_after
+    return Step({**begun.row, "ready": False}, earliest(begun.again_at, ready_at), begun.said)
+
+
+def _unready(known: Known, row: dict[str, Any], role: Role, fate: Fate) -> Step | None:
+    """The move of a container that runs and is to become ready; None: readiness is not what moves it next."""
+    turns = fate.after if fate.outcome in (Outcome.UNREADY, *_EXITS) else None
+    if role is not Role.SERVE or not known.plan.ready_after or row.get("ready") or turns == timedelta():
+        return None
+    since = read_time(dig(row, "state", "running", "startedAt")) or known.now
+    ready_at = since + known.plan.ready_after
+    if turns is not None and since + turns <= max(ready_at, known.now):
+        return None  # it fails before
+    return Step(row, ready_at) if known.now < ready_at else Step({**row, "ready": True}, known.now)
 
 
 def _start(container: dict[str, Any], row: dict[str, Any], role: Role, fate: Fate, now: datetime) -> Step:

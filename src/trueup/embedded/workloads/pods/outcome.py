@@ -9,7 +9,8 @@
 
 A tag may also end in `-crash` and so on. `simulate.trueup.dev/after: 5s` lets it run well for that long first, `.../share: 50%`
 concerns that share of the pods, `.../container: NAME` another container than the first, `.../duration: 3s` is how long a pod
-works that is to end (of a Job), `.../startup: 2s` how long it takes until it runs, and `.../exit-code: 3` how it crashes.
+works that is to end (of a Job), `.../startup: 2s` how long it takes until it runs, `.../ready-after: 5s` how much
+longer until its containers are ready, and `.../exit-code: 3` how it crashes.
 """
 
 from __future__ import annotations
@@ -63,6 +64,7 @@ class Plan(Struct, frozen=True):
     fates: Mapping[str, Fate]
     startup: timedelta = STARTUP
     duration: timedelta = DURATION
+    ready_after: timedelta = timedelta()
     problems: tuple[str, ...] = ()
 
     def fate_of(self, container: str) -> Fate:
@@ -76,6 +78,7 @@ def plan_of(pod: Manifest) -> Plan:
     after = _duration(annotations, "after", timedelta(), problems)
     startup = _duration(annotations, "startup", STARTUP, problems)
     duration = _duration(annotations, "duration", DURATION, problems)
+    ready_after = _duration(annotations, "ready-after", timedelta(), problems)
     exit_code = _exit_code(annotations, problems)
     fates = {
         str(each.get("name")): Fate(outcome, after, exit_code)
@@ -92,7 +95,7 @@ def plan_of(pod: Manifest) -> Plan:
         problems.append(f"{PREFIX}outcome: {asked!r} is none of {', '.join(Outcome)}")
     if not _is_chosen(pod, annotations.get(f"{PREFIX}share", ""), problems):
         fates = {}
-    return Plan(fates, startup, duration, tuple(problems))
+    return Plan(fates, startup, duration, ready_after, tuple(problems))
 
 
 def _of_image(image: str) -> Outcome:
