@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from trueup.embedded.storage.keys import Key
-from trueup.embedded.workloads.clock import stamp
+from trueup.embedded.workloads.clock import read_time_or_epoch, stamp
 from trueup.embedded.workloads.controller import Controller, Trigger, itself
 from trueup.embedded.workloads.informer import Happened
 from trueup.embedded.workloads.kinds import POD_DISRUPTION_BUDGETS, PODS
@@ -20,7 +21,7 @@ from trueup.embedded.workloads.objects import (
 )
 from trueup.embedded.workloads.podstate import ENDED, is_active, is_ready, phase_of
 from trueup.embedded.workloads.view import View
-from trueup.embedded.workloads.writes import NOTHING, Work, status_write
+from trueup.embedded.workloads.writes import NOTHING, Work, earliest, status_write
 from trueup.model.manifest import (
     Manifest,
     generation_of,
@@ -33,11 +34,14 @@ from trueup.model.manifest import (
     uid_of,
 )
 
+DELETE_TIMEOUT = timedelta(minutes=2)
 
-def reconcile(budget: Manifest, pods: Sequence[Manifest], expected: int, now: str) -> Work:
+
+def reconcile(budget: Manifest, pods: Sequence[Manifest], expected: int, now: datetime) -> Work:
     """`pods` are those it selects that have not ended; `expected` is how many their controllers want."""
     spec = spec_of(budget)
-    healthy = sum(is_ready(pod) and not is_deleting(pod) for pod in pods)
+    leaving, look_again = _leaving(budget, pods, now)
+    healthy = sum(is_ready(pod) and not is_deleting(pod) and name_of(pod) not in leaving for pod in pods)
     if "maxUnavailable" in spec:
         desired = max(expected - resolve(spec["maxUnavailable"], expected, up=True, default=0), 0)
     else:
@@ -59,13 +63,28 @@ def reconcile(budget: Manifest, pods: Sequence[Manifest], expected: int, now: st
         "desiredHealthy": desired,
         "disruptionsAllowed": allowed,
         "expectedPods": expected,
-        "conditions": with_condition(rows_of(budget, "status", "conditions"), row, now),
+        "conditions": with_condition(rows_of(budget, "status", "conditions"), row, stamp(now)),
     }
     if generation_of(budget):
         status["observedGeneration"] = generation_of(budget)
-    if disrupted := status_of(budget).get("disruptedPods"):
-        status["disruptedPods"] = disrupted
-    return Work(status_write(POD_DISRUPTION_BUDGETS, budget, status))
+    if leaving:
+        status["disruptedPods"] = leaving
+    return Work(status_write(POD_DISRUPTION_BUDGETS, budget, status), look_again)
+
+
+def _leaving(budget: Manifest, pods: Sequence[Manifest], now: datetime) -> tuple[dict[str, str], datetime | None]:
+    """The pods that evictions have taken off the budget and whose deletes are still to be seen, and until when they are
+    waited for: a delete that did not come in two minutes has failed."""
+    here = {name_of(pod) for pod in pods if not is_deleting(pod)}
+    waited_for = {
+        name: (str(since), until)
+        for name, since in (status_of(budget).get("disruptedPods") or {}).items()
+        if name in here and (until := read_time_or_epoch(since) + DELETE_TIMEOUT) > now
+    }
+    return (
+        {name: since for name, (since, _) in waited_for.items()},
+        earliest(*(until for _, until in waited_for.values())),
+    )
 
 
 def decide(view: View, key: Key) -> Work:
@@ -78,7 +97,7 @@ def decide(view: View, key: Key) -> Work:
         for pod in view.list(PODS, key.namespace)
         if phase_of(pod) not in ENDED and selects(selector, labels_of(pod))
     ]
-    return reconcile(budget, pods, _expected(view, key.namespace, pods), stamp(view.now))
+    return reconcile(budget, pods, _expected(view, key.namespace, pods), view.now)
 
 
 def _expected(view: View, namespace: str, pods: Sequence[Manifest]) -> int:
