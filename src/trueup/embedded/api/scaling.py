@@ -15,6 +15,7 @@ from trueup.embedded.api.kinds import Kind, Registry
 from trueup.embedded.api.patching import api_error
 from trueup.embedded.api.scale import scale_of, scaled
 from trueup.embedded.api.subresources import scale_schema
+from trueup.embedded.schema import without_zeros
 from trueup.model.apierror import ApiError
 from trueup.model.manifest import Manifest
 
@@ -40,14 +41,14 @@ class Scales:
         def step(live: Manifest) -> Manifest:
             before = self._live_scale(kind, live)
             wanted = change(before)
+            if (schema := scale_schema()) is not None:
+                wanted = without_zeros(schema, wanted)  # no replicas are not written, as in every Scale
             if not kind.is_custom and (wanted.get("spec") or {}).get("replicas") == 0:
                 del wanted["spec"]["replicas"]
             if not before["metadata"].get("managedFields"):
                 # Nobody owns the replicas (Go does not write zero), and an update cannot begin it: only an apply does.
                 return self._carry_over(kind, live, wanted)
-            after = merge.track_update(
-                before, wanted, scale_schema(), manager=manager, subresource="scale", now=self._now()
-            )
+            after = merge.track_update(before, wanted, schema, manager=manager, subresource="scale", now=self._now())
             return self._carry_over(kind, live, after)
 
         return step

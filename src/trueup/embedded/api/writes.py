@@ -217,7 +217,7 @@ class Writes:
     def _wrong_kind(self, kind: Kind, manifest: Manifest) -> Exception:
         api_version, name = str(manifest.get("apiVersion")), str(manifest.get("kind"))
         known = self._registry.by_kind(*split_api_version(api_version), name)
-        if kind.is_custom and name != kind.name:
+        if kind.is_custom and api_version == kind.api_version:
             problem = refusals.invalid_value("kind", name, f"must be {kind.name}")
             named = str((manifest.get("metadata") or {}).get("name") or "")
             return refusals.invalid(GroupKind(kind.group, name), named, [problem])

@@ -140,9 +140,16 @@ def _port_problems(spec: dict[str, Any]) -> list[FieldProblem]:
         elif isinstance(target, str):
             problems += [invalid_value(f"{place}.targetPort", target, said) for said in port_name_problems(target)]
         if (protocol, number) in seen_ports:
-            problems.append(
-                duplicate(place, {key: port[key] for key in ("name", "protocol", "port", "targetPort") if key in port})
-            )
+            # The server's own struct, with all but what the two have in common left out.
+            same = {
+                "Name": "",
+                "Protocol": protocol,
+                "AppProtocol": None,
+                "Port": number,
+                "TargetPort": 0,
+                "NodePort": 0,
+            }
+            problems.append(duplicate(place, same))
         seen_ports.add((str(protocol), number))
         if port.get("nodePort") and spec.get("type") == "ClusterIP":
             problems.append(forbidden_field(f"{place}.nodePort", "may not be used when `type` is 'ClusterIP'"))
