@@ -166,6 +166,21 @@ def test_a_data_folder_keeps_what_was_written_and_the_kubeconfig_stands_where_it
     assert "Widget" in asked("/apis/shop.example/v1", *kept)
 
 
+def test_one_data_folder_is_for_one_sandbox_at_a_time(tmp_path: Path) -> None:
+    with started("--data-dir", str(tmp_path)):
+        done = trueup("--data-dir", str(tmp_path), "--exec", "true")
+        assert done.returncode == 1
+        assert f"another sandbox runs in {tmp_path}" in done.stderr
+    assert trueup("--data-dir", str(tmp_path), "--exec", "true").returncode == 0, "one that was killed holds nothing"
+
+
+def test_a_data_folder_that_cannot_be_made_is_an_error_with_a_hint(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = trueup("--data-dir", str(tmp_path / "file" / "below"), "--exec", "true")
+    assert done.returncode == 1
+    assert "cannot be used: Not a directory" in done.stderr
+
+
 def test_a_port_that_is_taken_is_an_error_with_a_hint() -> None:
     with started() as (_, said):
         port = re.search(r"https://127\.0\.0\.1:(\d+)", said)

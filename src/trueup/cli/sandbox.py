@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import gc
 import os
 import shutil
@@ -85,9 +86,18 @@ def run_sandbox(
 
 @contextlib.contextmanager
 def _folder(chosen: Path | None) -> Iterator[Path]:
-    """The data folder: the chosen one stays, one of our own goes with the command."""
+    """The data folder, held by this process alone: the chosen one stays, one of our own goes with the command."""
     if chosen is not None:
-        yield chosen.expanduser().absolute()
+        folder = chosen.expanduser().absolute()
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with (folder / "lock").open("a") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                yield folder
+        except BlockingIOError:
+            fail(f"another sandbox runs in {folder}", hint="stop it first, or choose another --data-dir")
+        except OSError as error:
+            fail(f"{folder} cannot be used: {error.strerror}", hint="choose another --data-dir")
         return
     with tempfile.TemporaryDirectory(prefix="trueup-sandbox-") as made:
         yield Path(made)
