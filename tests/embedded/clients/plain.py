@@ -48,6 +48,7 @@ _SUBSTITUTIONS = tuple(
         (rf"-{_RANDOM}{{8,10}}\b", "-HASH"),
         (rf"-{_RANDOM}{{5}}\b", "-RAND"),
         (r"\b(?:trueup-node-\d+|node-\d+)\b", "NODE"),
+        (r"\b(?:kubernetes|trueup)-admin\b", "ADMIN"),
         (r" +$", ""),
     )
 )

@@ -20,6 +20,7 @@ from trueup.embedded.api.defaultclasses import DefaultClasses
 from trueup.embedded.api.kinds import Kind
 from trueup.embedded.api.options import DeleteOptions, WriteOptions
 from trueup.embedded.api.podadmission import PODS, PodAdmission
+from trueup.embedded.api.rules import certificates
 from trueup.embedded.api.storageprotection import protect
 from trueup.embedded.storage.keys import Resource
 from trueup.embedded.storage.store import Store
@@ -96,6 +97,8 @@ class Admission:
                 self._pods.admit(review.object, review.namespace)
             self._classes.admit(review.kind, review.object)
             protect(review.kind.storage, review.object)
+            if review.kind.storage == certificates.REQUESTS:
+                certificates.ask_as(review.object, review.call.user)
         wanted = await self._webhooks.mutate(review)
         assert wanted is not None
         if self._guard is not None:
