@@ -40,17 +40,15 @@ class Going(msgspec.Struct):
     text: str = ""
 
     async def read_until(self, has: str) -> None:
-        """Reads up to the line that has this text; raises AssertionError with what it said when none comes."""
+        """Reads up to the line that has this text; when none comes, says so in its place."""
         assert self.process.stdout is not None
         try:
             async with asyncio.timeout(WITHIN):
                 while has not in self.text:
                     line = await self.process.stdout.readline()
-                    if not line:
-                        raise AssertionError(f"ended without {has!r}: {self.text}")
-                    self.text += line.decode()
+                    self.text += line.decode() or f"(ended without {has!r})\n"
         except TimeoutError:
-            raise AssertionError(f"nothing with {has!r} within {WITHIN:.0f} s: {self.text}") from None
+            self.text += f"(nothing with {has!r} within {WITHIN:.0f} s)\n"
 
 
 class Player:
@@ -133,7 +131,7 @@ class Player:
             async with asyncio.timeout(WITHIN):
                 stdout, stderr = await process.communicate(self._filled(step.stdin, topic).encode())
         except TimeoutError:
-            raise AssertionError(f"{topic.name}: not done after {WITHIN:.0f} s: {step.command}") from None
+            return Said(124, "", f"(not done after {WITHIN:.0f} s)\n")  # this step's fault, not that of all topics
         finally:
             await _end(process)
         return Said(process.returncode or 0, stdout.decode(), stderr.decode())
