@@ -172,11 +172,9 @@ async def _join(data: Stream, reader: asyncio.StreamReader, writer: asyncio.Stre
     sending = asyncio.create_task(to_server(), name="port-forward-to-server")
     answering = asyncio.create_task(_to_client(data, reader), name="port-forward-to-client")
     try:
-        await asyncio.wait({sending, answering}, return_when=asyncio.FIRST_EXCEPTION)
-        if answering.done():
-            answering.result()
-        if sending.done() and sending.exception() is not None and not answering.done():
-            sending.result()
+        await asyncio.wait({sending, answering}, return_when=asyncio.FIRST_COMPLETED)
+        if sending.done():
+            sending.result()  # raises when the server or the client has gone
         await answering
     finally:
         for task in (sending, answering):
