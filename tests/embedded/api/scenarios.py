@@ -133,6 +133,9 @@ async def _step(server: Server, step: dict[str, Any], namespace: str, watches: _
         body = step["raw"].encode()
     elif "base64" in step:
         body = base64.b64decode(step["base64"])
+    if "media_type" in step:
+        status, media_type, raw = await server.exchange(method, path, body, content_type=content_type, **_headers(step))
+        return status, {"media_type": media_type, "answer": yaml.safe_load(raw)}
     status, answer = await server.send(method, path, body, content_type=content_type, **_headers(step))
     if "yaml" in step.get("accept", "") and isinstance(answer, str):
         with contextlib.suppress(yaml.YAMLError):

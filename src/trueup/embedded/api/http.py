@@ -12,12 +12,13 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
+import msgspec
 import structlog
 from aiohttp import web
 from msgspec import Struct
 from multidict import CIMultiDict
 
-from trueup.embedded.api import body, names, refusals
+from trueup.embedded.api import body, forms, names, negotiation, refusals
 from trueup.embedded.api.call import Call
 from trueup.embedded.api.metrics import Metrics
 from trueup.embedded.api.target import Target, target_of
@@ -134,18 +135,17 @@ class Front:
             return _response(request, answer, call)
         except ApiError as error:
             status = error.code
-            return _refusal(error, call)
+            return _refusal(error, call, request)
         except StorageFailed as error:
             status = 500
-            return _refusal(refusals.internal(error.message), call)
+            return _refusal(refusals.internal(error.message), call, request)
         except (ConnectionError, asyncio.CancelledError):
             status = 499
             raise
         except Exception:
             log.exception("request failed", method=request.method, path=request.path)
-            return _refusal(
-                refusals.internal("the request could not be answered; the server's log has the cause"), call
-            )
+            said = "the request could not be answered; the server's log has the cause"
+            return _refusal(refusals.internal(said), call, request)
         finally:
             self._count(request, target, status, time.perf_counter() - begin)
 
@@ -295,7 +295,7 @@ def _response(request: web.BaseRequest, answer: Answer, call: Call | None) -> we
     return web.Response(body=content, status=answer.status, headers=headers)
 
 
-def _refusal(error: ApiError, call: Call | None) -> web.Response:
+def _refusal(error: ApiError, call: Call | None, request: web.BaseRequest) -> web.Response:
     headers = _headers(call)
     if isinstance(error, refusals.PageNotFound):
         headers.update(NO_SNIFF)
@@ -304,5 +304,9 @@ def _refusal(error: ApiError, call: Call | None) -> web.Response:
         headers.update(NO_SNIFF)
     if error.retry_after is not None:
         headers["Retry-After"] = str(int(error.retry_after))
-    headers["Content-Type"] = "application/json"
-    return web.Response(body=refusals.encoded(error), status=error.code, headers=headers)
+    form = negotiation.of_status(request.headers.get("Accept", ""))
+    headers["Content-Type"] = form.media_type
+    content = refusals.encoded(error)
+    if form != negotiation.DEFAULT:
+        content = forms.encode(msgspec.json.decode(content), form)
+    return web.Response(body=content, status=error.code, headers=headers)

@@ -68,6 +68,15 @@ def choose(accept: str, *, of_collection: bool = False) -> Form:
     raise not_acceptable(STREAMED if of_collection else SERVED)
 
 
+def of_status(accept: str) -> Form:
+    """The form of a Status: YAML for those who want objects in YAML, JSON for everybody else."""
+    try:
+        form = choose(accept)
+    except ApiError:
+        return DEFAULT
+    return form if form.view is View.FULL else DEFAULT
+
+
 def check_custom(accept: str) -> None:
     """Custom resources refuse what they are not served as in words of their own, whatever is done. Raises 406."""
     try:

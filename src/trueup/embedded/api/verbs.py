@@ -193,7 +193,8 @@ class Verbs(Responder):
         meta = metadata_of(deleted.manifest)
         if not deletion.answers_object(kind, deleted):
             status = refusals.success(kind.resource, str(meta["name"]), str(meta.get("uid", "")))
-            return Answer(forms.encode(status, negotiation.DEFAULT))
+            form = negotiation.of_status(request.accept)
+            return Answer(forms.encode(status, form), content_type=form.media_type)
         return self._object(kind, deleted.manifest, negotiation.choose(request.accept), request)
 
     async def _deletecollection(self, kind: Kind, request: Request) -> Answer:
