@@ -14,6 +14,7 @@ import msgspec
 import yaml
 from msgspec import Struct
 
+from trueup.embedded.api.gojson import syntax_error
 from trueup.embedded.api.negotiation import JSON, YAML
 from trueup.embedded.api.protobuf import decode as protobuf
 from trueup.embedded.api.refusals import GroupKind, bad_request, unsupported_media_type, wrong_kind
@@ -56,17 +57,26 @@ def decode_object(raw: bytes, content_type: str, *, find_duplicates: bool, wante
         raise unsupported_media_type(ACCEPTED)
     if media_type == protobuf.MEDIA_TYPE:
         return Body(_from_protobuf(raw, wanted))
-    head = (
-        f"the object provided is unrecognized (must be of type {wanted}): couldn't get version/kind; json parse error"
-    )
+    head = f"the object provided is unrecognized (must be of type {wanted})"
+    unread = f"{head}: couldn't get version/kind; json parse error"
     try:
         value = decode_any(raw, media_type)
     except ApiError as error:
-        reason = "unexpected end of JSON input" if not raw or "truncated" in error.message else error.message
-        raise bad_request(f"{head}: {reason} ({raw[:64].decode(errors='replace') or '<empty>'})") from error
+        if media_type == YAML:
+            raise bad_request(f"{head}: {error.message} ({_beginning(raw)})") from error
+        reason = syntax_error(raw) or error.message
+        raise bad_request(f"{unread}: {reason} ({_beginning(raw)})") from error
+    if value is None and raw.strip():
+        value = {}
     if not isinstance(value, dict):
         said = f"json: cannot unmarshal {_json_type(value)} into Go value of type {_TYPE_META}"
-        raise bad_request(f"{head}: {said} ({raw[:64].hex()})")
+        raise bad_request(f"{unread}: {said} ({_beginning(raw)})")
+    for field in ("kind", "apiVersion"):
+        if not isinstance(value.get(field), str | None):
+            said = f"json: cannot unmarshal {_json_type(value[field])} into Go struct field .{field} of type string"
+            raise bad_request(f"{unread}: {said} ({_beginning(raw)})")
+    if (version := value.get("apiVersion") or "").count("/") > 1:
+        raise bad_request(f"{head}: unexpected GroupVersion string: {version} ({_beginning(raw)})")
     duplicates: tuple[str, ...] = ()
     if find_duplicates and media_type == JSON:
         duplicates = duplicate_keys(raw)
@@ -111,7 +121,7 @@ def _beginning(raw: bytes) -> str:
 
 
 def _json_type(value: Any) -> str:
-    names = {list: "array", str: "string", bool: "boolean", type(None): "null"}
+    names = {list: "array", str: "string", dict: "object", bool: "bool", type(None): "null"}
     return names.get(type(value), "number")
 
 
@@ -139,8 +149,19 @@ def _from_yaml(raw: bytes) -> Any:
             raise bad_request("YAML aliases are not accepted in request bodies: write the value out")
         value = yaml.load(raw, Loader=_Loader)  # noqa: S506 (a SafeLoader)
         return _decode(msgspec.json.encode(value))
+    except yaml.MarkedYAMLError as error:
+        raise bad_request(f"yaml: {_yaml_problem(error)}") from error
     except (yaml.YAMLError, TypeError, ValueError, RecursionError) as error:
         raise bad_request(f"error converting YAML to JSON: {error}") from error
+
+
+def _yaml_problem(error: yaml.MarkedYAMLError) -> str:
+    """The problem with its line, as go-yaml tells it: the first line is not told, scanners count from one."""
+    marks = (mark.line for mark in (error.context_mark, error.problem_mark) if mark is not None and mark.line)
+    line = next(marks, 0)
+    if line and isinstance(error, yaml.scanner.ScannerError):
+        line += 1
+    return f"line {line}: {error.problem}" if line else str(error.problem)
 
 
 def duplicate_keys(raw: bytes) -> tuple[str, ...]:
