@@ -32,7 +32,8 @@ EXPLAINED = (
     ("widgets.metadata.labels",),
     ("zones.spec",),
 )
-PATIENCE = 20.0
+PATIENCE = 200
+"""Tenths of a second until a new kind is published."""
 
 
 def recorded() -> dict[str, Any]:
@@ -50,10 +51,11 @@ async def published(server: Server) -> dict[str, Any]:
         await server.send("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", definition)
     found = {}
     for path in (f"apis/{kind.group}/{kind.version}" for kind in KINDS):
-        async with asyncio.timeout(PATIENCE):
-            while (answer := await server.send("GET", f"/openapi/v3/{path}"))[0] != 200:
-                await asyncio.sleep(0.1)
-        found[path] = answer[1]
+        for _ in range(PATIENCE):
+            status, found[path] = await server.send("GET", f"/openapi/v3/{path}")
+            if status == 200:
+                break
+            await asyncio.sleep(0.1)
     return found
 
 

@@ -21,6 +21,12 @@ _SUBDOMAIN_SAYS = (
     "with an alphanumeric character (e.g. 'example.com', regex used for validation is "
     r"'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
 )
+_WILDCARD_RE = re.compile(rf"\*\.{_SUBDOMAIN}")
+_WILDCARD_SAYS = (
+    "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must consist of lower case "
+    "alphanumeric characters, '-' or '.' and end with an alphanumeric character (e.g. '*.example.com', regex used for "
+    r"validation is '\*\.[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
+)
 _LABEL_SAYS = (
     "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an "
     "alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
@@ -50,6 +56,11 @@ def _problems(value: str, pattern: re.Pattern[str], says: str, limit: int) -> li
 def subdomain_problems(name: str) -> list[str]:
     """DNS-1123 subdomain: most kinds' names."""
     return _problems(name, _SUBDOMAIN_RE, _SUBDOMAIN_SAYS, 253)
+
+
+def wildcard_problems(name: str) -> list[str]:
+    """A subdomain behind `*.`: hosts of an Ingress."""
+    return _problems(name, _WILDCARD_RE, _WILDCARD_SAYS, 253)
 
 
 def label_problems(name: str) -> list[str]:

@@ -14,6 +14,7 @@ from trueup.embedded.api.refusals import (
     not_supported,
     required,
 )
+from trueup.embedded.api.rules.amounts import amount_problems, is_zero
 from trueup.embedded.api.rules.base import Rules, at, child, default_text, immutable, items, non_negative, set_default
 from trueup.embedded.api.rules.pods import default_template, template_problems
 from trueup.embedded.api.rules.selectors import matches, selector_problems
@@ -112,13 +113,18 @@ def selector_and_template_problems(
     problems: list[FieldProblem] = []
     selector, template = spec.get("selector"), spec.get("template") or {}
     labels = at(template, "metadata", "labels") or {}
+    broken: list[FieldProblem] = []
     if not selector and selector is None:
-        problems.append(required("spec.selector"))
+        if what != "daemonset":  # of which the server tells the labels alone
+            problems.append(required("spec.selector"))
     else:
-        problems += selector_problems(selector, "spec.selector")
+        broken = selector_problems(selector, "spec.selector")
+        problems += broken
         if not selector.get("matchLabels") and not selector.get("matchExpressions"):
             problems.append(invalid_value("spec.selector", selector, f"empty selector is invalid for {what}"))
-    if selector is None or not matches(selector, labels):
+    if broken:
+        problems.append(invalid_value("spec.selector", selector, "invalid label selector"))
+    elif selector is None or not matches(selector, labels):
         said = "`selector` does not match template `labels`"
         problems.append(invalid_value("spec.template.metadata.labels", labels or None, said))
     problems += template_problems(template, "spec.template")
@@ -151,13 +157,18 @@ def _validate_deployment(manifest: Manifest) -> list[FieldProblem]:
                 problems.append(forbidden_field("spec.strategy.rollingUpdate", said))
         case "RollingUpdate":
             rolling = strategy.get("rollingUpdate") or {}
+            path = "spec.strategy.rollingUpdate"
+            problems += amount_problems(f"{path}.maxUnavailable", rolling.get("maxUnavailable"), at_most_all=True)
+            problems += amount_problems(f"{path}.maxSurge", rolling.get("maxSurge"))
             if all(str(rolling.get(field)) in ("0", "0%") for field in ("maxUnavailable", "maxSurge")):
                 said = "may not be 0 when `maxSurge` is 0"
                 problems.append(
                     invalid_value("spec.strategy.rollingUpdate.maxUnavailable", rolling.get("maxUnavailable"), said)
                 )
         case other:
-            problems.append(not_supported("spec.strategy.type", other, ("Recreate", "RollingUpdate")))
+            problems.append(
+                not_supported("spec.strategy", _go_strategy(strategy, other), ("Recreate", "RollingUpdate"))
+            )
     problems += non_negative("spec.revisionHistoryLimit", spec.get("revisionHistoryLimit"))
     deadline, ready = spec.get("progressDeadlineSeconds"), spec.get("minReadySeconds") or 0
     if isinstance(deadline, int) and deadline <= ready:
@@ -165,8 +176,48 @@ def _validate_deployment(manifest: Manifest) -> list[FieldProblem]:
     return problems
 
 
+def _go_strategy(strategy: dict[str, Any], type_: Any) -> dict[str, Any]:
+    """A strategy as messages print the server's internal type."""
+    return {"Type": type_, "RollingUpdate": strategy.get("rollingUpdate")}
+
+
 def _validate_daemon_set(manifest: Manifest) -> list[FieldProblem]:
-    return selector_and_template_problems(manifest.get("spec") or {}, what="daemonset")
+    spec = manifest.get("spec") or {}
+    problems = selector_and_template_problems(spec, what="daemonset")
+    problems += non_negative("spec.minReadySeconds", spec.get("minReadySeconds"))
+    strategy = spec.get("updateStrategy") or {}
+    rolling, path = strategy.get("rollingUpdate") or {}, "spec.updateStrategy.rollingUpdate"
+    match strategy.get("type"):
+        case "RollingUpdate":
+            unavailable, surge = rolling.get("maxUnavailable"), rolling.get("maxSurge")
+            problems += amount_problems(f"{path}.maxUnavailable", unavailable, at_most_all=True)
+            problems += amount_problems(f"{path}.maxSurge", surge, at_most_all=True)
+            if not is_zero(unavailable) and not is_zero(surge):
+                said = "may not be set when maxUnavailable is non-zero"
+                problems.append(invalid_value(f"{path}.maxSurge", surge, said))
+            elif is_zero(unavailable) and is_zero(surge):
+                problems.append(required(f"{path}.maxUnavailable", "cannot be 0 when maxSurge is 0"))
+        case "OnDelete":
+            pass
+        case other:
+            choices = ("RollingUpdate", "OnDelete")
+            problems.append(not_supported("spec.updateStrategy", _go_strategy(strategy, other), choices))
+    return problems
+
+
+def _validate_stateful_set(manifest: Manifest) -> list[FieldProblem]:
+    spec = manifest.get("spec") or {}
+    problems = _validate_replicated(manifest)
+    strategy, policy = spec.get("updateStrategy") or {}, spec.get("podManagementPolicy")
+    if policy not in ("OrderedReady", "Parallel"):
+        said = "must be 'OrderedReady' or 'Parallel'"
+        problems.append(
+            invalid_value("spec.podManagementPolicy", policy, said) if policy else required("spec.podManagementPolicy")
+        )
+    if (type_ := strategy.get("type")) not in ("RollingUpdate", "OnDelete"):
+        said = "must be 'RollingUpdate' or 'OnDelete'"
+        problems.append(invalid_value("spec.updateStrategy", _go_strategy(strategy, type_), said))
+    return problems
 
 
 def _same_selector(new: Manifest, old: Manifest) -> list[FieldProblem]:
@@ -183,13 +234,17 @@ def _stateful_update(new: Manifest, old: Manifest) -> list[FieldProblem]:
         "persistentVolumeClaimRetentionPolicy",
         "minReadySeconds",
     }
+    problems: list[FieldProblem] = []
+    for field in ("serviceName", "podManagementPolicy", "selector"):
+        problems += immutable(f"spec.{field}", at(new, "spec", field), at(old, "spec", field))
+        mutable.add(field)  # told already
     before, after = (
         {key: value for key, value in (each.get("spec") or {}).items() if key not in mutable} for each in (old, new)
     )
     if before == after:
-        return []
+        return problems
     said = f"updates to statefulset spec for fields other than {_STATEFUL_MUTABLE} are forbidden"
-    return [forbidden_field("spec", said)]
+    return [*problems, forbidden_field("spec", said)]
 
 
 def _revision_update(new: Manifest, old: Manifest) -> list[FieldProblem]:
@@ -215,7 +270,7 @@ RULES: dict[Resource, Rules] = {
     ),
     _resource("statefulsets"): Rules(
         default=_default_stateful_set,
-        validate=_validate_replicated,
+        validate=_validate_stateful_set,
         validate_update=_stateful_update,
         counts_generation=True,
     ),

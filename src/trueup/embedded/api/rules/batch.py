@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from trueup.embedded.api.refusals import FieldProblem, invalid_value, not_supported, required
 from trueup.embedded.api.rules.base import Rules, at, child, default_text, immutable, non_negative, set_default
 from trueup.embedded.api.rules.pods import default_template, template_problems
 from trueup.embedded.storage.keys import Resource
-from trueup.model.manifest import Manifest
+from trueup.model.manifest import Manifest, name_of
 
 _UID_LABELS = ("batch.kubernetes.io/controller-uid", "controller-uid")
 _NAME_LABELS = ("batch.kubernetes.io/job-name", "job-name")
@@ -58,7 +59,7 @@ def _job_spec_problems(spec: dict[str, Any], path: str) -> list[FieldProblem]:
         problems.append(required(f"{path}.template.spec.restartPolicy", _NEEDED))
     mode = spec.get("completionMode")
     if mode not in (None, "NonIndexed", "Indexed"):
-        problems.append(not_supported(f"{path}.completionMode", mode, ("Indexed", "NonIndexed")))
+        problems.append(not_supported(f"{path}.completionMode", mode, ("NonIndexed", "Indexed")))
     if mode == "Indexed" and spec.get("completions") is None:
         problems.append(required(f"{path}.completions", "when completion mode is Indexed"))
     return problems
@@ -100,8 +101,18 @@ def _validate_cron_job(manifest: Manifest) -> list[FieldProblem]:
     spec = manifest.get("spec") or {}
     problems = []
     schedule = spec.get("schedule") or ""
+    if len(name_of(manifest)) > _LONGEST_CRON_NAME:
+        said = f"must be no more than {_LONGEST_CRON_NAME} characters"
+        problems.append(invalid_value("metadata.name", name_of(manifest), said))
+    if (zone := spec.get("timeZone")) is not None:
+        problems += _zone_problems(zone)
     if not schedule:
         problems.append(required("spec.schedule"))
+    elif "TZ" in schedule:
+        said = "cannot use TZ or CRON_TZ in schedule, use timeZone field instead"
+        problems.append(invalid_value("spec.schedule", schedule, said))
+    elif said := _beyond(schedule):
+        problems.append(invalid_value("spec.schedule", schedule, said))
     elif not _is_schedule(schedule):
         fields = len(schedule.split())
         said = f"expected exactly 5 fields, found {fields}: [{schedule}]" if fields != 5 else "it cannot be parsed"
@@ -115,6 +126,44 @@ def _validate_cron_job(manifest: Manifest) -> list[FieldProblem]:
 
 _FIELD = re.compile(r"(\*|\?|[0-9A-Za-z]+(-[0-9A-Za-z]+)?)(/\d+)?(,(\*|\?|[0-9A-Za-z]+(-[0-9A-Za-z]+)?)(/\d+)?)*")
 _NAMED = re.compile(r"@(yearly|annually|monthly|weekly|daily|midnight|hourly|every \S+)")
+
+
+_RANGES = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 6))
+_LONGEST_CRON_NAME = 52  # eleven signs are added for the name of a Job
+
+
+def _beyond(schedule: str) -> str:
+    """What is said of the first number that its field cannot have; empty when there is none."""
+    fields = schedule.split()
+    if len(fields) != len(_RANGES):
+        return ""
+    for field, (low, high) in zip(fields, _RANGES, strict=True):
+        for part in field.split(","):
+            first, _, last = part.partition("/")[0].partition("-")
+            last = last or first
+            if first.isdigit() and int(first) < low:
+                return f"beginning of range ({first}) below minimum ({low}): {part}"
+            if last.isdigit() and int(last) > high:
+                return f"end of range ({last}) above maximum ({high}): {part}"
+    return ""
+
+
+def _zone_problems(zone: str) -> list[FieldProblem]:
+    if not zone:
+        return [invalid_value("spec.timeZone", zone, "timeZone must be nil or non-empty string")]
+    if zone.lower() == "local":
+        return [
+            invalid_value(
+                "spec.timeZone",
+                zone,
+                "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones",
+            )
+        ]
+    try:
+        ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return [invalid_value("spec.timeZone", zone, f"unknown time zone {zone}")]
+    return []
 
 
 def _is_schedule(text: str) -> bool:

@@ -10,6 +10,7 @@ from trueup.embedded.api import names
 from trueup.embedded.api.quantities import parse
 from trueup.embedded.api.refusals import FieldProblem, forbidden_field, invalid_value, required, too_long
 from trueup.embedded.api.rules.base import Rules, at, child, default_text, immutable, items, set_default
+from trueup.embedded.api.rules.volumes import volume_problems, volume_update_problems
 from trueup.embedded.storage.keys import Resource
 from trueup.model.manifest import Manifest
 
@@ -238,7 +239,13 @@ RULES: dict[Resource, Rules] = {
         validate_update=_claim_update,
         returns_deleted=True,
     ),
-    _core("persistentvolumes"): Rules(default=_default_volume, prepare_create=_prepare_volume, returns_deleted=True),
+    _core("persistentvolumes"): Rules(
+        default=_default_volume,
+        prepare_create=_prepare_volume,
+        validate=volume_problems,
+        validate_update=volume_update_problems,
+        returns_deleted=True,
+    ),
     _core("resourcequotas"): Rules(returns_deleted=True),
     _core("limitranges"): Rules(default=_default_limits, creates_on_update=True),
     _core("nodes"): Rules(default=_default_node, resets_status=False),

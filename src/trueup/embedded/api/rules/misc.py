@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from trueup.embedded.api.refusals import FieldProblem, forbidden_field, invalid_value, not_supported
+from trueup.embedded.api.refusals import FieldProblem, forbidden_field, invalid_value, not_supported, required
+from trueup.embedded.api.rules.amounts import amount_problems
 from trueup.embedded.api.rules.base import Rules, at, child, default_text, immutable, set_default
+from trueup.embedded.api.rules.selectors import selector_problems
 from trueup.embedded.storage.keys import Resource
 from trueup.model.manifest import Manifest, metadata_of
 
 SYSTEM_PRIORITIES = ("system-node-critical", "system-cluster-critical")
+_IMMUTABLE = "Invalid value: null: field is immutable"
+"""As declarative rules say it, which do not show the value."""
 HIGHEST_PRIORITY = 1_000_000_000
 
 
@@ -15,14 +19,18 @@ def _default_storage_class(manifest: Manifest) -> None:
     default_text(manifest, reclaimPolicy="Delete", volumeBindingMode="Immediate")
 
 
+def _validate_storage_class(manifest: Manifest) -> list[FieldProblem]:
+    return [] if manifest.get("provisioner") else [required("provisioner")]
+
+
 def _storage_class_update(new: Manifest, old: Manifest) -> list[FieldProblem]:
     problems = []
     if (new.get("parameters") or {}) != (old.get("parameters") or {}):
         problems.append(forbidden_field("parameters", "updates to parameters are forbidden."))
     if new.get("provisioner") != old.get("provisioner"):
-        problems.append(forbidden_field("provisioner", "updates to provisioner are forbidden."))
+        problems.append(FieldProblem("provisioner", "FieldValueInvalid", _IMMUTABLE))
     if new.get("reclaimPolicy") != old.get("reclaimPolicy"):
-        problems.append(forbidden_field("reclaimPolicy", "updates to reclaimPolicy are forbidden."))
+        problems.append(FieldProblem("reclaimPolicy", "FieldValueInvalid", _IMMUTABLE))
     return problems + immutable("volumeBindingMode", new.get("volumeBindingMode"), old.get("volumeBindingMode"))
 
 
@@ -72,9 +80,23 @@ def _priority_class_update(new: Manifest, old: Manifest) -> list[FieldProblem]:
 
 def _validate_budget(manifest: Manifest) -> list[FieldProblem]:
     spec = manifest.get("spec") or {}
+    problems: list[FieldProblem] = []
     if spec.get("minAvailable") is not None and spec.get("maxUnavailable") is not None:
-        return [invalid_value("spec", "", "minAvailable and maxUnavailable cannot be both set")]
-    return []
+        shown = {
+            "MinAvailable": spec["minAvailable"],
+            "Selector": spec.get("selector"),
+            "MaxUnavailable": spec["maxUnavailable"],
+            "UnhealthyPodEvictionPolicy": spec.get("unhealthyPodEvictionPolicy"),
+        }
+        problems.append(invalid_value("spec", shown, "minAvailable and maxUnavailable cannot be both set"))
+    for field in ("minAvailable", "maxUnavailable"):
+        if spec.get(field) is not None:
+            problems += amount_problems(f"spec.{field}", spec[field], at_most_all=True)
+    problems += selector_problems(spec.get("selector") or {}, "spec.selector")
+    policy, choices = spec.get("unhealthyPodEvictionPolicy"), ("AlwaysAllow", "IfHealthyBudget")
+    if policy is not None and policy not in choices:
+        problems.append(not_supported("spec.unhealthyPodEvictionPolicy", policy, choices))
+    return problems
 
 
 def _default_budget(manifest: Manifest) -> None:
@@ -104,7 +126,10 @@ def _validate_lease(manifest: Manifest) -> list[FieldProblem]:
 
 RULES: dict[Resource, Rules] = {
     Resource("storage.k8s.io", "storageclasses"): Rules(
-        default=_default_storage_class, validate_update=_storage_class_update, returns_deleted=True
+        default=_default_storage_class,
+        validate=_validate_storage_class,
+        validate_update=_storage_class_update,
+        returns_deleted=True,
     ),
     Resource("storage.k8s.io", "csidrivers"): Rules(default=_default_driver, returns_deleted=True),
     Resource("scheduling.k8s.io", "priorityclasses"): Rules(
