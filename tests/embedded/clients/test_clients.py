@@ -20,7 +20,7 @@ from tests.peers.fixtures import running_control_plane
 
 TOPICS = load_topics()
 
-pytestmark = [pytest.mark.real, pytest.mark.xdist_group("clients")]
+pytestmark = [pytest.mark.real, pytest.mark.xdist_group("clients"), pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from tests.embedded.clients.play import play_on
 from tests.embedded.clients.topic import Show, Step, Topic
 from tests.embedded.fixtures import EmbeddedCluster
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
 
 
 def test_helm_rolls_back_an_upgrade_whose_image_cannot_be_pulled(
@@ -30,7 +30,8 @@ def test_helm_rolls_back_an_upgrade_whose_image_cannot_be_pulled(
         play_on(embedded_cluster.kubeconfig, "trueup-node-1", [topic])
     )[name]
     assert (installed.code, upgraded.code, available.code) == (0, 1, 0)
-    assert [line.split()[6] for line in history.stdout[1:]] == ["superseded", "failed", "deployed"], history.stdout
+    revisions = [line.split() for line in history.stdout if line[0].isdigit()]  # descriptions have lines of their own
+    assert [each[2] for each in revisions] == ["superseded", "failed", "deployed"], history.stdout
     assert found.stdout == ["nginx:1.27"]
 
 
