@@ -15,10 +15,10 @@ from tests.support.manifests import config_map
 from tests.support.snapshots import MemorySnapshot
 from trueup.model.errors import BuildFailed, EngineFailed
 from trueup.model.rendering import RenderMode, RenderSpec
+from trueup.render.building import build
 from trueup.render.engine.pool import EngineLimits, EnginePool
 from trueup.render.engine.process import EngineProcess
 from trueup.render.limits import RenderLimits
-from trueup.render.render import build
 
 SNAPSHOT = MemorySnapshot({"a.yaml": config_map("a")})
 SPEC = RenderSpec(path="", mode=RenderMode.FLUX)

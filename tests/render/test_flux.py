@@ -287,8 +287,8 @@ async def test_an_error_in_a_kustomization_says_where(
 async def test_a_path_with_too_many_files_is_refused(engines: object) -> None:
     from tests.support.snapshots import MemorySnapshot
     from trueup.model.rendering import RenderMode, RenderSpec
+    from trueup.render.building import build
     from trueup.render.engine.pool import EnginePool
-    from trueup.render.render import build
 
     assert isinstance(engines, EnginePool)
     snapshot = MemorySnapshot({f"{number}.yaml": config_map(f"c{number}") for number in range(20)})

@@ -12,9 +12,9 @@ from tests.support.manifests import config_map
 from tests.support.snapshots import Link, MemorySnapshot
 from trueup.model.errors import TrueupError
 from trueup.model.rendering import RenderMode, RenderSpec
+from trueup.render.building import build
 from trueup.render.engine.pool import EnginePool
 from trueup.render.inputs import still_true
-from trueup.render.render import build
 
 CASES = {path.stem: yaml.safe_load(path.read_text()) for path in (Path(__file__).parent / "cases").glob("*.yaml")}
 CASES["tree"] = {

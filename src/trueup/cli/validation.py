@@ -21,9 +21,10 @@ from trueup.model.errors import TrueupError
 from trueup.model.manifest import Declared, Origin
 from trueup.model.rendering import DirectoryOptions, RenderMode, RenderSpec
 from trueup.model.snapshot import EntryType, Snapshot
+from trueup.render.building import clean_path
 from trueup.render.engine.pool import EnginePool
 from trueup.render.files import KUSTOMIZATION_FILES
-from trueup.render.render import Rendered, clean_path, render
+from trueup.render.render import Rendered, render
 from trueup.sync.normalise import InvalidManifests, declared_scopes, normalise
 
 MANIFESTS = (".yaml", ".yml", ".json")

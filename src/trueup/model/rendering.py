@@ -100,6 +100,47 @@ class JsonnetOptions(Struct, frozen=True, kw_only=True):
     libraries: tuple[str, ...] = ()
 
 
+class HelmValueFile(Struct, frozen=True):
+    """A path from the repository's root; one that is `optional` may be absent."""
+
+    path: str
+    optional: bool = False
+
+
+class HelmFileValue(Struct, frozen=True):
+    """`--set-file`: the text of a file, under a name in the grammar of that flag."""
+
+    name: str
+    path: str
+
+
+class HelmOptions(Struct, frozen=True, kw_only=True):
+    """What `helm template` is told beside the chart. Values are merged in this order, later ones winning."""
+
+    release_name: str
+    namespace: str
+    value_files: tuple[HelmValueFile, ...] = ()
+    values: str = ""
+    """YAML."""
+    set: tuple[str, ...] = ()
+    """`name=value`, each as `--set` reads it; `set_string` likewise as `--set-string`."""
+    set_string: tuple[str, ...] = ()
+    set_file: tuple[HelmFileValue, ...] = ()
+    kube_version: str = ""
+    """In place of the cluster's; empty: the cluster's. `api_versions` likewise."""
+    api_versions: tuple[str, ...] = ()
+    include_crds: bool = True
+    skip_tests: bool = False
+    skip_schema_validation: bool = False
+
+
+class Capabilities(Struct, frozen=True):
+    """What a chart may ask of the cluster. `api_versions` are `group/version` and `group/version/Kind`."""
+
+    kube_version: str = ""
+    api_versions: frozenset[str] = frozenset()
+
+
 class DirectoryOptions(Struct, frozen=True, kw_only=True):
     """Argo's `directory` block: `include` and `exclude` are globs (`{a,b}` allowed) on the path below the App's path."""
 
@@ -132,6 +173,8 @@ class RenderSpec(Struct, frozen=True, kw_only=True):
     path: str
     mode: RenderMode
     overlay: Overlay = Overlay()
+    helm: HelmOptions | None = None
+    """Set: a chart in the path is rendered so; it is not built yet for whoever leaves it out."""
     directory: DirectoryOptions | None = None
     """Set: treat as a plain directory whatever it holds (Argo's explicit `directory`)."""
     force_kustomize: bool = False

@@ -13,6 +13,7 @@ import hashlib
 import os
 import tempfile
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -23,7 +24,7 @@ from trueup.model.snapshot import Inputs, Snapshot
 from trueup.render.built import Build
 from trueup.render.inputs import still_true
 
-_FORMAT = b"trueup-build-1\n"
+_FORMAT = b"trueup-build-2\n"
 _DIGEST = 32
 _CANDIDATES = 8
 _decoder = msgspec.json.Decoder(Build)
@@ -45,11 +46,11 @@ class BuildCache:
         self._size: int | None = None
         self._lock = threading.Lock()
 
-    def find(self, key: str, snapshot: Snapshot) -> Build | None:
-        """A build of this question whose every look still finds the same in the snapshot."""
+    def find(self, key: str, snapshot: Snapshot, holds: Callable[[Build], bool] = lambda _: True) -> Build | None:
+        """A build of this question whose every look still finds the same in the snapshot, and that `holds` otherwise."""
         for path in self._candidates(key):
             build = self._load(path)
-            if build is not None and still_true(build.inputs, snapshot):
+            if build is not None and holds(build) and still_true(build.inputs, snapshot):
                 with contextlib.suppress(OSError):
                     os.utime(path)
                 inputs = Inputs(snapshot.id, build.inputs.items)
@@ -62,7 +63,8 @@ class BuildCache:
             return False
         folder = self._folder(key)
         payload = msgspec.json.encode(build)
-        name = hashlib.sha256(msgspec.msgpack.encode(build.inputs.items)).hexdigest()[:32]
+        told = (build.inputs.items, build.question, build.asked)
+        name = hashlib.sha256(msgspec.msgpack.encode(told, order="deterministic")).hexdigest()[:32]
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             with tempfile.NamedTemporaryFile(dir=folder, prefix=".", delete=False) as scratch:
@@ -133,7 +135,10 @@ class BuildCache:
 
 
 def cache_key(spec: RenderSpec, engine_version: str) -> str:
-    """Of all that decides a build besides the snapshot. Substitution and common metadata come after it."""
-    question = msgspec.structs.replace(spec, substitution=None, common_metadata=None)
+    """Of all that decides a build besides the snapshot. Substitution and common metadata come after it.
+
+    What only a chart looks at is in `Build.question`, so that Apps without one share their builds.
+    """
+    question = msgspec.structs.replace(spec, substitution=None, common_metadata=None, helm=None)
     encoded = msgspec.msgpack.encode(question, order="deterministic")
     return hashlib.sha256(engine_version.encode() + b"\0" + encoded).hexdigest()

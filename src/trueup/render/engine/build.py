@@ -27,7 +27,8 @@ Progress = Callable[[str], None]
 KUSTOMIZE = "kustomize"
 """The engine that reads manifests, too: every render needs it."""
 JSONNET = "jsonnet"
-ENGINES = (KUSTOMIZE, JSONNET)
+HELM = "helm"
+ENGINES = (KUSTOMIZE, JSONNET, HELM)
 
 _GO_VERSION = re.compile(r"go(\d+)\.(\d+)(?:\.(\d+))?")
 _GO_DIRECTIVE = re.compile(r"^go (\d+)\.(\d+)(?:\.(\d+))?$", re.MULTILINE)

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"errors"
+	"path"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"trueup.dev/engines/pipe"
+)
+
+const longestMessage = 4000
+
+var (
+	// `web/templates/a.yaml:12:4` in what the template engine says.
+	place = regexp.MustCompile(`\(?([^\s()"]+/(?:templates|charts)/[^\s():"]+):(\d+)(?::\d+)?\)?`)
+	line  = regexp.MustCompile(`\bline (\d+)`)
+	// What the sorter says of a document that is no YAML; its line counts within the document.
+	unreadable = regexp.MustCompile(`^YAML parse error on ([^\s:]+):`)
+)
+
+// explain names the innermost template that is told of, and the chart otherwise.
+func explain(err error, loaded *loadedChart) error {
+	var problem *pipe.Problem
+	if errors.As(err, &problem) {
+		if problem.Path == "" {
+			problem.Path = path.Join(loaded.root, "Chart.yaml")
+		}
+		return problem
+	}
+	text := err.Error()
+	problem = &pipe.Problem{Code: "Failed", Path: loaded.root, Message: shortened(text)}
+	if found := unreadable.FindStringSubmatch(text); found != nil {
+		problem.Path = loaded.place(found[1])
+		return problem
+	}
+	if found := place.FindAllStringSubmatch(text, -1); len(found) > 0 {
+		innermost := found[len(found)-1]
+		problem.Path = loaded.place(innermost[1])
+		problem.Line, _ = strconv.Atoi(innermost[2])
+		for _, each := range found[:len(found)-1] {
+			at, _ := strconv.Atoi(each[2])
+			problem.Places = append(problem.Places, pipe.Place{Path: loaded.place(each[1]), Line: at})
+		}
+	}
+	return problem
+}
+
+// placed says in which file, and in which line where the message tells.
+func placed(err error, at string) error {
+	problem := &pipe.Problem{Code: "Failed", Path: at, Message: shortened(err.Error())}
+	if found := line.FindStringSubmatch(err.Error()); found != nil {
+		problem.Line, _ = strconv.Atoi(found[1])
+	}
+	return problem
+}
+
+func shortened(text string) string {
+	if len(text) <= longestMessage {
+		return text
+	}
+	return strings.ToValidUTF8(text[:longestMessage], "") + "…"
+}

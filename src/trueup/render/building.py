@@ -1,0 +1,160 @@
+"""The half of a render that Git alone decides: which tool the path asks for, and the engines that it needs, one after another.
+
+Detection is Argo CD's: an explicit block decides, otherwise the files of the path itself; Flux always means Kustomize. The
+first engine is the one that reads manifests; no work of one engine waits for another.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from functools import partial
+from typing import assert_never
+
+from msgspec import Struct
+
+from trueup.model.errors import BuildFailed, NotBuiltYet
+from trueup.model.manifest import Origin
+from trueup.model.rendering import Capabilities, DirectoryOptions, RenderMode, RenderSpec
+from trueup.model.snapshot import Snapshot
+from trueup.render import helm, jsonnet
+from trueup.render.built import Build
+from trueup.render.directory import SKIP_MARK, Directory, read_directory
+from trueup.render.engine.build import HELM, JSONNET
+from trueup.render.engine.pool import EnginePool
+from trueup.render.engine.process import EngineProcess
+from trueup.render.inputs import Ignoring, Recorder, join
+from trueup.render.kustomization import build_kustomization, has_kustomization
+from trueup.render.limits import DEFAULT_LIMITS, RenderLimits
+
+
+class Tool(StrEnum):
+    """What turns the files of a path into manifests; the value is the source type that is shown."""
+
+    KUSTOMIZE = "Kustomize"
+    HELM = "Helm"
+    DIRECTORY = "Directory"
+
+
+class _Begun(Struct, frozen=True, kw_only=True):
+    """A build as far as the first engine brings it."""
+
+    recorder: Recorder
+    path: str
+    tool: Tool
+    found: Directory = Directory(())
+
+
+async def build(
+    snapshot: Snapshot,
+    spec: RenderSpec,
+    engines: EnginePool,
+    *,
+    limits: RenderLimits = DEFAULT_LIMITS,
+    capabilities: Capabilities = Capabilities(),  # noqa: B008 frozen
+) -> Build:
+    """Raises BuildFailed, NotBuiltYet (both Terminal) or EngineFailed (Transient)."""
+    begun = await engines.use(lambda engine: _begin(engine, snapshot, spec, limits), seconds=limits.seconds)
+    match begun.tool:
+        case Tool.HELM:
+            return await _chart(begun, spec, engines, limits, capabilities)
+        case Tool.DIRECTORY if begun.found.jsonnet:
+            return await _with_jsonnet(begun, spec, engines, limits)
+        case Tool.DIRECTORY | Tool.KUSTOMIZE:
+            return Build(
+                objects=begun.found.objects,
+                inputs=begun.recorder.inputs(),
+                source_type=begun.tool.value,
+                notices=begun.found.notices,
+            )
+        case unknown:
+            assert_never(unknown)
+
+
+def _begin(engine: EngineProcess, snapshot: Snapshot, spec: RenderSpec, limits: RenderLimits) -> _Begun:
+    """With a process in hand; blocks."""
+    recorder = Recorder(snapshot, Ignoring(spec.ignore) if spec.mode is RenderMode.FLUX else None)
+    at = recorder.look(clean_path(spec.path))
+    if at.entry is None:
+        raise BuildFailed(f"the path {spec.path!r} does not exist in {snapshot.revision.short}")
+    if not at.is_directory:
+        raise BuildFailed(f"the path {spec.path!r} is a file", hint="name the directory that holds it")
+    tool = Tool.KUSTOMIZE if spec.mode is RenderMode.FLUX else _detected(recorder, at.path, spec)
+    begun = partial(_Begun, recorder=recorder, path=at.path, tool=tool)
+    match tool:
+        case Tool.HELM:
+            return begun()
+        case Tool.DIRECTORY:
+            return begun(found=read_directory(engine, recorder, at.path, _directory_options(spec), limits))
+        case Tool.KUSTOMIZE:
+            return begun(found=Directory(build_kustomization(engine, recorder, at.path, spec, limits)))
+        case unknown:
+            assert_never(unknown)
+
+
+def _detected(recorder: Recorder, path: str, spec: RenderSpec) -> Tool:
+    """An explicit block decides; otherwise a kustomization before a chart before a plain directory."""
+    if recorder.look(join(path, ".argocd-source.yaml")).is_file:
+        raise NotBuiltYet(
+            "parameter overrides in .argocd-source.yaml are not carried out yet",
+            origin=Origin(join(path, ".argocd-source.yaml")),
+        )
+    if spec.directory is not None:
+        return Tool.DIRECTORY
+    if spec.force_kustomize:
+        return Tool.KUSTOMIZE
+    if has_kustomization(recorder, path):
+        return Tool.KUSTOMIZE
+    if recorder.look(join(path, "Chart.yaml")).is_file:
+        if spec.helm is None:
+            raise NotBuiltYet("Helm charts are not rendered yet", origin=Origin(join(path, "Chart.yaml")))
+        return Tool.HELM
+    return Tool.DIRECTORY
+
+
+async def _with_jsonnet(begun: _Begun, spec: RenderSpec, engines: EnginePool, limits: RenderLimits) -> Build:
+    evaluated = await engines.beside(JSONNET).use(
+        lambda engine: jsonnet.evaluate(
+            engine,
+            begun.recorder,
+            begun.path,
+            begun.found.jsonnet,
+            _directory_options(spec).jsonnet,
+            limits,
+            SKIP_MARK,
+        ),
+        seconds=limits.seconds,
+    )
+    return Build(
+        objects=begun.found.with_evaluated(evaluated),
+        inputs=begun.recorder.inputs(),
+        source_type=begun.tool.value,
+        notices=begun.found.notices,
+    )
+
+
+async def _chart(
+    begun: _Begun, spec: RenderSpec, engines: EnginePool, limits: RenderLimits, capabilities: Capabilities
+) -> Build:
+    options = spec.helm
+    assert options is not None, "detection asks for it"
+    templated = await engines.beside(HELM).use(
+        lambda engine: helm.template(engine, begun.recorder, begun.path, options, capabilities, limits),
+        seconds=limits.seconds,
+    )
+    objects = await engines.use(lambda engine: helm.read(engine, templated, limits), seconds=limits.seconds)
+    return Build(
+        objects=objects,
+        inputs=begun.recorder.inputs(),
+        source_type=begun.tool.value,
+        question=helm.question(options),
+        asked=helm.answers(templated, options, capabilities),
+    )
+
+
+def _directory_options(spec: RenderSpec) -> DirectoryOptions:
+    return spec.directory or DirectoryOptions()
+
+
+def clean_path(path: str) -> str:
+    """`"./apps/web/"` -> `"apps/web"`; `".."` stays, to be refused where it leads out."""
+    return "/".join(part for part in path.split("/") if part not in {"", "."})
