@@ -31,10 +31,11 @@ from trueup.model.errors import TrueupError
 from trueup.model.manifest import Declared, Manifest, ref_of
 from trueup.model.outcome import Notice
 from trueup.model.refs import GroupKind, ObjectRef
-from trueup.model.rendering import RenderSpec
+from trueup.model.rendering import Capabilities, RenderSpec
 from trueup.model.revision import Revision, git_revision
 from trueup.model.snapshot import Inputs
 from trueup.records.record import NullRecorder
+from trueup.render.built import Asked
 from trueup.sources.gitsnapshot import GitSnapshot
 from trueup.sync.facts import AppliedRecord
 
@@ -60,6 +61,7 @@ class Rendering(Struct, frozen=True):
     objects: tuple[Declared, ...]
     inputs: Inputs = Inputs("", ())
     source_type: str = "Directory"
+    asked: Asked = Asked()
     notices: tuple[Notice, ...] = ()
 
 
@@ -84,6 +86,7 @@ class Room:
             memories=self.memories,
             sources=cast("SourceController", self),
             renderer=self,
+            capabilities=_no_capabilities,
             managed=self.managed,
             tracking=Tracking(_Seen(self), self.managed),
             control=self.cluster.client("trueup"),
@@ -226,3 +229,7 @@ class _Seen:
 
 async def _established(crd: Manifest) -> None:
     del crd
+
+
+async def _no_capabilities() -> Capabilities:
+    return Capabilities()

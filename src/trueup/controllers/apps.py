@@ -31,12 +31,14 @@ from trueup.controllers.shell import AppShell
 from trueup.controllers.signals import Signals
 from trueup.controllers.situations import Situations
 from trueup.controllers.wishes import unanswered, wanted_digest, with_ignore
-from trueup.model.apierror import LeaseLost
+from trueup.model.apierror import ApiError, ClusterUnreachable, LeaseLost
 from trueup.model.errors import TrueupError
 from trueup.model.manifest import Manifest, is_deleting, status_of, uid_of
 from trueup.model.outcome import Requests, State
 from trueup.model.refs import ObjectRef
 from trueup.model.rendering import variables_used_by
+from trueup.render.built import Asked
+from trueup.render.helm import still_answered
 from trueup.render.inputs import still_true
 from trueup.render.readers import InputIndex
 from trueup.sources.gitsnapshot import GitSnapshot
@@ -66,6 +68,7 @@ class AppController:
         if not is_deleting(obj):
             self._reader.read(memory, obj)
             memory.unsure = True
+            memory.asks_again = memory.saved.asked != Asked()
         self.queue.add(ref)
         return memory
 
@@ -116,6 +119,7 @@ class AppController:
         if obj is not None:
             self._reader.read(memory, obj)
             await self._check_variables(memory)
+            await self._check_capabilities(memory)
         situation, requests, feed = self._situations.of(memory, obj)
         step = next_step(situation)
         match step:
@@ -176,6 +180,15 @@ class AppController:
             with contextlib.suppress(TrueupError):
                 memory.content_stale |= await variables_changed(app, memory.saved.variables_digest, shell)
         self._look_later(memory.ref, memory.variables_due - now)
+
+    async def _check_capabilities(self, memory: AppMemory) -> None:
+        """A chart renders again only when the cluster's answer to what it asked is another one."""
+        if not memory.asks_again or memory.suspended:
+            return
+        with contextlib.suppress(ApiError, ClusterUnreachable):
+            now = await self._shell.capabilities()
+            memory.asks_again = False
+            memory.content_stale |= not still_answered(memory.saved.asked, now)
 
     # steps
 

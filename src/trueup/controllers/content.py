@@ -16,6 +16,7 @@ from trueup.model.outcome import Notice
 from trueup.model.refs import ObjectRef
 from trueup.model.rendering import Substitution, variables_used_by
 from trueup.model.snapshot import Inputs, Snapshot
+from trueup.render.built import Asked
 from trueup.sync.applier import Applier
 from trueup.sync.canonical import keyed_digest
 from trueup.sync.desired import Desired
@@ -47,6 +48,7 @@ class Content(Struct, frozen=True, kw_only=True):
     inputs: Inputs
     digest: str
     source_type: str
+    asked: Asked
     notices: tuple[Notice, ...]
 
 
@@ -68,6 +70,7 @@ async def make_content(
         inputs=rendered.inputs,
         digest=digest,
         source_type=rendered.source_type,
+        asked=rendered.asked,
         notices=(*rendered.notices, *normalised.notices),
     )
 

@@ -98,6 +98,7 @@ class Healer:
                 inputs=saved.inputs,
                 digest=saved.content_digest,
                 source_type=saved.source_type,
+                asked=saved.asked,
                 notices=(),
             )
         if snapshot is None or snapshot.revision != saved.revision:

@@ -19,6 +19,7 @@ from trueup.model.outcome import AppStatus, HistoryEntry, Notice, OperationReque
 from trueup.model.refs import GroupKind, ObjectRef
 from trueup.model.revision import Revision
 from trueup.model.snapshot import Inputs
+from trueup.render.built import Asked
 from trueup.sync.desired import Desired
 from trueup.sync.facts import AppliedRecord
 
@@ -38,6 +39,8 @@ class Saved(Struct, kw_only=True):
     attempted: Revision | None = None
     applied: Revision | None = None
     inputs: Inputs | None = None
+    asked: Asked = Asked()
+    """What a chart asked of the cluster, and was told."""
     content_digest: str = ""
     """Of all desired objects; equal content needs no new plan."""
     variables_digest: str = ""
@@ -108,6 +111,8 @@ class AppMemory:
     variables_seen: dict[ObjectRef, str] = field(default_factory=dict)
     """Digest of each ConfigMap and Secret that the last render's variables came from."""
     variables_due: float | None = None
+    asks_again: bool = False
+    """The cluster may serve other kinds than when the chart asked."""
     """When to look at those again that no watch tells of, by the loop's clock."""
     report: SyncReport | None = None
     health: Health | None = None

@@ -167,6 +167,7 @@ class Reconciler:
         saved.revision = job.revision
         saved.content_digest = content.digest
         saved.source_type = content.source_type
+        saved.asked = content.asked
         saved.images = images_of(item.manifest for item in content.desired.values())
 
     async def _executed(

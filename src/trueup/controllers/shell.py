@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -22,9 +22,10 @@ from trueup.model.app import SyncRules
 from trueup.model.manifest import Declared
 from trueup.model.outcome import Notice
 from trueup.model.refs import GroupKind, ObjectRef
-from trueup.model.rendering import RenderSpec
+from trueup.model.rendering import Capabilities, RenderSpec
 from trueup.model.snapshot import Inputs, Snapshot
 from trueup.records.record import Recorder
+from trueup.render.built import Asked
 from trueup.sync.applier import Applier
 from trueup.sync.execute import Established
 
@@ -40,6 +41,9 @@ class Rendered(Protocol):
 
     @property
     def source_type(self) -> str: ...
+
+    @property
+    def asked(self) -> Asked: ...
 
     @property
     def notices(self) -> tuple[Notice, ...]: ...
@@ -59,6 +63,8 @@ class AppShell:
     memories: dict[ObjectRef, AppMemory]
     sources: SourceController
     renderer: Renderer
+    capabilities: Callable[[], Awaitable[Capabilities]]
+    """What the cluster can do, looked at now."""
     managed: ManagedObjects
     tracking: Tracking
     control: Applier

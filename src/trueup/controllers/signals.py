@@ -18,6 +18,7 @@ from trueup.model.manifest import Manifest, is_deleting, uid_of
 from trueup.model.refs import GroupKind, ObjectRef
 from trueup.model.rendering import variables_used_by
 from trueup.records.record import Record, RecordKind
+from trueup.render.helm import asks_for_group
 from trueup.render.readers import InputIndex
 from trueup.sources.gitsnapshot import GitSnapshot
 from trueup.sources.treediff import diff
@@ -82,8 +83,11 @@ class Signals:
                 self._queue.add(memory.ref)
 
     def kind_appeared(self, group_kind: GroupKind) -> None:
-        """A CRD is established: Apps that waited for its kind try again at once."""
+        """A CRD is established: Apps that waited for its kind try again at once; charts that asked for it are asked anew."""
         for memory in self._shell.memories.values():
+            if asks_for_group(memory.saved.asked, group_kind.group):
+                memory.asks_again = True
+                self._queue.add(memory.ref)
             if group_kind in memory.missing_kinds:
                 memory.retry_at = self._shell.loop_time()
                 self._queue.add(memory.ref)

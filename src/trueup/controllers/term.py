@@ -29,6 +29,7 @@ from trueup.controllers.adapters import (
     Definitions,
 )
 from trueup.controllers.apps import AppController
+from trueup.controllers.capabilities import ClusterCapabilities
 from trueup.controllers.credentials import SourceCredentials
 from trueup.controllers.events import EventWriter
 from trueup.controllers.managed import Kept, ManagedObjects
@@ -147,13 +148,16 @@ class WorkingTerm:
             lambda feed, before: self.apps.signals.source_changed(feed, before),
             lambda ref: self.apps.queue.add(ref, Priority.URGENT),
         )
+        capabilities = ClusterCapabilities(self.client)
+        await capabilities.look(fresh=False)
         definitions = Definitions(self.client, lambda kind: self.apps.signals.kind_appeared(kind))
         shell = AppShell(
             dialects=self.dialects,
             resources=self.resources,
             memories=self.memories,
             sources=sources,
-            renderer=CountedRenderer(Renderer(self.engines, cache=cache), metrics),
+            renderer=CountedRenderer(Renderer(self.engines, cache=cache, capabilities=capabilities), metrics),
+            capabilities=capabilities.look,
             managed=managed,
             tracking=tracking,
             control=ClusterApplier(self.client, "trueup"),

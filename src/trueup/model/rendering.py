@@ -179,6 +179,8 @@ class RenderSpec(Struct, frozen=True, kw_only=True):
     """Set: treat as a plain directory whatever it holds (Argo's explicit `directory`)."""
     force_kustomize: bool = False
     """Set: a missing kustomization file is generated or an error, as Argo's explicit `kustomize` block says."""
+    force_helm: bool = False
+    """Set: the path is a chart, as Argo's explicit `helm` block says."""
     ignore: str | None = None
     """`spec.ignore` of the source: gitignore lines in place of the default exclusions; None: the defaults."""
     substitution: Substitution | None = None

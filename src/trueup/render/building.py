@@ -102,6 +102,8 @@ def _detected(recorder: Recorder, path: str, spec: RenderSpec) -> Tool:
         return Tool.DIRECTORY
     if spec.force_kustomize:
         return Tool.KUSTOMIZE
+    if spec.force_helm:
+        return Tool.HELM
     if has_kustomization(recorder, path):
         return Tool.KUSTOMIZE
     if recorder.look(join(path, "Chart.yaml")).is_file:

@@ -135,6 +135,11 @@ def still_answered(asked: Asked, capabilities: Capabilities) -> bool:
     return all((name in capabilities.api_versions) == said for name, said in asked.api_versions.items())
 
 
+def asks_for_group(asked: Asked, group: str) -> bool:
+    """Whether a kind of this group that comes may change an answer."""
+    return bool(asked.everything) or any(name.startswith(f"{group}/") for name in asked.api_versions)
+
+
 def digest_of(capabilities: Capabilities) -> str:
     return hashlib.sha256("\n".join(sorted(capabilities.api_versions)).encode()).hexdigest()
 

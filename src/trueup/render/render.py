@@ -19,7 +19,7 @@ from trueup.model.outcome import Notice
 from trueup.model.rendering import Capabilities, RenderMode, RenderSpec
 from trueup.model.snapshot import Inputs, Snapshot
 from trueup.render.building import build
-from trueup.render.built import Build
+from trueup.render.built import Asked, Build
 from trueup.render.cache import BuildCache, cache_key
 from trueup.render.engine.build import HELM, JSONNET, identity
 from trueup.render.engine.pool import EnginePool
@@ -40,6 +40,8 @@ class Rendered(Struct, frozen=True, kw_only=True):
     """`Kustomize`, `Directory` or `Helm`."""
     digest: str
     """`sha256:<hex>` of the objects before any Secret passed through them."""
+    asked: Asked = Asked()
+    """What a chart asked of the cluster."""
     notices: tuple[Notice, ...] = ()
     from_cache: bool = False
 
@@ -120,6 +122,7 @@ async def finish(build: Build, spec: RenderSpec, variables: Mapping[str, str] | 
         inputs=build.inputs,
         source_type=build.source_type,
         digest=_digest(build, spec),
+        asked=build.asked,
         notices=(*build.notices, *notices),
     )
 

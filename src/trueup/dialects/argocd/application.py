@@ -7,6 +7,8 @@ from datetime import timedelta
 
 from trueup.dialects.argocd import marks
 from trueup.dialects.argocd.application_resource import ApplicationSpec, SyncPolicy
+from trueup.dialects.argocd.charts import chart_of
+from trueup.dialects.argocd.environment import build_environment
 from trueup.dialects.argocd.history import history_limit
 from trueup.dialects.argocd.images import parse_image
 from trueup.dialects.argocd.jsonnet import jsonnet_of
@@ -62,7 +64,7 @@ def read_application(obj: Manifest, control_namespace: str) -> App:
         # Our own status writes raise the generation of an Application: it says nothing about the spec.
         generation=0,
         source=_git_source(source, suspend=is_suspended(obj)),
-        render=_render(ref, source, _build_environment(ref, spec, source)),
+        render=_render(ref, spec, source),
         rules=_rules(ref, spec, options, obj, control_namespace),
         project=spec.project or DEFAULT_PROJECT,
         history_limit=history_limit(obj),
@@ -100,9 +102,10 @@ def _source(ref: ObjectRef, spec: ApplicationSpec) -> Source:
         raise InvalidInput(
             "the source names no path", ref=ref, field="spec.source.path", hint='write "." for the whole repository'
         )
-    if source.kustomize is not None and source.directory is not None:
+    blocks = {"kustomize": source.kustomize, "helm": source.helm, "directory": source.directory}
+    if len(named := [name for name, block in blocks.items() if block is not None]) > 1:
         raise InvalidInput(
-            "a source is built by one tool, and both kustomize and directory are named",
+            f"a source is built by one tool, and {' and '.join(named)} are named",
             ref=ref,
             field="spec.source",
             hint="remove one of the blocks",
@@ -121,25 +124,16 @@ def _git_source(source: Source, *, suspend: bool) -> GitSource:
     )
 
 
-def _build_environment(ref: ObjectRef, spec: ApplicationSpec, source: Source) -> dict[str, str]:
-    """What is known without the revision; values that name the revision are refused before."""
-    return {
-        "ARGOCD_APP_NAME": ref.name,
-        "ARGOCD_APP_NAMESPACE": spec.destination.namespace,
-        "ARGOCD_APP_PROJECT_NAME": spec.project or DEFAULT_PROJECT,
-        "ARGOCD_APP_SOURCE_PATH": source.path,
-        "ARGOCD_APP_SOURCE_REPO_URL": source.repo_url,
-        "ARGOCD_APP_SOURCE_TARGET_REVISION": source.target_revision,
-    }
-
-
-def _render(ref: ObjectRef, source: Source, environment: Mapping[str, str]) -> RenderSpec:
+def _render(ref: ObjectRef, spec: ApplicationSpec, source: Source) -> RenderSpec:
+    environment = build_environment(ref, spec, source)
     return RenderSpec(
         path=source.path,
         mode=RenderMode.ARGOCD,
         overlay=_overlay(ref, source.kustomize) if source.kustomize else Overlay(),
         directory=_directory(source.directory, environment) if source.directory else None,
+        helm=chart_of(ref.name, spec.destination.namespace, source, environment),
         force_kustomize=source.kustomize is not None,
+        force_helm=source.helm is not None,
     )
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from trueup.dialects.argocd.application_resource import ApplicationSpec
-from trueup.dialects.argocd.jsonnet import names_revision
+from trueup.dialects.argocd.charts import unbuilt_of
+from trueup.dialects.argocd.environment import name_revision
 from trueup.dialects.argocd.options import SyncOptions, normalised
 from trueup.dialects.argocd.shared import (
     COMPARE_OPTIONS,
@@ -12,7 +13,7 @@ from trueup.dialects.argocd.shared import (
     IN_CLUSTER_SERVER,
     PREFIX,
 )
-from trueup.dialects.argocd.source_resource import DirectoryOptions, KustomizeOptions, Source
+from trueup.dialects.argocd.source_resource import DirectoryOptions, HelmOptions, KustomizeOptions, Source
 from trueup.dialects.reading import finalizers_of
 from trueup.model.manifest import Manifest, annotations_of
 
@@ -41,23 +42,35 @@ def unbuilt_fields(spec: ApplicationSpec, options: SyncOptions, obj: Manifest) -
 def _of_source(source: Source) -> list[str]:
     fields = {
         "spec.source.chart": bool(source.chart),
-        "spec.source.helm": source.helm is not None,
         "spec.source.plugin": source.plugin is not None,
         "spec.source.ref": bool(source.ref),
         "spec.source.tagPrefix": bool(source.tag_prefix),
         "spec.source.repoURL=oci://": source.repo_url.startswith("oci://"),
     }
-    kustomize = source.kustomize or KustomizeOptions()
+    kustomize, helm = source.kustomize or KustomizeOptions(), source.helm or HelmOptions()
+    fields |= unbuilt_of(helm)
     directory = source.directory or DirectoryOptions()
     fields |= {
         "spec.source.kustomize.version": bool(kustomize.version),
         "spec.source.kustomize.kubeVersion": bool(kustomize.kube_version),
         "spec.source.kustomize.apiVersions": bool(kustomize.api_versions),
         "spec.source.kustomize.commonAnnotationsEnvsubst": kustomize.common_annotations_envsubst,
-        "spec.source.directory.jsonnet with $ARGOCD_APP_REVISION": names_revision(directory.jsonnet),
+        "spec.source.directory.jsonnet with $ARGOCD_APP_REVISION": name_revision(
+            each.value for each in (*directory.jsonnet.ext_vars, *directory.jsonnet.tlas)
+        ),
+        "spec.source.helm with $ARGOCD_APP_REVISION": name_revision(_texts(helm)),
         "spec.source.directory.disableExtensionFilter": directory.disable_extension_filter,
     }
     return [name for name, is_set in fields.items() if is_set]
+
+
+def _texts(helm: HelmOptions) -> list[str]:
+    """Where variables of the build environment are put in."""
+    return [
+        *(each.value for each in helm.parameters),
+        *(each.path for each in helm.file_parameters),
+        *helm.value_files,
+    ]
 
 
 def _of_metadata(obj: Manifest) -> list[str]:
