@@ -196,8 +196,25 @@ def _default_limits(manifest: Manifest) -> None:
                 child(limit, target).setdefault(name, value)
 
 
+_NODE_INFO = (
+    "architecture",
+    "bootID",
+    "containerRuntimeVersion",
+    "kernelVersion",
+    "kubeProxyVersion",
+    "kubeletVersion",
+    "machineID",
+    "operatingSystem",
+    "osImage",
+    "systemUUID",
+)
+
+
 def _default_node(manifest: Manifest) -> None:
-    child(manifest, "status")
+    """Fields that Go writes even when they say nothing."""
+    status = child(manifest, "status")
+    child(child(status, "daemonEndpoints"), "kubeletEndpoint").setdefault("Port", 0)
+    set_default(child(status, "nodeInfo"), **dict.fromkeys(_NODE_INFO, ""))
 
 
 def _complete_event(manifest: Manifest) -> None:

@@ -397,6 +397,13 @@ def _validate_pod(pod: Manifest) -> list[FieldProblem]:
     return pod_spec_problems(pod.get("spec") or {}, "spec")
 
 
+def _keep_qos_class(new: Manifest, old: Manifest) -> None:
+    """A status write cannot take it away."""
+    status = child(new, "status")
+    if not status.get("qosClass") and (before := at(old, "status", "qosClass")):
+        status["qosClass"] = before
+
+
 def _validate_new_pod(pod: Manifest) -> list[FieldProblem]:
     if at(pod, "spec", "ephemeralContainers"):
         return [forbidden_field("spec.ephemeralContainers", "cannot be set on create")]
@@ -413,6 +420,7 @@ RULES: dict[Resource, Rules] = {
         prepare_create=_prepare_pod,
         validate=_validate_pod,
         validate_create=_validate_new_pod,
+        prepare_status=_keep_qos_class,
         validate_update=_pod_update_problems,
         counts_generation=True,
         returns_deleted=True,
