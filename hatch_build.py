@@ -24,15 +24,17 @@ class EnginesHook(BuildHookInterface):  # type: ignore[type-arg]
         if self.target_name != "wheel" or version == "editable":
             return
         root = Path(self.root)
-        for folder in ("pipe", "kustomize"):
-            for path in sorted((root / "engines" / folder).rglob("*")):
+        for folder in sorted(path for path in (root / "engines").iterdir() if path.is_dir()):
+            for path in sorted(folder.rglob("*")):
                 if path.is_file() and path.suffix in {".go", ".mod", ".sum"} and not path.name.endswith("_test.go"):
                     target = f"trueup/render/engine/source/{path.relative_to(root / 'engines')}"
                     build_data["force_include"][str(path)] = target
         build_data["force_include"][str(root / "engines" / "PROTOCOL.md")] = "trueup/render/engine/source/PROTOCOL.md"
         if _wanted():
-            binary = _builder(root).engine_binary("kustomize", progress=lambda line: print(line, file=sys.stderr))
-            build_data["force_include"][str(binary)] = "trueup/render/engine/bin/kustomize"
+            builder = _builder(root)
+            for name in builder.ENGINES:
+                binary = builder.engine_binary(name, progress=lambda line: print(line, file=sys.stderr))
+                build_data["force_include"][str(binary)] = f"trueup/render/engine/bin/{name}"
             build_data["pure_python"] = False
             build_data["tag"] = f"py3-none-{sysconfig.get_platform().replace('-', '_').replace('.', '_')}"
 
