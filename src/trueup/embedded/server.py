@@ -48,16 +48,19 @@ from trueup.embedded.auth.authorizer import Authorizer
 from trueup.embedded.auth.certificates import Authority, KeyPair, expires_soon, write_private
 from trueup.embedded.auth.identity import MASTERS, system
 from trueup.embedded.auth.kubeconfig import kubeconfig, write_kubeconfig
-from trueup.embedded.auth.tokens import Tokens
+from trueup.embedded.auth.tokens import Reference, Tokens
+from trueup.embedded.collector import tokensecrets
 from trueup.embedded.driving import ClockDoor, Driver, kept_clock
 from trueup.embedded.storage.journal import MemoryJournal, SqliteJournal
 from trueup.embedded.storage.store import Store
 from trueup.embedded.workloads.logs import SimulatedLogs
 from trueup.embedded.workloads.run import make_runtime
+from trueup.model.manifest import Manifest, name_of, namespace_of, uid_of
 
 log = structlog.get_logger(__name__)
 
 ADMINISTRATOR = "trueup-admin"
+SECRET_TOKEN_SECONDS = 100 * 365 * 86_400
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
@@ -189,8 +192,15 @@ class Cluster:
         client = self.client("kube-controller-manager")
         nodes = self.settings.nodes
         runtime = make_runtime(client, clock=self.clock, nodes=nodes, root_ca=root_ca, version=version)
+        runtime.add(tokensecrets.controller(self._secret_token, root_ca))
         self.driver.runtime = runtime
         await runtime.run()
+
+    def _secret_token(self, account: Manifest, secret: Manifest) -> str:
+        """The token of an account that a Secret holds."""
+        bound = {"secret": Reference(name_of(secret), uid_of(secret))}
+        about = Reference(name_of(account), uid_of(account))
+        return self.tokens.issue(namespace_of(secret), about, SECRET_TOKEN_SECONDS, bound=bound)[0]
 
     def _tls(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
