@@ -272,7 +272,8 @@ class Writes:
         """None when the object changed while webhooks were asked."""
         particular, old = rules.of(kind.storage), record.manifest
         live = kind.from_storage(old)
-        problems = metadata.update_problems_of(wanted, live)
+        # Custom resources are looked at twice: as an object of any kind, and as one of theirs.
+        problems = metadata.update_problems_of(wanted, live) * (2 if kind.is_custom else 1)
         metadata.keep_for_update(wanted, live)
         review = Review(
             Operation.UPDATE,
