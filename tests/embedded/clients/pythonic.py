@@ -203,7 +203,9 @@ def subresources(at: Caller) -> Iterator[tuple[str, Any]]:
     yield "may jane", at.ask(client.AuthorizationV1Api(at.api).create_subject_access_review, asked)
     own = {"spec": {"resourceAttributes": {"verb": "get", "resource": "pods", "namespace": space}}}
     yield "may I", at.ask(client.AuthorizationV1Api(at.api).create_self_subject_access_review, own)
-    yield "delete", at.ask(apps.delete_namespaced_deployment, "web", space, propagation_policy="Foreground")
+    gone = at.ask(apps.delete_namespaced_deployment, "web", space, propagation_policy="Foreground")
+    meta = at.api.sanitize_for_serialization(gone)["metadata"]  # its status is as far as pods are at the moment
+    yield "delete", [meta["name"], meta["finalizers"], "deletionTimestamp" in meta]
 
 
 _GADGETS = """
