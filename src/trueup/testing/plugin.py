@@ -1,4 +1,4 @@
-"""The pytest plugin: `pytest_plugins = ["trueup.testing.plugin"]` in the topmost conftest.py.
+"""The pytest plugin, found by pytest wherever Trueup is installed (`pytest11`).
 
 | In pytest.ini or pyproject.toml | Meaning |
 |---|---|
