@@ -12,7 +12,9 @@ from trueup.embedded.api.rules.selectors import matches
 from trueup.embedded.auth.authorizer import CLUSTER_ROLES
 from trueup.embedded.storage.history import HistoryLost
 from trueup.model.apierror import ApiError
-from trueup.model.manifest import Manifest, labels_of, name_of
+from trueup.model.manifest import Manifest, labels_of, metadata_of, name_of
+
+MANAGER = "clusterrole-aggregation-controller"
 
 
 def aggregated_rules(role: Manifest, roles: list[Manifest]) -> list[Any]:
@@ -39,8 +41,13 @@ async def aggregate(client: Client) -> None:
             watch = client.watch(CLUSTER_ROLES)
 
 
+def _has_been_settled(role: Manifest) -> bool:
+    """Whether its rules are ours: rules that somebody wrote by hand stay until there are others to put in their place."""
+    return any(entry.get("manager") == MANAGER for entry in metadata_of(role).get("managedFields") or ())
+
+
 async def _settle(client: Client, role: Manifest, rules: list[Any]) -> None:
-    if rules == (role.get("rules") or []):
+    if rules == (role.get("rules") or []) or not (rules or _has_been_settled(role)):
         return
     try:
         await client.patch(CLUSTER_ROLES, "", name_of(role), {"rules": rules})
