@@ -22,9 +22,9 @@ def copied(tmp_path: Path) -> Path:
 
 def ran(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")}
-    environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # of other plugins; ours is named as pytest would find it
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-rA", *arguments],
+        [sys.executable, "-m", "pytest", "-p", "trueup.testing.plugin", "-q", "-rA", *arguments],
         cwd=folder,
         env=environment,
         capture_output=True,
