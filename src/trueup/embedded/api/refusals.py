@@ -184,7 +184,7 @@ def no_resource() -> ApiError:
 
 def wrong_kind(wanted: GroupKind, api_version: str, name: str, *, is_known: bool) -> ApiError:
     """A body of another kind than the URL's."""
-    group, _, version = api_version.rpartition("/")
+    _, _, version = api_version.rpartition("/")
     if is_known:
         package = (wanted.group or "core").partition(".")[0]
         said = f"converting ({version}.{name}) to ({package}.{wanted.kind}): unknown conversion"
