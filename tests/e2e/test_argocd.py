@@ -321,7 +321,7 @@ def test_what_is_not_built_yet_stops_the_application_and_is_named(stack: Stack, 
             {"destination": {"server": "https://elsewhere.example.com", "namespace": namespace}},
             "spec.destination.server=https://elsewhere.example.com",
         ),
-        "helm": ({"source": {**source, "helm": {"releaseName": "x"}}}, "spec.source.helm"),
+        "plugin": ({"source": {**source, "plugin": {"name": "x"}}}, "spec.source.plugin"),
         "option": (
             {"syncPolicy": {**automated(), "syncOptions": ["Replace=true"]}},
             "spec.syncPolicy.syncOptions=Replace=true",
