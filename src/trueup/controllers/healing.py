@@ -44,7 +44,11 @@ class Healer:
         shell = self._shell
         wanted, memory.heals = memory.heals, {}
         if not app.rules.self_heal or not app.rules.automated:
-            memory.out_of_sync |= set(wanted)
+            # What a sync has brought back or pruned since the event came is no difference any more.
+            drifting = wanted.keys() & shell.tracking.drifting(memory.records)
+            if not drifting:
+                return
+            memory.out_of_sync |= drifting
             memory.synced = False
             await write_status(memory, obj, shell)
             return
@@ -57,11 +61,11 @@ class Healer:
         started = shell.clock()
         plan = await plan_sync(memory, app, content, shell, SyncWish(only=frozenset(wanted)))
         # Only what would really be sent counts as a heal: an object that opted out, or came back by itself, is left.
-        drifting = {send.ref: wanted[send.ref] for send in plan.sends}
-        allowed = self._allowed(memory, obj, drifting)
+        sent = {send.ref: wanted[send.ref] for send in plan.sends}
+        allowed = self._allowed(memory, obj, sent)
         if not allowed:
             return
-        if allowed != drifting.keys():
+        if allowed != sent.keys():
             plan = await plan_sync(memory, app, content, shell, SyncWish(only=frozenset(allowed)))
         revision = memory.saved.revision or memory.saved.attempted
         assert revision is not None

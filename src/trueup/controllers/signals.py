@@ -22,8 +22,7 @@ from trueup.render.helm import asks_for_group
 from trueup.render.readers import InputIndex
 from trueup.sources.gitsnapshot import GitSnapshot
 from trueup.sources.treediff import diff
-from trueup.sync.drift import has_drifted
-from trueup.sync.facts import Absent, LiveFacts
+from trueup.sync.facts import LiveFacts
 
 HEALTH_DELAY = 0.25
 """Seconds over which health changes of one App are gathered into one status write."""
@@ -129,9 +128,5 @@ class Signals:
         for memory in self._shell.memories.values():
             if memory.app is None or memory.suspended:
                 continue
-            facts = self._shell.tracking.facts(memory.records)
-            for ref, record in memory.records.items():
-                fact = facts.get(ref)
-                scaled = ref in self._shell.managed.scaled
-                if isinstance(fact, Absent) or (fact is not None and has_drifted(record, fact, autoscaled=scaled)):
-                    self.drifted(memory.ref, ref)
+            for ref in self._shell.tracking.drifting(memory.records):
+                self.drifted(memory.ref, ref)

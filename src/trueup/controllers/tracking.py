@@ -11,7 +11,8 @@ from trueup.controllers.managed import Kept, ManagedObjects
 from trueup.model.apierror import ApiError, KindNotServed
 from trueup.model.manifest import Manifest, api_version_of, ref_of
 from trueup.model.refs import GroupKind, ObjectRef, split_api_version
-from trueup.sync.facts import Absent, LiveFacts
+from trueup.sync.drift import has_drifted
+from trueup.sync.facts import Absent, AppliedRecord, LiveFacts
 
 log = structlog.get_logger(__name__)
 
@@ -67,6 +68,16 @@ class Tracking:
 
     def facts(self, refs: Iterable[ObjectRef]) -> Mapping[ObjectRef, LiveFacts | Absent]:
         return self._managed.facts(refs, self)
+
+    def drifting(self, records: Mapping[ObjectRef, AppliedRecord]) -> set[ObjectRef]:
+        """What is gone, or differs from what was applied, as seen now: in memory alone."""
+        facts = self.facts(records)
+        found = set()
+        for ref, record in records.items():
+            fact, scaled = facts.get(ref), ref in self._managed.scaled
+            if isinstance(fact, Absent) or (fact is not None and has_drifted(record, fact, autoscaled=scaled)):
+                found.add(ref)
+        return found
 
     def get(self, ref: ObjectRef, version: str = "") -> Kept | None:
         return self._watches.get(ref, version)
