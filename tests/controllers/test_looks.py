@@ -199,6 +199,25 @@ async def test_drift_is_healed_while_the_source_gives_nothing() -> None:
     assert ready_row(room, app)["status"] == "True"
 
 
+async def test_news_of_a_drift_that_a_sync_made_good_meanwhile_changes_nothing() -> None:
+    """Without self-heal: what was pruned is heard to be gone, and what was brought back is heard to have been changed."""
+    room = Room()
+    room.renders["app"] = [config_map(colour="blue")]
+    app = room.put(application())
+    await room.settle()
+    await room.push(app, Commit("a"))
+    await room.settle()
+    assert room.resource(app)["status"]["sync"]["status"] == "Synced"
+    room.apps.signals.drifted(app, SETTINGS)
+    room.apps.signals.vanished(app, ObjectRef("", "ConfigMap", "shop", "pruned"))
+    await room.settle()
+    assert room.resource(app)["status"]["sync"]["status"] == "Synced"
+    room.cluster.update(SETTINGS, lambda obj: obj["data"].update(colour="red"), manager="kubectl-edit")
+    room.apps.signals.drifted(app, SETTINGS)
+    await room.settle()
+    assert room.resource(app)["status"]["sync"]["status"] == "OutOfSync"
+
+
 async def test_a_request_is_answered_while_a_dependency_is_not_ready() -> None:
     room = Room()
     app = room.put(kustomization(dependsOn=[{"name": "db"}]))
