@@ -45,13 +45,11 @@ def test_put_returns_at_once_whatever_the_database_does(sqlite_file: Path) -> No
         assert recorder.flush()
         with sqlite3.connect(sqlite_file, isolation_level=None) as other:
             other.execute("BEGIN EXCLUSIVE")
-            began = time.perf_counter()
             for number in range(1, 1001):
                 recorder.put(full_record(number))
-            took = time.perf_counter() - began
+            assert recorder.written == 1, "none of them can have been waited for"
             other.execute("COMMIT")
         other.close()
-    assert took < 0.5
     assert (recorder.written, recorder.dropped) == (1001, 0)
 
 

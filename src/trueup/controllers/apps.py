@@ -45,6 +45,9 @@ from trueup.sources.gitsnapshot import GitSnapshot
 
 log = structlog.get_logger(__name__)
 
+ASK_DELAY = 1.0
+"""Seconds between two questions about a kind that is to come."""
+
 
 class AppController:
     """All Apps of this process."""
@@ -68,7 +71,7 @@ class AppController:
         if not is_deleting(obj):
             self._reader.read(memory, obj)
             memory.unsure = True
-            memory.asks_again = memory.saved.asked != Asked()
+            memory.asks_until = self._shell.loop_time() if memory.saved.asked != Asked() else None
         self.queue.add(ref)
         return memory
 
@@ -183,12 +186,16 @@ class AppController:
 
     async def _check_capabilities(self, memory: AppMemory) -> None:
         """A chart renders again only when the cluster's answer to what it asked is another one."""
-        if not memory.asks_again or memory.suspended:
+        shell = self._shell
+        if memory.asks_until is None or memory.suspended:
             return
         with contextlib.suppress(ApiError, ClusterUnreachable):
-            now = await self._shell.capabilities()
-            memory.asks_again = False
-            memory.content_stale |= not still_answered(memory.saved.asked, now)
+            changed = not still_answered(memory.saved.asked, await shell.capabilities())
+            memory.content_stale |= changed
+            if changed or shell.loop_time() >= memory.asks_until:
+                memory.asks_until = None
+                return
+        self._look_later(memory.ref, ASK_DELAY)
 
     # steps
 

@@ -203,9 +203,10 @@ class Reconciler:
         if failed:
             await self._endings.partly_failed(job, execution)
             return
-        memory.saved.operation = operation_status(
-            job, OperationPhase.SUCCEEDED, "successfully synced (all tasks run)", shell.clock(), memory
-        )
+        if changed or not _is_told(job):
+            memory.saved.operation = operation_status(
+                job, OperationPhase.SUCCEEDED, "successfully synced (all tasks run)", shell.clock(), memory
+            )
         refs = wait_refs(app, content, execution)
         if refs:
             now = shell.loop_time()
@@ -224,6 +225,18 @@ class Reconciler:
         await self._endings.succeeded(
             memory, job.obj, change_summary(report), token=job.token, tell=tell, by=initiator(job)
         )
+
+
+def _is_told(job: Job) -> bool:
+    """Whether the last operation says it already: a refresh that finds nothing to do is no operation of its own."""
+    last = job.memory.saved.operation
+    return (
+        job.operation is None
+        and last is not None
+        and last.phase is OperationPhase.SUCCEEDED
+        and last.finished_at is not None
+        and last.revision == job.revision
+    )
 
 
 def move_delay(waits: int) -> float:

@@ -24,6 +24,9 @@ from trueup.sources.gitsnapshot import GitSnapshot
 from trueup.sources.treediff import diff
 from trueup.sync.facts import LiveFacts
 
+DISCOVERY_PATIENCE = 15.0
+"""Seconds that a server may take to publish a kind whose CRD is established."""
+
 HEALTH_DELAY = 0.25
 """Seconds over which health changes of one App are gathered into one status write."""
 
@@ -85,7 +88,7 @@ class Signals:
         """A CRD is established: Apps that waited for its kind try again at once; charts that asked for it are asked anew."""
         for memory in self._shell.memories.values():
             if asks_for_group(memory.saved.asked, group_kind.group):
-                memory.asks_again = True
+                memory.asks_until = self._shell.loop_time() + DISCOVERY_PATIENCE
                 self._queue.add(memory.ref)
             if group_kind in memory.missing_kinds:
                 memory.retry_at = self._shell.loop_time()
