@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
+
 pytest_plugins = [
     "tests.embedded.fixtures",
     "tests.peers.fixtures",
@@ -9,3 +12,8 @@ pytest_plugins = [
     "tests.support.golden",
     "trueup.testing.plugin",
 ]
+
+# A shell that starts tests in the background ignores SIGINT, and so would every command that a test begins and interrupts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    with contextlib.suppress(ValueError):  # another thread than the first
+        signal.signal(signal.SIGINT, signal.default_int_handler)
