@@ -21,7 +21,7 @@ from trueup.render.building import build
 from trueup.render.built import Build
 from trueup.render.cache import BuildCache
 from trueup.render.engine.pool import EnginePool
-from trueup.render.helm import still_answered
+from trueup.render.helm import has_gained, still_answered
 from trueup.render.render import Renderer
 
 NONE = Capabilities()
@@ -114,6 +114,17 @@ async def test_only_what_was_asked_of_the_cluster_counts(engines: EnginePool) ->
     assert still_answered(built.asked, unrelated)
     assert not still_answered(built.asked, appeared)
     assert objects(await rendered(engines, files, options(), appeared))[0]["data"] == {"monitor": "true"}
+
+
+async def test_a_kind_that_seems_to_be_gone_is_no_reason_to_leave_objects_out(engines: EnginePool) -> None:
+    """While an API server starts, discovery has gaps; what a chart leaves out would be pruned."""
+    files = SIMPLE | {"web/templates/asks.yaml": ASKS}
+    served = Capabilities("v1.37.2", frozenset({"monitoring.coreos.com/v1/ServiceMonitor"}))
+    gap = Capabilities("v1.37.2", frozenset({"apps/v1"}))
+    told_yes = (await rendered(engines, files, options(), served)).asked
+    told_no = (await rendered(engines, files, options(), gap)).asked
+    assert not has_gained(told_yes, gap)
+    assert has_gained(told_no, served)
 
 
 async def test_a_chart_that_asks_nothing_depends_on_no_cluster(engines: EnginePool) -> None:

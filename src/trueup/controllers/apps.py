@@ -38,7 +38,7 @@ from trueup.model.outcome import Requests, State
 from trueup.model.refs import ObjectRef
 from trueup.model.rendering import variables_used_by
 from trueup.render.built import Asked
-from trueup.render.helm import still_answered
+from trueup.render.helm import has_gained
 from trueup.render.inputs import still_true
 from trueup.render.readers import InputIndex
 from trueup.sources.gitsnapshot import GitSnapshot
@@ -185,12 +185,12 @@ class AppController:
         self._look_later(memory.ref, memory.variables_due - now)
 
     async def _check_capabilities(self, memory: AppMemory) -> None:
-        """A chart renders again only when the cluster's answer to what it asked is another one."""
+        """A chart renders again only when the cluster has what it asked for in vain, or is another one."""
         shell = self._shell
         if memory.asks_until is None or memory.suspended:
             return
         with contextlib.suppress(ApiError, ClusterUnreachable):
-            changed = not still_answered(memory.saved.asked, await shell.capabilities())
+            changed = has_gained(memory.saved.asked, await shell.capabilities())
             memory.content_stale |= changed
             if changed or shell.loop_time() >= memory.asks_until:
                 memory.asks_until = None

@@ -135,6 +135,19 @@ def still_answered(asked: Asked, capabilities: Capabilities) -> bool:
     return all((name in capabilities.api_versions) == said for name, said in asked.api_versions.items())
 
 
+def has_gained(asked: Asked, capabilities: Capabilities) -> bool:
+    """Whether the cluster now serves what a chart was told is missing, or is of another version.
+
+    A kind that seems to be gone is no reason to render anew: discovery has gaps while a server starts, and what the chart would
+    leave out for it would be pruned.
+    """
+    if asked.kube_version and asked.kube_version != capabilities.kube_version:
+        return True
+    if asked.everything and asked.everything != digest_of(capabilities):
+        return True
+    return any(name in capabilities.api_versions for name, said in asked.api_versions.items() if not said)
+
+
 def asks_for_group(asked: Asked, group: str) -> bool:
     """Whether a kind of this group that comes may change an answer."""
     return bool(asked.everything) or any(name.startswith(f"{group}/") for name in asked.api_versions)
