@@ -56,7 +56,7 @@ fix: $(DEV_STAMP) ## repair what the formatter and linter can
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-test-deps: ## install what tests need of the system: an SSH server, PostgreSQL, process tools (Debian, as root)
+test-deps: ## install what tests need of the system: an SSH server, PostgreSQL, GnuPG, process tools (Debian, as root)
 	@tools/test-deps.sh
 
 test-fast: $(DEV_STAMP) engines ## tests without real peers

@@ -1,11 +1,13 @@
 #!/bin/sh
-# Installs the system programs that tests run against, where they are missing: sshd, PostgreSQL, ps, prlimit.
+# Installs the system programs that tests run against, where they are missing: sshd, PostgreSQL, ps, prlimit, gpg.
 set -eu
 missing=""
 test -x /usr/sbin/sshd || command -v sshd >/dev/null || missing="$missing openssh-server"
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || missing="$missing postgresql"
 command -v ps >/dev/null || missing="$missing procps"
 command -v prlimit >/dev/null || missing="$missing util-linux"
+command -v gpg >/dev/null || missing="$missing gnupg"
+command -v ssh-keygen >/dev/null || missing="$missing openssh-client"
 test -z "$missing" && exit 0
 if ! command -v apt-get >/dev/null || [ "$(id -u)" != 0 ]; then
     echo "tests need$missing; install them with your system's package manager" >&2
