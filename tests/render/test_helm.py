@@ -151,7 +151,7 @@ async def test_a_kept_build_is_used_only_for_the_same_release_values_and_answers
 
     async def from_cache(wanted: HelmOptions) -> bool:
         spec = RenderSpec(path="web", mode=RenderMode.ARGOCD, helm=wanted)
-        return (await renderer.build(snapshot, spec))[1]
+        return (await renderer.build(snapshot, spec))[1].used
 
     assert [await from_cache(options()), await from_cache(options())] == [False, True]
     assert not await from_cache(options(release_name="other"))

@@ -115,3 +115,27 @@ def test_looks_that_find_nothing_say_so(repo: Path) -> None:
     assert snapshot.entry("apps/../.git") is None
     with pytest.raises(SourceError, match="no folder"):
         open_worktree(repo / "gone")
+
+
+def test_ids_are_those_that_git_gives(repo: Path) -> None:
+    snapshot, _ = open_worktree(repo)
+    file, link = snapshot.entry("apps/web/a.yaml"), snapshot.entry("current")
+    assert file is not None
+    assert link is not None
+    assert file.id == git(repo, "rev-parse", "HEAD:apps/web/a.yaml")
+    assert link.id == git(repo, "rev-parse", "HEAD:current")
+    assert [entry.id for entry in snapshot.listing("apps/web")] == [file.id]
+
+
+def test_a_file_that_changes_between_two_looks_is_refused(repo: Path) -> None:
+    """What was seen first is what a cache would remember it by."""
+    snapshot, _ = open_worktree(repo)
+    assert snapshot.entry("apps/web/a.yaml") is not None
+    (repo / "apps" / "web" / "a.yaml").write_text("a: 2\n")
+    with pytest.raises(SourceError, match=r"apps/web/a.yaml changed while it was read"):
+        snapshot.read("apps/web/a.yaml")
+    assert open_worktree(repo)[0].read("apps/web/a.yaml") == b"a: 2\n"
+
+
+def test_two_openings_of_a_folder_are_two_snapshots(repo: Path) -> None:
+    assert open_worktree(repo)[0].id != open_worktree(repo)[0].id

@@ -33,6 +33,14 @@ def run(
     ] = None,
     context: Annotated[str, typer.Option(help="Context of the kubeconfig.")] = "",
     state_dir: Annotated[Path | None, typer.Option(help="Folder for mirrors, caches and state.")] = None,
+    render_cache: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="TRUEUP_RENDER_CACHE",
+            help="Folder of kept builds, which controllers may share; default: in the state folder.",
+        ),
+    ] = None,
+    render_cache_size: Annotated[int, typer.Option(min=1, help="What the kept builds may take, in MiB.")] = 512,
     namespace: Annotated[str, typer.Option(help="Namespace of the Lease.")] = "trueup-system",
     http_port: Annotated[int, typer.Option(help="Port of health, metrics and hooks.")] = 8080,
     http_host: Annotated[str, typer.Option(help="Address to listen on.")] = "0.0.0.0",  # noqa: S104 probes come from outside the pod
@@ -56,6 +64,8 @@ def run(
     base_url = f"http://127.0.0.1:{http_port}" if local else f"http://trueup.{namespace}.svc:{http_port}"
     options = ControllerOptions(
         state_dir=state_dir or find_home().controller,
+        render_cache=render_cache,
+        render_cache_bytes=render_cache_size << 20,
         namespace=namespace,
         allow_local_git=allow_local_git,
         artifact_url=base_url,

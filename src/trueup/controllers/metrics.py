@@ -28,6 +28,12 @@ class Metrics:
         self.renders = Counter(
             "trueup_renders_total", "Builds by where they came from.", ("result",), registry=self.registry
         )
+        self.cache_bytes = Gauge(
+            "trueup_render_cache_bytes", "Bytes of kept builds on this disk, as last counted.", registry=self.registry
+        )
+        self.cache_limit = Gauge(
+            "trueup_render_cache_limit_bytes", "What the kept builds may take.", registry=self.registry
+        )
         self.drift = Counter(
             "trueup_drift_healed_total", "Objects brought back by drift healing.", ("dialect",), registry=self.registry
         )

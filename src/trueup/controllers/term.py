@@ -49,7 +49,7 @@ from trueup.model.errors import TrueupError
 from trueup.model.manifest import Manifest, uid_of
 from trueup.model.refs import GroupKind, ObjectRef
 from trueup.records.record import Recorder
-from trueup.render.cache import BuildCache
+from trueup.render.cache import DEFAULT_BYTES, BuildCache
 from trueup.render.engine.pool import EnginePool
 from trueup.render.render import Renderer
 from trueup.sources.insteadof import NO_REWRITES, Rewrites
@@ -72,6 +72,9 @@ class ControllerOptions(Struct, frozen=True, kw_only=True):
     control_namespace: str = "argocd"
     allow_local_git: bool = False
     artifact_url: str = "http://localhost"
+    render_cache: Path | None = None
+    """Kept builds; several controllers may share the folder. None: one of its own in `state_dir`."""
+    render_cache_bytes: int = DEFAULT_BYTES
     app_workers: int = 48
     source_workers: int = 16
     requests_in_flight: int = 32
@@ -128,7 +131,7 @@ class WorkingTerm:
         managed = ManagedObjects(self._record_of, _Listener(self), secret_key, utc_now)
         views = [await self._view(managed) for _ in range(VERSIONS_OF_A_KIND)]
         tracking = Tracking(ClusterWatches(self.client, views), managed)
-        cache = BuildCache(self.options.state_dir / "builds")
+        cache = await self._cache()
         mirrors = GitMirrors(self.options.state_dir / "mirrors", allow_local=self.options.allow_local_git)
         sources = SourceController(
             SourceShell(
@@ -211,6 +214,15 @@ class WorkingTerm:
                 log.warning("mirrors not collected", error=str(error))
 
     # beginning
+
+    async def _cache(self) -> BuildCache:
+        options, metrics = self.options, self.setup.metrics
+        root = options.render_cache or options.state_dir / "builds"
+        cache = BuildCache(root, max_bytes=options.render_cache_bytes)
+        await asyncio.to_thread(cache.usage)
+        metrics.cache_bytes.set_function(lambda: cache.known_usage.bytes)
+        metrics.cache_limit.set(cache.max_bytes)
+        return cache
 
     async def _view(self, managed: ManagedObjects) -> LiveView[Kept]:
         return await self.stack.enter_async_context(LiveView(self.client, managed.reduce))

@@ -185,6 +185,8 @@ class RenderSpec(Struct, frozen=True, kw_only=True):
     """`spec.ignore` of the source: gitignore lines in place of the default exclusions; None: the defaults."""
     substitution: Substitution | None = None
     common_metadata: CommonMetadata | None = None
+    private: bool = False
+    """Set: a Secret's value stands in this spec (a release's values, say). What is made of it is never kept on a disk."""
 
 
 def variables_used_by(spec: RenderSpec) -> tuple[ObjectRef, ...]:

@@ -1,9 +1,8 @@
-"""Builds on disk, so that a restart or an older revision costs no render.
+"""Builds on disk, so that a restart, an older revision or another App with the same question costs no render.
 
-One file per build, in a folder per question (engine version and spec): few candidates, each with the inputs that say
-for which snapshots it holds. Files rather than SQLite because a lookup is one directory and one or two reads, writers
-of several processes need no lock (atomic rename), and damage to one entry costs that entry. Each entry begins with a
-checksum; what does not match is removed and rendered again. Builds that hold a Secret are never written.
+One file per build, in a folder per question. Files rather than a database, because a lookup is one directory and one read,
+writers of several processes and machines need no lock (an entry appears whole, by a rename), and damage to one entry costs
+that entry. Nothing that a Secret passed through is ever written: see `may_keep`.
 """
 
 from __future__ import annotations
@@ -13,21 +12,75 @@ import hashlib
 import os
 import tempfile
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from enum import StrEnum
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
 from trueup.model.rendering import RenderSpec
-from trueup.model.snapshot import Inputs, Snapshot
+from trueup.model.snapshot import EntryType, Input, Snapshot
 from trueup.render.built import Build
-from trueup.render.inputs import still_true
+from trueup.render.cachefile import Damaged, Head, encode, head_of, read_body, read_head
+from trueup.render.inputs import holds
 
-_FORMAT = b"trueup-build-2\n"
-_DIGEST = 32
-_CANDIDATES = 8
-_decoder = msgspec.json.Decoder(Build)
+DEFAULT_BYTES = 512 << 20
+_TRIED = 32
+"""Entries of one question that a lookup opens: those of other repositories with the same path are many, and rarely ours."""
+_ALIKE = 8
+"""Entries kept of one question and one content of its directory: they differ in what lies elsewhere."""
+_SECRET = "secret"  # noqa: S105 the name of a mark
+_SCRATCH_SECONDS = 3600.0
+_EMPTY_SECONDS = 30 * 24 * 3600.0
+
+
+class Reason(StrEnum):
+    """Why a lookup ended as it did."""
+
+    USED = "used"
+    OFF = "off"
+    """There is no cache."""
+    PRIVATE = "private"
+    """A Secret's value stands in the spec; nothing made of it is kept."""
+    COLD = "cold"
+    CHANGED = "changed"
+    ANSWERS = "answers"
+    """A chart: other values, or the cluster would answer otherwise."""
+    ENGINE = "engine"
+    """Kept builds are another engine's."""
+    SECRET = "secret"  # noqa: S105 a word
+    """The build holds a Secret, and is never kept."""
+    EVICTED = "evicted"
+    CORRUPT = "corrupt"
+
+
+class Verdict(Struct, frozen=True):
+    """`changed`: the looks that would find something else, of the kept build that comes nearest (only when asked for)."""
+
+    reason: Reason
+    changed: tuple[Input, ...] = ()
+
+    @property
+    def used(self) -> bool:
+        return self.reason is Reason.USED
+
+
+class Question(Struct, frozen=True):
+    """All that decides a build besides the Snapshot: `spec` and `engine` are digests, `path` is the App's."""
+
+    spec: str
+    engine: str
+    path: str
+
+
+class Usage(Struct, frozen=True):
+    """What is on the disk now."""
+
+    entries: int
+    bytes: int
+    limit: int
 
 
 class _Kind(Struct):
@@ -40,105 +93,205 @@ _kinds = msgspec.json.Decoder(_Kind)
 class BuildCache:
     """Bounded by `max_bytes`: the longest unused entries go first. Every method blocks on the disk; none raises for it."""
 
-    def __init__(self, root: Path, *, max_bytes: int = 512 << 20) -> None:
+    def __init__(self, root: Path, *, max_bytes: int = DEFAULT_BYTES, clock: Callable[[], float] = time.time) -> None:
         self.root = root
         self.max_bytes = max_bytes
-        self._size: int | None = None
+        self._clock = clock
+        self._usage: Usage | None = None
+        self._added = 0
         self._lock = threading.Lock()
 
-    def find(self, key: str, snapshot: Snapshot, holds: Callable[[Build], bool] = lambda _: True) -> Build | None:
-        """A build of this question whose every look still finds the same in the snapshot, and that `holds` otherwise."""
-        for path in self._candidates(key):
-            build = self._load(path)
-            if build is not None and holds(build) and still_true(build.inputs, snapshot):
-                with contextlib.suppress(OSError):
-                    os.utime(path)
-                inputs = Inputs(snapshot.id, build.inputs.items)
-                return msgspec.structs.replace(build, inputs=inputs)
-        return None
+    def find(
+        self,
+        question: Question,
+        snapshot: Snapshot,
+        fits: Callable[[Head], bool] = lambda _: True,
+        *,
+        explain: bool = False,
+    ) -> tuple[Build | None, Verdict]:
+        """A build of this question whose every look still finds the same in the snapshot, and that `fits` otherwise."""
+        folder = self.root / question.spec[:2] / question.spec
+        names = _names(folder)
+        if names is None:
+            return None, Verdict(Reason.COLD)
+        mark = f"{question.engine}-{_SECRET}"
+        ours = [name for name in names if name.startswith(question.engine) and name != mark]
+        near = f"{question.engine}-{_nearby(snapshot, question.path)}-"
+        ours.sort(key=lambda name: not name.startswith(near))  # stable: the newest first among each
+        nearest: Verdict | None = None
+        for name in ours[:_TRIED]:
+            build, verdict = self._open(folder / name, snapshot, fits, explain=explain)
+            if build is not None:
+                return build, verdict
+            if nearest is None or (explain and len(verdict.changed) < len(nearest.changed)):
+                nearest = verdict
+        if mark in names and (not ours or names.index(mark) < min(map(names.index, ours))):
+            return None, Verdict(Reason.SECRET)
+        return None, nearest or Verdict(Reason.ENGINE if names else Reason.EVICTED)
 
-    def put(self, key: str, build: Build) -> bool:
+    def put(self, question: Question, snapshot: Snapshot, build: Build) -> bool:
         """Keeps a build; False when it must not or cannot be kept."""
-        if any(_kinds.decode(one.object).kind == "Secret" for one in build.objects):
-            return False
-        folder = self._folder(key)
-        payload = msgspec.json.encode(build)
-        told = (build.inputs.items, build.question, build.asked)
-        name = hashlib.sha256(msgspec.msgpack.encode(told, order="deterministic")).hexdigest()[:32]
+        folder = self.root / question.spec[:2] / question.spec
         try:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with tempfile.NamedTemporaryFile(dir=folder, prefix=".", delete=False) as scratch:
-                try:
-                    scratch.write(_FORMAT + hashlib.sha256(payload).digest() + payload)
-                    scratch.close()
-                    Path(scratch.name).replace(folder / name)
-                except BaseException:
-                    Path(scratch.name).unlink(missing_ok=True)
-                    raise
+            if not may_keep(build):
+                folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+                (folder / f"{question.engine}-{_SECRET}").touch(mode=0o600)
+                return False
+            near = f"{question.engine}-{_nearby(snapshot, question.path)}-"
+            data = encode(build)
+            told = msgspec.msgpack.encode(head_of(build), order="deterministic")
+            self._write(folder, near + hashlib.sha256(told).hexdigest()[:32], data)
         except OSError:
             return False  # a full or read-only disk costs speed, never a sync
-        for stale in self._candidates(key)[_CANDIDATES:]:
-            stale.unlink(missing_ok=True)
-        self._bound(len(payload))
+        alike = [name for name in _names(folder) or () if name.startswith(near)]
+        for stale in alike[_ALIKE:]:
+            (folder / stale).unlink(missing_ok=True)
+        self._bound(len(data))
         return True
 
-    def _folder(self, key: str) -> Path:
-        return self.root / key[:2] / key
+    def usage(self) -> Usage:
+        """Counted now, whoever wrote it."""
+        with self._lock:
+            self._usage, self._added = self._count()[0], 0
+            return self._usage
 
-    def _candidates(self, key: str) -> list[Path]:
-        """Newest first."""
-        try:
-            entries = [entry for entry in os.scandir(self._folder(key)) if not entry.name.startswith(".")]
-            entries.sort(key=lambda entry: entry.stat().st_mtime_ns, reverse=True)
-        except OSError:
-            return []
-        return [Path(entry.path) for entry in entries]
+    @property
+    def known_usage(self) -> Usage:
+        """As last counted, with what this process has added since; for a metric."""
+        known = self._usage or Usage(0, 0, self.max_bytes)
+        return Usage(known.entries, known.bytes + self._added, self.max_bytes)
 
-    def _load(self, path: Path) -> Build | None:
+    def clear(self) -> int:
+        """Removes every entry; gives the bytes that this freed."""
+        freed = 0
+        for _, size, path in self._entries():
+            with contextlib.suppress(OSError):
+                path.unlink()
+                freed += size
+        self._usage, self._added = None, 0
+        return freed
+
+    def _open(
+        self, path: Path, snapshot: Snapshot, fits: Callable[[Head], bool], *, explain: bool
+    ) -> tuple[Build | None, Verdict]:
         try:
-            data = path.read_bytes()
+            with path.open("rb") as file:
+                head, digest, size = read_head(file)
+                if not fits(head):
+                    return None, Verdict(Reason.ANSWERS)
+                if explain:
+                    if changed := tuple(item for item in head.items if not holds(item, snapshot)):
+                        return None, Verdict(Reason.CHANGED, changed)
+                elif not all(holds(item, snapshot) for item in head.items):
+                    return None, Verdict(Reason.CHANGED)
+                build = read_body(file, head, digest, size, snapshot.id)
+        except Damaged:
+            with contextlib.suppress(OSError):
+                path.unlink()
+            return None, Verdict(Reason.CORRUPT)
         except OSError:
-            return None
-        body = data[len(_FORMAT) + _DIGEST :]
-        digest = data[len(_FORMAT) : len(_FORMAT) + _DIGEST]
-        if data.startswith(_FORMAT) and hashlib.sha256(body).digest() == digest:
-            with contextlib.suppress(msgspec.MsgspecError):
-                return _decoder.decode(body)
+            return None, Verdict(Reason.EVICTED)  # by another process, a moment ago
         with contextlib.suppress(OSError):
-            path.unlink()
-        return None
+            os.utime(path)
+        return build, Verdict(Reason.USED)
+
+    def _write(self, folder: Path, name: str, data: bytes) -> None:
+        """Whole or not at all. What a process leaves behind that dies in the middle is swept later."""
+        for last in (False, True):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            try:
+                handle, scratch = tempfile.mkstemp(dir=folder, prefix=".")
+                break
+            except FileNotFoundError:
+                if last:  # swept as empty between the two lines, twice
+                    raise
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+            Path(scratch).replace(folder / name)
+        except BaseException:
+            Path(scratch).unlink(missing_ok=True)
+            raise
 
     def _bound(self, added: int) -> None:
+        """Others write too, so what is there is counted anew when a sixteenth of the bound came from here alone."""
         with self._lock:
-            if self._size is None:
-                self._size = sum(size for _, size, _ in self._entries())
-            else:
-                self._size += added
-            if self._size <= self.max_bytes:
+            self._added += added
+            known = self._usage
+            if known is not None and self._added < self.max_bytes // 16 and known.bytes + self._added <= self.max_bytes:
                 return
-            entries = sorted(self._entries())
-            self._size = sum(size for _, size, _ in entries)
-            for _, size, path in entries:
-                if self._size <= self.max_bytes * 9 // 10:
-                    break
-                with contextlib.suppress(OSError):
-                    path.unlink()
-                self._size -= size
+            self._usage, entries = self._count()
+            self._added = 0
+            left, count = self._usage.bytes, self._usage.entries
+            if left > self.max_bytes:
+                for _, size, path in sorted(entries):
+                    if left <= self.max_bytes * 9 // 10:
+                        break
+                    with contextlib.suppress(OSError):
+                        path.unlink()
+                    left, count = left - size, count - 1
+                self._usage = Usage(count, left, self.max_bytes)
+            self._sweep()
 
-    def _entries(self) -> list[tuple[int, int, Path]]:
-        found: list[tuple[int, int, Path]] = []
-        for path in self.root.glob("*/*/*"):
+    def _count(self) -> tuple[Usage, list[tuple[int, int, Path]]]:
+        entries = list(self._entries())
+        return Usage(len(entries), sum(size for _, size, _ in entries), self.max_bytes), entries
+
+    def _entries(self) -> Iterator[tuple[int, int, Path]]:
+        """Time of last use, bytes, place. Marks are none."""
+        for path in self.root.glob("*/*/*-*-*"):
             with contextlib.suppress(OSError):
                 stat = path.stat()
-                found.append((stat.st_mtime_ns, stat.st_size, path))
-        return found
+                yield stat.st_mtime_ns, stat.st_size, path
+
+    def _sweep(self) -> None:
+        """What dead writers left, and folders in which nothing has been for a month."""
+        now = self._clock()
+        for folder in self.root.glob("*/*"):
+            with contextlib.suppress(OSError):
+                for path in folder.glob(".*"):
+                    if now - path.stat().st_mtime > _SCRATCH_SECONDS:
+                        path.unlink()
+                if now - folder.stat().st_mtime > _EMPTY_SECONDS:
+                    for mark in folder.glob(f"*-{_SECRET}"):
+                        mark.unlink()
+                    folder.rmdir()  # refuses while anything is in it
 
 
-def cache_key(spec: RenderSpec, engine_version: str) -> str:
-    """Of all that decides a build besides the snapshot. Substitution and common metadata come after it.
+def may_keep(build: Build) -> bool:
+    """Whether the build may lie on a disk: no Secret is in it. Values of a Secret in a spec make it `private`, see RenderSpec."""
+    return all(_kinds.decode(one.object).kind != "Secret" for one in build.objects)
+
+
+def question_of(spec: RenderSpec, engine_versions: str) -> Question:
+    """Substitution and common metadata come after the build.
 
     What only a chart looks at is in `Build.question`, so that Apps without one share their builds.
     """
-    question = msgspec.structs.replace(spec, substitution=None, common_metadata=None, helm=None)
-    encoded = msgspec.msgpack.encode(question, order="deterministic")
-    return hashlib.sha256(engine_version.encode() + b"\0" + encoded).hexdigest()
+    decides = msgspec.structs.replace(spec, substitution=None, common_metadata=None, helm=None)
+    encoded = msgspec.msgpack.encode(decides, order="deterministic")
+    engine = hashlib.sha256(engine_versions.encode()).hexdigest()[:16]
+    return Question(hashlib.sha256(encoded).hexdigest(), engine, spec.path)
+
+
+def _names(folder: Path) -> list[str] | None:
+    """Entries and marks, the last used first; None: nothing was ever kept there."""
+    try:
+        with os.scandir(folder) as rows:
+            found = [(row.stat().st_mtime_ns, row.name) for row in rows if not row.name.startswith(".")]
+    except FileNotFoundError:
+        return None
+    except OSError:
+        return []
+    return [name for _, name in sorted(found, reverse=True)]
+
+
+def _nearby(snapshot: Snapshot, path: str) -> str:
+    """A digest of the App's own directory: which of many kept builds is tried first, never whether it holds."""
+    inside = "/".join(part for part in path.split("/") if part not in {"", "."})
+    try:
+        entries = snapshot.listing(inside)
+    except OSError:
+        return "0" * 16
+    rows = (f"{one.type} {one.name} {one.id if one.type is not EntryType.DIRECTORY else ''}" for one in entries)
+    return hashlib.sha256("\0".join(rows).encode(errors="surrogateescape")).hexdigest()[:16]

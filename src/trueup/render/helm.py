@@ -7,6 +7,7 @@ charts that asked for it. No cluster is spoken to: `lookup` finds nothing, as in
 from __future__ import annotations
 
 import hashlib
+from typing import Protocol
 
 import msgspec
 from msgspec import Struct
@@ -14,7 +15,7 @@ from msgspec import Struct
 from trueup.model.errors import BuildFailed
 from trueup.model.manifest import Origin
 from trueup.model.rendering import Capabilities, HelmOptions, RenderSpec
-from trueup.render.built import Asked, Build, BuiltObject
+from trueup.render.built import Asked, BuiltObject
 from trueup.render.engine.process import EngineProcess, Refused
 from trueup.render.files import SnapshotFiles
 from trueup.render.inputs import Recorder
@@ -119,11 +120,21 @@ def question(options: HelmOptions) -> str:
     return hashlib.sha256(msgspec.msgpack.encode(options, order="deterministic")).hexdigest()
 
 
-def holds_for(build: Build, spec: RenderSpec, capabilities: Capabilities) -> bool:
+class Told(Protocol):
+    """As much of a kept build as says which release it was made for, and what it was told of the cluster."""
+
+    @property
+    def question(self) -> str: ...
+
+    @property
+    def asked(self) -> Asked: ...
+
+
+def holds_for(kept: Told, spec: RenderSpec, capabilities: Capabilities) -> bool:
     """Whether a kept build of the same path and files is the answer to this spec in this cluster today."""
-    if build.question and (spec.helm is None or build.question != question(spec.helm)):
+    if kept.question and (spec.helm is None or kept.question != question(spec.helm)):
         return False
-    return still_answered(build.asked, capabilities)
+    return still_answered(kept.asked, capabilities)
 
 
 def still_answered(asked: Asked, capabilities: Capabilities) -> bool:

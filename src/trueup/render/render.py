@@ -20,8 +20,8 @@ from trueup.model.rendering import Capabilities, RenderMode, RenderSpec
 from trueup.model.snapshot import Inputs, Snapshot
 from trueup.render.building import build
 from trueup.render.built import Asked, Build
-from trueup.render.cache import BuildCache, cache_key
-from trueup.render.engine.build import HELM, JSONNET, identity
+from trueup.render.cache import BuildCache, Reason, Verdict, question_of
+from trueup.render.engine.build import HELM, JSONNET, KUSTOMIZE, identity
 from trueup.render.engine.pool import EnginePool
 from trueup.render.finish import finished, needs_engine
 from trueup.render.helm import holds_for
@@ -69,31 +69,31 @@ class Renderer:
 
         `variables` hold the data of the substitution's sources and its inline variables, merged; None: only the latter.
         """
-        built, from_cache = await self.build(snapshot, spec)
+        built, verdict = await self.build(snapshot, spec)
         rendered = await finish(built, spec, variables, self.engines)
-        return msgspec.structs.replace(rendered, from_cache=from_cache)
+        return msgspec.structs.replace(rendered, from_cache=verdict.used)
 
-    async def build(self, snapshot: Snapshot, spec: RenderSpec) -> tuple[Build, bool]:
-        """The half that Git alone decides, and whether it came from the cache."""
+    async def build(self, snapshot: Snapshot, spec: RenderSpec, *, explain: bool = False) -> tuple[Build, Verdict]:
+        """The half that Git alone decides, and why it did or did not come from the cache."""
         capabilities = self._capabilities()
         begin = partial(build, snapshot, spec, self.engines, limits=self.limits, capabilities=capabilities)
-        if self._cache is None:
-            return await begin(), False
-        key = cache_key(spec, await self._engine_versions(spec))
-        holds = partial(holds_for, spec=spec, capabilities=capabilities)
-        if (kept := await asyncio.to_thread(self._cache.find, key, snapshot, holds)) is not None:
-            return kept, True
+        if self._cache is None or spec.private:
+            return await begin(), Verdict(Reason.PRIVATE if spec.private else Reason.OFF)
+        question = question_of(spec, await asyncio.to_thread(engine_identities, spec))
+        fits = partial(holds_for, spec=spec, capabilities=capabilities)
+        find = partial(self._cache.find, question, snapshot, fits, explain=explain)
+        kept, verdict = await asyncio.to_thread(find)
+        if kept is not None:
+            return kept, verdict
         built = await begin()
-        await asyncio.to_thread(self._cache.put, key, built)
-        return built, False
+        await asyncio.to_thread(self._cache.put, question, snapshot, built)
+        return built, verdict
 
-    async def _engine_versions(self, spec: RenderSpec) -> str:
-        """Of the engines that may take part."""
-        version = await self.engines.version()
-        if spec.mode is RenderMode.ARGOCD:
-            for engine in (JSONNET, HELM):
-                version += "\0" + await asyncio.to_thread(identity, engine)
-        return version
+
+def engine_identities(spec: RenderSpec) -> str:
+    """Of the engines that may take part, without starting one. Blocks on the disk the first time."""
+    engines = (KUSTOMIZE, JSONNET, HELM) if spec.mode is RenderMode.ARGOCD else (KUSTOMIZE,)
+    return "\0".join(identity(engine) for engine in engines)
 
 
 async def render(

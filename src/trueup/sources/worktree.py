@@ -1,15 +1,18 @@
 """A folder on this disk as a Snapshot: what a person has in front of them, before it is committed.
 
 In a Git working tree it shows what a commit of everything would hold: ignored files are left out, untracked ones are not.
-`.git` is never shown. Symlinks are not followed. A folder is read once per directory; it should not change meanwhile.
+`.git` is never shown. Symlinks are not followed. Ids are those that Git would give, so that what is kept of a render holds for
+the commit too; each folder is read once, and a file that changes between two looks is refused.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import secrets
 import stat
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 from trueup.model.errors import SourceError
@@ -17,46 +20,66 @@ from trueup.model.revision import Revision
 from trueup.model.snapshot import Entry, EntryType
 
 _GIT_SECONDS = 60
+_HASHED_BYTES = 64 << 20
+"""Larger files are known by their place and time: no render reads them."""
+_PLACE = "place:"
+_NO_COMMIT = Revision("worktree", "sha1", "0" * 40)
 
 
 class WorktreeSnapshot:
     """Implements `model.snapshot.Snapshot`. `files` are the only paths to show (folders follow from them); None: all.
 
-    Reading blocks on the disk: call it in a thread. `id` is of the place, not of the content: never keep a render of it.
+    Reading blocks on the disk: call it in a thread.
     """
 
-    def __init__(self, root: Path, files: frozenset[str] | None = None, *, revision: Revision | None = None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        files: frozenset[str] | None = None,
+        *,
+        revision: Callable[[], Revision | None] = lambda: None,
+    ) -> None:
         self.root = root
         self._files = files
         self._folders = None if files is None else {parent for path in files for parent in _parents(path)}
-        self._revision = revision or Revision("worktree", "sha1", "0" * 40)
+        self._ask_revision = revision
+        self._revision: Revision | None = None
+        self._id = f"worktree:{root}:{secrets.token_hex(8)}"
+        self._rows: dict[str, dict[str, os.DirEntry[str]]] = {}
+        self._known: dict[str, Entry | None] = {}
         self._listings: dict[str, tuple[Entry, ...]] = {}
 
     @property
     def id(self) -> str:
-        return f"worktree:{self.root}"
+        """Of this look at the folder alone: what it holds may be another thing at the next."""
+        return self._id
 
     @property
     def revision(self) -> Revision:
         """That of the commit below the working tree, where there is one."""
+        if self._revision is None:
+            self._revision = self._ask_revision() or _NO_COMMIT
         return self._revision
 
     def entry(self, path: str) -> Entry | None:
         if path == "":
             return Entry("", EntryType.DIRECTORY, self.id)
-        parent, _, name = path.rpartition("/")
-        above = self.entry(parent)
-        if above is None or above.type is not EntryType.DIRECTORY:
-            return None
-        return next((entry for entry in self._entries(parent) if entry.name == name), None)
+        if path not in self._known:
+            self._known[path] = self._look(path)
+        return self._known[path]
 
     def listing(self, path: str) -> tuple[Entry, ...]:
+        if (known := self._listings.get(path)) is not None:
+            return known
         entry = self.entry(path)
         if entry is None:
             raise FileNotFoundError(path)
         if entry.type is not EntryType.DIRECTORY:
             raise NotADirectoryError(path)
-        return self._entries(path)
+        below = f"{path}/" if path else ""
+        found = (self.entry(below + name) for name in sorted(self._scanned(path)))
+        known = self._listings[path] = tuple(each for each in found if each is not None)
+        return known
 
     def read(self, path: str) -> bytes:
         entry = self.entry(path)
@@ -64,45 +87,57 @@ class WorktreeSnapshot:
             raise FileNotFoundError(path)
         if entry.type is EntryType.DIRECTORY:
             raise IsADirectoryError(path)
-        place = self.root / path
-        if entry.type is EntryType.SYMLINK:
-            return os.fsencode(place.readlink())
-        # Between listing and reading somebody may have put a link in its place: it must not lead out of the tree.
-        handle = os.open(place, os.O_RDONLY | os.O_NOFOLLOW)
-        with os.fdopen(handle, "rb") as file:
-            return file.read()
+        link = entry.type is EntryType.SYMLINK
+        data = os.fsencode((self.root / path).readlink()) if link else self._bytes(path)
+        if not entry.id.startswith(_PLACE) and blob_id(data) != entry.id:
+            raise SourceError(f"{path} changed while it was read", hint="run the command again")
+        return data
 
-    def _entries(self, path: str) -> tuple[Entry, ...]:
-        known = self._listings.get(path)
-        if known is None:
-            known = self._listings[path] = tuple(sorted(self._scan(path), key=lambda entry: entry.name))
+    def _look(self, path: str) -> Entry | None:
+        parent, _, name = path.rpartition("/")
+        above = self.entry(parent)
+        if above is None or above.type is not EntryType.DIRECTORY:
+            return None
+        row = self._scanned(parent).get(name)
+        return self._entry(row, path) if row is not None else None
+
+    def _scanned(self, path: str) -> dict[str, os.DirEntry[str]]:
+        if (known := self._rows.get(path)) is None:
+            below = f"{path}/" if path else ""
+            with os.scandir(self.root / path) as rows:
+                known = {row.name: row for row in rows if row.name != ".git" and self._shows(below + row.name)}
+            self._rows[path] = known
         return known
 
-    def _scan(self, path: str) -> list[Entry]:
-        found: list[Entry] = []
-        with os.scandir(self.root / path) as rows:
-            for row in rows:
-                inside = f"{path}/{row.name}" if path else row.name
-                if row.name == ".git" or not self._shows(inside):
-                    continue
-                entry = self._entry(row, inside)
-                if entry is not None:
-                    found.append(entry)
-        return found
-
     def _entry(self, row: os.DirEntry[str], inside: str) -> Entry | None:
-        if row.is_symlink():
-            target = os.fsencode(Path(row.path).readlink())
-            return Entry(row.name, EntryType.SYMLINK, blob_id(target))
-        if row.is_dir(follow_symlinks=False):
-            return Entry(row.name, EntryType.DIRECTORY, f"{self.id}/{inside}")
-        status = row.stat(follow_symlinks=False)
-        if not stat.S_ISREG(status.st_mode):
+        try:
+            if row.is_symlink():
+                target = os.fsencode(Path(row.path).readlink())
+                return Entry(row.name, EntryType.SYMLINK, blob_id(target))
+            if row.is_dir(follow_symlinks=False):
+                return Entry(row.name, EntryType.DIRECTORY, f"{self.id}/{inside}")
+            status = row.stat(follow_symlinks=False)
+            if not stat.S_ISREG(status.st_mode):
+                return None
+            identity = self._identity(inside, status)
+            executable = bool(status.st_mode & stat.S_IXUSR)
+            return Entry(row.name, EntryType.FILE, identity, status.st_size, executable)
+        except FileNotFoundError:
             return None
-        # The file's place and time stand for its content: nothing of a working tree is kept from one run to the next.
-        identity = f"{inside}\0{status.st_ino}\0{status.st_mtime_ns}\0{status.st_size}"
-        executable = bool(status.st_mode & stat.S_IXUSR)
-        return Entry(row.name, EntryType.FILE, blob_id(identity.encode()), status.st_size, executable)
+
+    def _identity(self, path: str, status: os.stat_result) -> str:
+        if status.st_size <= _HASHED_BYTES:
+            try:
+                return blob_id(self._bytes(path))
+            except PermissionError:
+                pass  # nobody may ever ask for it
+        return f"{_PLACE}{path}\0{status.st_ino}\0{status.st_mtime_ns}\0{status.st_size}"
+
+    def _bytes(self, path: str) -> bytes:
+        # Between listing and reading somebody may have put a link in its place: it must not lead out of the tree.
+        handle = os.open(self.root / path, os.O_RDONLY | os.O_NOFOLLOW)
+        with os.fdopen(handle, "rb") as file:
+            return file.read()
 
     def _shows(self, path: str) -> bool:
         if self._files is None or self._folders is None or path in self._files or path in self._folders:
@@ -123,7 +158,7 @@ def open_worktree(folder: Path) -> tuple[WorktreeSnapshot, str]:
     if root is None:
         return WorktreeSnapshot(place), ""
     inside = place.relative_to(root).as_posix()
-    return WorktreeSnapshot(root, _listed(root), revision=_head(root)), "" if inside == "." else inside
+    return WorktreeSnapshot(root, _listed(root), revision=lambda: _head(root)), "" if inside == "." else inside
 
 
 def _listed(root: Path) -> frozenset[str] | None:
