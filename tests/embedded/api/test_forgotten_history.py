@@ -1,6 +1,6 @@
 """What is answered when a version is older than the history: the real server after compaction, the embedded one after a start.
 
-The real answers are recorded in `cases/watch-forgotten-recorded.json`; `UPDATE_GOLDEN=1` with the `real` test writes them anew.
+The real answers are recorded in `cases/watch-forgotten-recorded.json`.
 """
 
 import asyncio

@@ -5,7 +5,6 @@ record. `UPDATE_GOLDEN=1` with that test writes it anew.
 """
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import yaml
 from tests.embedded.api.comparing import Server, path_of, plurals_of, scrubbed
 from tests.embedded.api.scenarios import load, run_scenario
 from tests.embedded.fixtures import EmbeddedCluster
+from tests.embedded.recording import placed, proven
 from tests.peers.controlplane import ControlPlane
 
 CASES = Path(__file__).parent / "cases"
@@ -34,11 +34,6 @@ RECORDED = CASES / "recorded.json"
 def recorded() -> dict[str, Any]:
     found: dict[str, Any] = json.loads(RECORDED.read_text())
     return found
-
-
-def placed(answers: Any, namespace: str) -> Any:
-    """The answers with the namespace's name replaced by `NS`."""
-    return json.loads(json.dumps(answers).replace(namespace, "NS"))
 
 
 async def answers_of(server: Server, title: str, namespace: str) -> Any:
@@ -95,6 +90,4 @@ async def test_the_record_is_what_the_real_server_says(bare_control_plane: Contr
                 title: await answers_of(server, title, f"scenario-{index:03}") for index, title in enumerate(SCENARIOS)
             },
         }
-    if os.environ.get("UPDATE_GOLDEN"):
-        RECORDED.write_text(json.dumps(said, indent=1, sort_keys=True) + "\n")
-    assert json.loads(RECORDED.read_text()) == said
+    proven(RECORDED, said)

@@ -1,10 +1,9 @@
 """Bodies that are no objects: the real server's refusals, in Go's words; and whatever is sent, an answer without a traceback.
 
-The real answers are in `cases/malformed-recorded.json`; `UPDATE_GOLDEN=1` with the `real` test writes them anew.
+The real answers are in `cases/malformed-recorded.json`.
 """
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from hypothesis import strategies as st
 
 from tests.embedded.api.comparing import Server, scrubbed
 from tests.embedded.fixtures import EmbeddedCluster
+from tests.embedded.recording import proven
 from tests.peers.controlplane import ControlPlane
 from trueup.embedded.api.gojson import LIMIT, syntax_error
 
@@ -119,9 +119,7 @@ async def test_malformed_bodies_are_refused_as_by_the_real_server(bare_embedded_
 async def test_the_record_is_what_the_real_server_says(bare_control_plane: ControlPlane) -> None:
     async with Server(bare_control_plane.kubeconfig) as server:
         said = await answers_of(server)
-    if os.environ.get("UPDATE_GOLDEN"):
-        RECORDED.write_text(json.dumps(said, indent=1, sort_keys=True) + "\n")
-    assert json.loads(RECORDED.read_text()) == said
+    proven(RECORDED, said)
 
 
 @given(st.text(alphabet='{}[]",:\\u0123ae+-.tfn \t', max_size=40))

@@ -5,7 +5,6 @@ The objects are those of `cases/defaults.yaml`; the real server's answers are in
 """
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import yaml
 
 from tests.embedded.api.comparing import Server, path_of, plurals_of, scrubbed
 from tests.embedded.fixtures import EmbeddedCluster, running_cluster
+from tests.embedded.recording import proven
 from tests.peers.controlplane import ControlPlane
 
 CASES = Path(__file__).parent / "cases"
@@ -69,6 +69,4 @@ async def test_statuses_are_read_and_written_as_on_the_real_server(cluster: Embe
 async def test_the_record_is_what_the_real_server_says(bare_control_plane: ControlPlane) -> None:
     async with Server(bare_control_plane.kubeconfig) as server:
         said = await answers_of(server)
-    if os.environ.get("UPDATE_GOLDEN"):
-        RECORDED.write_text(json.dumps(said, indent=1, sort_keys=True) + "\n")
-    assert json.loads(RECORDED.read_text()) == said
+    proven(RECORDED, said)

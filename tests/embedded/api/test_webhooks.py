@@ -5,7 +5,6 @@ writes them anew.
 """
 
 import json
-import os
 import re
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from tests.embedded.api.comparing import Server, scrubbed
 from tests.embedded.api.hooks import CONFIGURATIONS, serving
 from tests.embedded.api.scenarios import load, run_scenario
 from tests.embedded.fixtures import EmbeddedCluster
+from tests.embedded.recording import proven
 from tests.peers.controlplane import ControlPlane
 
 CASES = Path(__file__).parent / "cases"
@@ -71,9 +71,7 @@ async def test_the_record_is_what_the_real_server_says(
             title: await told(server, title, f"hooks-{index:03}", tmp_path_factory.mktemp("hooks"))
             for index, title in enumerate(SCENARIOS)
         }
-    if os.environ.get("UPDATE_GOLDEN"):
-        RECORDED.write_text(json.dumps(said, indent=1, sort_keys=True) + "\n")
-    assert json.loads(RECORDED.read_text()) == said
+    proven(RECORDED, said)
 
 
 async def test_match_conditions_are_refused_not_ignored(

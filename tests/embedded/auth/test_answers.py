@@ -1,11 +1,10 @@
 """Roles, bindings, reviews, impersonation and admission: answers compared with the real server's.
 
 The scenarios are `tests/embedded/api/cases/auth-*.yaml`; the real answers are recorded in `auth-recorded.json` beside them.
-`UPDATE_GOLDEN=1` with the `real` test writes them anew.
+
 """
 
 import json
-import os
 import re
 from pathlib import Path
 from typing import Any
@@ -15,11 +14,11 @@ import pytest
 from tests.embedded.api.comparing import Server
 from tests.embedded.api.scenarios import load, run_scenario
 from tests.embedded.fixtures import EmbeddedCluster
+from tests.embedded.recording import Recording, placed
 from tests.peers.controlplane import ControlPlane
 
 CASES = Path(__file__).parent.parent / "api" / "cases"
 SCENARIOS = {scenario["title"]: scenario for path in sorted(CASES.glob("auth-*.yaml")) for scenario in load(path)}
-RECORDED = CASES / "auth-recorded.json"
 _DIGEST = re.compile("X509SHA256=[0-9a-f]{64}")
 
 
@@ -37,26 +36,20 @@ def comparable(value: Any) -> Any:
     return value
 
 
-async def answers_of(server: Server, title: str, namespace: str) -> Any:
-    answers = await run_scenario(server, SCENARIOS[title], namespace)
-    return comparable(json.loads(json.dumps(answers).replace(namespace, "NS")))
+async def answers_of(server: Server, scenario: dict[str, Any], namespace: str) -> Any:
+    return comparable(placed(await run_scenario(server, scenario, namespace), namespace))
+
+
+RECORDING = Recording(CASES / "auth-recorded.json", SCENARIOS, answers_of)
 
 
 @pytest.mark.parametrize("title", SCENARIOS)
 async def test_answers_are_the_real_servers(
     title: str, bare_embedded_cluster: EmbeddedCluster, namespace_name: str
 ) -> None:
-    async with Server(bare_embedded_cluster.kubeconfig) as server:
-        answers = await answers_of(server, title, namespace_name)
-    expected = json.loads(RECORDED.read_text())[title]
-    for step, answer, wanted in zip(SCENARIOS[title]["steps"], answers, expected, strict=True):
-        assert answer == wanted, step
+    await RECORDING.compare(bare_embedded_cluster.kubeconfig, title, namespace_name)
 
 
 @pytest.mark.real
 async def test_the_record_is_what_the_real_server_says(bare_control_plane: ControlPlane) -> None:
-    async with Server(bare_control_plane.kubeconfig) as server:
-        said = {title: await answers_of(server, title, f"auth-{index:03}") for index, title in enumerate(SCENARIOS)}
-    if os.environ.get("UPDATE_GOLDEN"):
-        RECORDED.write_text(json.dumps(said, indent=1, sort_keys=True) + "\n")
-    assert json.loads(RECORDED.read_text()) == said
+    await RECORDING.prove(bare_control_plane.kubeconfig)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from trueup.embedded.gowords import go_float, quoted
 from trueup.embedded.schema import (
     BuiltinSchemas,
     SchemaNode,
@@ -19,7 +20,6 @@ from trueup.embedded.schema import (
     validate,
     zero_object,
 )
-from trueup.embedded.schema.errors import go_float, quoted
 
 
 @cache

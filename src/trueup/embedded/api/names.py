@@ -48,8 +48,9 @@ _VALUE_SAYS = (
 )
 
 
-def _problems(value: str, pattern: re.Pattern[str], says: str, limit: int) -> list[str]:
-    problems = [f"must be no more than {limit} characters"] if len(value) > limit else []
+def _problems(value: str, pattern: re.Pattern[str], says: str, limit: int, unit: str = "characters") -> list[str]:
+    """Lengths are counted in bytes; only labels say so."""
+    problems = [f"must be no more than {limit} {unit}"] if len(value.encode()) > limit else []
     return problems if pattern.fullmatch(value) else [*problems, says]
 
 
@@ -81,7 +82,7 @@ def path_segment_problems(name: str) -> list[str]:
 
 
 def label_value_problems(value: str) -> list[str]:
-    return _problems(value, _VALUE_RE, _VALUE_SAYS, 63)
+    return _problems(value, _VALUE_RE, _VALUE_SAYS, 63, "bytes")
 
 
 def label_key_problems(key: str) -> list[str]:
@@ -99,9 +100,11 @@ def label_key_problems(key: str) -> list[str]:
         if not prefix:
             problems.append("prefix part must be non-empty")
         else:
-            problems += [f"prefix part {problem}" for problem in subdomain_problems(prefix)]
+            problems += [
+                f"prefix part {problem}" for problem in _problems(prefix, _SUBDOMAIN_RE, _SUBDOMAIN_SAYS, 253, "bytes")
+            ]
     if not name:
         return [*problems, "name part must be non-empty", _QUALIFIED_SAYS]
-    if len(name) > 63:
-        problems.append("name part must be no more than 63 characters")
+    if len(name.encode()) > 63:
+        problems.append("name part must be no more than 63 bytes")
     return problems if _QUALIFIED_RE.fullmatch(name) else [*problems, _QUALIFIED_SAYS]

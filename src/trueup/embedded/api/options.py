@@ -22,9 +22,8 @@ from trueup.embedded.api.refusals import (
     required,
 )
 from trueup.embedded.api.target import is_true
+from trueup.embedded.gowords import integer64, is_integer, quoted
 from trueup.model.refs import GroupKind
-
-_INT64 = 1 << 63
 
 
 class FieldValidation(StrEnum):
@@ -129,15 +128,6 @@ def _list_problems(options: ListOptions, watching: bool) -> list[FieldProblem]:
     return problems
 
 
-def _go_quoted(text: str) -> str:
-    """As Go's `%q`: control characters by their numbers."""
-    signs = (
-        sign if sign.isprintable() else f"\\x{ord(sign):02x}" if ord(sign) < 256 else f"\\u{ord(sign):04x}"
-        for sign in text
-    )
-    return '"' + "".join('\\"' if sign == '"' else sign for sign in signs) + '"'
-
-
 def write_options(query: Mapping[str, str], kind: str, *, applying: bool = False) -> WriteOptions:
     """`kind` is the options' own kind for messages (CreateOptions, ...). Raises 422."""
     problems: list[FieldProblem] = []
@@ -148,9 +138,7 @@ def write_options(query: Mapping[str, str], kind: str, *, applying: bool = False
     elif not manager.isprintable():
         place, sign = next((place, sign) for place, sign in enumerate(manager) if not sign.isprintable())
         said = f"invalid character U+{ord(sign):04X} (at position {place})"
-        problems.append(
-            FieldProblem("fieldManager", "FieldValueInvalid", f"Invalid value: {_go_quoted(manager)}: {said}")
-        )
+        problems.append(FieldProblem("fieldManager", "FieldValueInvalid", f"Invalid value: {quoted(manager)}: {said}"))
     validation = query.get("fieldValidation", "") or FieldValidation.WARN
     if validation not in tuple(FieldValidation):
         problems.append(not_supported("fieldValidation", validation, ["", "Ignore", "Strict", "Warn"]))
@@ -214,9 +202,7 @@ def _dry_run(values: list[str], problems: list[FieldProblem]) -> bool:
 def _integer(query: Mapping[str, str], name: str) -> int | None:
     if not (text := query.get(name, "")):
         return None
-    try:
-        if -_INT64 <= (number := int(text)) < _INT64:
-            return number
-        raise bad_request(f'strconv.ParseInt: parsing "{text}": value out of range')
-    except ValueError:
-        raise bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax') from None
+    if (number := integer64(text)) is None:
+        what = "value out of range" if is_integer(text) else "invalid syntax"
+        raise bad_request(f"strconv.ParseInt: parsing {quoted(text)}: {what}")
+    return number

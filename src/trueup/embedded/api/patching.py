@@ -25,7 +25,7 @@ from trueup.embedded.api.resetfields import reset_fields
 from trueup.embedded.api.restoring import restore_problem
 from trueup.embedded.api.writes import Mutation, Writes
 from trueup.embedded.api.yamlkeys import keys_twice
-from trueup.embedded.merge.goformat import go_plain
+from trueup.embedded.gowords import go_plain
 from trueup.model.apierror import ApiError, Cause
 from trueup.model.manifest import Manifest
 from trueup.model.refs import GroupKind

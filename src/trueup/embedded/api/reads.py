@@ -10,11 +10,13 @@ from itertools import islice
 from msgspec import Struct
 
 from trueup.embedded.api import pagetokens, refusals
+from trueup.embedded.api.fieldgrammar import parse_fields
 from trueup.embedded.api.fieldlabels import COMMON, readers_for
 from trueup.embedded.api.kinds import Kind
+from trueup.embedded.api.labelgrammar import parse_labels
 from trueup.embedded.api.options import ListOptions
 from trueup.embedded.api.pagetokens import NEWEST, PageToken
-from trueup.embedded.api.selectors import FieldSelector, LabelSelector, parse_fields, parse_labels
+from trueup.embedded.api.selectors import FieldSelector, LabelSelector
 from trueup.embedded.storage.history import HistoryLost
 from trueup.embedded.storage.record import Record
 from trueup.embedded.storage.store import Store
@@ -27,8 +29,8 @@ _STALE_CONTINUE = (
 )
 _STALE_VERSION = "The resourceVersion for the provided list is too old."
 _UNKNOWN_LABEL = "field label not supported: {path}"
-_UNKNOWN_OF_JOB = 'field label "{path}" not supported for Job'
-_UNKNOWN_FIELD = '"{path}" is not a known field selector: only "metadata.name", "metadata.namespace"'
+_UNKNOWN_OF_JOB = "field label {quoted} not supported for Job"
+_UNKNOWN_FIELD = '{quoted} is not a known field selector: only "metadata.name", "metadata.namespace"'
 
 
 class Selection(Struct, frozen=True):
@@ -67,10 +69,7 @@ class Page(Struct, frozen=True):
 
 def selection(kind: Kind, namespace: str, options: ListOptions, name: str = "") -> Selection:
     """Raises 400 for a selector that cannot be understood."""
-    try:
-        labels = parse_labels(options.label_selector)
-    except ValueError as error:
-        raise refusals.bad_request(str(error)) from error
+    labels = parse_labels(options.label_selector)
     readers = readers_for(kind.storage, kind.selectable_fields, kind.group)
     own = kind.is_custom or len(readers) > len(COMMON)
     unknown = _UNKNOWN_OF_JOB if kind.name == "Job" and not kind.is_custom else _UNKNOWN_LABEL

@@ -6,7 +6,6 @@ component-helpers' auth/rbac/validation (breaking rules down, covering) and pkg/
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -14,6 +13,7 @@ from msgspec import Struct
 
 from trueup.embedded.auth.identity import User
 from trueup.embedded.auth.rbac import ALL, Rule, path_matches
+from trueup.embedded.gowords import quoted
 
 
 class Piece(Struct, frozen=True):
@@ -63,7 +63,7 @@ def refusal(user: User, missing: Sequence[Piece], errors: Sequence[str] = ()) ->
     """`errors` are the roles of the user that could not be found."""
     said = "\n".join(sorted(set(_compacted(missing))))
     message = (
-        f"user {_quoted(user.name)} (groups={_list(user.groups)}) is attempting to grant RBAC permissions not currently "
+        f"user {quoted(user.name)} (groups={_list(user.groups)}) is attempting to grant RBAC permissions not currently "
         f"held:\n{said}"
     )
     return f"{message}; resolution errors: [{' '.join(errors)}]" if errors else message
@@ -84,10 +84,6 @@ def _compacted(missing: Sequence[Piece]) -> Iterator[str]:
         yield f"{{APIGroups:{_list([group])}, Resources:{_list([resource])}, {names}Verbs:{_list(found)}}}"
 
 
-def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
-
-
 def _list(texts: Iterable[str]) -> str:
     """A list of strings as Go's `%q` shows it."""
-    return f"[{' '.join(map(_quoted, texts))}]"
+    return f"[{' '.join(map(quoted, texts))}]"

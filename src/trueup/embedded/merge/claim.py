@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from trueup.embedded.gowords import GO_TYPES, go_literal, go_plain
 from trueup.embedded.merge.elements import NoElement, element_of
 from trueup.embedded.merge.errors import dotted
-from trueup.embedded.merge.goformat import GO_TYPES, go_literal, go_plain
 from trueup.embedded.schema.node import SchemaNode
 from trueup.model.fields import SELF, Element, FieldSet, FieldTree
 

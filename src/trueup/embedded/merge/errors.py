@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import Struct
 
-from trueup.embedded.schema.errors import shown
+from trueup.embedded.gowords import shown
 from trueup.model.fields import Element, key_values
 
 BAD_REQUEST = 400

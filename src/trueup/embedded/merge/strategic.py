@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from trueup.embedded.gowords import GO_TYPES, go_plain
 from trueup.embedded.merge.errors import BAD_REQUEST, INTERNAL, UNPROCESSABLE, PatchError
-from trueup.embedded.merge.goformat import GO_TYPES, go_plain
 from trueup.embedded.merge.ordering import by_order, interleave
 from trueup.embedded.schema.node import SchemaNode
 from trueup.model.manifest import Manifest

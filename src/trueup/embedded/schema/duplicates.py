@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from trueup.embedded.schema.errors import DUPLICATE, INVALID, FieldError, field_error, shown
+from trueup.embedded.gowords import shown
+from trueup.embedded.schema.errors import DUPLICATE, INVALID, FieldError, field_error
 from trueup.embedded.schema.node import SchemaNode
 
 

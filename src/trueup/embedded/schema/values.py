@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from typing import Any, Final
 
+from trueup.embedded.gowords import go_float, quoted, shown
 from trueup.embedded.schema import formats, patterns
 from trueup.embedded.schema.errors import (
     INVALID,
@@ -18,9 +19,6 @@ from trueup.embedded.schema.errors import (
     TYPE_INVALID,
     FieldError,
     field_error,
-    go_float,
-    quoted,
-    shown,
 )
 from trueup.embedded.schema.node import MISSING, RawSchema, SchemaNode
 

@@ -21,7 +21,7 @@ from trueup.embedded.api.refusals import (
 )
 from trueup.embedded.api.rules.admissionregistration import client_problems, review_version_problems
 from trueup.embedded.api.rules.base import at
-from trueup.embedded.schema.errors import quoted
+from trueup.embedded.gowords import quoted
 
 _COLUMN_TYPES = ("boolean", "date", "integer", "number", "string")
 _COLUMN_FORMATS = ("byte", "date", "date-time", "double", "float", "int32", "int64", "password")
