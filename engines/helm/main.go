@@ -4,5 +4,12 @@ package main
 import "trueup.dev/engines/pipe"
 
 func main() {
-	pipe.Main("helm", "helm.sh/helm/v4", map[string]pipe.Handler{"template": template})
+	pipe.Main("helm", "helm.sh/helm/v4", map[string]pipe.Handler{
+		"template": template,
+		"metadata": metadata,
+		"values":   values,
+		"release":  release,
+		"encode":   encode,
+		"decode":   decode,
+	})
 }

@@ -13,7 +13,7 @@ import (
 	chart "helm.sh/helm/v4/pkg/chart/v2"
 	chartutil "helm.sh/helm/v4/pkg/chart/v2/util"
 	"helm.sh/helm/v4/pkg/engine"
-	release "helm.sh/helm/v4/pkg/release/v1"
+	releases "helm.sh/helm/v4/pkg/release/v1"
 	releaseutil "helm.sh/helm/v4/pkg/release/v1/util"
 
 	"trueup.dev/engines/pipe"
@@ -139,7 +139,7 @@ func collect(rendered map[string]string, loaded *loadedChart, caps *capabilities
 		}
 	}
 	for _, hook := range hooks {
-		if params.SkipTests && slices.Contains(hook.Events, release.HookTest) {
+		if params.SkipTests && slices.Contains(hook.Events, releases.HookTest) {
 			continue
 		}
 		if err := add(hook.Path, hook.Manifest); err != nil {

@@ -84,6 +84,22 @@ class Look(Struct, frozen=True, tag="look", tag_field="type"):
     list: bool = False
 
 
+class Ask(Struct, frozen=True, tag="ask", tag_field="type"):
+    """The engine asks what no file answers; each `kind` says what a question and its answer look like."""
+
+    id: int
+    kind: str
+    question: Raw
+
+
+class Told(Struct, frozen=True, tag="told", tag_field="type", omit_defaults=True):
+    """The answer to an ask; with `error` set there is none."""
+
+    id: int
+    told: object = None
+    error: str = ""
+
+
 class Answer(Struct, frozen=True, tag="answer", tag_field="type"):
     """The end of a request. `retire`: the process must not serve another one."""
 
@@ -94,13 +110,13 @@ class Answer(Struct, frozen=True, tag="answer", tag_field="type"):
     retire: bool = False
 
 
-Received: TypeAlias = Hello | Look | Answer
+Received: TypeAlias = Hello | Look | Ask | Answer
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Received)
 
 
-def encode(message: Request | Found, blobs: tuple[bytes, ...] = ()) -> bytes:
+def encode(message: Request | Found | Told, blobs: tuple[bytes, ...] = ()) -> bytes:
     """One frame. `blobs` are the bytes of the message's files, in their order."""
     header = _encoder.encode(message)
     return b"".join((PREFIX.pack(len(header), sum(map(len, blobs))), header, *blobs))

@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Protocol
 
@@ -24,6 +24,7 @@ from trueup.render.engine.frames import (
     PREFIX,
     PROTOCOL,
     Answer,
+    Ask,
     File,
     Found,
     Hello,
@@ -31,6 +32,7 @@ from trueup.render.engine.frames import (
     Problem,
     Received,
     Request,
+    Told,
     decode,
     encode,
 )
@@ -58,6 +60,14 @@ class Refused(Exception):
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem.message)
         self.problem = problem
+
+
+class Unanswered(Exception):
+    """What is asked cannot or may not be told; its text goes to the engine, which ends the request with it."""
+
+
+Answerer = Callable[[str, Raw], object]
+"""Tells an engine what no file answers: the kind of a question and the question, as PROTOCOL.md says. Raises Unanswered."""
 
 
 class EngineProcess:
@@ -117,8 +127,9 @@ class EngineProcess:
         server: FileServer | None = None,
         files: tuple[File, ...] = (),
         blobs: tuple[bytes, ...] = (),
+        answerer: Answerer | None = None,
     ) -> Raw:
-        """One request. Raises Refused for wrong input, EngineFailed when the process cannot answer."""
+        """One request. Raises Refused for wrong input, EngineFailed when the process cannot answer, what `answerer` raises."""
         request_id, self._next_id = self._next_id, self._next_id + 1
         self._busy = True
         self._send(encode(Request(request_id, kind, params, files), blobs))
@@ -128,6 +139,12 @@ class EngineProcess:
                 case Look(id=id, path=path, list=listed) if id == request_id and server is not None:
                     found, data = server.found(path, listed)
                     self._send(encode(Found(request_id, found), data))
+                case Ask(id=id, kind=asked, question=question) if id == request_id and answerer is not None:
+                    try:
+                        told = Told(request_id, answerer(asked, question))
+                    except Unanswered as error:
+                        told = Told(request_id, error=str(error))
+                    self._send(encode(told))
                 case Answer(id=id) if id == request_id:
                     self.served += 1
                     self._busy = False
