@@ -65,7 +65,12 @@ JSONNET = Peer(
     module="github.com/google/go-jsonnet",
     programs={"jsonnet": "github.com/google/go-jsonnet/cmd/jsonnet"},
 )
-PEERS = {peer.name: peer for peer in (KUBERNETES, ETCD, KWOK, HELM, JSONNET)}
+KUSTOMIZE = Peer(
+    name="kustomize",
+    module="sigs.k8s.io/kustomize/kustomize/v5",
+    programs={"kustomize": "sigs.k8s.io/kustomize/kustomize/v5"},
+)
+PEERS = {peer.name: peer for peer in (KUBERNETES, ETCD, KWOK, HELM, JSONNET, KUSTOMIZE)}
 
 
 class Pin(msgspec.Struct, frozen=True):

@@ -134,4 +134,5 @@ def test_of_two_builders_one_builds_and_the_other_waits_for_it(hello: Hello) -> 
 
 def test_an_unknown_peer_is_a_usage_error_that_lists_those_there_are(capsys: pytest.CaptureFixture[str]) -> None:
     assert build.main(["minikube"]) == 2
-    assert capsys.readouterr().err == "unknown peer 'minikube'; there are: kubernetes, etcd, kwok, helm, jsonnet, all\n"
+    there_are = ", ".join([*PEERS, "all"])
+    assert capsys.readouterr().err == f"unknown peer 'minikube'; there are: {there_are}\n"
