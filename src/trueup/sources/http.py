@@ -1,0 +1,435 @@
+"""The one HTTP client with which sources are fetched: bounded in size and time, careful about where it is sent.
+
+Credentials go to the host that they are for: a redirect to another origin gets neither the Authorization header nor our
+client certificate, and never leads from https to http. Link-local addresses (a cloud's metadata service) are never
+connected to, and loopback ones only when the source itself names one; that is checked on the address at connect time, so a
+name that resolves differently twice gains nothing. What answers mean is the caller's to say; retrying is the queue's, but for
+a connection that broke and a server that is busy for a moment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import ipaddress
+import re
+import socket
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import IO, Any
+
+import aiohttp
+from aiohappyeyeballs import AddrInfoType
+from msgspec import Struct, field
+from multidict import CIMultiDictProxy
+from yarl import URL
+
+from trueup.model.errors import InvalidInput, SourceError
+from trueup.sources.giterrors import CertificateUntrusted, Unreachable
+from trueup.sources.httpaccess import HttpAccess, Proxy, make_tls, proxy_of
+
+MEBIBYTE = 1024 * 1024
+_USER_AGENT = "trueup"
+_REDIRECTS = (301, 302, 303, 307, 308)
+_MOST_REDIRECTS = 10
+_BUSY = (429, 502, 503, 504)
+_ATTEMPTS = 3
+_CHUNK = 64 * 1024
+_CONTEXTS = 128
+
+
+class FetchTimeout(SourceError):
+    """The host took too long: to connect, between two pieces of an answer, or in all."""
+
+    reason = "Timeout"
+
+
+class DownloadTooLarge(SourceError):
+    """More came, or was announced, than is taken."""
+
+    reason = "DownloadTooLarge"
+
+
+class RateLimited(SourceError):
+    """The host asks to be left alone for longer than one fetch may wait. `retry_after` is in seconds."""
+
+    reason = "RateLimited"
+    retry_after: float = 0.0
+
+
+class AddressRefused(SourceError):
+    """The name leads to an address, or a redirect to a place, that is not connected to."""
+
+    reason = "AddressRefused"
+
+
+class HttpLimits(Struct, frozen=True, kw_only=True):
+    """`total` bounds a whole exchange with its redirects and retries; `stall` the silence between two pieces of it."""
+
+    total: timedelta = timedelta(seconds=60)
+    connect: timedelta = timedelta(seconds=10)
+    stall: timedelta = timedelta(seconds=20)
+    size: int = 8 * MEBIBYTE
+
+
+DEFAULT_HTTP_LIMITS = HttpLimits()
+
+
+class HttpAnswer(Struct, frozen=True):
+    """`url` is where it came from in the end, for messages; `body` is whole and within the limit."""
+
+    status: int
+    headers: CIMultiDictProxy[str]
+    body: bytes
+    url: URL
+
+    def header(self, name: str) -> str:
+        return self.headers.get(name, "")
+
+    @property
+    def digest(self) -> str:
+        return f"sha256:{hashlib.sha256(self.body).hexdigest()}"
+
+
+class Downloaded(Struct, frozen=True):
+    """`digest` is `sha256:<hex>` of the bytes that were written."""
+
+    status: int
+    headers: CIMultiDictProxy[str]
+    digest: str
+    size: int
+
+
+class Request(Struct, frozen=True, kw_only=True):
+    """One GET, HEAD or form POST. `authorization` goes to the origin of `url` alone; no header here may hold a secret."""
+
+    url: str
+    method: str = "GET"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    authorization: str = ""
+    form: Mapping[str, str] | None = None
+    """Fields of a POST; they may hold secrets, and are never sent on by a redirect."""
+    access: HttpAccess = HttpAccess()
+    limits: HttpLimits = DEFAULT_HTTP_LIMITS
+
+    def __repr__(self) -> str:
+        return f"Request({self.method} {shown(self.url)})"
+
+
+class HttpFetcher:
+    """All outgoing requests of the fetchers of one process; open it once. `allow_loopback`: sources may name this machine."""
+
+    def __init__(
+        self,
+        *,
+        allow_loopback: bool = True,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._allow_loopback = allow_loopback
+        self._sleep = sleep
+        self._sessions: dict[bool, aiohttp.ClientSession] = {}
+        self._contexts: dict[HttpAccess, ssl.SSLContext] = {}
+
+    async def __aenter__(self) -> HttpFetcher:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        sessions, self._sessions = list(self._sessions.values()), {}
+        for session in sessions:
+            await session.close()
+
+    async def fetch(self, request: Request) -> HttpAnswer:
+        """The answer, whatever its status, with its body. Raises SourceError and the kinds above."""
+        async with self.open(request) as response:
+            body = bytearray()
+            async for chunk in _chunks(response, request):
+                body += chunk
+            return HttpAnswer(response.status, response.headers, bytes(body), response.url)
+
+    async def download(self, request: Request, target: IO[bytes]) -> Downloaded:
+        """A 2xx body into `target`, hashed on the way; of any other status nothing is written. Writes in a thread."""
+        async with self.open(request) as response:
+            digest, size = hashlib.sha256(), 0
+            if 200 <= response.status < 300:
+                async for chunk in _chunks(response, request):
+                    digest.update(chunk)
+                    size += len(chunk)
+                    await asyncio.to_thread(target.write, chunk)
+            return Downloaded(response.status, response.headers, f"sha256:{digest.hexdigest()}", size)
+
+    @asynccontextmanager
+    async def open(self, request: Request) -> AsyncIterator[aiohttp.ClientResponse]:
+        """The answer to a request after redirects, its body not read yet; `total` covers the reading too."""
+        try:
+            async with asyncio.timeout(request.limits.total.total_seconds()):
+                response = await self._answered(request)
+                try:
+                    yield response
+                finally:
+                    response.release()
+        except aiohttp.ClientError as error:
+            raise _fault(error, request.url, request) from error
+        except TimeoutError as error:  # of the timeout above, or of aiohttp's own
+            raise _timeout(request) from error
+
+    async def _answered(self, request: Request) -> aiohttp.ClientResponse:
+        for attempt in range(1, _ATTEMPTS + 1):
+            last = attempt == _ATTEMPTS
+            try:
+                response = await self._followed(request)
+            except (aiohttp.ServerDisconnectedError, ConnectionResetError):
+                if last or request.method not in ("GET", "HEAD"):
+                    raise
+                continue
+            wait = _wait(response, attempt)
+            if wait is None:
+                return response
+            response.release()
+            if last or wait > request.limits.total.total_seconds() / 2:
+                raise _busy(response, wait)
+            await self._sleep(wait)
+        raise AssertionError("the last attempt answers or raises")
+
+    async def _followed(self, request: Request) -> aiohttp.ClientResponse:
+        url = _parse(request.url)
+        first = url
+        inner = self._allow_loopback
+        for _ in range(_MOST_REDIRECTS):
+            own = url.origin() == first.origin()
+            response = await self._send(request, url, own=own, inner=inner)
+            location = response.headers.get("Location", "")
+            if response.status not in _REDIRECTS or not location or request.method == "POST":
+                return response
+            inner = inner and _is_loopback_answer(response)
+            response.release()
+            url = _next(url, location)
+        raise AddressRefused(f"{shown(first)} redirects more than {_MOST_REDIRECTS} times")
+
+    async def _send(self, request: Request, url: URL, *, own: bool, inner: bool) -> aiohttp.ClientResponse:
+        access = request.access if own else request.access.for_strangers
+        proxy = proxy_of(access, url)
+        headers = {"User-Agent": _USER_AGENT, "Accept-Encoding": "identity", **request.headers}
+        if own and request.authorization:
+            headers["Authorization"] = request.authorization
+        if url.scheme == "http":  # a plain request carries what a CONNECT would
+            headers |= _proxy_login(proxy)
+        limits = request.limits
+        try:
+            return await self._session(inner or proxy is not None).request(
+                request.method,
+                url,
+                headers=headers,
+                data=request.form,
+                allow_redirects=False,
+                ssl=await self._context(access) if url.scheme == "https" or proxy is not None else True,
+                proxy=proxy.address if proxy else None,
+                proxy_headers=_proxy_login(proxy),
+                timeout=aiohttp.ClientTimeout(
+                    total=None,
+                    sock_connect=limits.connect.total_seconds(),
+                    sock_read=limits.stall.total_seconds(),
+                ),
+            )
+        except aiohttp.ServerDisconnectedError:
+            raise
+        except aiohttp.ClientError as error:
+            raise _fault(error, str(url), request) from error
+
+    def _session(self, inner: bool) -> aiohttp.ClientSession:
+        """Two pools of connections: one may hold connections to this machine, and the other never does."""
+        if inner not in self._sessions:
+            self._sessions[inner] = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(
+                    limit=64, limit_per_host=16, socket_factory=_socket_to_anyone if inner else _socket_to_others
+                ),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,
+                read_bufsize=_CHUNK,
+                trust_env=False,
+            )
+        return self._sessions[inner]
+
+    async def _context(self, access: HttpAccess) -> ssl.SSLContext:
+        trust = HttpAccess(
+            ca=access.ca, certificate=access.certificate, key=access.key, insecure_tls=access.insecure_tls
+        )
+        if trust not in self._contexts:
+            made = await asyncio.to_thread(make_tls, trust)
+            if len(self._contexts) >= _CONTEXTS:
+                self._contexts.clear()
+            self._contexts.setdefault(trust, made)
+        return self._contexts[trust]
+
+
+def _proxy_login(proxy: Proxy | None) -> dict[str, str]:
+    if proxy is None or not proxy.username:
+        return {}
+    return {"Proxy-Authorization": aiohttp.encode_basic_auth(proxy.username, proxy.password)}
+
+
+def shown(url: str | URL) -> str:
+    """A URL as people may read it: no user, no query (signed URLs are credentials), no fragment."""
+    try:
+        parsed = URL(url) if isinstance(url, str) else url
+        return str(parsed.with_user(None).with_query(None).with_fragment(None)) if parsed.host else str(parsed.path)
+    except ValueError:
+        return "the URL"
+
+
+async def _chunks(response: aiohttp.ClientResponse, request: Request) -> AsyncIterator[bytes]:
+    limit = request.limits.size
+    announced = response.content_length
+    if announced is not None and announced > limit and request.method != "HEAD":
+        raise _too_large(response, limit)
+    size = 0
+    async for chunk in response.content.iter_chunked(_CHUNK):
+        size += len(chunk)
+        if size > limit:
+            raise _too_large(response, limit)
+        yield chunk
+
+
+def _too_large(response: aiohttp.ClientResponse, limit: int) -> DownloadTooLarge:
+    response.close()
+    return DownloadTooLarge(
+        f"{shown(response.url)} is larger than {limit // MEBIBYTE or 1} MiB (limit)",
+        hint="publish less in one piece, or raise the controller's limit for downloads",
+    )
+
+
+def _parse(text: str) -> URL:
+    try:
+        url = URL(text)
+    except ValueError as error:
+        raise InvalidInput(f"{shown(text)} is not a URL", field="url") from error
+    if url.scheme not in ("http", "https") or not url.host:
+        raise InvalidInput(f"{shown(text)} is not an http or https URL", field="url")
+    return url.with_user(None)
+
+
+def _next(url: URL, location: str) -> URL:
+    try:
+        target = url.join(URL(location, encoded=True))  # signed URLs must stay as they are, byte for byte
+    except ValueError as error:
+        raise AddressRefused(f"{shown(url)} redirects to something that is not a URL") from error
+    if target.scheme not in ("http", "https") or not target.host or target.user or target.password:
+        raise AddressRefused(f"{shown(url)} redirects to {shown(target)}, which is not a plain http or https URL")
+    if url.scheme == "https" and target.scheme == "http":
+        raise AddressRefused(f"{shown(url)} redirects from https to http, to {shown(target)}")
+    return target
+
+
+def _wait(response: aiohttp.ClientResponse, attempt: int) -> float | None:
+    """Seconds until another attempt is worth it; None for an answer to use."""
+    if response.status not in _BUSY:
+        return None
+    said = response.headers.get("Retry-After", "")
+    if re.fullmatch(r"[0-9]{1,9}", said):
+        return float(said)
+    return 0.5 * 2 ** (attempt - 1) if response.status == 429 or attempt < _ATTEMPTS else None
+
+
+def _busy(response: aiohttp.ClientResponse, wait: float) -> RateLimited:
+    kind = "too many requests" if response.status == 429 else "it is busy"
+    error = RateLimited(
+        f"{shown(response.url)} answers {response.status} ({kind}), and asks to come back in {wait:g} s",
+        hint="raise spec.interval, or log in: anonymous requests often have lower limits",
+    )
+    error.retry_after = wait
+    return error
+
+
+def _timeout(request: Request) -> FetchTimeout:
+    limits = request.limits
+    return FetchTimeout(
+        f"{shown(request.url)} took longer than {limits.total.total_seconds():g} s, "
+        f"or was silent for {limits.stall.total_seconds():g} s",
+        hint="check the host, or raise spec.timeout",
+    )
+
+
+def _fault(error: aiohttp.ClientError, url: str, request: Request) -> SourceError:
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, _Refused):
+            return AddressRefused(
+                f"{shown(url)} leads to {cause.address}, {cause.why}",
+                hint="name a host that may be reached, or use an ExternalArtifact",
+            )
+        cause = cause.__cause__ or cause.__context__
+    if isinstance(error, TimeoutError):
+        return _timeout(request)
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return CertificateUntrusted(
+            f"the certificate of {shown(url)} cannot be trusted: {error.certificate_error}",
+            hint="put the authority into ca.crt of the Secret that certSecretRef names",
+        )
+    if isinstance(error, aiohttp.ClientConnectorSSLError):
+        return CertificateUntrusted(f"no TLS connection to {shown(url)} comes about: {error.os_error}")
+    if isinstance(error, aiohttp.ClientProxyConnectionError | aiohttp.ClientHttpProxyError):
+        return Unreachable(f"the proxy on the way to {shown(url)} does not answer or refuses", hint="check the proxy")
+    if isinstance(error, aiohttp.ClientPayloadError):
+        return Unreachable(f"the answer of {shown(url)} broke off in the middle")
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return Unreachable(f"{shown(url)} cannot be reached: {error.os_error.strerror or error.os_error}")
+    return Unreachable(f"{shown(url)} gave no usable answer ({type(error).__name__})")
+
+
+class _Refused(OSError):
+    def __init__(self, address: str, why: str) -> None:
+        super().__init__(f"{address} is refused")
+        self.address = address
+        self.why = why
+
+
+def _is_loopback_answer(response: aiohttp.ClientResponse) -> bool:
+    """Whether the host that answered is this machine. Unknown (a kept connection that is gone): not."""
+    connection = response.connection
+    peer: Any = (
+        connection.transport.get_extra_info("peername") if connection is not None and connection.transport else None
+    )
+    if peer is None:
+        return _names_this_machine(response.url.host or "")
+    return _address(peer[0]).is_loopback
+
+
+def _names_this_machine(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return _address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """An address without its zone; one that is IPv4 inside IPv6 is looked at as what it reaches."""
+    found = ipaddress.ip_address(text.partition("%")[0])
+    mapped = getattr(found, "ipv4_mapped", None)
+    return mapped if mapped is not None else found
+
+
+_METADATA = ipaddress.ip_network("fd00:ec2::/32")  # AWS keeps its IPv6 metadata service here
+
+
+def _socket_to_anyone(address: AddrInfoType) -> socket.socket:
+    return _connect_socket(address, loopback=True)
+
+
+def _socket_to_others(address: AddrInfoType) -> socket.socket:
+    return _connect_socket(address, loopback=False)
+
+
+def _connect_socket(address: AddrInfoType, *, loopback: bool) -> socket.socket:
+    family, kind, protocol, _, place = address
+    found = _address(str(place[0]))
+    if found.is_link_local or found.is_multicast or found in _METADATA:
+        raise _Refused(str(found), "a link-local or multicast address, where no source is")
+    if (found.is_loopback or found.is_unspecified) and not loopback:
+        raise _Refused(str(found), "this machine itself, to which only a source that names it may lead")
+    return socket.socket(family, kind, protocol)
