@@ -13,10 +13,11 @@ from trueup.controllers.feeds import Feed
 from trueup.controllers.memory import AppMemory, Saved
 from trueup.controllers.wishes import app_digest, with_ignore
 from trueup.dialects.flux.dialect import FluxDialect
-from trueup.model.app import App, GitReference, GitSource
+from trueup.model.app import App
 from trueup.model.outcome import State
 from trueup.model.refs import ObjectRef
 from trueup.model.revision import Revision
+from trueup.model.source import GitReference, GitSource
 
 OLD, NEW = Revision("main", "sha1", "a" * 40), Revision("main", "sha1", "b" * 40)
 SOURCE = ObjectRef("source.toolkit.fluxcd.io", "GitRepository", "shop", "repo")

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from trueup.controllers.packing import ArtifactStore
-from trueup.model.app import GitReference, GitSource
 from trueup.model.refs import ObjectRef
+from trueup.model.source import GitReference, GitSource
 from trueup.sources.mirrors import GitMirrors
 
 REF = ObjectRef("source.toolkit.fluxcd.io", "GitRepository", "shop", "repo")

@@ -18,8 +18,8 @@ from pathlib import Path
 import pytest
 
 from tests.sources.gitkit import Work, git, server_process
-from trueup.model.app import GitReference, GitSource
 from trueup.model.errors import AuthenticationFailed, InvalidInput, RefNotFound, SourceError
+from trueup.model.source import GitReference, GitSource
 from trueup.sources.credentials import GitCredentials
 from trueup.sources.giterrors import (
     DiskFull,
@@ -354,7 +354,7 @@ class TestMirror:
         work.commit({f"big-{number}": random.Random(number).randbytes(2_000_000) for number in range(10)})
         script = (
             "import asyncio,sys\nfrom pathlib import Path\nfrom trueup.sources.mirrors import GitMirrors\n"
-            "from trueup.model.app import GitReference,GitSource\n"
+            "from trueup.model.source import GitReference, GitSource\n"
             "asyncio.run(GitMirrors(Path(sys.argv[1]),allow_local=True).fetch("
             "GitSource(url=sys.argv[2],reference=GitReference(branch='main'))))\n"
         )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from trueup.model.app import GitReference
 from trueup.model.errors import InvalidInput, RefNotFound
+from trueup.model.source import GitReference
 from trueup.sources.giterrors import EmptyRepository
 from trueup.sources.listing import Listing, Scope, check_reference, choose, direct_target, parse_listing, scope_of
 

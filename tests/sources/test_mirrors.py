@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.sources.gitkit import Work, git, server_process
-from trueup.model.app import GitReference, GitSource
 from trueup.model.errors import RefNotFound
+from trueup.model.source import GitReference, GitSource
 from trueup.sources.mirrors import GitMirrors
 from trueup.sources.treediff import diff
 

@@ -10,8 +10,8 @@ import pytest
 
 from tests.sources.gitkit import Work, git
 from trueup.embedded.gitserver import GitServer, Guard, Right, User
-from trueup.model.app import GitReference, GitSource
 from trueup.model.errors import AuthenticationFailed, RefNotFound
+from trueup.model.source import GitReference, GitSource
 from trueup.sources.credentials import GitCredentials
 from trueup.sources.mirrors import GitMirrors
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from tests.sources.gitkit import Work
-from trueup.model.app import GitReference, GitSource
 from trueup.model.errors import InvalidInput
 from trueup.model.snapshot import EntryType
+from trueup.model.source import GitReference, GitSource
 from trueup.sources.artifact import write_artifact
 from trueup.sources.gitsnapshot import GitSnapshot
 from trueup.sources.mirrors import GitMirrors

@@ -22,8 +22,8 @@ from cryptography.x509.oid import NameOID
 from msgspec import Struct
 
 from tests.sources.gitkit import Work, git, server_process
-from trueup.model.app import GitReference, GitSource
 from trueup.model.errors import AuthenticationFailed
+from trueup.model.source import GitReference, GitSource
 from trueup.sources.credentials import GitCredentials, credentials_from_argo, credentials_from_flux
 from trueup.sources.giterrors import CertificateUntrusted, HostKeyUnknown, Unreachable
 from trueup.sources.mirrors import GitMirrors

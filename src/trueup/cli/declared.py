@@ -28,13 +28,14 @@ from trueup.controllers.values import SECRET, ValueStore, variables_of
 from trueup.dialects.argocd.repositories import SECRET_TYPE
 from trueup.dialects.argocd.shared import CONTROL_NAMESPACE
 from trueup.model.apierror import ApiError
-from trueup.model.app import App, GitReference, GitSource
+from trueup.model.app import App
 from trueup.model.errors import InvalidInput, SourceError
 from trueup.model.manifest import Manifest
 from trueup.model.outcome import Notice
 from trueup.model.refs import ObjectRef
 from trueup.model.revision import Revision
 from trueup.model.snapshot import Snapshot
+from trueup.model.source import GitReference, GitSource
 from trueup.render.engine.pool import EnginePool
 from trueup.render.render import Rendered, render
 from trueup.sources.mirrors import GitMirrors

@@ -22,10 +22,11 @@ from trueup.cli.tree import health_word, problem
 from trueup.cli.views import view_app, view_source
 from trueup.cli.words import word
 from trueup.dialects.reading import parse_time, rows_of
-from trueup.model.app import App, GitReference, GitSource
+from trueup.model.app import App
 from trueup.model.duration import format_duration
 from trueup.model.errors import TrueupError
 from trueup.model.manifest import Manifest, status_of
+from trueup.model.source import GitReference, GitSource
 
 LAST_CHANGES = 5
 LAST_EVENTS = 10

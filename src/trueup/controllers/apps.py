@@ -41,7 +41,7 @@ from trueup.render.built import Asked
 from trueup.render.helm import has_gained
 from trueup.render.inputs import still_true
 from trueup.render.readers import InputIndex
-from trueup.sources.gitsnapshot import GitSnapshot
+from trueup.sources.treesnapshot import TreeSnapshot
 
 log = structlog.get_logger(__name__)
 
@@ -243,7 +243,7 @@ class AppController:
             self.queue.add(memory.ref)
         self._wake_dependents(memory)
 
-    async def _snapshot(self, memory: AppMemory, feed: Feed, requests: Requests, newest: GitSnapshot) -> GitSnapshot:
+    async def _snapshot(self, memory: AppMemory, feed: Feed, requests: Requests, newest: TreeSnapshot) -> TreeSnapshot:
         """What to sync to: the newest, unless a pin or a client says another revision. Raises SourceError."""
         if memory.was_pinned and memory.pin is not None:
             return await self._shell.sources.at_revision(feed, memory.pin.revision)

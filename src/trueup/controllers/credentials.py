@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable
 
 from trueup.controllers.values import ValueStore, secret_data
 from trueup.dialects.argocd.repositories import match_repository_secret
-from trueup.model.app import GitSource
 from trueup.model.errors import AuthenticationFailed
 from trueup.model.manifest import Manifest
 from trueup.model.refs import ObjectRef
+from trueup.model.source import GitSource
 from trueup.sources.credentials import GitCredentials, credentials_from_argo, credentials_from_flux
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from trueup.model.app import GitSource
 from trueup.model.errors import TrueupError
 from trueup.model.outcome import Artifact, SourceStatus
 from trueup.model.refs import ObjectRef
 from trueup.model.revision import Revision
-from trueup.sources.gitsnapshot import GitSnapshot
+from trueup.model.source import GitSource
+from trueup.sources.treesnapshot import TreeSnapshot
 
 SourceKey = ObjectRef | GitSource
 """A GitRepository by its ref, or a Git source by its own value (Argo CD), so that equal sources are one feed."""
@@ -21,7 +21,7 @@ class Feed:
 
     key: SourceKey
     source: GitSource | None = None
-    snapshot: GitSnapshot | None = None
+    snapshot: TreeSnapshot | None = None
     problem: TrueupError | None = None
     """Why the source has nothing newer; with a snapshot, Apps keep working on that."""
     failures: int = 0

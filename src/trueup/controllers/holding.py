@@ -12,11 +12,11 @@ from trueup.controllers.memory import AppMemory
 from trueup.controllers.recording import make_record
 from trueup.controllers.shell import AppShell
 from trueup.controllers.wishes import unanswered
-from trueup.model.app import GitSource
 from trueup.model.errors import Terminal
 from trueup.model.manifest import Manifest
 from trueup.model.outcome import Requests, State
 from trueup.model.refs import ObjectRef
+from trueup.model.source import GitSource
 from trueup.records.record import RecordKind
 
 SOURCE_NOT_READY = "SourceNotReady"

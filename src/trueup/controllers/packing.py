@@ -7,9 +7,9 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
-from trueup.model.app import GitSource
 from trueup.model.outcome import Artifact
 from trueup.model.refs import ObjectRef
+from trueup.model.source import GitSource
 from trueup.render.inputs import Ignoring, Recorder
 from trueup.sources.artifact import write_artifact
 from trueup.sources.gitsnapshot import GitSnapshot

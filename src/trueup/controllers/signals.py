@@ -20,8 +20,8 @@ from trueup.model.rendering import variables_used_by
 from trueup.records.record import Record, RecordKind
 from trueup.render.helm import asks_for_group
 from trueup.render.readers import InputIndex
-from trueup.sources.gitsnapshot import GitSnapshot
 from trueup.sources.treediff import diff
+from trueup.sources.treesnapshot import TreeSnapshot
 from trueup.sync.facts import LiveFacts
 
 DISCOVERY_PATIENCE = 15.0
@@ -55,7 +55,7 @@ class Signals:
     def resource_gone(self, ref: ObjectRef) -> None:
         self._queue.add(ref)
 
-    async def source_changed(self, feed: Feed, before: GitSnapshot | None) -> None:
+    async def source_changed(self, feed: Feed, before: TreeSnapshot | None) -> None:
         """A source has another snapshot or state: whom does it concern? Cost follows the change, not the Apps."""
         after = feed.snapshot
         if after is None or before is None or before is after:

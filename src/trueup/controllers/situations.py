@@ -15,7 +15,7 @@ from trueup.model.manifest import Manifest, is_deleting
 from trueup.model.outcome import Requests, State
 from trueup.model.revision import Revision
 from trueup.render.inputs import still_true
-from trueup.sources.gitsnapshot import GitSnapshot
+from trueup.sources.treesnapshot import TreeSnapshot
 
 
 class Situations:
@@ -67,7 +67,7 @@ class Situations:
         )
         return situation, requests, feed
 
-    def _usable_snapshot(self, memory: AppMemory, feed: Feed | None) -> GitSnapshot | None:
+    def _usable_snapshot(self, memory: AppMemory, feed: Feed | None) -> TreeSnapshot | None:
         """The newest snapshot; but one that was only remembered, for an App that may have gone on from it, waits for the remote.
 
         Nobody may be taken back to an older revision because the process ended before it could note the newer one.

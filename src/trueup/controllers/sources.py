@@ -26,12 +26,13 @@ from trueup.controllers.queue import Priority, WorkQueue
 from trueup.controllers.resources import Resources
 from trueup.controllers.status import StatusWriter
 from trueup.dialects.dialect import Dialect
-from trueup.model.app import GitReference, GitSource, Retry
+from trueup.model.app import Retry
 from trueup.model.errors import AuthenticationFailed, Terminal, TrueupError
 from trueup.model.manifest import Manifest, generation_of, status_of
 from trueup.model.outcome import Artifact, SourceStatus, State
 from trueup.model.refs import GroupKind, ObjectRef
 from trueup.model.revision import Revision, git_revision, parse_revision
+from trueup.model.source import GitReference, GitSource
 from trueup.sources.credentials import GitCredentials
 from trueup.sources.gitsnapshot import GitSnapshot
 from trueup.sources.insteadof import NO_REWRITES, Rewrites, same_repository

@@ -12,12 +12,13 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
-from trueup.model.app import App, GitSource, SyncRules
+from trueup.model.app import App, SyncRules
 from trueup.model.inventory import Inventory
 from trueup.model.manifest import Manifest
 from trueup.model.outcome import AppStatus, HistoryEntry, Notice, OperationRequest, Requests, SourceStatus
 from trueup.model.refs import GroupKind, ObjectRef, join_api_version
 from trueup.model.revision import Revision
+from trueup.model.source import GitSource
 
 
 class ServedKind(Struct, frozen=True, kw_only=True):

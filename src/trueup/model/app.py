@@ -13,34 +13,7 @@ from msgspec import Struct, field
 
 from trueup.model.refs import ObjectRef
 from trueup.model.rendering import RenderSpec
-
-
-class GitReference(Struct, frozen=True, kw_only=True):
-    """Which commit: exactly Flux's precedence commit > name > semver > tag > branch. All empty: the remote's HEAD.
-
-    `expression` is Argo CD's `targetRevision`: a branch, tag, commit or semver range that must be told apart by looking.
-    """
-
-    branch: str = ""
-    tag: str = ""
-    semver: str = ""
-    name: str = ""
-    commit: str = ""
-    expression: str = ""
-
-
-class GitSource(Struct, frozen=True, kw_only=True):
-    """A Git repository to watch. `credentials` names the Secret; its content never enters this value."""
-
-    url: str
-    reference: GitReference
-    credentials: ObjectRef | None = None
-    interval: timedelta = timedelta(minutes=1)
-    timeout: timedelta = timedelta(seconds=60)
-    recurse_submodules: bool = False
-    sparse_checkout: tuple[str, ...] = ()
-    ignore: str | None = None
-    suspend: bool = False
+from trueup.model.source import SourceKey
 
 
 class Owner(Struct, frozen=True):
@@ -150,12 +123,12 @@ class SyncRules(Struct, frozen=True, kw_only=True):
 
 
 class App(Struct, frozen=True, kw_only=True):
-    """What to keep true. `ref` is the resource it came from; `source` a GitRepository's ref, or the Git source itself."""
+    """What to keep true. `ref` is the resource it came from; `source` a source's ref, or the source itself."""
 
     ref: ObjectRef
     dialect: str
     generation: int
-    source: ObjectRef | GitSource
+    source: SourceKey
     render: RenderSpec
     rules: SyncRules
     project: str = ""

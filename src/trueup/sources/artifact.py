@@ -19,8 +19,8 @@ from typing import IO
 from msgspec import Struct
 
 from trueup.model.snapshot import EntryType
-from trueup.sources.gitsnapshot import GitSnapshot
 from trueup.sources.treediff import leaves
+from trueup.sources.treesnapshot import TreeSnapshot
 
 _LEVEL = 6
 
@@ -34,7 +34,7 @@ class ArtifactFile(Struct, frozen=True):
 
 
 def write_artifact(
-    snapshot: GitSnapshot, target: Path, include: Callable[[str], bool] = lambda _: True
+    snapshot: TreeSnapshot, target: Path, include: Callable[[str], bool] = lambda _: True
 ) -> ArtifactFile:
     """Writes `target` (a .tar.gz), there only once it is whole. Raises OSError, MirrorCorrupt."""
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -51,7 +51,7 @@ def write_artifact(
     return ArtifactFile(target, f"sha256:{hashed.digest.hexdigest()}", hashed.size)
 
 
-def _write_tar(snapshot: GitSnapshot, out: _Hashed, include: Callable[[str], bool]) -> None:
+def _write_tar(snapshot: TreeSnapshot, out: _Hashed, include: Callable[[str], bool]) -> None:
     made: set[str] = set()
     with (
         gzip.GzipFile(filename="", mode="wb", compresslevel=_LEVEL, fileobj=out, mtime=0) as packed,

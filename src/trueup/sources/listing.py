@@ -13,8 +13,8 @@ from typing import assert_never
 
 from msgspec import Struct
 
-from trueup.model.app import GitReference
 from trueup.model.errors import InvalidInput, RefNotFound
+from trueup.model.source import GitReference
 from trueup.sources.giterrors import EmptyRepository
 from trueup.sources.semver import SemverError, highest, parse_constraint
 

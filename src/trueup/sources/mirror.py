@@ -149,6 +149,12 @@ class Mirror:
                 self._held[commit] += 1
             return True
 
+    def hold(self, commit: str) -> Callable[[], None]:
+        """One more snapshot uses a commit that is held already; answers how it gives it up."""
+        with self._held_lock:
+            self._held[commit] += 1
+        return lambda: self.release(commit)
+
     def release(self, commit: str) -> None:
         """One snapshot less uses the commit. From any thread; the ref goes at the next collection."""
         with self._held_lock:

@@ -6,29 +6,29 @@ How a reference becomes a commit is `resolver`'s. When to poll is the controller
 from __future__ import annotations
 
 import asyncio
-import os
-import secrets
 import shutil
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 
-from trueup.model.app import GitReference, GitSource
 from trueup.model.errors import InvalidInput
 from trueup.model.revision import Revision
 from trueup.model.snapshot import EntryType
+from trueup.model.source import GitReference, GitSource
 from trueup.sources.credentials import GitCredentials
 from trueup.sources.gitcommand import Access, Git
 from trueup.sources.giterrors import MirrorCorrupt
 from trueup.sources.gitobjects import SUBMODULE_ID_PREFIX, CommitFacts
-from trueup.sources.gitsnapshot import GitSnapshot, View
+from trueup.sources.gitsnapshot import GitSnapshot
 from trueup.sources.giturl import GitUrl, parse_git_url
 from trueup.sources.history import commits_between, describe
 from trueup.sources.insteadof import Rewrites, parse_rewrites
 from trueup.sources.listing import check_reference
 from trueup.sources.mirror import Mirror
 from trueup.sources.resolver import PROOF_PREFIX, Resolved, Resolver
+from trueup.sources.secrets import load_key
 from trueup.sources.submodules import DEEPEST, Submodule, may_share_credentials, parse_gitmodules, submodule_url
+from trueup.sources.treesnapshot import Hold, Mount, View
 
 _ANONYMOUS = "anonymous"
 _ATTEMPTS = 3  # a mirror may turn out damaged, or lose a commit to a collection, between two steps
@@ -166,7 +166,7 @@ class GitMirrors:
         if credentials is None and url.password:
             credentials = GitCredentials(username=url.user, password=url.password)
         if self._key is None:
-            self._key = await asyncio.to_thread(_load_key, self._root)
+            self._key = await asyncio.to_thread(load_key, self._root)
         return await self._access_as(url, credentials, source.timeout)
 
     async def _access_as(self, url: GitUrl, credentials: GitCredentials | None, deadline: timedelta) -> Access:
@@ -194,7 +194,7 @@ class GitMirrors:
     ) -> GitSnapshot:
         """The snapshot of a commit that is kept already; gives it up when that fails."""
         commit = found.revision.digest
-        mounts: dict[str, GitSnapshot] = {}
+        mounts: dict[str, Mount] = {}
         try:
             reader = mirror.reader
             if reader is None:
@@ -210,7 +210,7 @@ class GitMirrors:
                     ref=found.ref,
                     view=view,
                     mounts=mounts,
-                    on_release=lambda: mirror.release(commit),
+                    hold=Hold(lambda: mirror.release(commit), lambda: mirror.hold(commit)),
                 )
 
             plain = await asyncio.to_thread(build)
@@ -222,11 +222,11 @@ class GitMirrors:
         except BaseException:
             mirror.release(commit)
             for mounted in mounts.values():
-                mounted.release()
+                mounted.snapshot.release()
             raise
 
     async def _mount(
-        self, mirror: Mirror, access: Access, plain: GitSnapshot, mounts: dict[str, GitSnapshot], depth: int
+        self, mirror: Mirror, access: Access, plain: GitSnapshot, mounts: dict[str, Mount], depth: int
     ) -> None:
         """Fetches each submodule that the view shows, from its own mirror, at the commit that the tree names."""
         top = await asyncio.to_thread(plain.reader.tree, plain.tree_id)
@@ -241,7 +241,7 @@ class GitMirrors:
             if depth >= DEEPEST:
                 raise InvalidInput(f"{access.url}: submodules are nested deeper than {DEEPEST}")
             commit = place.id.removeprefix(SUBMODULE_ID_PREFIX)
-            mounts[submodule.path] = await self._submodule(access, submodule, commit, depth)
+            mounts[submodule.path] = Mount(await self._submodule(access, submodule, commit, depth))
 
     async def _submodule(self, access: Access, submodule: Submodule, commit: str, depth: int) -> GitSnapshot:
         url = submodule_url(access.url, submodule, allow_local=self._allow_local)
@@ -286,15 +286,3 @@ def _remove_strangers(root: Path, used: frozenset[str]) -> None:
     for place in root.iterdir() if root.exists() else ():
         if place.is_dir() and place.name not in used and not place.name.startswith(PROOF_PREFIX):
             shutil.rmtree(place, ignore_errors=True)
-
-
-def _load_key(root: Path) -> bytes:
-    """The key under which credentials are fingerprinted; made at first use, readable by us alone."""
-    root.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path = root / "fingerprint.key"
-    try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(secrets.token_bytes(32))
-    except FileExistsError:
-        pass
-    return path.read_bytes()

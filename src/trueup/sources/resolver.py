@@ -14,9 +14,9 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from trueup.model.app import GitReference
 from trueup.model.errors import RefNotFound
 from trueup.model.revision import Revision, git_revision
+from trueup.model.source import GitReference
 from trueup.sources.gitcommand import Access, Git
 from trueup.sources.giterrors import CommitNotServed, RemoteRefMissing
 from trueup.sources.inflight import InFlight

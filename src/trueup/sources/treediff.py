@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from trueup.model.snapshot import Entry, EntryType, TreeChange
-from trueup.sources.gitsnapshot import GitSnapshot
+from trueup.sources.treesnapshot import TreeSnapshot
 
 
-def diff(before: GitSnapshot, after: GitSnapshot) -> Iterable[TreeChange]:
+def diff(before: TreeSnapshot, after: TreeSnapshot) -> Iterable[TreeChange]:
     """Changes of files and symlinks (content, type or executable bit), sorted by path. Blocks on the disk.
 
     A directory's id says all about what is below it only under one view; between two views, ids of directories are
@@ -19,7 +19,7 @@ def diff(before: GitSnapshot, after: GitSnapshot) -> Iterable[TreeChange]:
     return sorted(_walk(before, after, "", before.view == after.view), key=lambda change: change.path)
 
 
-def _walk(before: GitSnapshot, after: GitSnapshot, path: str, trust_ids: bool) -> Iterator[TreeChange]:
+def _walk(before: TreeSnapshot, after: TreeSnapshot, path: str, trust_ids: bool) -> Iterator[TreeChange]:
     old = {entry.name: entry for entry in before.listing(path)}
     new = {entry.name: entry for entry in after.listing(path)}
     for name in old.keys() | new.keys():
@@ -27,7 +27,7 @@ def _walk(before: GitSnapshot, after: GitSnapshot, path: str, trust_ids: bool) -
 
 
 def _compare(
-    before: GitSnapshot, after: GitSnapshot, path: str, old: Entry | None, new: Entry | None, trust_ids: bool
+    before: TreeSnapshot, after: TreeSnapshot, path: str, old: Entry | None, new: Entry | None, trust_ids: bool
 ) -> Iterator[TreeChange]:
     old_directory = old is not None and old.type is EntryType.DIRECTORY
     new_directory = new is not None and new.type is EntryType.DIRECTORY
@@ -45,7 +45,7 @@ def _compare(
         yield from (TreeChange(leaf, None, entry) for leaf, entry in leaves(after, path))
 
 
-def leaves(snapshot: GitSnapshot, path: str = "") -> Iterator[tuple[str, Entry]]:
+def leaves(snapshot: TreeSnapshot, path: str = "") -> Iterator[tuple[str, Entry]]:
     """Every file and symlink below a directory with its path, in order of names."""
     for entry in snapshot.listing(path):
         child = f"{path}/{entry.name}" if path else entry.name

@@ -31,7 +31,7 @@ from trueup.dialects.argocd.source_resource import (
 )
 from trueup.dialects.argocd.unbuilt import unbuilt_fields
 from trueup.dialects.reading import finalizers_of, identity, not_built, read_struct
-from trueup.model.app import App, DeletionPolicy, GitReference, GitSource, KindOrder, NamespaceMetadata, SyncRules
+from trueup.model.app import App, DeletionPolicy, KindOrder, NamespaceMetadata, SyncRules
 from trueup.model.errors import InvalidInput
 from trueup.model.manifest import Manifest, annotations_of, spec_of
 from trueup.model.refs import ObjectRef
@@ -45,6 +45,7 @@ from trueup.model.rendering import (
     RenderSpec,
     ReplicaOverride,
 )
+from trueup.model.source import GitReference, GitSource
 
 INTERVAL = timedelta(minutes=2)
 """Argo CD's `timeout.reconciliation`."""

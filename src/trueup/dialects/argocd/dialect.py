@@ -20,12 +20,13 @@ from trueup.dialects.argocd.shared import APPLICATION, CONTROL_NAMESPACE, FINALI
 from trueup.dialects.dialect import ServedKind, StatusPatch
 from trueup.dialects.patching import finalizers_patch
 from trueup.dialects.reading import digest_of, finalizers_of, identity, not_built, own_annotations
-from trueup.model.app import App, GitSource, SyncRules
+from trueup.model.app import App, SyncRules
 from trueup.model.errors import InvalidInput
 from trueup.model.inventory import Inventory
 from trueup.model.manifest import Manifest, annotations_of, spec_of
 from trueup.model.outcome import AppStatus, HistoryEntry, Notice, OperationRequest, Requests, SourceStatus
 from trueup.model.revision import Revision
+from trueup.model.source import GitSource
 
 _REFRESHES = ("normal", "hard")
 _NOTIFICATIONS = "notifications.argoproj.io/subscribe"

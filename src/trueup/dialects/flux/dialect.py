@@ -16,11 +16,12 @@ from trueup.dialects.flux.kustomization import read_kustomization
 from trueup.dialects.flux.shared import FINALIZER, GIT_REPOSITORY, KUSTOMIZATION, REQUESTED_AT, written_version
 from trueup.dialects.patching import finalizers_patch
 from trueup.dialects.reading import digest_of, finalizers_of, own_annotations
-from trueup.model.app import App, GitSource, SyncRules
+from trueup.model.app import App, SyncRules
 from trueup.model.inventory import Inventory
 from trueup.model.manifest import Manifest, annotations_of, spec_of, status_of
 from trueup.model.outcome import AppStatus, HistoryEntry, Notice, OperationRequest, Requests, SourceStatus
 from trueup.model.revision import Revision, parse_revision
+from trueup.model.source import GitSource
 
 
 class FluxDialect:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from trueup.dialects.flux.gitrepository_resource import GitRepositorySpec, Reference
 from trueup.dialects.reading import identity, not_built, read_duration, read_struct
-from trueup.model.app import GitReference, GitSource
 from trueup.model.errors import InvalidInput
 from trueup.model.manifest import Manifest, spec_of
 from trueup.model.refs import ObjectRef
+from trueup.model.source import GitReference, GitSource
 
 DEFAULT_BRANCH = "master"
 
