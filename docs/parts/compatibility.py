@@ -16,9 +16,11 @@ from trueup.dialects.argocd.application_resource import ApplicationSpec
 from trueup.dialects.argocd.options import _FIELDS, ALWAYS_SO, PROPAGATION
 from trueup.dialects.flux.gitrepository_resource import GitRepositorySpec
 from trueup.dialects.flux.kustomization_resource import KustomizationSpec
-from trueup.dialects.registry import all_dialects
+from trueup.dialects.flux.shared import GIT_REPOSITORY
+from trueup.dialects.registry import all_dialects, is_source
 from trueup.dialects.schema import _field_docs
 from trueup.model.errors import NotBuiltYet
+from trueup.model.manifest import ref_of
 
 _FLUX, _ARGOCD = all_dialects()
 _WITHOUT_EFFECT = {"spec.gitImplementation", "spec.accessFrom", "spec.validation", "spec.info", "spec.source.name"}
@@ -52,7 +54,8 @@ _BASE: dict[type[Struct], dict[str, Any]] = {
         "spec": {"interval": "10m", "prune": True, "sourceRef": {"kind": "GitRepository", "name": "shop"}},
     },
     GitRepositorySpec: {
-        "kind": "GitRepository", "metadata": {"name": "shop", "namespace": "default"},
+        "apiVersion": GIT_REPOSITORY.api_version, "kind": "GitRepository",
+        "metadata": {"name": "shop", "namespace": "default"},
         "spec": {"interval": "1m", "url": "https://example.com/shop.git"},
     },
     ApplicationSpec: {
@@ -165,7 +168,7 @@ def _state(root: type[Struct], path: str, value: Any) -> str:
         resource["spec"]["source"].pop("kustomize", None)
     dialect = _ARGOCD if root is ApplicationSpec else _FLUX
     try:
-        (dialect.read_source if root is GitRepositorySpec else dialect.read_app)(resource)
+        (dialect.read_source if is_source(dialect, ref_of(resource).group_kind) else dialect.read_app)(resource)
     except NotBuiltYet:
         return "not yet"
     return "built"

@@ -14,7 +14,7 @@ from tests.dialects.kit import merged
 from tests.sync.cluster import Cluster
 from trueup.controllers.apps import AppController
 from trueup.controllers.events import Event, EventWriter
-from trueup.controllers.feeds import Feed, Feeds, SourceKey
+from trueup.controllers.feeds import Feed, Feeds
 from trueup.controllers.managed import Kept, ManagedObjects
 from trueup.controllers.memory import AppMemory
 from trueup.controllers.metrics import Metrics
@@ -34,6 +34,7 @@ from trueup.model.refs import GroupKind, ObjectRef
 from trueup.model.rendering import Capabilities, RenderSpec
 from trueup.model.revision import Revision, git_revision
 from trueup.model.snapshot import Inputs
+from trueup.model.source import SourceKey
 from trueup.records.record import NullRecorder
 from trueup.render.built import Asked
 from trueup.sources.gitsnapshot import GitSnapshot

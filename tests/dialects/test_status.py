@@ -63,12 +63,15 @@ def test_no_succession_of_states_leaves_a_contradiction(before: State, after: St
             patch = (
                 DIALECTS[dialect].status_patch(obj, status, NOW)
                 if isinstance(status, AppStatus)
-                else DIALECTS[dialect].source_status_patch(obj, status, NOW)
+                else DIALECTS[dialect].source_status_patch({**obj, **A_GIT_REPOSITORY}, status, NOW)
             )
             result = merged(obj, patch.body if patch else {})
             assert contradictions(result["status"], 1) == []
         patch = DIALECTS["flux"].status_patch(obj, app_status(state), NOW)
         obj = merged(obj, patch.body if patch else {})
+
+
+A_GIT_REPOSITORY = {"apiVersion": "source.toolkit.fluxcd.io/v1", "kind": "GitRepository"}
 
 
 def app_status(state: State) -> AppStatus:
@@ -100,6 +103,7 @@ ARTIFACT = Artifact(
 
 def test_a_source_names_its_stored_artifact() -> None:
     obj = {
+        **A_GIT_REPOSITORY,
         "metadata": {"name": "fleet", "namespace": "flux-system", "generation": 1},
         "spec": {"ignore": "*.md", "sparseCheckout": ["apps"]},
     }
@@ -138,7 +142,11 @@ def test_a_source_names_its_stored_artifact() -> None:
 
 
 def test_a_failed_fetch_says_so_and_keeps_the_artifact() -> None:
-    obj = {"metadata": {"name": "fleet", "generation": 1}, "status": {"artifact": {"path": "a", "url": "b"}}}
+    obj = {
+        **A_GIT_REPOSITORY,
+        "metadata": {"name": "fleet", "generation": 1},
+        "status": {"artifact": {"path": "a", "url": "b"}},
+    }
     status = SourceStatus(
         state=State.RETRYING, reason="RefNotFound", message="no branch", observed_generation=1, fetch_failed=True
     )

@@ -13,7 +13,7 @@ from typer.core import TyperArgument
 
 from tests.docs.pages import ROOT, Fence, anchors, fences, links, name_of, pages, prose
 from trueup.cli.main import COMMANDS, app
-from trueup.dialects.registry import all_dialects, dialect_for
+from trueup.dialects.registry import all_dialects, dialect_for, is_source
 from trueup.model.manifest import ref_of
 
 ALL = pages()
@@ -93,7 +93,7 @@ def test_every_resource_in_the_docs_is_one_that_trueup_carries_out(fence: Fence)
         dialect = dialect_for(kind, dialects)
         if dialect is None:
             continue
-        source = dialect.source_kind is not None and dialect.source_kind.group_kind == kind
+        source = is_source(dialect, kind)
         (dialect.read_source if source else dialect.read_app)(document)
 
 

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from trueup.model.errors import InvalidInput
 from trueup.model.revision import Revision, chart_revision, composite_revision, parse_revision
-from trueup.model.snapshot import EntryType
+from trueup.model.snapshot import Details, EntryType
 from trueup.sources.contentstore import ContentStore, StoredFile
 from trueup.sources.gitcommand import Git
 from trueup.sources.giterrors import MirrorCorrupt
 from trueup.sources.treediff import diff, leaves
-from trueup.sources.treesnapshot import Details, Mount, TreeSnapshot
+from trueup.sources.treesnapshot import Mount, TreeSnapshot
 
 ONE = Revision("latest", "sha256", "1" * 64)
 TWO = Revision("latest", "sha256", "2" * 64)

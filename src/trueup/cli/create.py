@@ -21,7 +21,7 @@ from trueup.cli.yamltext import dump
 from trueup.dialects.argocd.shared import APPLICATION, CONTROL_NAMESPACE, DEFAULT_PROJECT, FINALIZER, IN_CLUSTER_SERVER
 from trueup.dialects.dialect import ServedKind
 from trueup.dialects.flux.shared import GIT_REPOSITORY, KUSTOMIZATION
-from trueup.dialects.registry import all_dialects, dialect_for
+from trueup.dialects.registry import all_dialects, dialect_for, is_source
 from trueup.model.duration import parse_duration
 from trueup.model.errors import InvalidInput
 from trueup.model.manifest import Manifest, ref_of
@@ -231,7 +231,7 @@ def check(manifest: Manifest) -> None:
     kind = ref_of(manifest).group_kind
     dialect = dialect_for(kind, dialects)
     assert dialect is not None
-    if dialect.source_kind is not None and kind == dialect.source_kind.group_kind:
+    if is_source(dialect, kind):
         dialect.read_source(manifest)
     else:
         dialect.read_app(manifest)

@@ -16,29 +16,23 @@ from urllib.parse import urlsplit
 from msgspec import Struct, structs
 
 from trueup.cli.console import tell
+from trueup.cli.fetching import Fetching
 from trueup.cli.progress import Progress
 from trueup.cli.session import Found, Session
-from trueup.cli.sync import find_source
 from trueup.cli.times import utc_now
 from trueup.cli.views import view_app
 from trueup.cluster.applier import ClusterApplier
 from trueup.controllers.content import check_marks
-from trueup.controllers.credentials import SourceCredentials
-from trueup.controllers.values import SECRET, ValueStore, variables_of
-from trueup.dialects.argocd.repositories import SECRET_TYPE
-from trueup.dialects.argocd.shared import CONTROL_NAMESPACE
-from trueup.model.apierror import ApiError
+from trueup.controllers.values import SECRET, variables_of
 from trueup.model.app import App
 from trueup.model.errors import InvalidInput, SourceError
-from trueup.model.manifest import Manifest
 from trueup.model.outcome import Notice
-from trueup.model.refs import ObjectRef
 from trueup.model.revision import Revision
 from trueup.model.snapshot import Snapshot
-from trueup.model.source import GitReference, GitSource
+from trueup.model.source import pinned
 from trueup.render.engine.pool import EnginePool
 from trueup.render.render import Rendered, render
-from trueup.sources.mirrors import GitMirrors
+from trueup.sources.fetching import SourceFetchers
 from trueup.sources.worktree import open_worktree
 from trueup.sync.desired import Desired
 from trueup.sync.normalise import normalise, resolve_scopes
@@ -69,7 +63,7 @@ async def declare(
         path = inside or app.render.path
         declared = await _declare(session, found, with_path(app, path), snapshot, engines, reporter)
         return structs.replace(declared, place=f"{snapshot.root} (on {snapshot.revision.short})")
-    async with git_snapshot(session, found, app, reporter) as (fetched, ignore):
+    async with fetched_snapshot(session, found, app, reporter) as (fetched, ignore):
         app = structs.replace(app, render=structs.replace(app.render, ignore=ignore)) if ignore is not None else app
         return await _declare(session, found, app, fetched, engines, reporter)
 
@@ -121,46 +115,23 @@ async def read_variables(session: Session, app: App) -> tuple[dict[str, str] | N
 
 
 @asynccontextmanager
-async def git_snapshot(
+async def fetched_snapshot(
     session: Session, found: Found, app: App, reporter: Progress
 ) -> AsyncIterator[tuple[Snapshot, str | None]]:
-    """What Git declares for the App now (or at its pin), fetched to a folder that goes with the block; and `spec.ignore`."""
-    source = app.source
-    by_url = isinstance(source, GitSource)
-    if not isinstance(source, GitSource):
-        resource = await find_source(session, found)
-        source = resource.kind.dialect.read_source(resource.obj)
-    if (pin := view_app(found.obj, found.kind.dialect, utc_now()).pin) is not None:
-        tell(f"{app.ref} is pinned at {pin}")
-        source = structs.replace(source, reference=GitReference(branch=pin.revision.name, commit=pin.revision.digest))
-    credentials = await (await _credentials(session, by_url=by_url)).find(source, by_url=by_url, fresh=False)
-    reporter.update(f"fetching {urlsplit(source.url).hostname or source.url}")
+    """What is declared for the App now (or at its pin), fetched to a folder that goes with the block; and `spec.ignore`."""
     with tempfile.TemporaryDirectory(prefix="trueup-") as folder:
         # Local repositories are for `trueup up`: a remote cluster has no business to name folders of this machine.
         local = urlsplit(session.client.config.server).hostname in _LOOPBACK
-        mirrors = GitMirrors(Path(folder), allow_local=local)
+        fetching = Fetching(session, SourceFetchers(Path(folder), allow_local=local), reporter)
+        source = await fetching.read(app.source)
+        if (pin := view_app(found.obj, found.kind.dialect, utc_now()).pin) is not None:
+            tell(f"{app.ref} is pinned at {pin}")
+            source = pinned(source, pin.revision) or source
         try:
-            snapshot = await mirrors.fetch(source, credentials)
+            snapshot = await fetching.fetch(source)
         except SourceError as error:
             raise type(error)(
                 error.message, hint=error.hint or "this machine must reach it too; --path renders a working tree"
             ) from error
         with snapshot:
             yield snapshot, source.ignore
-
-
-async def _credentials(session: Session, *, by_url: bool) -> SourceCredentials:
-    repositories: list[Manifest] = []
-    if by_url:
-        resource = await session.client.discovery.resource("", "v1", "Secret")
-        try:
-            repositories = await session.client.list_all(resource, CONTROL_NAMESPACE, label_selector=SECRET_TYPE)
-        except ApiError as error:
-            if not error.is_forbidden:
-                raise
-            tell(f"the repository Secrets cannot be read ({error.message}); trying without credentials")
-
-    async def get(ref: ObjectRef) -> Manifest | None:
-        return await session.get(ref, "v1")
-
-    return SourceCredentials(ValueStore(get), lambda: repositories)

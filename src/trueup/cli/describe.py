@@ -26,7 +26,17 @@ from trueup.model.app import App
 from trueup.model.duration import format_duration
 from trueup.model.errors import TrueupError
 from trueup.model.manifest import Manifest, status_of
-from trueup.model.source import GitReference, GitSource
+from trueup.model.refs import ObjectRef
+from trueup.model.source import (
+    GitReference,
+    GitSource,
+    HelmChartSource,
+    OciReference,
+    OciSource,
+    Source,
+    address_of,
+    parents_of,
+)
 
 LAST_CHANGES = 5
 LAST_EVENTS = 10
@@ -125,10 +135,10 @@ def app_facts(app: App) -> list[tuple[str, Cell]]:
     rules = app.rules
     source = app.source
     facts: list[tuple[str, Cell]] = []
-    if isinstance(source, GitSource):
-        facts += [("  Source", source.url), ("  Reference", reference_text(source.reference))]
-    else:
+    if isinstance(source, ObjectRef):
         facts.append(("  Source", str(source)))
+    else:
+        facts += [("  Source", address_of(source)), ("  Reference", wanted_text(source))]
     facts += [
         ("  Path", app.render.path),
         ("  Sync", "automated" if rules.automated else "when asked"),
@@ -146,22 +156,36 @@ def app_facts(app: App) -> list[tuple[str, Cell]]:
     return facts
 
 
-def source_facts(source: GitSource) -> list[tuple[str, Cell]]:
+def source_facts(source: Source) -> list[tuple[str, Cell]]:
     facts: list[tuple[str, Cell]] = [
-        ("  Reference", reference_text(source.reference)),
+        ("  Reference", wanted_text(source)),
         ("  Interval", format_duration(source.interval)),
     ]
-    if source.credentials is not None:
-        facts.append(("  Credentials", str(source.credentials)))
+    if source.secrets.named:
+        facts.append(("  Secrets", ", ".join(map(str, source.secrets.named))))
+    if parents := parents_of(source):
+        facts.append(("  Made of", "\n".join(str(p) if isinstance(p, ObjectRef) else address_of(p) for p in parents)))
     return facts
 
 
-def reference_text(reference: GitReference) -> str:
-    """`branch main`, `semver >=1.0`; what wins over what is Flux's order."""
-    for kind in ("commit", "name", "semver", "tag", "branch", "expression"):
+def wanted_text(source: Source) -> str:
+    """Which revision the source follows: `branch main`, `semver >=1.0`; what wins over what is Flux's order."""
+    match source:
+        case GitSource():
+            return _wanted(source.reference, ("commit", "name", "semver", "tag", "branch", "expression")) or "HEAD"
+        case OciSource():
+            return _wanted(source.reference, ("digest", "semver", "tag", "expression")) or "tag latest"
+        case HelmChartSource():
+            return f"version {source.version or '*'}"
+        case _:
+            return ""
+
+
+def _wanted(reference: GitReference | OciReference, kinds: tuple[str, ...]) -> str:
+    for kind in kinds:
         if value := getattr(reference, kind):
-            return value if kind == "expression" else f"{kind} {value}"
-    return "HEAD"
+            return str(value) if kind == "expression" else f"{kind} {value}"
+    return ""
 
 
 def _facts(facts: Iterable[tuple[str, Cell]]) -> list[Text]:

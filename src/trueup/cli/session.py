@@ -90,7 +90,11 @@ class Session:
         """What the cluster serves, Apps before sources. Raises InvalidInput when it serves none of it."""
         if self._kinds is None:
             apps = [await self._served(dialect, dialect.app_kind, is_source=False) for dialect in self.dialects]
-            sources = [await self._served(dialect, dialect.source_kind, is_source=True) for dialect in self.dialects]
+            sources = [
+                await self._served(dialect, kind, is_source=True)
+                for dialect in self.dialects
+                for kind in dialect.source_kinds
+            ]
             self._kinds = tuple(kind for kind in (*apps, *sources) if kind is not None)
             if not self._kinds:
                 names = ", ".join(dialect.app_kind.kind for dialect in self.dialects)
@@ -100,9 +104,7 @@ class Session:
                 )
         return self._kinds
 
-    async def _served(self, dialect: Dialect, served: ServedKind | None, *, is_source: bool) -> Kind | None:
-        if served is None:
-            return None
+    async def _served(self, dialect: Dialect, served: ServedKind, *, is_source: bool) -> Kind | None:
         catalog = await self.client.discovery.catalog()
         version = next((v for v in served.versions if catalog.find(served.group, v, served.kind)), None)
         resource = catalog.find(served.group, version, served.kind) if version else None

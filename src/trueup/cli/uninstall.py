@@ -136,9 +136,7 @@ class _Uninstall:
     async def _resources(self) -> list[tuple[Dialect, Manifest]]:
         found: list[tuple[Dialect, Manifest]] = []
         for dialect in all_dialects():
-            for kind in (dialect.app_kind, dialect.source_kind):
-                if kind is None:
-                    continue
+            for kind in (dialect.app_kind, *dialect.source_kinds):
                 try:
                     resource = await self._client.discovery.resource(kind.group, kind.version, kind.kind)
                     items = await self._client.list_all(resource)

@@ -15,7 +15,7 @@ from trueup.controllers.content import check_marks
 from trueup.dialects.dialect import Dialect
 from trueup.dialects.flux.dialect import FluxDialect
 from trueup.dialects.flux.shared import KUSTOMIZATION
-from trueup.dialects.registry import dialect_for
+from trueup.dialects.registry import dialect_for, is_source
 from trueup.model.app import App, SyncRules
 from trueup.model.errors import TrueupError
 from trueup.model.manifest import Declared, Origin
@@ -114,7 +114,7 @@ class Validator:
             return None
         place = str(declared.ref)
         try:
-            if dialect.source_kind is not None and declared.ref.group_kind == dialect.source_kind.group_kind:
+            if is_source(dialect, declared.ref.group_kind):
                 dialect.read_source(declared.manifest)
                 return Finding(place=place)
             app = dialect.read_app(declared.manifest)

@@ -18,7 +18,7 @@ from trueup.controllers.decide import Step, next_step
 from trueup.controllers.deleting import Deleter
 from trueup.controllers.dependencies import Dependencies
 from trueup.controllers.endings import Endings
-from trueup.controllers.feeds import Feed, SourceKey
+from trueup.controllers.feeds import Feed
 from trueup.controllers.healing import Healer
 from trueup.controllers.holding import BUG_DELAY, DEPENDENCY_NOT_READY, stall, tell_bug, wait_for, wait_for_source
 from trueup.controllers.job import Job, start_of
@@ -37,6 +37,7 @@ from trueup.model.manifest import Manifest, is_deleting, status_of, uid_of
 from trueup.model.outcome import Requests, State
 from trueup.model.refs import ObjectRef
 from trueup.model.rendering import variables_used_by
+from trueup.model.source import SourceKey
 from trueup.render.built import Asked
 from trueup.render.helm import has_gained
 from trueup.render.inputs import still_true

@@ -1,4 +1,4 @@
-"""Which credentials a source's Git requests carry: Flux names a Secret, Argo CD finds one by the URL."""
+"""Which Secrets a source's requests carry: Flux names them, Argo CD finds one by the URL."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from trueup.dialects.argocd.repositories import match_repository_secret
 from trueup.model.errors import AuthenticationFailed
 from trueup.model.manifest import Manifest
 from trueup.model.refs import ObjectRef
-from trueup.model.source import GitSource
-from trueup.sources.credentials import GitCredentials, credentials_from_argo, credentials_from_flux
+from trueup.model.source import Source, address_of
+from trueup.sources.secrets import NONE, SecretData, SourceSecrets
 
 
 class SourceCredentials:
@@ -20,22 +20,42 @@ class SourceCredentials:
         self._secrets = secrets
         self._repositories = repositories
 
-    async def find(self, source: GitSource, *, by_url: bool, fresh: bool) -> GitCredentials | None:
-        """None: no credentials are wanted. Raises AuthenticationFailed when the named Secret is not there."""
-        if source.credentials is not None:
-            return credentials_from_flux(secret_data(await self._read(source.credentials, fresh=fresh)))
-        if not by_url:
-            return None
-        known = list(self._repositories())
-        ref = match_repository_secret(source.url, known)
-        if ref is None:
-            return None
-        return credentials_from_argo(secret_data(await self._read(ref, fresh=fresh)))
+    async def find(self, source: Source, *, fresh: bool) -> SourceSecrets:
+        """Raises AuthenticationFailed when a named Secret is not there."""
+        refs = source.secrets
+        pull = await self._pull_secrets(refs.account, fresh=fresh) if refs.account is not None else ()
+        argo = NONE
+        if refs.by_url:
+            ref = match_repository_secret(address_of(source), list(self._repositories()))
+            argo = await self._read(ref, fresh=fresh)
+        return SourceSecrets(
+            auth=await self._read(refs.auth, fresh=fresh),
+            certificates=await self._read(refs.certificates, fresh=fresh),
+            proxy=await self._read(refs.proxy, fresh=fresh),
+            trust=await self._read(refs.trust, fresh=fresh),
+            pull=pull,
+            argo=argo,
+        )
 
-    async def _read(self, ref: ObjectRef, *, fresh: bool) -> Manifest:
+    async def _read(self, ref: ObjectRef | None, *, fresh: bool) -> SecretData:
+        if ref is None:
+            return NONE
         obj = await self._secrets.get(ref, fresh=fresh)
         if obj is None:
             raise AuthenticationFailed(
-                f"{ref}, which holds the credentials, is not there", hint=f"create it in namespace {ref.namespace}"
+                f"{ref}, which the source names, is not there", hint=f"create it in namespace {ref.namespace}"
             )
-        return obj
+        return SecretData(str(obj.get("type") or "Opaque"), secret_data(obj))
+
+    async def _pull_secrets(self, account: ObjectRef, *, fresh: bool) -> tuple[SecretData, ...]:
+        """Those of a ServiceAccount that are there; kubelets leave out the others in silence, and so do we."""
+        obj = await self._secrets.get(account, fresh=fresh)
+        if obj is None:
+            raise AuthenticationFailed(f"{account}, which the source names, is not there")
+        rows = obj.get("imagePullSecrets")
+        found: list[SecretData] = []
+        for row in rows if isinstance(rows, list) else ():
+            ref = ObjectRef("", "Secret", account.namespace, str(row.get("name") or ""))
+            if (secret := await self._secrets.get(ref, fresh=fresh)) is not None:
+                found.append(SecretData(str(secret.get("type") or "Opaque"), secret_data(secret)))
+        return tuple(found)

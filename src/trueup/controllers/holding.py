@@ -16,7 +16,7 @@ from trueup.model.errors import Terminal
 from trueup.model.manifest import Manifest
 from trueup.model.outcome import Requests, State
 from trueup.model.refs import ObjectRef
-from trueup.model.source import GitSource
+from trueup.model.source import address_of
 from trueup.records.record import RecordKind
 
 SOURCE_NOT_READY = "SourceNotReady"
@@ -72,7 +72,7 @@ async def wait_for_source(
         shell.sources.ask(feed.key, waking=memory.ref)
         return
     source = memory.app.source
-    label = source.url if isinstance(source, GitSource) else str(source)
+    label = str(source) if isinstance(source, ObjectRef) else address_of(source)
     if feed is None or (feed.source is None and feed.problem is None):
         message, reason = f"{label} is not there", "SourceNotFound"
     elif feed.problem is not None:

@@ -18,7 +18,7 @@ from trueup.cluster.config import ClusterConfig
 from trueup.cluster.lease import ClusterLeases, Lease, Term
 from trueup.controllers.identity import own_identity
 from trueup.controllers.metrics import Metrics
-from trueup.controllers.sources import Packer
+from trueup.controllers.sourcereport import Packer
 from trueup.controllers.term import ControllerOptions, Setup, WorkingTerm, utc_now
 from trueup.dialects.dialect import Dialect
 from trueup.model.apierror import ApiError, ClusterUnreachable, KindNotServed, LeaseLost

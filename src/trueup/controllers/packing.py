@@ -7,27 +7,28 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
+from trueup.controllers.sourcereport import artifact_path
 from trueup.model.outcome import Artifact
 from trueup.model.refs import ObjectRef
-from trueup.model.source import GitSource
+from trueup.model.source import Source
 from trueup.render.inputs import Ignoring, Recorder
 from trueup.sources.artifact import write_artifact
-from trueup.sources.gitsnapshot import GitSnapshot
+from trueup.sources.treesnapshot import TreeSnapshot
 
 KEPT = 2
 """Tarballs per source: the current one, and the one that somebody may be downloading (Flux keeps two as well)."""
 
 
 class ArtifactStore:
-    """`controllers.sources.Packer`, and what the HTTP side reads. `base_url` is where the HTTP side is reached."""
+    """`controllers.sourcereport.Packer`, and what the HTTP side reads. `base_url` is where the HTTP side is reached."""
 
     def __init__(self, root: Path, base_url: str, clock: Callable[[], datetime]) -> None:
         self._root = root
         self._base_url = base_url
         self._clock = clock
 
-    async def pack(self, ref: ObjectRef, snapshot: GitSnapshot, source: GitSource) -> Artifact:
-        path = f"{ref.kind.lower()}/{ref.namespace}/{ref.name}/{snapshot.commit}.tar.gz"
+    async def pack(self, ref: ObjectRef, snapshot: TreeSnapshot, source: Source) -> Artifact:
+        path = artifact_path(ref, snapshot.revision)
         file = await asyncio.to_thread(self._write, self._root / path, snapshot, source)
         return Artifact(
             revision=snapshot.revision,
@@ -36,13 +37,14 @@ class ArtifactStore:
             digest=file[0],
             size=file[1],
             last_update=self._clock(),
+            metadata=snapshot.details.metadata,
         )
 
     async def open(self, path: str) -> bytes | None:
         """The tarball at a URL path below `/artifacts/`; None: there is none, or the path leads elsewhere."""
         return await asyncio.to_thread(self._read, path)
 
-    def _write(self, target: Path, snapshot: GitSnapshot, source: GitSource) -> tuple[str, int]:
+    def _write(self, target: Path, snapshot: TreeSnapshot, source: Source) -> tuple[str, int]:
         # What the source leaves out (spec.ignore, .sourceignore) is what a render does not see either.
         seen = Recorder(snapshot, Ignoring(source.ignore))
         file = write_artifact(snapshot, target, lambda path: seen.look(path).entry is not None)

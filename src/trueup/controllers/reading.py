@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from trueup.controllers.dependencies import Dependencies
-from trueup.controllers.feeds import SourceKey
 from trueup.controllers.memory import AppMemory
 from trueup.controllers.pins import read_pin
 from trueup.controllers.shell import AppShell
@@ -14,6 +13,7 @@ from trueup.dialects.dialect import Dialect
 from trueup.model.errors import Terminal
 from trueup.model.manifest import Manifest, uid_of
 from trueup.model.outcome import State
+from trueup.model.source import SourceKey
 from trueup.render.readers import InputIndex
 
 

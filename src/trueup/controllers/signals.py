@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
-from trueup.controllers.feeds import Feed, SourceKey
+from trueup.controllers.feeds import Feed
 from trueup.controllers.memory import AppMemory
 from trueup.controllers.queue import Priority, WorkQueue
 from trueup.controllers.shell import AppShell
@@ -17,6 +17,7 @@ from trueup.controllers.situations import is_tried_again
 from trueup.model.manifest import Manifest, is_deleting, uid_of
 from trueup.model.refs import GroupKind, ObjectRef
 from trueup.model.rendering import variables_used_by
+from trueup.model.source import SourceKey
 from trueup.records.record import Record, RecordKind
 from trueup.render.helm import asks_for_group
 from trueup.render.readers import InputIndex

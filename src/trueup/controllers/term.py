@@ -38,7 +38,8 @@ from trueup.controllers.metrics import Metrics
 from trueup.controllers.queue import Priority, work
 from trueup.controllers.resources import Resources
 from trueup.controllers.shell import AppShell
-from trueup.controllers.sources import Packer, SourceController, SourceShell
+from trueup.controllers.sourcereport import Packer, SourceReporter
+from trueup.controllers.sources import SourceController, SourceShell
 from trueup.controllers.state import StateStore
 from trueup.controllers.status import StatusWriter
 from trueup.controllers.tracking import Tracking
@@ -52,6 +53,7 @@ from trueup.records.record import Recorder
 from trueup.render.cache import DEFAULT_BYTES, BuildCache
 from trueup.render.engine.pool import EnginePool
 from trueup.render.render import Renderer
+from trueup.sources.fetching import SourceFetchers
 from trueup.sources.insteadof import NO_REWRITES, Rewrites
 from trueup.sources.mirrors import GitMirrors
 from trueup.sync.facts import AppliedRecord, LiveFacts
@@ -132,21 +134,17 @@ class WorkingTerm:
         views = [await self._view(managed) for _ in range(VERSIONS_OF_A_KIND)]
         tracking = Tracking(ClusterWatches(self.client, views), managed)
         cache = await self._cache()
-        mirrors = GitMirrors(self.options.state_dir / "mirrors", allow_local=self.options.allow_local_git)
+        fetchers = SourceFetchers(self.options.state_dir, allow_local=self.options.allow_local_git)
         sources = SourceController(
             SourceShell(
-                fetcher=mirrors,
+                fetcher=fetchers,
                 resources=self.resources,
-                dialects={d.source_kind.group_kind: d for d in self.setup.dialects if d.source_kind is not None},
-                writer=writer,
-                events=events,
+                dialects={kind.group_kind: d for d in self.setup.dialects for kind in d.source_kinds},
+                reporter=SourceReporter(writer, events, utc_now, self.options.artifact_url, self.setup.packer),
                 credentials=SourceCredentials(values, watching.repository_secrets),
                 metrics=metrics,
-                clock=utc_now,
                 chance=random.random,
-                artifact_url=self.options.artifact_url,
-                packer=self.setup.packer,
-                rewrites=await _rewrites(mirrors),
+                rewrites=await _rewrites(fetchers.mirrors),
             ),
             lambda feed, before: self.apps.signals.source_changed(feed, before),
             lambda ref: self.apps.queue.add(ref, Priority.URGENT),
@@ -200,18 +198,18 @@ class WorkingTerm:
             group.create_task(state.run(), name="state")
             group.create_task(managed.run(), name="foresight")
             group.create_task(_every(RECHECK_SECONDS, self.apps.signals.recheck), name="recheck")
-            group.create_task(self._collect(mirrors), name="collect")
+            group.create_task(self._collect(fetchers), name="collect")
 
-    async def _collect(self, mirrors: GitMirrors) -> None:
-        """Removes from the mirrors what no source in use needs; never before all sources were opened once."""
+    async def _collect(self, fetchers: SourceFetchers) -> None:
+        """Removes from the disk what no source in use needs; never before all sources were opened once."""
         while True:
             await asyncio.sleep(COLLECT_SECONDS)
             if any(feed.snapshot is None and feed.known is not None for feed in self.sources.feeds.all()):
                 continue
             try:
-                await mirrors.collect()
+                await fetchers.collect()
             except TrueupError as error:
-                log.warning("mirrors not collected", error=str(error))
+                log.warning("fetched content not collected", error=str(error))
 
     # beginning
 

@@ -67,8 +67,8 @@ class Watching:
         """The Apps' and sources' resources: whole, and first of all."""
         informer = await self.stack.enter_async_context(Informer(self.client))
         informer.subscribe(self._resource_seen, self._resources_gone)
-        kinds = [*(d.app_kind for d in self.dialects), *(d.source_kind for d in self.dialects)]
-        served = [kind for kind in kinds if kind is not None]
+        sources = [kind for dialect in self.dialects for kind in dialect.source_kinds]
+        served = [*(dialect.app_kind for dialect in self.dialects), *sources]
         await asyncio.gather(*(self._follow(informer, kind) for kind in served))
         self.starting = False
 

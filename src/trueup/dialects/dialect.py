@@ -18,7 +18,7 @@ from trueup.model.manifest import Manifest
 from trueup.model.outcome import AppStatus, HistoryEntry, Notice, OperationRequest, Requests, SourceStatus
 from trueup.model.refs import GroupKind, ObjectRef, join_api_version
 from trueup.model.revision import Revision
-from trueup.model.source import GitSource
+from trueup.model.source import Source
 
 
 class ServedKind(Struct, frozen=True, kw_only=True):
@@ -72,8 +72,8 @@ class Dialect(Protocol):
     def app_kind(self) -> ServedKind: ...
 
     @property
-    def source_kind(self) -> ServedKind | None:
-        """None: an App of this dialect holds its source itself."""
+    def source_kinds(self) -> tuple[ServedKind, ...]:
+        """None of them: an App of this dialect holds its source itself."""
         ...
 
     @property
@@ -93,7 +93,7 @@ class Dialect(Protocol):
 
     def read_app(self, obj: Manifest) -> App: ...
 
-    def read_source(self, obj: Manifest) -> GitSource:
+    def read_source(self, obj: Manifest) -> Source:
         """Of a source, or of an App that holds its own."""
         ...
 

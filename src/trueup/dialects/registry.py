@@ -18,10 +18,14 @@ def all_dialects(control_namespace: str = CONTROL_NAMESPACE) -> tuple[Dialect, .
 def dialect_for(kind: GroupKind, dialects: tuple[Dialect, ...]) -> Dialect | None:
     """The dialect whose Apps or sources are of this kind."""
     for dialect in dialects:
-        kinds = [dialect.app_kind, *([dialect.source_kind] if dialect.source_kind else [])]
-        if any(kind == served.group_kind for served in kinds):
+        if any(kind == served.group_kind for served in (dialect.app_kind, *dialect.source_kinds)):
             return dialect
     return None
+
+
+def is_source(dialect: Dialect, kind: GroupKind) -> bool:
+    """Whether the kind is one of the dialect's sources (and not its App)."""
+    return any(kind == served.group_kind for served in dialect.source_kinds)
 
 
 def crds() -> list[Manifest]:

@@ -13,6 +13,7 @@ from trueup.model.health import Health, Verdict
 from trueup.model.inventory import Inventory
 from trueup.model.refs import ObjectRef
 from trueup.model.revision import Revision
+from trueup.model.snapshot import Details
 
 
 class State(StrEnum):
@@ -140,6 +141,8 @@ class SourceStatus(Struct, frozen=True, kw_only=True):
     message: str
     observed_generation: int
     artifact: Artifact | None = None
+    details: Details = Details()
+    """What the fetch told beside the files."""
     handled_request: str = ""
     fetch_failed: bool = False
 

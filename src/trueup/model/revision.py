@@ -10,7 +10,7 @@ from msgspec import Struct
 
 _CURRENT = re.compile(r"^(?:(?P<name>.+)@)?(?P<algorithm>[a-z0-9]+):(?P<digest>[0-9a-f]+)$")
 _OLD = re.compile(r"^(?:(?P<name>.+)/)?(?P<digest>[0-9a-f]{40}|[0-9a-f]{64})$")
-_VERSION = re.compile(r"^v?\d+(\.\d+){0,2}([-+.][0-9A-Za-z.+-]*)?$")
+_VERSION = re.compile(r"^v?\d+(\.\d+){1,2}([-+][0-9A-Za-z.+-]*)?$")
 _ALGORITHMS = {40: "sha1", 64: "sha256"}
 
 

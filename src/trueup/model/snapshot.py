@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Protocol
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from trueup.model.revision import Revision
 
@@ -56,6 +56,23 @@ class Snapshot(Protocol):
     def read(self, path: str) -> bytes:
         """A file's bytes, or a symlink's target. Raises FileNotFoundError or IsADirectoryError."""
         ...
+
+
+class Details(Struct, frozen=True, kw_only=True):
+    """What a source has to tell about a revision beside its files: shown in its status, never looked at by a render."""
+
+    metadata: dict[str, str] = field(default_factory=dict)
+    """Flux's `artifact.metadata`: annotations of an OCI artifact."""
+    chart: str = ""
+    """The name of a chart."""
+    digest: str = ""
+    """`sha256:<hex>` of what came over the network, where the files came as one."""
+    size: int | None = None
+    """Bytes of the same."""
+    verified: str = ""
+    """In words, whose signature was good; empty: none was asked for."""
+    parts: tuple[Revision, ...] = ()
+    """The revisions of the sources that this one is made of."""
 
 
 class TreeChange(Struct, frozen=True):

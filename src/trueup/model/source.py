@@ -10,9 +10,10 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import TypeAlias
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from trueup.model.refs import ObjectRef
+from trueup.model.revision import Revision
 
 MINUTE = timedelta(minutes=1)
 
@@ -291,6 +292,11 @@ def parents_of(source: Source) -> tuple[SourceKey, ...]:
             return ()
 
 
+def has_content(source: Source) -> bool:
+    """Whether there is a snapshot of the source itself: of a registry of charts there is none, only of its charts."""
+    return not (isinstance(source, HelmRepositorySource) and source.oci)
+
+
 def address_of(source: Source) -> str:
     """Where it is, for people."""
     match source:
@@ -304,3 +310,30 @@ def address_of(source: Source) -> str:
             return ", ".join(map(str, places))
         case _:
             return source.url
+
+
+def pinned(source: Source, revision: Revision) -> Source | None:
+    """The same source at that one revision; None: a remote of its kind cannot be asked for old ones."""
+    match source:
+        case GitSource():
+            return structs.replace(source, reference=GitReference(branch=revision.name, commit=revision.digest))
+        case OciSource():
+            digest = f"{revision.algorithm}:{revision.digest}"
+            return structs.replace(source, reference=OciReference(tag=revision.name, digest=digest))
+        case HelmChartSource():
+            return structs.replace(source, version=revision.name)
+        case _:
+            return None
+
+
+def expressed(source: Source, expression: str) -> Source | None:
+    """The same source at what Argo CD's `revision` of an operation says; None: its kind has no such thing."""
+    match source:
+        case GitSource():
+            return structs.replace(source, reference=GitReference(expression=expression))
+        case OciSource():
+            return structs.replace(source, reference=OciReference(expression=expression))
+        case HelmChartSource():
+            return structs.replace(source, version=expression)
+        case _:
+            return None

@@ -26,11 +26,12 @@ from pygit2.enums import FileMode
 
 from trueup.model.errors import InvalidInput
 from trueup.model.revision import Revision
+from trueup.model.snapshot import Details
 from trueup.sources.gitcommand import Git
 from trueup.sources.giterrors import DiskFull
 from trueup.sources.gitobjects import ObjectReader
 from trueup.sources.mirrorcheck import mirror_damage, remove_leftovers
-from trueup.sources.treesnapshot import Details, Hold, Mount, TreeSnapshot
+from trueup.sources.treesnapshot import Hold, Mount, TreeSnapshot
 
 log = structlog.get_logger(__name__)
 

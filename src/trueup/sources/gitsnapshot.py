@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from trueup.model.revision import Revision
+from trueup.model.snapshot import Details
 from trueup.sources.gitobjects import ObjectReader
-from trueup.sources.treesnapshot import WHOLE, Details, Hold, Mount, TreeSnapshot, View
+from trueup.sources.treesnapshot import WHOLE, Hold, Mount, TreeSnapshot, View
 
 
 class GitSnapshot(TreeSnapshot):

@@ -10,12 +10,11 @@ from __future__ import annotations
 import hashlib
 from bisect import bisect_left
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 
 from msgspec import Struct
 
 from trueup.model.revision import Revision
-from trueup.model.snapshot import Entry, EntryType
+from trueup.model.snapshot import Details, Entry, EntryType
 from trueup.sources.gitobjects import SUBMODULE_ID_PREFIX, ObjectReader
 
 
@@ -60,23 +59,6 @@ class Hold:
         return callback is not None
 
 
-@dataclass(frozen=True, slots=True)
-class Details:
-    """What a source has to tell about the revision beside its files: shown in its status, never looked at by a render."""
-
-    metadata: Mapping[str, str] = field(default_factory=dict)
-    """Flux's `artifact.metadata`: annotations of an OCI artifact."""
-    chart: str = ""
-    """The name of a chart."""
-    digest: str = ""
-    """`sha256:<hex>` of what came over the network, where a snapshot is of one file."""
-    size: int | None = None
-    verified: str = ""
-    """In words, whose signature was good; empty: none was asked for."""
-    parts: tuple[Revision, ...] = ()
-    """The revisions of the sources that this one is made of."""
-
-
 class TreeSnapshot:
     """Implements `model.snapshot.Snapshot`. Holds its tree until `release` (or the end of a `with`)."""
 
@@ -96,7 +78,7 @@ class TreeSnapshot:
         self._revision = revision
         self.mounts = dict(mounts or {})
         self._added = _added_names(self.mounts)
-        self._hold = hold or Hold()
+        self.hold = hold or Hold()
         self.view = view
         self.details = details or Details()
         self._id = self._content_id()
@@ -120,7 +102,7 @@ class TreeSnapshot:
 
     def release(self) -> None:
         """Gives the tree up; a second call does nothing. Reading afterwards may fail once garbage was collected."""
-        self._hold.release()
+        self.hold.release()
         for mount in self.mounts.values():
             mount.snapshot.release()  # which does nothing the second time, too
 
@@ -132,7 +114,7 @@ class TreeSnapshot:
             self._revision,
             view=self.view,
             mounts={path: Mount(m.snapshot.share(), m.path) for path, m in self.mounts.items()},
-            hold=self._hold.again(),
+            hold=self.hold.again(),
             details=self.details,
         )
 

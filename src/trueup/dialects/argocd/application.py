@@ -119,6 +119,7 @@ def _git_source(source: Source, *, suspend: bool) -> GitSource:
     return GitSource(
         url=source.repo_url,
         reference=GitReference(expression=source.target_revision or "HEAD"),
+        by_url=True,
         interval=INTERVAL,
         recurse_submodules=True,
         suspend=suspend,

@@ -25,8 +25,9 @@ from trueup.model.errors import InvalidInput
 from trueup.model.inventory import Inventory
 from trueup.model.manifest import Manifest, annotations_of, spec_of
 from trueup.model.outcome import AppStatus, HistoryEntry, Notice, OperationRequest, Requests, SourceStatus
+from trueup.model.refs import ObjectRef
 from trueup.model.revision import Revision
-from trueup.model.source import GitSource
+from trueup.model.source import Source
 
 _REFRESHES = ("normal", "hard")
 _NOTIFICATIONS = "notifications.argoproj.io/subscribe"
@@ -37,7 +38,7 @@ class ArgoCdDialect:
 
     name = "argocd"
     app_kind: ServedKind = APPLICATION
-    source_kind: ServedKind | None = None
+    source_kinds: tuple[ServedKind, ...] = ()
     history_limit = history.HISTORY_LIMIT
     shows_health = True
     waits_for_deletion = True
@@ -48,9 +49,9 @@ class ArgoCdDialect:
     def read_app(self, obj: Manifest) -> App:
         return application.read_application(obj, self.control_namespace)
 
-    def read_source(self, obj: Manifest) -> GitSource:
+    def read_source(self, obj: Manifest) -> Source:
         source = self.read_app(obj).source
-        assert isinstance(source, GitSource)
+        assert not isinstance(source, ObjectRef), "an Application holds its source itself"
         return source
 
     def read_requests(self, obj: Manifest) -> Requests:

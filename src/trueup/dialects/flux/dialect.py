@@ -10,10 +10,11 @@ from trueup.dialects.dialect import ServedKind, StatusPatch
 from trueup.dialects.flux import inventory as memory
 from trueup.dialects.flux import marks
 from trueup.dialects.flux import status as statuses
-from trueup.dialects.flux.crds import git_repository_crd, kustomization_crd
-from trueup.dialects.flux.gitrepository import read_git_repository
+from trueup.dialects.flux.crds import kustomization_crd
 from trueup.dialects.flux.kustomization import read_kustomization
-from trueup.dialects.flux.shared import FINALIZER, GIT_REPOSITORY, KUSTOMIZATION, REQUESTED_AT, written_version
+from trueup.dialects.flux.shared import FINALIZER, KUSTOMIZATION, REQUESTED_AT, written_version
+from trueup.dialects.flux.source_status import source_patch
+from trueup.dialects.flux.sourcekinds import SOURCE_KINDS, source_kind_of
 from trueup.dialects.patching import finalizers_patch
 from trueup.dialects.reading import digest_of, finalizers_of, own_annotations
 from trueup.model.app import App, SyncRules
@@ -21,15 +22,15 @@ from trueup.model.inventory import Inventory
 from trueup.model.manifest import Manifest, annotations_of, spec_of, status_of
 from trueup.model.outcome import AppStatus, HistoryEntry, Notice, OperationRequest, Requests, SourceStatus
 from trueup.model.revision import Revision, parse_revision
-from trueup.model.source import GitSource
+from trueup.model.source import Source
 
 
 class FluxDialect:
-    """Kustomization and GitRepository. Implements `dialect.Dialect`."""
+    """Kustomization and the sources. Implements `dialect.Dialect`."""
 
     name = "flux"
     app_kind: ServedKind = KUSTOMIZATION
-    source_kind: ServedKind | None = GIT_REPOSITORY
+    source_kinds: tuple[ServedKind, ...] = tuple(kind.served for kind in SOURCE_KINDS)
     history_limit = memory.HISTORY_LIMIT
     shows_health = False
     waits_for_deletion = False
@@ -37,8 +38,8 @@ class FluxDialect:
     def read_app(self, obj: Manifest) -> App:
         return read_kustomization(obj)
 
-    def read_source(self, obj: Manifest) -> GitSource:
-        return read_git_repository(obj)
+    def read_source(self, obj: Manifest) -> Source:
+        return source_kind_of(obj).read(obj)
 
     def read_requests(self, obj: Manifest) -> Requests:
         return Requests(token=str(annotations_of(obj).get(REQUESTED_AT) or ""))
@@ -76,7 +77,7 @@ class FluxDialect:
         return statuses.app_patch(obj, status, now)
 
     def source_status_patch(self, obj: Manifest, status: SourceStatus, now: datetime) -> StatusPatch | None:
-        return statuses.source_patch(obj, status, now)
+        return source_patch(obj, status, source_kind_of(obj).words, now)
 
     def finalizer_patch(self, obj: Manifest, *, present: bool) -> StatusPatch | None:
         others = [name for name in finalizers_of(obj) if name != FINALIZER]
@@ -91,4 +92,4 @@ class FluxDialect:
         return marks.unsupported_mark(obj)
 
     def crds(self) -> list[Manifest]:
-        return [git_repository_crd(), kustomization_crd()]
+        return [*(kind.crd() for kind in SOURCE_KINDS), kustomization_crd()]

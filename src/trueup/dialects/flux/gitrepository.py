@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from trueup.dialects.flux.gitrepository_resource import GitRepositorySpec, Reference
+from trueup.dialects.flux.source_status import SourceWords
 from trueup.dialects.reading import identity, not_built, read_duration, read_struct
 from trueup.model.errors import InvalidInput
 from trueup.model.manifest import Manifest, spec_of
+from trueup.model.outcome import SourceStatus
 from trueup.model.refs import ObjectRef
 from trueup.model.source import GitReference, GitSource
 
 DEFAULT_BRANCH = "master"
+
+
+def _observed(spec: Mapping[str, Any], status: SourceStatus) -> dict[str, Any]:  # noqa: ARG001
+    return {
+        "observedIgnore": spec.get("ignore"),
+        "observedRecurseSubmodules": spec.get("recurseSubmodules") or None,
+        "observedSparseCheckout": spec.get("sparseCheckout") or None,
+    }
+
+
+GIT_REPOSITORY_WORDS = SourceWords(
+    reasons={"FetchFailed": "GitOperationFailed", "RefNotFound": "GitOperationFailed"}, observed=_observed
+)
 
 
 def read_git_repository(obj: Manifest) -> GitSource:

@@ -15,7 +15,8 @@ from trueup.dialects.flux.kustomization_resource import (
     PostBuild,
     Selector,
 )
-from trueup.dialects.flux.shared import GIT_REPOSITORY, KUSTOMIZATION, written_version
+from trueup.dialects.flux.shared import KUSTOMIZATION, SOURCE_GROUP, written_version
+from trueup.dialects.flux.sourcekinds import SOURCE_KINDS
 from trueup.dialects.reading import identity, not_built, read_duration, read_struct
 from trueup.model.app import App, DeletionPolicy, Dependency, HealthCheck, KindOrder, Retry, SyncRules
 from trueup.model.errors import InvalidInput
@@ -37,6 +38,9 @@ FIRST_RETRY = timedelta(seconds=10)
 OLDEST = "v1beta1"
 
 
+_BUILT_SOURCES = frozenset(kind.served.kind for kind in SOURCE_KINDS)
+
+
 def read_kustomization(obj: Manifest) -> App:
     """Raises InvalidInput for what cannot be, NotBuiltYet for what cannot be yet."""
     ref = identity(obj)
@@ -46,7 +50,9 @@ def read_kustomization(obj: Manifest) -> App:
         ref=ref,
         dialect="flux",
         generation=generation_of(obj),
-        source=GIT_REPOSITORY.ref(spec.source_ref.namespace or ref.namespace, spec.source_ref.name),
+        source=ObjectRef(
+            SOURCE_GROUP, spec.source_ref.kind, spec.source_ref.namespace or ref.namespace, spec.source_ref.name
+        ),
         render=_render(ref, spec),
         rules=_rules(ref, spec, written_version(obj)),
     )
@@ -59,7 +65,7 @@ def _unbuilt(spec: KustomizationSpec) -> list[str]:
         "spec.healthCheckExprs": bool(spec.health_check_exprs),
         "spec.ignore": bool(spec.ignore),
         "spec.driftIgnoreRules": bool(spec.drift_ignore_rules),
-        f"spec.sourceRef.kind={spec.source_ref.kind}": spec.source_ref.kind != GIT_REPOSITORY.kind,
+        f"spec.sourceRef.kind={spec.source_ref.kind}": spec.source_ref.kind not in _BUILT_SOURCES,
     }
     found = [field for field, is_set in fields.items() if is_set]
     found.extend(f"spec.dependsOn[{n}].readyExpr" for n, item in enumerate(spec.depends_on) if item.ready_expr)

@@ -18,8 +18,19 @@ VERSIONS = ("v1", "v1beta2", "v1beta1")
 KUSTOMIZATION = ServedKind(
     group="kustomize.toolkit.fluxcd.io", versions=VERSIONS, kind="Kustomization", plural="kustomizations"
 )
-GIT_REPOSITORY = ServedKind(
-    group="source.toolkit.fluxcd.io", versions=VERSIONS, kind="GitRepository", plural="gitrepositories"
+SOURCE_GROUP = "source.toolkit.fluxcd.io"
+GIT_REPOSITORY = ServedKind(group=SOURCE_GROUP, versions=VERSIONS, kind="GitRepository", plural="gitrepositories")
+OCI_REPOSITORY = ServedKind(
+    group=SOURCE_GROUP, versions=("v1", "v1beta2"), kind="OCIRepository", plural="ocirepositories"
+)
+BUCKET = ServedKind(group=SOURCE_GROUP, versions=VERSIONS, kind="Bucket", plural="buckets")
+HELM_REPOSITORY = ServedKind(group=SOURCE_GROUP, versions=VERSIONS, kind="HelmRepository", plural="helmrepositories")
+HELM_CHART = ServedKind(group=SOURCE_GROUP, versions=VERSIONS, kind="HelmChart", plural="helmcharts")
+EXTERNAL_ARTIFACT = ServedKind(
+    group=SOURCE_GROUP, versions=("v1",), kind="ExternalArtifact", plural="externalartifacts"
+)
+HELM_RELEASE = ServedKind(
+    group="helm.toolkit.fluxcd.io", versions=("v2", "v2beta2", "v2beta1"), kind="HelmRelease", plural="helmreleases"
 )
 FINALIZER = "finalizers.fluxcd.io"
 REQUESTED_AT = "reconcile.fluxcd.io/requestedAt"

@@ -1,4 +1,4 @@
-"""Outcomes -> status of a Kustomization or a GitRepository, condition by condition, in Flux's words.
+"""Outcomes -> status of a Kustomization, condition by condition, in Flux's words; what sources say is `source_status`'.
 
 Every write is the smallest merge patch from the stored status; equal statuses give none. Condition rows of types that we do
 not write stay. Conditions follow kstatus: https://fluxcd.io/flux/components/kustomize/kustomizations/#conditions
@@ -26,8 +26,8 @@ from trueup.model.conditions import (
     merge_conditions,
 )
 from trueup.model.inventory import Inventory
-from trueup.model.manifest import Manifest, generation_of, spec_of, status_of
-from trueup.model.outcome import AppStatus, Artifact, SourceStatus, State
+from trueup.model.manifest import Manifest, generation_of, status_of
+from trueup.model.outcome import AppStatus, State
 from trueup.model.revision import Revision
 
 PROGRESSING = "Progressing"
@@ -46,25 +46,20 @@ _REASONS = {
 }
 """Our reasons that Flux has its own word for; the others are shown as they are."""
 
-_STORAGE = "ArtifactInStorage"
-_FETCH_FAILED = "FetchFailed"
-_SOURCE_OWNED = (READY, RECONCILING, STALLED, _STORAGE, _FETCH_FAILED, "ArtifactOutdated", "StorageOperationFailed")
-_SOURCE_REASONS = {"FetchFailed": "GitOperationFailed", "RefNotFound": "GitOperationFailed"}
-
 
 def start_patch(obj: Manifest, revision: Revision, inventory: Inventory, now: datetime) -> StatusPatch | None:
     """Before the first apply: what the App may come to own, which revision is at work, and that it is."""
     message = f"Applying manifests for revision {revision}"
     conditions = [
-        _row(generation_of(obj), RECONCILING, TRUE, PROGRESSING, message),
-        _row(generation_of(obj), READY, UNKNOWN, PROGRESSING, "Reconciliation in progress"),
+        row(generation_of(obj), RECONCILING, TRUE, PROGRESSING, message),
+        row(generation_of(obj), READY, UNKNOWN, PROGRESSING, "Reconciliation in progress"),
     ]
     ours = {
-        "conditions": merge_conditions(_conditions(obj), conditions, owned=_OWNED, now=format_time(now)),
+        "conditions": merge_conditions(conditions_of(obj), conditions, owned=_OWNED, now=format_time(now)),
         "inventory": _inventory(obj, inventory),
         "lastAttemptedRevision": str(revision),
     }
-    return _patch(obj, ours)
+    return status_patch(obj, ours)
 
 
 def app_patch(obj: Manifest, status: AppStatus, now: datetime) -> StatusPatch | None:
@@ -72,7 +67,7 @@ def app_patch(obj: Manifest, status: AppStatus, now: datetime) -> StatusPatch | 
     ours: dict[str, Any] = {
         "observedGeneration": status.observed_generation,
         "conditions": merge_conditions(
-            _conditions(obj), _app_conditions(obj, status), owned=_OWNED, now=format_time(now)
+            conditions_of(obj), _app_conditions(obj, status), owned=_OWNED, now=format_time(now)
         ),
         "inventory": _inventory(obj, status.inventory),
     }
@@ -84,7 +79,7 @@ def app_patch(obj: Manifest, status: AppStatus, now: datetime) -> StatusPatch | 
         ours["lastHandledReconcileAt"] = status.handled_request
     if status.history:
         ours["history"] = history_rows(status.history)
-    return _patch(obj, ours)
+    return status_patch(obj, ours)
 
 
 def _inventory(obj: Manifest, inventory: Inventory) -> dict[str, Any] | None:
@@ -96,23 +91,23 @@ def _inventory(obj: Manifest, inventory: Inventory) -> dict[str, Any] | None:
 def _app_conditions(obj: Manifest, status: AppStatus) -> list[Condition]:
     generation = status.observed_generation
     reason = _REASONS.get(status.reason, status.reason)
-    message = _clipped(status.message)
+    message = clipped(status.message)
     match status.state:
         case State.READY:
             applied = f"Applied revision: {status.applied}" if status.applied else message
-            rows = [_row(generation, READY, TRUE, RECONCILIATION_SUCCEEDED, applied)]
+            rows = [row(generation, READY, TRUE, RECONCILIATION_SUCCEEDED, applied)]
         case State.PROGRESSING:
             rows = [
-                _row(generation, RECONCILING, TRUE, PROGRESSING, message),
-                _row(generation, READY, UNKNOWN, PROGRESSING, "Reconciliation in progress"),
+                row(generation, RECONCILING, TRUE, PROGRESSING, message),
+                row(generation, READY, UNKNOWN, PROGRESSING, "Reconciliation in progress"),
             ]
         case State.RETRYING | State.WAITING:
             rows = [
-                _row(generation, RECONCILING, TRUE, WITH_RETRY, message),
-                _row(generation, READY, FALSE, reason, message),
+                row(generation, RECONCILING, TRUE, WITH_RETRY, message),
+                row(generation, READY, FALSE, reason, message),
             ]
         case State.STALLED:
-            rows = [_row(generation, STALLED, TRUE, reason, message), _row(generation, READY, FALSE, reason, message)]
+            rows = [row(generation, STALLED, TRUE, reason, message), row(generation, READY, FALSE, reason, message)]
     if status.waits_for_health:
         rows.extend(_health_condition(obj, status, reason, message))
     return rows
@@ -122,102 +117,32 @@ def _health_condition(obj: Manifest, status: AppStatus, reason: str, message: st
     """Healthy is shown where health is part of being ready. An outcome that says nothing about it leaves the row as it was."""
     generation = status.observed_generation
     if status.state is State.READY:
-        return [_row(generation, HEALTHY, TRUE, SUCCEEDED, "Health check passed")]
+        return [row(generation, HEALTHY, TRUE, SUCCEEDED, "Health check passed")]
     if reason in ("HealthCheckFailed", "HealthCheckCanceled"):
-        return [_row(generation, HEALTHY, FALSE, reason, message)]
+        return [row(generation, HEALTHY, FALSE, reason, message)]
     if status.state is State.PROGRESSING:
-        return [_row(generation, HEALTHY, UNKNOWN, PROGRESSING, message)]
-    before = find_condition(_conditions(obj), HEALTHY)
+        return [row(generation, HEALTHY, UNKNOWN, PROGRESSING, message)]
+    before = find_condition(conditions_of(obj), HEALTHY)
     if before is None:
         return []
     return [
-        _row(
-            generation, HEALTHY, str(before.get("status")), str(before.get("reason")), str(before.get("message") or "")
-        )
+        row(generation, HEALTHY, str(before.get("status")), str(before.get("reason")), str(before.get("message") or ""))
     ]
 
 
-def source_patch(obj: Manifest, status: SourceStatus, now: datetime) -> StatusPatch | None:
-    """The outcome of looking at a remote."""
-    spec = spec_of(obj)
-    ours: dict[str, Any] = {
-        "observedGeneration": status.observed_generation,
-        "conditions": merge_conditions(
-            _conditions(obj), _source_conditions(status), owned=_SOURCE_OWNED, now=format_time(now)
-        ),
-    }
-    if status.artifact is not None:
-        ours["artifact"] = _artifact(obj, status.artifact)
-        ours["observedIgnore"] = spec.get("ignore")
-        ours["observedRecurseSubmodules"] = spec.get("recurseSubmodules") or None
-        ours["observedSparseCheckout"] = spec.get("sparseCheckout") or None
-    if status.handled_request:
-        ours["lastHandledReconcileAt"] = status.handled_request
-    return _patch(obj, ours)
-
-
-def _source_conditions(status: SourceStatus) -> list[Condition]:
-    generation = status.observed_generation
-    reason = _SOURCE_REASONS.get(status.reason, status.reason)
-    message = _clipped(status.message)
-    stored = f"stored artifact for revision '{status.artifact.revision}'" if status.artifact else ""
-    rows: list[Condition]
-    match status.state:
-        case State.READY:
-            rows = [_row(generation, READY, TRUE, SUCCEEDED, stored or message)]
-        case State.PROGRESSING:
-            rows = [
-                _row(generation, RECONCILING, TRUE, PROGRESSING, message),
-                _row(generation, READY, UNKNOWN, PROGRESSING, "Reconciliation in progress"),
-            ]
-        case State.RETRYING | State.WAITING:
-            rows = [
-                _row(generation, RECONCILING, TRUE, WITH_RETRY, message),
-                _row(generation, READY, FALSE, reason, message),
-            ]
-        case State.STALLED:
-            rows = [_row(generation, STALLED, TRUE, reason, message), _row(generation, READY, FALSE, reason, message)]
-    if status.fetch_failed and status.state is not State.READY:
-        rows.append(_row(generation, _FETCH_FAILED, TRUE, reason, message))
-    if stored:
-        rows.append(_row(generation, _STORAGE, TRUE, SUCCEEDED, stored))
-    return rows
-
-
-def _artifact(obj: Manifest, artifact: Artifact) -> dict[str, Any]:
-    """`lastUpdateTime` says when this artifact was first stored, so an equal one keeps it over restarts."""
-    row: dict[str, Any] = {
-        "path": artifact.path,
-        "url": artifact.url,
-        "revision": str(artifact.revision),
-        "digest": artifact.digest,
-        "lastUpdateTime": format_time(artifact.last_update),
-    }
-    if artifact.size is not None:
-        row["size"] = artifact.size
-    if artifact.metadata:
-        row["metadata"] = dict(artifact.metadata)
-    stored = status_of(obj).get("artifact")
-    if isinstance(stored, dict) and all(
-        stored.get(key) == value for key, value in row.items() if key != "lastUpdateTime"
-    ):
-        row["lastUpdateTime"] = stored.get("lastUpdateTime") or row["lastUpdateTime"]
-    return row
-
-
-def _row(generation: int, type_: str, status: str, reason: str, message: str) -> Condition:
+def row(generation: int, type_: str, status: str, reason: str, message: str) -> Condition:
     return Condition(type_, status, reason or "Failed", message, observed_generation=generation or None)
 
 
-def _conditions(obj: Manifest) -> list[dict[str, Any]]:
+def conditions_of(obj: Manifest) -> list[dict[str, Any]]:
     return rows_of(status_of(obj).get("conditions"))
 
 
-def _clipped(message: str) -> str:
+def clipped(message: str) -> str:
     return message if len(message) <= MESSAGE_LIMIT else message[: MESSAGE_LIMIT - 1] + "…"
 
 
-def _patch(obj: Manifest, ours: dict[str, Any]) -> StatusPatch | None:
+def status_patch(obj: Manifest, ours: dict[str, Any]) -> StatusPatch | None:
     before = status_of(obj)
     body = merge_patch(before, overlaid(before, ours))
     return StatusPatch("status", {"status": body}) if body else None

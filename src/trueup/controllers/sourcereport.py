@@ -1,0 +1,97 @@
+"""What a source's own resource is told: its status, the artifact that it offers, and an Event when there is news."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from trueup.controllers.events import Event, EventWriter
+from trueup.controllers.feeds import Feed
+from trueup.controllers.status import StatusWriter
+from trueup.dialects.dialect import Dialect
+from trueup.model.errors import Terminal
+from trueup.model.manifest import Manifest, generation_of
+from trueup.model.outcome import Artifact, SourceStatus, State
+from trueup.model.refs import ObjectRef
+from trueup.model.revision import Revision
+from trueup.model.snapshot import Details
+from trueup.model.source import Source
+from trueup.sources.treesnapshot import TreeSnapshot
+
+
+class Packer(Protocol):
+    """Makes the tarball of a snapshot; only with `--serve-artifacts`."""
+
+    async def pack(self, ref: ObjectRef, snapshot: TreeSnapshot, source: Source) -> Artifact: ...
+
+
+@dataclass(slots=True)
+class SourceReporter:
+    """The one writer of sources' statuses."""
+
+    writer: StatusWriter
+    events: EventWriter
+    clock: Callable[[], datetime]
+    artifact_url: str
+    packer: Packer | None = None
+
+    async def stalled(self, feed: Feed, obj: Manifest, dialect: Dialect) -> None:
+        """The resource cannot be read, or asks for what is not built."""
+        await self._report(feed, obj, dialect, State.STALLED)
+
+    async def looked(self, feed: Feed, obj: Manifest, dialect: Dialect, *, token: str) -> None:
+        """The outcome of a look at the remote. `token`: the request that it answers."""
+        ready = feed.problem is None
+        state = State.READY if ready else (State.STALLED if isinstance(feed.problem, Terminal) else State.RETRYING)
+        await self._report(feed, obj, dialect, state, token=token)
+
+    async def _report(self, feed: Feed, obj: Manifest, dialect: Dialect, state: State, *, token: str = "") -> None:
+        ref, old = feed.key, feed.status
+        assert isinstance(ref, ObjectRef)
+        if feed.snapshot is not None and (feed.artifact is None or feed.artifact.revision != feed.snapshot.revision):
+            feed.artifact = await self._artifact(feed, ref, feed.snapshot)
+        if feed.problem is None and feed.artifact is not None:
+            message, reason = f"stored artifact for revision '{feed.artifact.revision}'", "Succeeded"
+        else:
+            message, reason = str(feed.problem), getattr(feed.problem, "reason", "Failed")
+        status = SourceStatus(
+            state=state,
+            reason=reason,
+            message=message,
+            observed_generation=generation_of(obj),
+            artifact=feed.artifact,
+            details=feed.snapshot.details if feed.snapshot is not None else Details(),
+            handled_request=token,
+            fetch_failed=feed.problem is not None,
+        )
+        feed.status = status
+        await self.writer.write(ref, lambda current: dialect.source_status_patch(current, status, self.clock()))
+        if old is None or (old.message, old.state) != (message, state):
+            news = Event(
+                reason="NewArtifact" if state is State.READY else reason,
+                message=message,
+                warning=state is not State.READY,
+            )
+            self.events.emit(obj, news)
+
+    async def _artifact(self, feed: Feed, ref: ObjectRef, snapshot: TreeSnapshot) -> Artifact:
+        assert feed.source is not None
+        if self.packer is not None:
+            return await self.packer.pack(ref, snapshot, feed.source)
+        path = artifact_path(ref, snapshot.revision)
+        return Artifact(
+            revision=snapshot.revision,
+            path=path,
+            url=f"{self.artifact_url}/artifacts/{path}",
+            digest=f"gittree:{snapshot.tree_id}",
+            size=None,
+            last_update=self.clock(),
+            metadata=snapshot.details.metadata,
+        )
+
+
+def artifact_path(ref: ObjectRef, revision: Revision) -> str:
+    """Below `/artifacts/`, as Flux has it."""
+    return f"{ref.kind.lower()}/{ref.namespace}/{ref.name}/{revision.digest or revision.name}.tar.gz"

@@ -1,0 +1,105 @@
+"""Outcomes -> status of a source, condition by condition, in Flux's words. How kinds differ is said by `SourceWords`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from msgspec import Struct, field
+
+from trueup.dialects.dialect import StatusPatch
+from trueup.dialects.flux.status import PROGRESSING, SUCCEEDED, WITH_RETRY, clipped, conditions_of, row, status_patch
+from trueup.dialects.reading import format_time
+from trueup.model.conditions import FALSE, READY, RECONCILING, STALLED, TRUE, UNKNOWN, Condition, merge_conditions
+from trueup.model.manifest import Manifest, spec_of, status_of
+from trueup.model.outcome import Artifact, SourceStatus, State
+
+_STORAGE = "ArtifactInStorage"
+_FETCH_FAILED = "FetchFailed"
+_VERIFIED = "SourceVerified"
+_OWNED = (READY, RECONCILING, STALLED, _STORAGE, _FETCH_FAILED, _VERIFIED, "ArtifactOutdated", "StorageOperationFailed")
+
+
+def stored_artifact(artifact: Artifact, status: SourceStatus) -> str:  # noqa: ARG001
+    return f"stored artifact for revision '{artifact.revision}'"
+
+
+class SourceWords(Struct, frozen=True, kw_only=True):
+    """What one kind of source says in its own way."""
+
+    stored: Callable[[Artifact, SourceStatus], str] = stored_artifact
+    """The message of a good outcome."""
+    succeeded: str = SUCCEEDED
+    """The reason of a good outcome."""
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    """Our reasons that the kind has its own word for; the others are shown as they are."""
+    observed: Callable[[Mapping[str, Any], SourceStatus], dict[str, Any]] = lambda _spec, _status: {}
+    """Fields of the status that repeat what of the spec (and the fetch) the artifact was made by."""
+
+
+def source_patch(obj: Manifest, status: SourceStatus, words: SourceWords, now: datetime) -> StatusPatch | None:
+    """The outcome of looking at a remote."""
+    ours: dict[str, Any] = {
+        "observedGeneration": status.observed_generation,
+        "conditions": merge_conditions(
+            conditions_of(obj), _source_conditions(status, words), owned=_OWNED, now=format_time(now)
+        ),
+    }
+    if status.artifact is not None:
+        ours["artifact"] = _artifact(obj, status.artifact)
+        ours |= words.observed(spec_of(obj), status)
+    if status.handled_request:
+        ours["lastHandledReconcileAt"] = status.handled_request
+    return status_patch(obj, ours)
+
+
+def _source_conditions(status: SourceStatus, words: SourceWords) -> list[Condition]:
+    generation = status.observed_generation
+    reason = words.reasons.get(status.reason, status.reason)
+    message = clipped(status.message)
+    stored = words.stored(status.artifact, status) if status.artifact else ""
+    rows: list[Condition]
+    match status.state:
+        case State.READY:
+            rows = [row(generation, READY, TRUE, words.succeeded, stored or message)]
+        case State.PROGRESSING:
+            rows = [
+                row(generation, RECONCILING, TRUE, PROGRESSING, message),
+                row(generation, READY, UNKNOWN, PROGRESSING, "Reconciliation in progress"),
+            ]
+        case State.RETRYING | State.WAITING:
+            rows = [
+                row(generation, RECONCILING, TRUE, WITH_RETRY, message),
+                row(generation, READY, FALSE, reason, message),
+            ]
+        case State.STALLED:
+            rows = [row(generation, STALLED, TRUE, reason, message), row(generation, READY, FALSE, reason, message)]
+    if status.fetch_failed and status.state is not State.READY:
+        rows.append(row(generation, _FETCH_FAILED, TRUE, reason, message))
+    if status.details.verified:
+        rows.append(row(generation, _VERIFIED, TRUE, SUCCEEDED, status.details.verified))
+    if stored:
+        rows.append(row(generation, _STORAGE, TRUE, words.succeeded, stored))
+    return rows
+
+
+def _artifact(obj: Manifest, artifact: Artifact) -> dict[str, Any]:
+    """`lastUpdateTime` says when this artifact was first stored, so an equal one keeps it over restarts."""
+    row: dict[str, Any] = {
+        "path": artifact.path,
+        "url": artifact.url,
+        "revision": str(artifact.revision),
+        "digest": artifact.digest,
+        "lastUpdateTime": format_time(artifact.last_update),
+    }
+    if artifact.size is not None:
+        row["size"] = artifact.size
+    if artifact.metadata:
+        row["metadata"] = dict(artifact.metadata)
+    stored = status_of(obj).get("artifact")
+    if isinstance(stored, dict) and all(
+        stored.get(key) == value for key, value in row.items() if key != "lastUpdateTime"
+    ):
+        row["lastUpdateTime"] = stored.get("lastUpdateTime") or row["lastUpdateTime"]
+    return row

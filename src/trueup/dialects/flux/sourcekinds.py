@@ -1,0 +1,33 @@
+"""The kinds of Flux's sources: how each is read, shown and installed. Adding one is adding a row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from trueup.dialects.dialect import ServedKind
+from trueup.dialects.flux.crds import git_repository_crd
+from trueup.dialects.flux.gitrepository import GIT_REPOSITORY_WORDS, read_git_repository
+from trueup.dialects.flux.shared import GIT_REPOSITORY
+from trueup.dialects.flux.source_status import SourceWords
+from trueup.model.manifest import Manifest, ref_of
+from trueup.model.source import Source
+
+
+class SourceKind(Struct, frozen=True, kw_only=True):
+    served: ServedKind
+    read: Callable[[Manifest], Source]
+    words: SourceWords
+    crd: Callable[[], Manifest]
+
+
+SOURCE_KINDS: tuple[SourceKind, ...] = (
+    SourceKind(served=GIT_REPOSITORY, read=read_git_repository, words=GIT_REPOSITORY_WORDS, crd=git_repository_crd),
+)
+
+_BY_KIND = {kind.served.group_kind: kind for kind in SOURCE_KINDS}
+
+
+def source_kind_of(obj: Manifest) -> SourceKind:
+    return _BY_KIND[ref_of(obj).group_kind]

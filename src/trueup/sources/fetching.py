@@ -1,0 +1,152 @@
+"""Any source as a Snapshot: which fetcher has it, and what is made out of other sources' snapshots.
+
+The fetchers of one process share its mirrors and its store. When to fetch is the controllers' to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Protocol, assert_never
+
+from trueup.model.errors import NotBuiltYet, SourceError
+from trueup.model.refs import ObjectRef
+from trueup.model.revision import Revision, composite_revision
+from trueup.model.snapshot import Details
+from trueup.model.source import (
+    BucketSource,
+    CompositeSource,
+    ExternalSource,
+    GitSource,
+    HelmChartSource,
+    HelmRepositorySource,
+    OciSource,
+    Source,
+    SourceKey,
+    address_of,
+    parents_of,
+)
+from trueup.sources.contentstore import ContentStore
+from trueup.sources.gitfetcher import GitFetcher
+from trueup.sources.mirrors import GitMirrors
+from trueup.sources.secrets import SourceSecrets
+from trueup.sources.treesnapshot import Mount, TreeSnapshot
+
+_EMPTY = Revision("empty", "sha256", "0" * 64)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parent:
+    """A source that another one is made of, as it stands. No snapshot: it has none, or none yet."""
+
+    key: SourceKey
+    source: Source
+    secrets: SourceSecrets
+    snapshot: TreeSnapshot | None
+
+    @property
+    def ready_snapshot(self) -> TreeSnapshot:
+        """Raises SourceError when there is none yet."""
+        if self.snapshot is None:
+            name = self.key if isinstance(self.key, ObjectRef) else address_of(self.key)
+            raise SourceError(f"{name} has not been fetched yet", reason="SourceNotReady")
+        return self.snapshot
+
+
+class Fetcher(Protocol):
+    """What every kind of source offers; `S` in its own class is the kind's value.
+
+    `fetch` answers `known` itself when nothing moved, which must be cheap to find out. An answer of the remote that is not older
+    than `max_age` may be used without asking again. Raises SourceError and its kinds, or Terminal errors.
+    """
+
+    async def fetch(
+        self,
+        source: Source,
+        secrets: SourceSecrets,
+        parents: Sequence[Parent] = (),
+        *,
+        known: TreeSnapshot | None = None,
+        max_age: timedelta = timedelta(0),
+    ) -> TreeSnapshot: ...
+
+    async def reopen(self, source: Source, secrets: SourceSecrets, revision: Revision) -> TreeSnapshot | None:
+        """A revision that was given before, without any network; None when it is not here (any more)."""
+        ...
+
+
+class SourceFetchers:
+    """Implements `Fetcher` for every kind. `root` is the folder of everything that was fetched; one process at a time uses it."""
+
+    def __init__(self, root: Path, *, allow_local: bool) -> None:
+        self.mirrors = GitMirrors(root / "mirrors", allow_local=allow_local)
+        self.store = ContentStore(root / "content", self.mirrors.git)
+        self._git = GitFetcher(self.mirrors)
+
+    async def fetch(
+        self,
+        source: Source,
+        secrets: SourceSecrets,
+        parents: Sequence[Parent] = (),
+        *,
+        known: TreeSnapshot | None = None,
+        max_age: timedelta = timedelta(0),
+    ) -> TreeSnapshot:
+        match source:
+            case GitSource():
+                return await self._git.fetch(source, secrets, known=known, max_age=max_age)
+            case CompositeSource():
+                return await self._composed(parents, known)
+            case OciSource() | HelmRepositorySource() | HelmChartSource() | BucketSource() | ExternalSource():
+                raise NotBuiltYet(f"{type(source).__name__} is not fetched yet")
+            case unknown:
+                assert_never(unknown)
+
+    async def reopen(self, source: Source, secrets: SourceSecrets, revision: Revision) -> TreeSnapshot | None:
+        match source:
+            case GitSource():
+                return await self._git.reopen(source, secrets, revision)
+            case _:
+                return None
+
+    async def collect(self) -> None:
+        """Removes what no snapshot in use needs. Only once all sources were opened again after a start."""
+        await self.mirrors.collect()
+        await self.store.collect()
+
+    async def _composed(self, parents: Sequence[Parent], known: TreeSnapshot | None) -> TreeSnapshot:
+        """The members side by side, below `0`, `1` and so on."""
+        snapshots = [parent.ready_snapshot for parent in parents]
+        parts = tuple(snapshot.revision for snapshot in snapshots)
+        mounts = {str(number): Mount(snapshot) for number, snapshot in enumerate(snapshots)}
+        if known is not None and known.details.parts == parts and _same_mounts(known, mounts):
+            return known
+        base = await self.store.put((), _EMPTY, grant="empty")
+        return TreeSnapshot(
+            base.reader,
+            base.tree_id,
+            composite_revision(parts),
+            mounts={path: Mount(mount.snapshot.share()) for path, mount in mounts.items()},
+            hold=base.hold,
+            details=Details(parts=parts),
+        )
+
+
+def is_made_of_others(source: Source) -> bool:
+    """Whether it has nothing of its own to ask a remote for, so that only its parents' news are news to it."""
+    return isinstance(source, CompositeSource)
+
+
+def needs_others(source: Source) -> bool:
+    return bool(parents_of(source))
+
+
+def _same_mounts(known: TreeSnapshot, mounts: dict[str, Mount]) -> bool:
+    """Also by their readers: a mirror that was rebuilt has another one, and the old one's objects are gone."""
+    return known.mounts.keys() == mounts.keys() and all(
+        known.mounts[path].snapshot.id == mount.snapshot.id
+        and known.mounts[path].snapshot.reader is mount.snapshot.reader
+        for path, mount in mounts.items()
+    )
