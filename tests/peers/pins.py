@@ -70,7 +70,12 @@ KUSTOMIZE = Peer(
     module="sigs.k8s.io/kustomize/kustomize/v5",
     programs={"kustomize": "sigs.k8s.io/kustomize/kustomize/v5"},
 )
-PEERS = {peer.name: peer for peer in (KUBERNETES, ETCD, KWOK, HELM, JSONNET, KUSTOMIZE)}
+REGISTRY = Peer(
+    name="registry",
+    module="github.com/distribution/distribution/v3",
+    programs={"registry": "github.com/distribution/distribution/v3/cmd/registry"},
+)
+PEERS = {peer.name: peer for peer in (KUBERNETES, ETCD, KWOK, HELM, JSONNET, KUSTOMIZE, REGISTRY)}
 
 
 class Pin(msgspec.Struct, frozen=True):
