@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from trueup.model.errors import InvalidInput
 from trueup.model.revision import Revision, chart_revision, composite_revision, parse_revision
 from trueup.model.snapshot import Details, EntryType
-from trueup.sources.contentstore import ContentStore, StoredFile
+from trueup.sources.contentstore import ContentStore
 from trueup.sources.gitcommand import Git
 from trueup.sources.giterrors import MirrorCorrupt
+from trueup.sources.storedfile import StoredFile
 from trueup.sources.treediff import diff, leaves
 from trueup.sources.treesnapshot import Mount, TreeSnapshot
 

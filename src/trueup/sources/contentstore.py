@@ -21,7 +21,6 @@ from pathlib import Path
 import msgspec
 import pygit2
 import structlog
-from msgspec import Struct
 from pygit2.enums import FileMode
 
 from trueup.model.errors import InvalidInput
@@ -31,6 +30,7 @@ from trueup.sources.gitcommand import Git
 from trueup.sources.giterrors import DiskFull
 from trueup.sources.gitobjects import ObjectReader
 from trueup.sources.mirrorcheck import mirror_damage, remove_leftovers
+from trueup.sources.storedfile import StoredFile
 from trueup.sources.treesnapshot import Hold, Mount, TreeSnapshot
 
 log = structlog.get_logger(__name__)
@@ -43,15 +43,6 @@ _LABEL = "the store of fetched content"
 _DEEPEST = 64
 _LONGEST = 255
 """Bytes of one name, as most file systems have it."""
-
-
-class StoredFile(Struct, frozen=True):
-    """A file below the root; with `link` it is a symlink to that text, and `data` is empty."""
-
-    path: str
-    data: bytes
-    executable: bool = False
-    link: str | None = None
 
 
 class ContentStore:
