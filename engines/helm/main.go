@@ -11,5 +11,7 @@ func main() {
 		"release":  release,
 		"encode":   encode,
 		"decode":   decode,
+		"index":    index,
+		"yaml":     parseYAML,
 	})
 }

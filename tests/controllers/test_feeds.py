@@ -21,7 +21,7 @@ from trueup.model.manifest import Manifest
 from trueup.model.refs import ObjectRef
 from trueup.model.revision import Revision
 from trueup.model.source import CompositeSource, GitReference, GitSource, Member, Source
-from trueup.sources.fetching import Parent
+from trueup.sources.parent import Parent
 from trueup.sources.secrets import SourceSecrets
 from trueup.sources.treesnapshot import TreeSnapshot
 

@@ -30,6 +30,7 @@ from trueup.model.outcome import Notice
 from trueup.model.revision import Revision
 from trueup.model.snapshot import Snapshot
 from trueup.model.source import pinned
+from trueup.render.chartreading import EngineChartReader
 from trueup.render.engine.pool import EnginePool
 from trueup.render.render import Rendered, render
 from trueup.sources.fetching import SourceFetchers
@@ -63,7 +64,7 @@ async def declare(
         path = inside or app.render.path
         declared = await _declare(session, found, with_path(app, path), snapshot, engines, reporter)
         return structs.replace(declared, place=f"{snapshot.root} (on {snapshot.revision.short})")
-    async with fetched_snapshot(session, found, app, reporter) as (fetched, ignore):
+    async with fetched_snapshot(session, found, app, engines, reporter) as (fetched, ignore):
         app = structs.replace(app, render=structs.replace(app.render, ignore=ignore)) if ignore is not None else app
         return await _declare(session, found, app, fetched, engines, reporter)
 
@@ -116,13 +117,14 @@ async def read_variables(session: Session, app: App) -> tuple[dict[str, str] | N
 
 @asynccontextmanager
 async def fetched_snapshot(
-    session: Session, found: Found, app: App, reporter: Progress
+    session: Session, found: Found, app: App, engines: EnginePool, reporter: Progress
 ) -> AsyncIterator[tuple[Snapshot, str | None]]:
     """What is declared for the App now (or at its pin), fetched to a folder that goes with the block; and `spec.ignore`."""
     with tempfile.TemporaryDirectory(prefix="trueup-") as folder:
         # Local repositories are for `trueup up`: a remote cluster has no business to name folders of this machine.
         local = urlsplit(session.client.config.server).hostname in _LOOPBACK
-        fetching = Fetching(session, SourceFetchers(Path(folder), allow_local=local), reporter)
+        fetchers = SourceFetchers(Path(folder), EngineChartReader(engines), allow_local=local)
+        fetching = Fetching(session, fetchers, reporter)
         source = await fetching.read(app.source)
         if (pin := view_app(found.obj, found.kind.dialect, utc_now()).pin) is not None:
             tell(f"{app.ref} is pinned at {pin}")
@@ -133,5 +135,7 @@ async def fetched_snapshot(
             raise type(error)(
                 error.message, hint=error.hint or "this machine must reach it too; --path renders a working tree"
             ) from error
+        finally:
+            await fetchers.close()
         with snapshot:
             yield snapshot, source.ignore

@@ -14,7 +14,8 @@ from trueup.model.errors import InvalidInput
 from trueup.model.manifest import Manifest
 from trueup.model.refs import ObjectRef
 from trueup.model.source import Source, SourceKey, address_of, has_content, parents_of
-from trueup.sources.fetching import Fetcher, Parent
+from trueup.sources.fetching import Fetcher
+from trueup.sources.parent import Parent
 from trueup.sources.treesnapshot import TreeSnapshot
 
 

@@ -12,7 +12,8 @@ from trueup.controllers.feeds import Feed, Feeds
 from trueup.model.errors import AuthenticationFailed, InvalidInput, SourceError, TrueupError
 from trueup.model.revision import Revision, git_revision
 from trueup.model.source import GitSource, Source, expressed, pinned
-from trueup.sources.fetching import Fetcher, Parent
+from trueup.sources.fetching import Fetcher
+from trueup.sources.parent import Parent
 from trueup.sources.treesnapshot import TreeSnapshot
 
 COMMIT = re.compile("[0-9a-f]{40}([0-9a-f]{24})?")

@@ -36,6 +36,7 @@ from trueup.controllers.managed import Kept, ManagedObjects
 from trueup.controllers.memory import AppMemory
 from trueup.controllers.metrics import Metrics
 from trueup.controllers.queue import Priority, work
+from trueup.controllers.repositories import KnownRepositories
 from trueup.controllers.resources import Resources
 from trueup.controllers.shell import AppShell
 from trueup.controllers.sourcereport import Packer, SourceReporter
@@ -51,6 +52,7 @@ from trueup.model.manifest import Manifest, uid_of
 from trueup.model.refs import GroupKind, ObjectRef
 from trueup.records.record import Recorder
 from trueup.render.cache import DEFAULT_BYTES, BuildCache
+from trueup.render.chartreading import EngineChartReader
 from trueup.render.engine.pool import EnginePool
 from trueup.render.render import Renderer
 from trueup.sources.fetching import SourceFetchers
@@ -134,14 +136,22 @@ class WorkingTerm:
         views = [await self._view(managed) for _ in range(VERSIONS_OF_A_KIND)]
         tracking = Tracking(ClusterWatches(self.client, views), managed)
         cache = await self._cache()
-        fetchers = SourceFetchers(self.options.state_dir, allow_local=self.options.allow_local_git)
+        credentials = SourceCredentials(values, watching.repository_secrets)
+        source_dialects = {kind.group_kind: d for d in self.setup.dialects for kind in d.source_kinds}
+        fetchers = SourceFetchers(
+            self.options.state_dir,
+            EngineChartReader(self.engines),
+            allow_local=self.options.allow_local_git,
+            find=KnownRepositories(self.resources, source_dialects, credentials).find,
+        )
+        self.stack.push_async_callback(fetchers.close)
         sources = SourceController(
             SourceShell(
                 fetcher=fetchers,
                 resources=self.resources,
-                dialects={kind.group_kind: d for d in self.setup.dialects for kind in d.source_kinds},
+                dialects=source_dialects,
                 reporter=SourceReporter(writer, events, utc_now, self.options.artifact_url, self.setup.packer),
-                credentials=SourceCredentials(values, watching.repository_secrets),
+                credentials=credentials,
                 metrics=metrics,
                 chance=random.random,
                 rewrites=await _rewrites(fetchers.mirrors),

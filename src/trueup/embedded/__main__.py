@@ -1,7 +1,4 @@
-"""`python -m trueup.embedded`: runs the embedded Kubernetes until SIGINT or SIGTERM, without an evaluator of CEL.
-
-`trueup.cli.kubernetes` is the same with one.
-"""
+"""`python -m trueup.embedded`: runs the embedded Kubernetes until SIGINT or SIGTERM."""
 
 from __future__ import annotations
 
@@ -14,7 +11,6 @@ from pathlib import Path
 import structlog
 
 from trueup.embedded import pauses
-from trueup.embedded.api.expressions import Expressions
 from trueup.embedded.api.standins import StandIn
 from trueup.embedded.server import Settings, running
 
@@ -64,15 +60,14 @@ def _configure_logs() -> None:
     )
 
 
-async def main(expressions: Expressions | None = None) -> None:
-    """Serves what the command line asks for."""
+async def _main() -> None:
     gc.disable()  # nothing of what is loaded is garbage; `pauses` takes over when it is there
     _configure_logs()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    async with running(_settings(), expressions) as cluster:
+    async with running(_settings()) as cluster:
         print(f"ready {cluster.url}", flush=True)
         pauses.leave_out_what_is_loaded()
         searching = asyncio.create_task(pauses.search_when_idle(), name="search for garbage")
@@ -81,4 +76,4 @@ async def main(expressions: Expressions | None = None) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    asyncio.run(_main())

@@ -205,6 +205,10 @@ class HelmChartSource(Struct, frozen=True, kw_only=True):
     verify: ArtifactVerification | None = None
     provenance: bool = False
     """The `.prov` file must be good by the keys of `trust`."""
+    generation: int = 0
+    """Of the resource; becomes part of the chart's version where `values_files` are merged, as in Flux. 0: it does not."""
+    namespace: str = ""
+    """Whose HelmRepositories (and their credentials) dependencies may be fetched from. Empty: none's."""
     secrets: SecretRefs = SecretRefs()
     """`trust` alone; for the rest see the origin's."""
     interval: timedelta = MINUTE

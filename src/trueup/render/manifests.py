@@ -7,27 +7,11 @@ from collections.abc import Mapping
 import msgspec
 
 from trueup.model.manifest import Declared, Origin
-from trueup.render.engine.frames import File
 from trueup.render.engine.pool import EnginePool
 from trueup.render.engine.process import EngineProcess
+from trueup.render.givenfiles import GivenFiles
 from trueup.render.limits import DEFAULT_LIMITS, RenderLimits
 from trueup.render.requests import request_objects
-
-
-class _GivenFiles:
-    """A `FileServer` over bytes in memory."""
-
-    def __init__(self, files: Mapping[str, bytes]) -> None:
-        self._files = files
-
-    def found(self, path: str, listed: bool) -> tuple[tuple[File, ...], tuple[bytes, ...]]:
-        del listed
-        if (data := self._files.get(path)) is None:
-            return (File(path=path, is_="absent", at=path),), ()
-        return (File(path=path, is_="file", at=path, size=len(data)),), (data,)
-
-    def looked(self, path: str, listed: bool) -> None:
-        """Nothing depends on it."""
 
 
 async def read_manifests(
@@ -37,7 +21,7 @@ async def read_manifests(
 
     Raises BuildFailed with file and line. Objects need a kind; what else they must have is for the caller to say.
     """
-    server = _GivenFiles(files)
+    server = GivenFiles(files)
 
     def read(engine: EngineProcess) -> tuple[Declared, ...]:
         params: dict[str, object] = {

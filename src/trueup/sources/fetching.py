@@ -6,13 +6,11 @@ The fetchers of one process share its mirrors and its store. When to fetch is th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Protocol, assert_never
 
-from trueup.model.errors import NotBuiltYet, SourceError
-from trueup.model.refs import ObjectRef
+from trueup.model.errors import NotBuiltYet
 from trueup.model.revision import Revision, composite_revision
 from trueup.model.snapshot import Details
 from trueup.model.source import (
@@ -24,35 +22,21 @@ from trueup.model.source import (
     HelmRepositorySource,
     OciSource,
     Source,
-    SourceKey,
-    address_of,
     parents_of,
 )
 from trueup.sources.contentstore import ContentStore
 from trueup.sources.gitfetcher import GitFetcher
+from trueup.sources.helm.chart import FindHelmRepository, HelmChartFetcher, knows_none
+from trueup.sources.helm.pulling import ChartPuller
+from trueup.sources.helm.reading import ChartReader
+from trueup.sources.helm.repository import HelmRepositoryFetcher
+from trueup.sources.http import HttpFetcher
 from trueup.sources.mirrors import GitMirrors
-from trueup.sources.secrets import SourceSecrets
+from trueup.sources.parent import Parent
+from trueup.sources.secrets import Granted, SourceSecrets, load_key
 from trueup.sources.treesnapshot import Mount, TreeSnapshot
 
 _EMPTY = Revision("empty", "sha256", "0" * 64)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parent:
-    """A source that another one is made of, as it stands. No snapshot: it has none, or none yet."""
-
-    key: SourceKey
-    source: Source
-    secrets: SourceSecrets
-    snapshot: TreeSnapshot | None
-
-    @property
-    def ready_snapshot(self) -> TreeSnapshot:
-        """Raises SourceError when there is none yet."""
-        if self.snapshot is None:
-            name = self.key if isinstance(self.key, ObjectRef) else address_of(self.key)
-            raise SourceError(f"{name} has not been fetched yet", reason="SourceNotReady")
-        return self.snapshot
 
 
 class Fetcher(Protocol):
@@ -78,12 +62,22 @@ class Fetcher(Protocol):
 
 
 class SourceFetchers:
-    """Implements `Fetcher` for every kind. `root` is the folder of everything that was fetched; one process at a time uses it."""
+    """Implements `Fetcher` for every kind. `root` is the folder of everything that was fetched; one process at a time uses it.
 
-    def __init__(self, root: Path, *, allow_local: bool) -> None:
+    `reader` reads Helm's formats; `find` knows the HelmRepositories that charts' dependencies may come from.
+    """
+
+    def __init__(
+        self, root: Path, reader: ChartReader, *, allow_local: bool, find: FindHelmRepository = knows_none
+    ) -> None:
         self.mirrors = GitMirrors(root / "mirrors", allow_local=allow_local)
         self.store = ContentStore(root / "content", self.mirrors.git)
+        self.http = HttpFetcher()
+        granted = Granted(load_key(root))
         self._git = GitFetcher(self.mirrors)
+        self._repositories = HelmRepositoryFetcher(self.store, self.http, reader, granted)
+        puller = ChartPuller(self.http, reader)
+        self._charts = HelmChartFetcher(self.store, self._repositories, puller, reader, granted, find=find)
 
     async def fetch(
         self,
@@ -99,7 +93,11 @@ class SourceFetchers:
                 return await self._git.fetch(source, secrets, known=known, max_age=max_age)
             case CompositeSource():
                 return await self._composed(parents, known)
-            case OciSource() | HelmRepositorySource() | HelmChartSource() | BucketSource() | ExternalSource():
+            case HelmRepositorySource():
+                return await self._repositories.fetch(source, secrets, known=known, max_age=max_age)
+            case HelmChartSource():
+                return await self._charts.fetch(source, secrets, parents, known=known, max_age=max_age)
+            case OciSource() | BucketSource() | ExternalSource():
                 raise NotBuiltYet(f"{type(source).__name__} is not fetched yet")
             case unknown:
                 assert_never(unknown)
@@ -108,8 +106,16 @@ class SourceFetchers:
         match source:
             case GitSource():
                 return await self._git.reopen(source, secrets, revision)
+            case HelmRepositorySource():
+                return await self._repositories.reopen(source, secrets, revision)
+            case HelmChartSource():
+                return await self._charts.reopen(source, secrets, revision)
             case _:
                 return None
+
+    async def close(self) -> None:
+        """Ends its connections."""
+        await self.http.close()
 
     async def collect(self) -> None:
         """Removes what no snapshot in use needs. Only once all sources were opened again after a start."""
