@@ -84,8 +84,13 @@ AREAS = (
         ("api/cases/crds-*.yaml",),
     ),
     Area("Schemas", "which schemas are refused, and what objects become of them", ("schema/cases/*.yaml",)),
+    Area(
+        "Rules in CEL",
+        "`x-kubernetes-validations` of custom kinds: what they refuse, which are refused, transitions, ratcheting",
+        ("api/cases/cel-*.yaml",),
+    ),
     Area("Access and admission", "authentication, RBAC, reviews, service accounts", ("api/cases/auth-*.yaml",)),
-    Area("Webhooks", "validating and mutating admission", ("api/cases/webhooks*.yaml",)),
+    Area("Webhooks", "validating and mutating admission, match conditions", ("api/cases/webhooks*.yaml",)),
     Area(
         "Workloads",
         "controllers, scheduling and pods ([what exactly](embedded-workloads.md))",

@@ -73,7 +73,6 @@ UNENFORCED = (
     ),
     Unenforced("ValidatingAdmissionPolicy, its binding", "their CEL is not run", (_POLICY, _BINDING), _POD),
     Unenforced("MutatingAdmissionPolicy, its binding", "their CEL is not run"),
-    Unenforced("`x-kubernetes-validations` of CustomResourceDefinitions", "their CEL is not run; a warning says so"),
     Unenforced("NetworkPolicy", "there is no traffic"),
     Unenforced("FlowSchema, PriorityLevelConfiguration", "requests do not queue"),
     Unenforced("APIService", "no request is passed on to another server"),

@@ -21,12 +21,13 @@ START_SECONDS = 30.0
 
 
 class EmbeddedCluster:
-    """A running `python -m trueup.embedded`. `kill` and `start` keep the port and the data."""
+    """A running `python -m trueup.cli.kubernetes`. `kill` and `start` keep the port and the data."""
 
-    def __init__(self, folder: Path, *arguments: str) -> None:
+    def __init__(self, folder: Path, *arguments: str, module: str = "trueup.cli.kubernetes") -> None:
         self.folder = folder
         self.kubeconfig = folder / "kubeconfig"
         self.url = ""
+        self._module = module
         self._arguments = arguments
         self._log = folder / "log"
         self._process: subprocess.Popen[bytes] | None = None
@@ -44,7 +45,7 @@ class EmbeddedCluster:
         """Returns when it is ready; raises AssertionError with its log when it does not come up."""
         port = self.url.rpartition(":")[2] or "0"
         before = self._log.stat().st_size if self._log.exists() else 0
-        command = [sys.executable, "-m", "trueup.embedded", "--data-dir", str(self.folder / "data"), "--port", port]
+        command = [sys.executable, "-m", self._module, "--data-dir", str(self.folder / "data"), "--port", port]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [*command, "--kubeconfig", str(self.kubeconfig), *self._arguments],
@@ -88,10 +89,10 @@ class EmbeddedCluster:
 
 
 @contextlib.contextmanager
-def running_cluster(*arguments: str) -> Iterator[EmbeddedCluster]:
-    """A cluster with data of its own, killed at the end."""
+def running_cluster(*arguments: str, module: str = "trueup.cli.kubernetes") -> Iterator[EmbeddedCluster]:
+    """A cluster with data of its own, killed at the end. `trueup.embedded` is one that evaluates no CEL."""
     with tempfile.TemporaryDirectory(prefix="trueup-embedded-") as folder:
-        cluster = EmbeddedCluster(Path(folder), *arguments)
+        cluster = EmbeddedCluster(Path(folder), *arguments, module=module)
         cluster.start()
         try:
             yield cluster

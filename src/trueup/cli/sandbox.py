@@ -22,6 +22,7 @@ from rich.markup import escape
 from trueup.cli.console import Exit, fail, out, shown
 from trueup.cli.definitions import read_definitions
 from trueup.cli.engines import engines
+from trueup.cli.expressions import EngineExpressions
 from trueup.cli.install import apply_all
 from trueup.cli.logging import configure_logging
 from trueup.cli.progress import done, progress
@@ -113,7 +114,7 @@ async def _run(settings: Settings, crds: Sequence[str], command: Sequence[str]) 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     try:
-        async with running(settings) as cluster:
+        async with EngineExpressions() as expressions, running(settings, expressions) as cluster:
             pauses.leave_out_what_is_loaded()
             if definitions:
                 await apply_all(load_config(settings.kubeconfig), definitions)

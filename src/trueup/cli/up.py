@@ -139,7 +139,7 @@ async def _stop_first(controller: Supervisor, stop: asyncio.Event) -> None:
 
 def _platform(home: Home, settings: Settings) -> list[Child]:
     """The embedded Kubernetes and the Git server."""
-    kubernetes = _child("trueup.embedded", "--data-dir", home.kubernetes, "--kubeconfig", home.kubeconfig)
+    kubernetes = _child("trueup.cli.kubernetes", "--data-dir", home.kubernetes, "--kubeconfig", home.kubeconfig)
     git = _child("trueup.embedded.gitserver", "--root", home.git, "--port", settings.git_port)
     hook = f"{settings.controller_url}/hooks/push"
     return [

@@ -1,4 +1,7 @@
-"""`python -m trueup.embedded`: runs the embedded Kubernetes until SIGINT or SIGTERM."""
+"""`python -m trueup.embedded`: runs the embedded Kubernetes until SIGINT or SIGTERM, without an evaluator of CEL.
+
+`trueup.cli.kubernetes` is the same with one.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from pathlib import Path
 import structlog
 
 from trueup.embedded import pauses
+from trueup.embedded.api.expressions import Expressions
 from trueup.embedded.api.standins import StandIn
 from trueup.embedded.server import Settings, running
 
@@ -60,14 +64,15 @@ def _configure_logs() -> None:
     )
 
 
-async def _main() -> None:
+async def main(expressions: Expressions | None = None) -> None:
+    """Serves what the command line asks for."""
     gc.disable()  # nothing of what is loaded is garbage; `pauses` takes over when it is there
     _configure_logs()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    async with running(_settings()) as cluster:
+    async with running(_settings(), expressions) as cluster:
         print(f"ready {cluster.url}", flush=True)
         pauses.leave_out_what_is_loaded()
         searching = asyncio.create_task(pauses.search_when_idle(), name="search for garbage")
@@ -76,4 +81,4 @@ async def _main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_main())
+    asyncio.run(main())

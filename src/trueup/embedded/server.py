@@ -28,6 +28,7 @@ from trueup.embedded.api.deletion import Deletion
 from trueup.embedded.api.discovery import Discovery
 from trueup.embedded.api.edge import Edge
 from trueup.embedded.api.escalation import EscalationGuard
+from trueup.embedded.api.expressions import Expressions, NoExpressions
 from trueup.embedded.api.fields import Fields
 from trueup.embedded.api.http import Front
 from trueup.embedded.api.kinds import Registry, read_data
@@ -82,7 +83,7 @@ class Settings(Struct, frozen=True, kw_only=True):
 class Cluster:
     """A running embedded Kubernetes; make with `running`."""
 
-    def __init__(self, settings: Settings, store: Store) -> None:
+    def __init__(self, settings: Settings, store: Store, expressions: Expressions) -> None:
         self.settings = settings
         self.store = store
         self.url = ""
@@ -95,10 +96,10 @@ class Cluster:
         self.metrics = Metrics()
         self.authorizer = Authorizer(store)
         authenticator = Authenticator(store, self.tokens, {})
-        webhooks = AdmissionWebhooks(store, self.registry, self.fields)
+        webhooks = AdmissionWebhooks(store, self.registry, self.fields, expressions, self.authorizer.decide)
         admission = Admission(store, ServiceAddresses(store), webhooks, EscalationGuard(self.authorizer))
         self.clock = kept_clock(None if settings.in_memory else settings.data_dir / "clock")
-        self.writes = Writes(store, self.registry, self.fields, admission, self.clock.now)
+        self.writes = Writes(store, self.registry, self.fields, admission, self.clock.now, expressions)
         self.removal = Deletion(store, admission, self.clock.now)
         self.definitions = DefinitionController(store, self.registry, self.writes, self.removal, self.fields)
         self.subresources = Subresources(
@@ -214,13 +215,14 @@ class Cluster:
 
 
 @contextlib.asynccontextmanager
-async def running(settings: Settings) -> AsyncIterator[Cluster]:
-    """An embedded Kubernetes for the length of the block: its API, its controllers, its workloads."""
+async def running(settings: Settings, expressions: Expressions | None = None) -> AsyncIterator[Cluster]:
+    """An embedded Kubernetes for the length of the block: its API, its controllers, its workloads. `expressions` evaluates
+    rules in CEL; without it nothing does, and answers say so."""
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     journal = MemoryJournal() if settings.in_memory else SqliteJournal(settings.data_dir / "objects.sqlite")
     store = await Store.open(journal)
     try:
-        cluster = Cluster(settings, store)
+        cluster = Cluster(settings, store, expressions or NoExpressions())
         async with cluster.serving():
             log.info("embedded kubernetes serves", url=cluster.url, kubeconfig=str(settings.kubeconfig))
             yield cluster

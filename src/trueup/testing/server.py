@@ -38,7 +38,14 @@ def serving(*, nodes: int = 1) -> Iterator[Server]:
     with tempfile.TemporaryDirectory(prefix="trueup-testing-") as made:
         folder = Path(made)
         kubeconfig, log = folder / "kubeconfig", folder / "log"
-        command = [sys.executable, "-m", "trueup.cli.child", "trueup.embedded", "--data-dir", str(folder / "data")]
+        command = [
+            sys.executable,
+            "-m",
+            "trueup.cli.child",
+            "trueup.cli.kubernetes",
+            "--data-dir",
+            str(folder / "data"),
+        ]
         command += ["--kubeconfig", str(kubeconfig), "--in-memory", "--drive-time", "--nodes", str(nodes)]
         with log.open("wb") as output:
             # The pipe tells it when this process is gone, however it went.

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.embedded.api.crdsteps import AttentiveServer, answers_of, expand, load_scenarios
+from tests.embedded.api.crdsteps import AttentiveServer, answers_of, load_scenarios
 from tests.embedded.fixtures import EmbeddedCluster
 from tests.embedded.recording import Recording
 from tests.peers.controlplane import ControlPlane
-from trueup.embedded.api.rules.definitionwarnings import NOT_EVALUATED
 
 CASES = Path(__file__).parent / "cases"
 SCENARIOS = load_scenarios(*sorted(CASES.glob("crds-*.yaml")))
@@ -28,20 +27,3 @@ async def test_answers_are_the_real_servers(
 @pytest.mark.real
 async def test_the_record_is_what_the_real_server_says(bare_control_plane: ControlPlane) -> None:
     await RECORDING.prove(bare_control_plane.kubeconfig)
-
-
-async def test_rules_in_cel_are_kept_and_shown_and_said_not_to_be_evaluated(
-    bare_embedded_cluster: EmbeddedCluster, namespace_name: str
-) -> None:
-    """What the embedded server does not do yet, it says when the definition is made."""
-    spec = {
-        "type": "object",
-        "properties": {"a": {"type": "integer"}},
-        "x-kubernetes-validations": [{"rule": "self.a > 3", "message": "too small"}],
-    }
-    scenario = {"steps": [*expand({"define": {"spec": spec, "probe": {"spec": {"a": 9}}}}), *expand({"try": {"a": 1}})]}
-    async with AttentiveServer(bare_embedded_cluster.kubeconfig) as server:
-        (_, made), (_, shown), _, (status, _) = await answers_of(server, scenario, namespace_name)
-    assert made["(warnings)"] == [f'299 - "{NOT_EVALUATED}"']
-    assert shown["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"] == spec
-    assert status == 201

@@ -12,11 +12,13 @@ from typing import Any
 import pytest
 
 from tests.embedded.api.comparing import Server, scrubbed
+from tests.embedded.api.crdsteps import AttentiveServer
 from tests.embedded.api.hooks import CONFIGURATIONS, serving
 from tests.embedded.api.scenarios import load, run_scenario
-from tests.embedded.fixtures import EmbeddedCluster
+from tests.embedded.fixtures import EmbeddedCluster, running_cluster
 from tests.embedded.recording import proven
 from tests.peers.controlplane import ControlPlane
+from trueup.embedded.api.celrules import CONDITIONS_NOT_COMPILED
 
 CASES = Path(__file__).parent / "cases"
 SCENARIOS = {scenario["title"]: scenario for scenario in load(CASES / "webhooks.yaml")}
@@ -74,20 +76,29 @@ async def test_the_record_is_what_the_real_server_says(
     proven(RECORDED, said)
 
 
-async def test_match_conditions_are_refused_not_ignored(
-    bare_embedded_cluster: EmbeddedCluster, namespace_name: str
+@pytest.mark.parametrize("policy", ["Fail", "Ignore"])
+async def test_without_an_evaluator_a_webhook_with_conditions_is_never_called_for_more_than_it_says(
+    policy: str, tmp_path: Path, namespace_name: str
 ) -> None:
-    """They are CEL, which nothing here evaluates yet: a webhook must not be called for more or less than it says."""
     webhook = {
         "name": "judge.example.com",
         "admissionReviewVersions": ["v1"],
         "sideEffects": "None",
-        "failurePolicy": "Ignore",
+        "failurePolicy": policy,
         "clientConfig": {"url": "https://127.0.0.1:1/"},
+        "rules": [{"operations": ["CREATE"], "apiGroups": [""], "apiVersions": ["v1"], "resources": ["configmaps"]}],
         "matchConditions": [{"name": "odd", "expression": "true"}],
     }
     body = {"metadata": {"name": namespace_name}, "webhooks": [webhook]}
-    async with Server(bare_embedded_cluster.kubeconfig) as server:
-        status, answer = await server.send("POST", f"{CONFIGURATIONS}/validatingwebhookconfigurations", body)
-    assert (status, answer["reason"]) == (422, "Invalid")
-    assert "webhooks[0].matchConditions: Forbidden: the embedded Kubernetes does not evaluate CEL" in answer["message"]
+    with running_cluster("--no-workloads", module="trueup.embedded") as cluster:
+        async with AttentiveServer(cluster.kubeconfig) as server:
+            status, made = await server.send("POST", f"{CONFIGURATIONS}/validatingwebhookconfigurations", body)
+            assert status == 201
+            assert CONDITIONS_NOT_COMPILED in made["(warnings)"][0]
+            path = "/api/v1/namespaces/default/configmaps"
+            status, answer = await server.send("POST", path, {"metadata": {"name": namespace_name}})
+    if policy == "Ignore":
+        assert (status, len(answer["(warnings)"])) == (201, 1)
+    else:
+        assert status == 500
+        assert "matchConditions of webhook" in answer["message"]

@@ -18,6 +18,7 @@ from trueup.model.refs import GroupKind, join_api_version
 
 if TYPE_CHECKING:
     from trueup.embedded.schema import SchemaNode
+    from trueup.embedded.schema.rules import Ruled
 
 Convert: TypeAlias = Callable[[Manifest], Manifest]
 
@@ -81,6 +82,8 @@ class Kind(Struct, frozen=True, kw_only=True):
     schema: SchemaNode | None = None
     raw_schema: Mapping[str, Any] | None = None
     """A custom kind's `openAPIV3Schema`, for the OpenAPI documents."""
+    rules: Ruled | None = None
+    """A custom kind's schema again, when there are rules in CEL in it."""
     deprecation: str = ""
     changed: int = 0
     """The store's version when this became so: objects that are older may not be as the schema wants them."""

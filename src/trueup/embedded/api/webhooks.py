@@ -2,8 +2,8 @@
 
 Mutating ones run one after another in the order of their configurations' names, and those that want it (`reinvocationPolicy`)
 again when others changed the object after them; validating ones run together. How one is called is `hookcall`, what it is
-asked `hookreview`, whether it is asked at all `hookmatch`. Match conditions (CEL) are refused when a configuration is
-written (`rules.admissionregistration`); one that was stored before counts as failed.
+asked `hookreview`, whether it is asked at all `hookmatch`, then its match conditions (CEL), which somebody else evaluates
+(`expressions`); conditions that cannot be evaluated count as failed calls.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import msgspec
 from trueup.embedded import merge
 from trueup.embedded.api import gotypes, refusals
 from trueup.embedded.api.admission import Review
+from trueup.embedded.api.expressions import Decide, Expressions, NotEvaluated
 from trueup.embedded.api.fields import Fields
 from trueup.embedded.api.hookcall import HookClient
 from trueup.embedded.api.hookmatch import matched
@@ -48,7 +49,11 @@ _decode = msgspec.json.Decoder(dict).decode
 class AdmissionWebhooks:
     """Implements `admission.Webhooks`."""
 
-    def __init__(self, store: Store, registry: Registry, fields: Fields) -> None:
+    def __init__(
+        self, store: Store, registry: Registry, fields: Fields, expressions: Expressions, decide: Decide
+    ) -> None:
+        self._expressions = expressions
+        self._decide = decide
         self._store = store
         self._registry = registry
         self._fields = fields
@@ -77,7 +82,7 @@ class AdmissionWebhooks:
         webhooks = [
             (webhook, seen_as)
             for _, webhook in self._configured(VALIDATING)
-            if (seen_as := self._matched(webhook, review)) is not None
+            if (seen_as := await self._wanted(webhook, review)) is not None
         ]
         answers = await asyncio.gather(
             *(self._ask(webhook, review, seen_as, mutating=False) for webhook, seen_as in webhooks),
@@ -105,9 +110,31 @@ class AdmissionWebhooks:
         )
         return matched(webhook, review, namespace.manifest if namespace else None, others)
 
+    async def _wanted(self, webhook: dict[str, Any], review: Review) -> Kind | None:
+        """As `_matched`, with the match conditions asked too. Raises Forbidden when they fail and the policy is to fail."""
+        seen_as = self._matched(webhook, review)
+        conditions = webhook.get("matchConditions")
+        if seen_as is None or not conditions:
+            return seen_as
+        request = request_of(_shown_as(review, seen_as), seen_as, "v1", "")["request"]
+        policy = str(webhook.get("failurePolicy") or "Fail")
+        try:
+            match = await self._expressions.match(conditions, policy, request, self._decide)
+        except NotEvaluated as error:
+            if policy == "Ignore":
+                review.call.warn(
+                    f'webhook "{webhook.get("name")}" was not called, for its matchConditions were not evaluated'
+                )
+                return None
+            said = f'the matchConditions of webhook "{webhook.get("name")}" were not evaluated: {error}'
+            raise refusals.internal(said) from error
+        if match.error:
+            raise refusals.forbidden(review.kind.resource, str(request.get("name") or ""), match.error)
+        return seen_as if match.matches else None
+
     async def _mutated(self, webhook: dict[str, Any], review: Review) -> tuple[Review, bool]:
         """The review after one webhook, and whether it changed the object."""
-        seen_as = self._matched(webhook, review)
+        seen_as = await self._wanted(webhook, review)
         if seen_as is None:
             return review, False
         verdict = await self._ask(webhook, review, seen_as, mutating=True)
@@ -152,16 +179,18 @@ class AdmissionWebhooks:
         return verdict
 
     async def _call(self, webhook: dict[str, Any], review: Review, seen_as: Kind, *, mutating: bool) -> Verdict:
-        if webhook.get("matchConditions"):
-            raise BadAnswer("its matchConditions cannot be evaluated by the embedded Kubernetes yet")
         version, uid = version_of(webhook), str(uuid.uuid4())
-        shown = msgspec.structs.replace(
-            review,
-            object=review.object and _converted(review.object, review.kind, seen_as),
-            old=review.old and _converted(review.old, review.kind, seen_as),
-        )
-        content = msgspec.json.encode(request_of(shown, seen_as, version, uid))
+        content = msgspec.json.encode(request_of(_shown_as(review, seen_as), seen_as, version, uid))
         return verdict_of(await self._client.post(webhook, content), version, uid, mutating=mutating)
+
+
+def _shown_as(review: Review, seen_as: Kind) -> Review:
+    """The review with its objects in the version that the webhook wants."""
+    return msgspec.structs.replace(
+        review,
+        object=review.object and _converted(review.object, review.kind, seen_as),
+        old=review.old and _converted(review.old, review.kind, seen_as),
+    )
 
 
 def _converted(manifest: Manifest, one: Kind, other: Kind) -> Manifest:

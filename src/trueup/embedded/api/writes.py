@@ -1,8 +1,8 @@
 """Creates, updates and patches: the one path that every change of an object takes, whoever asks for it.
 
 decode (by the caller) → schema → defaults → managed fields → admission → preparation → validation → store. Between reading
-the latest state and staging the new one nothing awaits, except where webhooks are called: then a state that moved
-meanwhile begins the attempt again, or is the client's Conflict. Deleting is `api.deletion`; reading `api.reads`.
+the latest state and staging the new one nothing awaits, except where webhooks are called or rules in CEL evaluated: then a
+state that moved meanwhile begins the attempt again, or is the client's Conflict. Deleting is `api.deletion`; reading `api.reads`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from trueup.embedded import merge
 from trueup.embedded.api import insideresources, metadata, podparts, refusals, rules
 from trueup.embedded.api.admission import Admission, Operation, Review
 from trueup.embedded.api.call import Call
+from trueup.embedded.api.celrules import CelRules
+from trueup.embedded.api.expressions import Expressions, NoExpressions
 from trueup.embedded.api.fields import Fields
 from trueup.embedded.api.kinds import Kind, Registry
 from trueup.embedded.api.options import WriteOptions
@@ -58,13 +60,20 @@ class Writes:
     """Changes objects of any kind. Manifests handed in are the callee's to change."""
 
     def __init__(
-        self, store: Store, registry: Registry, fields: Fields, admission: Admission, clock: Clock = utc_now
+        self,
+        store: Store,
+        registry: Registry,
+        fields: Fields,
+        admission: Admission,
+        clock: Clock = utc_now,
+        expressions: Expressions | None = None,
     ) -> None:
         self._store = store
         self._registry = registry
         self._fields = fields
         self._admission = admission
         self._clock = clock
+        self._cel = CelRules(expressions or NoExpressions())
 
     async def create(
         self, kind: Kind, namespace: str, manifest: Manifest, options: WriteOptions, call: Call
@@ -247,6 +256,7 @@ class Writes:
             stored["metadata"]["generation"] = 1
         problems = metadata.problems_of(kind, stored) + self._fields.problems(kind, stored)
         problems += particular.validate(stored) + particular.validate_create(stored)
+        problems = await self._cel.problems(kind, stored, None, problems, call)
         self._refuse(kind, stored, problems)
         self._warn(kind, stored, None, call)
         await self._admission.validate(review.with_object(kind.from_storage(stored)))
@@ -303,6 +313,8 @@ class Writes:
             problems = podparts.problems(subresource, stored, old)
         elif not problems and subresource == "finalize":
             problems = particular.validate(stored)
+        before_cel = live if kind.is_custom else old
+        problems = await self._cel.problems(kind, stored, before_cel, problems, call, subresource)
         self._refuse(kind, stored, problems)
         self._warn(kind, stored, old, call)
         await self._admission.validate(review.with_object(kind.from_storage(stored)))

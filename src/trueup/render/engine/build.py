@@ -28,7 +28,9 @@ KUSTOMIZE = "kustomize"
 """The engine that reads manifests, too: every render needs it."""
 JSONNET = "jsonnet"
 HELM = "helm"
-ENGINES = (KUSTOMIZE, JSONNET, HELM)
+CEL = "cel"
+"""Kubernetes' own rules and conditions, and expressions of anyone."""
+ENGINES = (KUSTOMIZE, JSONNET, HELM, CEL)
 
 _GO_VERSION = re.compile(r"go(\d+)\.(\d+)(?:\.(\d+))?")
 _GO_DIRECTIVE = re.compile(r"^go (\d+)\.(\d+)(?:\.(\d+))?$", re.MULTILINE)

@@ -13,6 +13,7 @@ from trueup.embedded.api import refusals
 from trueup.embedded.api.discovery import version_priority
 from trueup.embedded.api.kinds import Column, Convert, Kind, ScalePaths, Subresource
 from trueup.embedded.schema import SchemaNode
+from trueup.embedded.schema.rules import ruled
 from trueup.embedded.storage.keys import Resource
 from trueup.model.manifest import Manifest, metadata_of, spec_of
 from trueup.model.refs import join_api_version
@@ -117,6 +118,7 @@ def _kind(
         ),
         schema=_node(raw),
         raw_schema=raw,
+        rules=ruled(raw),
         deprecation=_deprecation(spec, version, kind),
     )
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
+from trueup.embedded.api import names
 from trueup.embedded.api.refusals import (
     FieldProblem,
     duplicate,
-    forbidden_field,
     invalid_value,
     not_supported,
     required,
@@ -19,10 +19,7 @@ from trueup.embedded.storage.keys import Resource
 from trueup.model.manifest import Manifest
 
 _OPERATIONS = ("*", "CONNECT", "CREATE", "DELETE", "UPDATE")
-_NO_CEL = (
-    "the embedded Kubernetes does not evaluate CEL yet, and would call this webhook for more than it says; leave them out, "
-    "or use selectors and rules"
-)
+_MOST_CONDITIONS = 64
 _URL_FORM = "desired format: https://host[/path]"
 
 
@@ -74,12 +71,30 @@ def _webhook_problems(webhook: dict[str, Any], path: str) -> list[FieldProblem]:
     for field in ("namespaceSelector", "objectSelector"):
         problems += selector_problems(webhook.get(field) or {}, f"{path}.{field}")
     problems += client_problems(webhook.get("clientConfig") or {}, f"{path}.clientConfig")
-    if webhook.get("matchConditions"):
-        problems.append(forbidden_field(f"{path}.matchConditions", _NO_CEL))
     problems += _one_of(webhook, path, "reinvocationPolicy", ("IfNeeded", "Never"))
-    return problems + review_version_problems(
-        webhook.get("admissionReviewVersions") or [], f"{path}.admissionReviewVersions"
-    )
+    problems += review_version_problems(webhook.get("admissionReviewVersions") or [], f"{path}.admissionReviewVersions")
+    return problems + _condition_problems(list(items(webhook, "matchConditions")), f"{path}.matchConditions")
+
+
+def _condition_problems(conditions: list[dict[str, Any]], path: str) -> list[FieldProblem]:
+    """Whether the expressions compile is asked elsewhere (`celrules`)."""
+    problems: list[FieldProblem] = []
+    if len(conditions) > _MOST_CONDITIONS:
+        said = f"Too many: {len(conditions)}: must have at most {_MOST_CONDITIONS} items"
+        problems.append(FieldProblem(path, "FieldValueTooMany", said))
+    seen: set[str] = set()
+    for index, condition in enumerate(conditions):
+        if not str(condition.get("expression") or "").strip():
+            problems.append(required(f"{path}[{index}].expression"))
+        place, name = f"{path}[{index}].name", str(condition.get("name") or "")
+        if not name:
+            problems.append(required(place))
+            continue
+        problems += [invalid_value(place, name, said) for said in names.label_key_problems(name)]
+        if name in seen:
+            problems.append(duplicate(place, name))
+        seen.add(name)
+    return problems
 
 
 def _one_of(owner: dict[str, Any], path: str, field: str, choices: tuple[str, ...]) -> list[FieldProblem]:

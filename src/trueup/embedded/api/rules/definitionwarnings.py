@@ -1,7 +1,6 @@
 """What the server warns of when a definition is written: formats that nobody checks, and lists that apply cannot merge.
 
-Rules: k8s.io/apiextensions-apiserver, pkg/registry/customresourcedefinition/strategy.go. The last warning is our own: rules
-in CEL are kept and shown, and nothing here evaluates them yet.
+Rules: k8s.io/apiextensions-apiserver, pkg/registry/customresourcedefinition/strategy.go.
 """
 
 from __future__ import annotations
@@ -13,7 +12,6 @@ from trueup.embedded.api.rules.base import at, items
 from trueup.embedded.schema import formats
 from trueup.model.manifest import Manifest
 
-NOT_EVALUATED = "x-kubernetes-validations (CEL) are stored, and not evaluated by the embedded Kubernetes yet"
 _OF_NUMBERS = {"integer": ("int32", "int64"), "number": ("float", "double")}
 
 
@@ -36,8 +34,6 @@ def _said_of(definition: Manifest) -> Iterator[str]:
                 f'x-kubernetes-list-type: set for items of type "{type_}" is not supported by server-side apply or CEL '
                 "validation rules"
             )
-    if any(place.get("x-kubernetes-validations") for place in everywhere):
-        yield NOT_EVALUATED
 
 
 def _is_checked(type_: str, name: str) -> bool:
