@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-import msgspec
 import pytest
 
 from trueup.render.engine.build import CEL
 from trueup.render.engine.pool import EnginePool
+from trueup.render.expressions import Evaluated, evaluate
 
 
-async def values(*expressions: str, **variables: object) -> list[Mapping[str, Any]]:
+async def values(*expressions: str, **variables: object) -> list[Evaluated]:
     async with EnginePool(workers=1, engine=CEL) as pool:
-        raw = await pool.use(
-            lambda process: process.call("evaluate", {"expressions": expressions, "variables": variables})
-        )
-    found: list[Mapping[str, Any]] = msgspec.json.decode(raw)["values"]
-    return found
+        return await evaluate(pool, expressions, variables)
 
 
 @pytest.mark.parametrize(
@@ -46,18 +39,18 @@ async def test_an_expression_has_a_value(expression: str, value: object) -> None
         "status": {"observedGeneration": 3, "conditions": [{"type": "Ready", "status": "True"}]},
     }
     (found,) = await values(expression, self=self, dep={"metadata": {"labels": {"version": "v1"}}})
-    assert found == {"value": value, "compiles": True}
+    assert found == Evaluated(True, value)
 
 
 async def test_what_does_not_compile_is_told_apart_from_what_has_no_value_and_hinders_no_other() -> None:
     broken, unknown, missing, sound = await values("self.", "other.a", "self.b.c", "self.a", self={"a": 1, "b": {}})
-    assert not broken["compiles"]
-    assert "Syntax error" in broken["error"]
-    assert not unknown["compiles"]
-    assert "undeclared reference to 'other'" in unknown["error"]
-    assert missing["compiles"]
-    assert missing["error"] == "no such key: c"
-    assert sound["value"] == 1
+    assert not broken.compiles
+    assert "Syntax error" in broken.error
+    assert not unknown.compiles
+    assert "undeclared reference to 'other'" in unknown.error
+    assert missing.compiles
+    assert missing.error == "no such key: c"
+    assert sound.value == 1
 
 
 @pytest.mark.parametrize(
@@ -70,10 +63,10 @@ async def test_what_does_not_compile_is_told_apart_from_what_has_no_value_and_hi
 )
 async def test_an_expression_that_would_take_forever_is_ended(expression: str) -> None:
     (found,) = await values(expression, x=list(range(500)))
-    assert "cost limit exceeded" in found["error"]
+    assert "cost limit exceeded" in found.error
 
 
 async def test_deep_nesting_is_an_error_of_that_expression() -> None:
     deep, sound = await values("(" * 5000 + "1" + ")" * 5000, "1 + 1")
-    assert not deep["compiles"]
-    assert sound["value"] == 2
+    assert not deep.compiles
+    assert sound.value == 2

@@ -30,7 +30,8 @@ JSONNET = "jsonnet"
 HELM = "helm"
 CEL = "cel"
 """Kubernetes' own rules and conditions, and expressions of anyone."""
-ENGINES = (KUSTOMIZE, JSONNET, HELM, CEL)
+GOTEMPLATE = "gotemplate"
+ENGINES = (KUSTOMIZE, JSONNET, HELM, CEL, GOTEMPLATE)
 
 _GO_VERSION = re.compile(r"go(\d+)\.(\d+)(?:\.(\d+))?")
 _GO_DIRECTIVE = re.compile(r"^go (\d+)\.(\d+)(?:\.(\d+))?$", re.MULTILINE)
