@@ -47,6 +47,7 @@ class Cli:
             **os.environ,
             "KUBECONFIG": str(stack.kubeconfig),
             "TRUEUP_HOME": str(home),
+            "TRUEUP_RENDER_CACHE": str(home / "kept"),
             "NO_COLOR": "1",
         }
 
@@ -92,7 +93,14 @@ def test_a_change_is_seen_before_it_is_pushed_and_after(stack: Stack, namespace:
     assert f"~ Secret/{namespace}/token" in done.stdout
     for secret in ("hunter2", "correct horse", "aHVudGVyMg", "Y29ycmVjdCBob3JzZQ"):
         assert secret not in done.stdout + done.stderr
+    of_the_tree = cli("diff", "--path", str(repo.folder), "-n", namespace, "--exit-code", code=3)
+    assert of_the_tree.stdout == done.stdout, "the App is found by the repository that the tree is a clone of"
     assert stack.get("configmap", "settings", namespace), "a diff changes nothing"
+    explained = cli.json("build", app, "--path", str(repo.folder), "--explain")
+    assert explained["cache"]["reason"] in ("secret", "cold")
+    assert {"look": "file", "path": "web.yaml"} in [
+        {"look": row["look"], "path": row["path"]} for row in explained["inputs"]
+    ]
 
     commit = repo.push({})
     stack.until_applied(namespace, commit)

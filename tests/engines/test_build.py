@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from trueup.model.errors import EngineFailed
-from trueup.render.engine import build
-from trueup.render.engine.build import engine_binary, find_go, source_root
+from trueup.render.engine import build, identity
+from trueup.render.engine.build import engine_binary, find_go
+from trueup.render.engine.identity import source_root
 
 
 def fake_go(folder: Path, version: str) -> Path:
@@ -65,7 +66,7 @@ def test_a_binary_is_kept_by_what_its_sources_hold(binary: Path) -> None:
 
 def test_other_sources_are_another_binary(tmp_path: Path) -> None:
     def digest() -> str:
-        return build._digest(tmp_path, "x")
+        return identity.digest_of(tmp_path, "x")
 
     for name in ("pipe", "x"):
         (tmp_path / name).mkdir()

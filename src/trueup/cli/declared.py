@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from msgspec import Struct, structs
 
 from trueup.cli.console import tell
-from trueup.cli.fetching import Fetching
+from trueup.cli.fetching import Fetching, read_source
 from trueup.cli.progress import Progress
 from trueup.cli.session import Found, Session
 from trueup.cli.times import utc_now
@@ -32,9 +32,9 @@ from trueup.model.snapshot import Snapshot
 from trueup.model.source import pinned
 from trueup.render.chartreading import EngineChartReader
 from trueup.render.engine.pool import EnginePool
-from trueup.render.render import Rendered, render
+from trueup.render.render import Rendered, Renderer
 from trueup.sources.fetching import SourceFetchers
-from trueup.sources.worktree import open_worktree
+from trueup.sources.worktree import WorktreeSnapshot, open_worktree
 from trueup.sync.desired import Desired
 from trueup.sync.normalise import normalise, resolve_scopes
 
@@ -54,27 +54,63 @@ class Declaration(Struct, frozen=True, kw_only=True):
     notices: tuple[Notice, ...]
 
 
+class WorkingTree(Struct, frozen=True):
+    """A working tree that stands in for what Git has. `inside`: the folder to take in place of an App's own path."""
+
+    snapshot: WorktreeSnapshot
+    inside: str = ""
+
+    @property
+    def shown(self) -> str:
+        return f"{self.snapshot.root} (on {self.snapshot.revision.short})"
+
+
+async def open_tree(folder: Path) -> WorkingTree:
+    """Raises SourceError."""
+    return WorkingTree(*await asyncio.to_thread(open_worktree, folder))
+
+
 async def declare(
-    session: Session, found: Found, engines: EnginePool, folder: Path | None, reporter: Progress
+    session: Session, found: Found, rendering: Renderer, tree: WorkingTree | None, reporter: Progress
 ) -> Declaration:
     """The App's objects as they are to be. Raises what reading, fetching, rendering and checking raise."""
+    async with declared_in(session, found, rendering, tree, reporter) as (app, snapshot, place):
+        declared = await _declare(session, found, app, snapshot, rendering, reporter)
+        return structs.replace(declared, place=place)
+
+
+@asynccontextmanager
+async def declared_in(
+    session: Session, found: Found, rendering: Renderer, tree: WorkingTree | None, reporter: Progress
+) -> AsyncIterator[tuple[App, Snapshot, str]]:
+    """The App, the Snapshot that declares it (a working tree's in place of Git's own), and where that is, for people."""
     app = found.kind.dialect.read_app(found.obj)
-    if folder is not None:
-        snapshot, inside = await asyncio.to_thread(open_worktree, folder)
-        path = inside or app.render.path
-        declared = await _declare(session, found, with_path(app, path), snapshot, engines, reporter)
-        return structs.replace(declared, place=f"{snapshot.root} (on {snapshot.revision.short})")
-    async with fetched_snapshot(session, found, app, engines, reporter) as (fetched, ignore):
-        app = structs.replace(app, render=structs.replace(app.render, ignore=ignore)) if ignore is not None else app
-        return await _declare(session, found, app, fetched, engines, reporter)
+    if tree is not None:
+        yield _with(app, tree.inside or app.render.path, await _ignore_of(session, app)), tree.snapshot, tree.shown
+        return
+    async with fetched_snapshot(session, found, app, rendering.engines, reporter) as (fetched, ignore):
+        yield _with(app, app.render.path, ignore), fetched, fetched.revision.short
+
+
+async def _ignore_of(session: Session, app: App) -> str | None:
+    """`spec.ignore` of the source, which holds for a working tree of it too; a source that is not there yet says nothing."""
+    try:
+        return (await read_source(session, app.source)).ignore
+    except InvalidInput:
+        return None
+
+
+def _with(app: App, path: str, ignore: str | None) -> App:
+    ignore = ignore if ignore is not None else app.render.ignore
+    return structs.replace(app, render=structs.replace(app.render, path=path, ignore=ignore))
 
 
 async def _declare(
-    session: Session, found: Found, app: App, snapshot: Snapshot, engines: EnginePool, reporter: Progress
+    session: Session, found: Found, app: App, snapshot: Snapshot, rendering: Renderer, reporter: Progress
 ) -> Declaration:
     variables, tainted = await read_variables(session, app)
     reporter.update(f"rendering {app.render.path}")
-    rendered = await render(snapshot, app.render, variables, engines)
+    rendered = await rendering.render(snapshot, app.render, variables)
     check_marks(rendered.objects, found.kind.dialect)
     applier = ClusterApplier(session.client, app.rules.field_manager)
     scopes = await resolve_scopes(rendered.objects, applier)
@@ -88,10 +124,6 @@ async def _declare(
         tainted=tainted,
         notices=(*rendered.notices, *normalised.notices),
     )
-
-
-def with_path(app: App, path: str) -> App:
-    return structs.replace(app, render=structs.replace(app.render, path=path))
 
 
 async def read_variables(session: Session, app: App) -> tuple[dict[str, str] | None, bool]:

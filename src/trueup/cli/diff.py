@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from trueup.cli.console import Exit, out, shown, tell
-from trueup.cli.declared import Declaration, declare
+from trueup.cli.declared import Declaration, WorkingTree, declare, open_tree
 from trueup.cli.difftext import DIFFERENT, diff_lines, headline, summary, visible
-from trueup.cli.engines import engines
+from trueup.cli.engines import renderer
+from trueup.cli.intree import apps_of_tree
 from trueup.cli.options import AppNames, Context, Format, Kubeconfig, Namespace, Output
 from trueup.cli.output import write_data, write_names
 from trueup.cli.progress import Progress, failed, progress
@@ -22,7 +23,7 @@ from trueup.cluster.applier import ClusterApplier
 from trueup.model.change import Action, Change
 from trueup.model.errors import InvalidInput, TrueupError
 from trueup.model.refs import ObjectRef
-from trueup.render.engine.pool import EnginePool
+from trueup.render.render import Renderer
 from trueup.sync.plan import make_plan
 from trueup.sync.preview import preview
 
@@ -50,7 +51,11 @@ def diff(
     names: AppNames = None,
     path: Annotated[
         Path | None,
-        typer.Option("--path", help="Take this working tree, or the folder in it, in place of what Git has."),
+        typer.Option(
+            "--path",
+            help="Take this working tree in place of what Git has: for one App also the folder in it, "
+            "and without a name all Apps that it declares.",
+        ),
     ] = None,
     exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 3 when there are differences.")] = False,
     output: Format = Output.TABLE,
@@ -62,9 +67,13 @@ def diff(
 
     async def work(session: Session) -> Exit:
         found = [item for item in await session.find_all(names or []) if not _refuse_source(item)]
-        if path is not None and len(found) != 1:
-            raise InvalidInput(f"--path is for one App, and {len(found)} are meant", hint="name the App")
-        diffs, broken = await compare_all(session, found, path, output)
+        tree = await open_tree(path) if path is not None else None
+        if tree is not None:
+            if not names:
+                found = await apps_of_tree(session, tree, found)
+            if len(found) > 1 or not names:
+                tree = structs.replace(tree, inside="")  # each App's own path
+        diffs, broken = await compare_all(session, found, tree, output)
         if output in (Output.JSON, Output.YAML):
             write_data([_as_data(item) for item in diffs], output)
         elif output is Output.NAME:
@@ -83,7 +92,7 @@ def _refuse_source(found: Found) -> bool:
 
 
 async def compare_all(
-    session: Session, found: Sequence[Found], path: Path | None, output: Output
+    session: Session, found: Sequence[Found], tree: WorkingTree | None, output: Output
 ) -> tuple[list[AppDiff], bool]:
     """The differences of all Apps, and whether any could not be compared. One that fails does not stop the others."""
     diffs: list[AppDiff] = []
@@ -91,8 +100,8 @@ async def compare_all(
     for item in found:
         try:
             with progress(f"comparing {item.ref}") as reporter:
-                async with engines(reporter) as pool:
-                    declared, changes = await compare(session, item, pool, path, reporter)
+                async with renderer(reporter) as rendering:
+                    declared, changes = await compare(session, item, rendering, tree, reporter)
         except TrueupError as error:
             broken = True
             text = str(error)
@@ -105,10 +114,10 @@ async def compare_all(
 
 
 async def compare(
-    session: Session, found: Found, pool: EnginePool, path: Path | None, reporter: Progress
+    session: Session, found: Found, rendering: Renderer, tree: WorkingTree | None, reporter: Progress
 ) -> tuple[Declaration, tuple[Change, ...]]:
     """Renders, plans without knowing anything of what is live, and asks the server about each object."""
-    declared = await declare(session, found, pool, path, reporter)
+    declared = await declare(session, found, rendering, tree, reporter)
     app = declared.app
     inventory = found.kind.dialect.stored_inventory(found.obj)
     plan = make_plan(declared.desired, {}, {}, inventory, app.rules)
@@ -132,8 +141,8 @@ async def preview_all(session: Session, found: Sequence[Found]) -> bool:
     well = True
     for item in found:
         with progress(f"comparing {item.ref}") as reporter:
-            async with engines(reporter) as pool:
-                declared, changes = await compare(session, item, pool, None, reporter)
+            async with renderer(reporter) as rendering:
+                declared, changes = await compare(session, item, rendering, None, reporter)
         for change in changes:
             if change.action is Action.FAILED:
                 well = False

@@ -1,19 +1,31 @@
-"""The engines for one command: found, or built with a word about it, before they are asked for."""
+"""What renders for one command: engines that start when something has to be rendered, and this machine's kept builds."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from trueup.cli.answers import kept_root
 from trueup.cli.progress import Progress
-from trueup.render.engine.build import engine_binary
+from trueup.render.cache import BuildCache
 from trueup.render.engine.pool import EnginePool
+from trueup.render.render import Renderer
+
+
+def local_cache() -> BuildCache:
+    """The builds of working trees, kept for this user; see `answers.kept_root`."""
+    return BuildCache(kept_root() / "builds")
 
 
 @asynccontextmanager
 async def engines(reporter: Progress, *, workers: int = 2) -> AsyncIterator[EnginePool]:
-    """Raises EngineFailed with what to try where there is neither a binary nor a Go to build it."""
-    binary = await asyncio.to_thread(engine_binary, "kustomize", reporter.update)
-    async with EnginePool(workers=workers, binary=binary) as pool:
+    """Found, or built with a word about it, when first needed: EngineFailed where there is neither a binary nor a Go."""
+    async with EnginePool(workers=workers, progress=reporter.update) as pool:
         yield pool
+
+
+@asynccontextmanager
+async def renderer(reporter: Progress, *, workers: int = 2) -> AsyncIterator[Renderer]:
+    """As the controller renders, with this machine's kept builds."""
+    async with engines(reporter, workers=workers) as pool:
+        yield Renderer(pool, cache=local_cache())

@@ -19,6 +19,17 @@ from trueup.sources.parent import Parent
 from trueup.sources.treesnapshot import TreeSnapshot
 
 
+async def read_source(session: Session, key: SourceKey) -> Source:
+    """The source that a resource stands for; one by value is itself. Raises InvalidInput when it is not there."""
+    if not isinstance(key, ObjectRef):
+        return key
+    kind = next((kind for kind in await session.kinds() if kind.group_kind == key.group_kind), None)
+    obj = await session.client.get(kind.resource, key.name, key.namespace) if kind else None
+    if kind is None or obj is None:
+        raise InvalidInput(f"the source {key} is not there", hint="trueup get sources")
+    return kind.dialect.read_source(obj)
+
+
 class Fetching:
     """Raises SourceError and its kinds, or InvalidInput."""
 
@@ -29,14 +40,7 @@ class Fetching:
         self._credentials: SourceCredentials | None = None
 
     async def read(self, key: SourceKey) -> Source:
-        """The source that a resource stands for; one by value is itself."""
-        if not isinstance(key, ObjectRef):
-            return key
-        kind = next((kind for kind in await self._session.kinds() if kind.group_kind == key.group_kind), None)
-        obj = await self._session.client.get(kind.resource, key.name, key.namespace) if kind else None
-        if kind is None or obj is None:
-            raise InvalidInput(f"the source {key} is not there", hint="trueup get sources")
-        return kind.dialect.read_source(obj)
+        return await read_source(self._session, key)
 
     async def fetch(self, source: Source) -> TreeSnapshot:
         """With everything that it is made of."""

@@ -21,8 +21,12 @@ def write(text: str) -> None:
     out.out(text, end="" if text.endswith("\n") else "\n", highlight=False)
 
 
+def as_json(value: Any) -> str:
+    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n"
+
+
 def write_json(value: Any) -> None:
-    write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+    write(as_json(value))
 
 
 def write_data(value: Any, form: Output) -> None:

@@ -9,36 +9,54 @@ from typing import Annotated
 
 import typer
 
+from trueup.cli import answers
 from trueup.cli.console import shown, tell
-from trueup.cli.declared import declare
+from trueup.cli.declared import declare, open_tree
 from trueup.cli.difftext import visible
-from trueup.cli.engines import engines
+from trueup.cli.engines import renderer
 from trueup.cli.envsubst import read_assignment
+from trueup.cli.folder import FolderOptions, folder_spec, is_folder
 from trueup.cli.options import Context, Kubeconfig, Namespace, Output
-from trueup.cli.output import write, write_json, write_names
+from trueup.cli.output import as_json, write
 from trueup.cli.progress import progress
 from trueup.cli.session import Session, in_session
 from trueup.cli.yamltext import dump_all
 from trueup.model.errors import InvalidInput
-from trueup.model.manifest import Manifest, ref_of
+from trueup.model.manifest import Manifest, kind_of, ref_of
 from trueup.model.outcome import Notice
-from trueup.model.rendering import DirectoryOptions, RenderMode, RenderSpec, Substitution
+from trueup.model.rendering import RenderMode
 from trueup.render.render import Rendered
-from trueup.render.render import render as render_snapshot
 from trueup.sources.worktree import open_worktree
+
+What = Annotated[str, typer.Argument(metavar="APP|DIR", help="An App's name; or a folder: ./apps/web.")]
+WorkingTree = Annotated[
+    Path | None, typer.Option("--path", help="An App from this working tree in place of what Git has.")
+]
+Mode = Annotated[
+    RenderMode | None,
+    typer.Option("--mode", help="Whose rules hold for a folder. Default: a chart where there is one, else flux."),
+]
+Recurse = Annotated[bool, typer.Option("--recurse", help="argocd: a plain folder with all folders below.")]
+Var = Annotated[
+    list[str] | None, typer.Option("--var", metavar="K=V", help="A variable to substitute in a folder's manifests.")
+]
+Release = Annotated[str, typer.Option("--release", help="Release name of a chart. Default: the folder's name.")]
+Values = Annotated[
+    list[Path] | None, typer.Option("--values", "-f", help="A values file for a chart, in the working tree.")
+]
+Set = Annotated[list[str] | None, typer.Option("--set", metavar="K=V", help="A value for a chart, as Helm reads it.")]
 
 
 @shown
 def render(
-    what: Annotated[str, typer.Argument(metavar="APP|DIR", help="An App's name; or a folder: ./apps/web.")],
-    path: Annotated[
-        Path | None, typer.Option("--path", help="An App from this working tree in place of what Git has.")
-    ] = None,
-    mode: Annotated[RenderMode, typer.Option("--mode", help="Whose rules hold for a folder.")] = RenderMode.FLUX,
-    recurse: Annotated[bool, typer.Option("--recurse", help="argocd: a plain folder with all folders below.")] = False,
-    var: Annotated[
-        list[str] | None, typer.Option("--var", metavar="K=V", help="A variable to substitute in a folder's manifests.")
-    ] = None,
+    what: What,
+    path: WorkingTree = None,
+    mode: Mode = None,
+    recurse: Recurse = False,
+    var: Var = None,
+    release: Release = "",
+    values: Values = None,
+    set_: Set = None,
     show_secrets: Annotated[bool, typer.Option("--show-secrets", help="Show what would be hidden.")] = False,
     output: Annotated[Output, typer.Option("--output", "-o", help="yaml, json or name.")] = Output.YAML,
     namespace: Namespace = "",
@@ -47,18 +65,18 @@ def render(
 ) -> None:
     """Render an App as Git declares it, or a folder on this disk, to standard output."""
     if is_folder(what):
-        variables = dict(read_assignment(text) for text in var or []) if var else None
-        rendered = asyncio.run(render_folder(Path(what).expanduser(), mode, recurse=recurse, variables=variables))
-        _finish([item.manifest for item in rendered.objects], rendered.notices, output)
+        options = folder_options(mode, recurse, var, release, namespace, values, set_)
+        _folder(Path(what).expanduser(), options, output)
         return
 
     async def work(session: Session) -> tuple[list[Manifest], tuple[Notice, ...]]:
         found = await session.find(what)
         if found.kind.is_source:
             raise InvalidInput("it is a source: only Apps are rendered", ref=found.ref)
+        tree = await open_tree(path) if path is not None else None
         with progress(f"rendering {found.ref}") as reporter:
-            async with engines(reporter) as pool:
-                declared = await declare(session, found, pool, path, reporter)
+            async with renderer(reporter) as rendering:
+                declared = await declare(session, found, rendering, tree, reporter)
         manifests = [item.manifest for item in declared.rendered.objects]
         if not show_secrets:
             hidden = [visible(manifest, tainted=declared.tainted) for manifest in manifests]
@@ -67,33 +85,66 @@ def render(
             manifests = hidden
         return manifests, declared.notices
 
-    _finish(*in_session(work, kubeconfig, context, namespace), output)
+    manifests, notices = in_session(work, kubeconfig, context, namespace)
+    _finish(_text(manifests, output), manifests, notices)
 
 
-def is_folder(text: str) -> bool:
-    """`.`, `./apps`, `/srv/apps`, `apps/web/` are folders; a bare word is an App's name."""
-    return text in (".", "..") or text.startswith(("./", "../", "/", "~/")) or text.endswith("/")
+def folder_options(
+    mode: RenderMode | None,
+    recurse: bool,
+    var: list[str] | None,
+    release: str,
+    namespace: str,
+    values: list[Path] | None,
+    set_: list[str] | None,
+) -> FolderOptions:
+    return FolderOptions(
+        mode=mode,
+        recurse=recurse,
+        variables=dict(read_assignment(text) for text in var or []) if var else None,
+        release=release,
+        namespace=namespace,
+        values=tuple(values or ()),
+        set=tuple(set_ or ()),
+    )
 
 
-async def render_folder(folder: Path, mode: RenderMode, *, recurse: bool, variables: dict[str, str] | None) -> Rendered:
+def _folder(folder: Path, options: FolderOptions, output: Output) -> None:
     """Raises SourceError, BuildFailed and its kinds."""
+    rendered, manifests = asyncio.run(render_folder(folder, options))
+    text = _text(manifests, output)
+    plain = FolderOptions(mode=options.mode, recurse=options.recurse)
+    if options == plain and manifests and not any(kind_of(manifest) == "Secret" for manifest in manifests):
+        question = answers.Question(
+            command="render", places=(str(folder.resolve()),), output=output, mode=options.mode, recurse=options.recurse
+        )
+        notes = "".join(f"note: {notice.message}\n" for notice in rendered.notices)
+        answers.keep(question, rendered.inputs.items, text, notes)
+    _finish(text, manifests, rendered.notices)
+
+
+async def render_folder(folder: Path, options: FolderOptions) -> tuple[Rendered, list[Manifest]]:
     snapshot, inside = await asyncio.to_thread(open_worktree, folder)
-    substitution = Substitution(variables=variables) if variables is not None else None
-    options = DirectoryOptions(recurse=True) if recurse else None
-    spec = RenderSpec(path=inside, mode=mode, directory=options, substitution=substitution)
+    spec = await asyncio.to_thread(folder_spec, snapshot, inside, options)
     with progress(f"rendering {folder}") as reporter:
-        async with engines(reporter, workers=1) as pool:
-            return await render_snapshot(snapshot, spec, variables, pool)
+        async with renderer(reporter, workers=1) as rendering:
+            rendered = await rendering.render(snapshot, spec, options.variables)
+    return rendered, [item.manifest for item in rendered.objects]
 
 
-def _finish(manifests: Sequence[Manifest], notices: Sequence[Notice], output: Output) -> None:
+def _text(manifests: Sequence[Manifest], output: Output) -> str:
     match output:
         case Output.YAML | Output.TABLE:
-            write(dump_all(manifests))
+            return dump_all(manifests)
         case Output.JSON:
-            write_json({"apiVersion": "v1", "kind": "List", "items": list(manifests)})
+            return as_json({"apiVersion": "v1", "kind": "List", "items": list(manifests)})
         case Output.NAME:
-            write_names(ref_of(manifest) for manifest in manifests)
+            return "".join(f"{ref_of(manifest)}\n" for manifest in manifests)
+
+
+def _finish(text: str, manifests: Sequence[Manifest], notices: Sequence[Notice]) -> None:
+    if text:
+        write(text)
     for notice in notices:
         tell(f"note: {notice.message}")
     if not manifests:

@@ -10,22 +10,27 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from msgspec import Struct
 
+from trueup.cli import answers
 from trueup.cli.console import Exit, out, shown
-from trueup.cli.engines import engines
+from trueup.cli.engines import renderer
 from trueup.cli.manifests import STDIN, read_file
 from trueup.cli.options import Context, Format, Kubeconfig, Output
-from trueup.cli.output import write, write_data
+from trueup.cli.output import as_json, write
 from trueup.cli.progress import progress
 from trueup.cli.session import MANAGER, Session, in_session
 from trueup.cli.validation import Finding, Problem, Unit, Validator, find_units
+from trueup.cli.yamltext import dump
 from trueup.cluster.applier import ClusterApplier
 from trueup.dialects.registry import all_dialects
 from trueup.model.apierror import ApiError, KindNotServed
 from trueup.model.errors import InvalidInput
 from trueup.model.manifest import Declared, Origin, api_version_of
 from trueup.model.refs import split_api_version
-from trueup.render.engine.pool import EnginePool
+from trueup.model.snapshot import Input
+from trueup.render.inputs import Recorder
+from trueup.render.render import Renderer
 from trueup.sources.worktree import WorktreeSnapshot, open_worktree
 from trueup.sync.explain import explain
 from trueup.sync.normalise import kind_of_manifest
@@ -48,7 +53,7 @@ def validate(
     context: Context = "",
 ) -> None:
     """Check manifests, kustomizations and Apps of a working tree before they are pushed."""
-    findings, declared = asyncio.run(check_places(places or ["."]))
+    findings, declared, looked = asyncio.run(check_places(places or ["."]))
     if server:
 
         async def work(session: Session) -> list[Finding]:
@@ -56,41 +61,57 @@ def validate(
                 return await ask_server(session, declared)
 
         findings += in_session(work, kubeconfig, context)
-    _print(findings, output)
+    text = _text(findings, output)
+    if looked is not None and not server:
+        answers.keep(_question(places or ["."], output), looked, text, "")
+    _print(findings, text, output)
     if any(finding.problems for finding in findings):
         sys.exit(int(Exit.FAILED))
 
 
-async def check_places(places: Sequence[str]) -> tuple[list[Finding], list[Declared]]:
-    """What was found, and all objects that rendered well."""
+async def check_places(places: Sequence[str]) -> tuple[list[Finding], list[Declared], frozenset[Input] | None]:
+    """What was found, all objects that rendered well, and on what it all depends: None where only checking again can tell."""
     findings: list[Finding] = []
     declared: list[Declared] = []
+    looked: set[Input] = set()
+    roots: set[Path | None] = set()
     with progress("reading") as reporter:
-        async with engines(reporter) as pool:
+        async with renderer(reporter) as rendering:
             for place in places:
-                is_folder = place != STDIN and await asyncio.to_thread(Path(place).is_dir)
                 reporter.update(f"checking {place}")
-                if is_folder:
-                    found, objects = await _check_folder(Path(place), pool)
+                if place != STDIN and await asyncio.to_thread(Path(place).is_dir):
+                    checked = await _check_folder(Path(place), rendering)
                 else:
-                    found, objects = await _check_file(place, pool)
-                findings += found
-                declared += objects
-    return findings, declared
+                    checked = await _check_file(place, rendering)
+                findings += checked.findings
+                declared += checked.declared
+                looked |= checked.looked
+                roots.add(checked.root)
+    sound = len(roots) == 1 and None not in roots and not any(finding.problems for finding in findings)
+    return findings, declared, frozenset(looked) if sound else None
 
 
-async def _check_folder(folder: Path, pool: EnginePool) -> tuple[list[Finding], list[Declared]]:
+class _Checked(Struct, frozen=True, kw_only=True):
+    """One place. `root`: the working tree that it lies in, where all of it was read from there."""
+
+    findings: list[Finding]
+    declared: list[Declared]
+    looked: frozenset[Input] = frozenset()
+    root: Path | None = None
+
+
+async def _check_folder(folder: Path, rendering: Renderer) -> _Checked:
     snapshot, inside = await asyncio.to_thread(open_worktree, folder)
-    units = await asyncio.to_thread(lambda: list(find_units(snapshot, inside)))
-    if not units:
-        return [Finding(place=str(folder), notes=("nothing is declared there",))], []
-    return await _check_units(snapshot, units, pool)
+    recorder = Recorder(snapshot)
+    units = await asyncio.to_thread(lambda: list(find_units(recorder, inside)))
+    validator = Validator(recorder, rendering, all_dialects())
+    findings = [Finding(place=str(folder), notes=("nothing is declared there",))]
+    if units:
+        findings = await _check_units(validator, units)
+    return _Checked(findings=findings, declared=validator.declared, looked=validator.looked, root=snapshot.root)
 
 
-async def _check_units(
-    snapshot: WorktreeSnapshot, units: Sequence[Unit], pool: EnginePool
-) -> tuple[list[Finding], list[Declared]]:
-    validator = Validator(snapshot, pool, all_dialects())
+async def _check_units(validator: Validator, units: Sequence[Unit]) -> list[Finding]:
     findings: list[Finding] = []
     objects: dict[int, Declared] = {}
     for unit in units:
@@ -100,25 +121,26 @@ async def _check_units(
     for item in objects.values():
         if (finding_of_app := await validator.app(item)) is not None:
             findings.append(finding_of_app)
-    return findings, validator.declared
+    return findings
 
 
-async def _check_file(place: str, pool: EnginePool) -> tuple[list[Finding], list[Declared]]:
+async def _check_file(place: str, rendering: Renderer) -> _Checked:
     """A file or standard input: the Apps in it are read; where their paths lead is not known."""
     try:
-        located = await pool.use(partial(read_file, file=place))
+        located = await rendering.engines.use(partial(read_file, file=place))
     except InvalidInput as error:
-        return [Finding(place=place, problems=(Problem(error.message, error.hint),))], []
+        finding = Finding(place=place, problems=(Problem(error.message, error.hint),))
+        return _Checked(findings=[finding], declared=[])
     objects = [Declared(item.obj, Origin(item.file, item.line)) for item in located]
     problems = tuple(
         Problem("it has no apiVersion, kind or name", "every manifest needs all three", item.origin)
         for item in objects
         if not (item.ref.kind and item.ref.name and api_version_of(item.manifest))
     )
-    validator = Validator(WorktreeSnapshot(Path(), frozenset()), pool, all_dialects())
+    validator = Validator(Recorder(WorktreeSnapshot(Path(), frozenset())), rendering, all_dialects())
     findings = [Finding(place=place, objects=len(objects), problems=problems)]
-    findings += [finding for item in objects if (finding := await validator.app(item)) is not None]
-    return findings, objects
+    findings += [found for item in objects if (found := await validator.app(item)) is not None]
+    return _Checked(findings=findings, declared=objects)
 
 
 async def ask_server(session: Session, declared: Sequence[Declared]) -> list[Finding]:
@@ -152,15 +174,33 @@ def _refusal(item: Declared, message: str, hint: str) -> Finding:
     return Finding(place=str(item.ref), objects=1, problems=(Problem(message, hint, item.origin),))
 
 
-def _print(findings: Sequence[Finding], output: Output) -> None:
+def _question(places: Sequence[str], output: Output) -> answers.Question:
+    return answers.Question(
+        command="validate", places=tuple(str(Path(place).expanduser().resolve()) for place in places), output=output
+    )
+
+
+def _text(findings: Sequence[Finding], output: Output) -> str:
+    """As a pipe gets it."""
     match output:
         case Output.TABLE:
-            for line in finding_lines(findings):
-                out.print(line)
+            from rich.text import Text
+
+            return "".join(f"{Text.from_markup(line).plain}\n" for line in finding_lines(findings))
         case Output.NAME:
-            write("".join(f"{finding.place}\n" for finding in findings if finding.problems))
-        case Output.JSON | Output.YAML:
-            write_data([finding_data(finding) for finding in findings], output)
+            return "".join(f"{finding.place}\n" for finding in findings if finding.problems)
+        case Output.JSON:
+            return as_json([finding_data(finding) for finding in findings])
+        case Output.YAML:
+            return dump([finding_data(finding) for finding in findings])
+
+
+def _print(findings: Sequence[Finding], text: str, output: Output) -> None:
+    if output is not Output.TABLE:
+        write(text) if text else None
+        return
+    for line in finding_lines(findings):
+        out.print(line)
 
 
 def finding_lines(findings: Sequence[Finding]) -> list[str]:

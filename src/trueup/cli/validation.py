@@ -20,11 +20,11 @@ from trueup.model.app import App, SyncRules
 from trueup.model.errors import TrueupError
 from trueup.model.manifest import Declared, Origin
 from trueup.model.rendering import DirectoryOptions, RenderMode, RenderSpec
-from trueup.model.snapshot import EntryType, Snapshot
+from trueup.model.snapshot import EntryType, Input
 from trueup.render.building import clean_path
-from trueup.render.engine.pool import EnginePool
 from trueup.render.files import KUSTOMIZATION_FILES
-from trueup.render.render import Rendered, render
+from trueup.render.inputs import Recorder, join
+from trueup.render.render import Rendered, Renderer
 from trueup.sync.normalise import InvalidManifests, declared_scopes, normalise
 
 MANIFESTS = (".yaml", ".yml", ".json")
@@ -56,38 +56,50 @@ class Unit(Struct, frozen=True):
     plain: bool
 
 
-def find_units(snapshot: Snapshot, start: str) -> Iterator[Unit]:
+def find_units(recorder: Recorder, start: str) -> Iterator[Unit]:
     """The folders below `start` that declare something, outermost first. Below a kustomization only others are looked for."""
     pending = [(start, False)]
     while pending:
         folder, below_kustomization = pending.pop(0)
-        entries = snapshot.listing(folder)
+        entries = recorder.listing(folder)
         names = {entry.name for entry in entries if entry.type is not EntryType.DIRECTORY}
         holder = next((name for name in KUSTOMIZATION_FILES if name in names), None)
         chart = "Chart.yaml" in names
         if holder is not None:
-            if COMPONENT not in snapshot.read(_join(folder, holder)):
+            if not _is_component(recorder, join(folder, holder)):
                 yield Unit(folder, plain=False)
         elif not below_kustomization and not chart and any(name.endswith(MANIFESTS) for name in names):
             yield Unit(folder, plain=True)
         if not chart:
             inside = below_kustomization or holder is not None
             pending.extend(
-                (_join(folder, entry.name), inside)
+                (join(folder, entry.name), inside)
                 for entry in entries
                 if entry.type is EntryType.DIRECTORY and not entry.name.startswith(".")
             )
 
 
+def _is_component(recorder: Recorder, path: str) -> bool:
+    at = recorder.look(path)
+    return at.is_file and COMPONENT in recorder.snapshot.read(at.path)
+
+
 class Validator:
     """Checks one working tree. Problems are found, not raised."""
 
-    def __init__(self, snapshot: Snapshot, engines: EnginePool, dialects: tuple[Dialect, ...]) -> None:
-        self._snapshot = snapshot
-        self._engines = engines
+    def __init__(self, recorder: Recorder, rendering: Renderer, dialects: tuple[Dialect, ...]) -> None:
+        self._recorder = recorder
+        self._snapshot = recorder.snapshot
+        self._rendering = rendering
         self._dialects = dialects
+        self._looked: set[Input] = set()
         self.declared: list[Declared] = []
         """Everything that was rendered without a problem."""
+
+    @property
+    def looked(self) -> frozenset[Input]:
+        """Everything in the tree that the findings depend on, as long as there are no problems among them."""
+        return frozenset(self._looked.union(self._recorder.inputs().items))
 
     async def unit(self, unit: Unit) -> tuple[Finding, tuple[Declared, ...]]:
         """Renders a folder; its objects, for the Apps among them."""
@@ -98,7 +110,7 @@ class Validator:
         )
         place = unit.path or "."
         try:
-            rendered = await render(self._snapshot, spec, None, self._engines)
+            rendered = await self._render(spec)
         except TrueupError as error:
             return Finding(place=place, problems=(_problem(error),)), ()
         finding = self._checked(place, rendered, _local_rules())
@@ -123,9 +135,11 @@ class Validator:
         return await self._render_app(place, app, dialect)
 
     async def _render_app(self, place: str, app: App, dialect: Dialect) -> Finding:
-        path = clean_path(app.render.path)
-        if path and self._snapshot.entry(path) is None:
-            return Finding(place=place, notes=(f"its path {app.render.path} is not in this working tree",))
+        try:
+            if self._recorder.look(clean_path(app.render.path)).entry is None:
+                return Finding(place=place, notes=(f"its path {app.render.path} is not in this working tree",))
+        except TrueupError as error:
+            return Finding(place=place, problems=(_problem(error),))
         spec = app.render
         notes: tuple[str, ...] = ()
         if spec.substitution is not None and spec.substitution.sources:
@@ -133,12 +147,17 @@ class Validator:
             spec = structs.replace(spec, substitution=structs.replace(spec.substitution, strict=False, sources=()))
             notes = ("variables of substituteFrom are taken as empty",)
         try:
-            rendered = await render(self._snapshot, spec, None, self._engines)
+            rendered = await self._render(spec)
             check_marks(rendered.objects, dialect)
         except TrueupError as error:
             return Finding(place=place, problems=(_problem(error),), notes=notes)
         finding = self._checked(place, rendered, app.rules)
         return structs.replace(finding, notes=(*notes, *finding.notes))
+
+    async def _render(self, spec: RenderSpec) -> Rendered:
+        rendered = await self._rendering.render(self._snapshot, spec)
+        self._looked.update(rendered.inputs.items)
+        return rendered
 
     def _checked(self, place: str, rendered: Rendered, rules: SyncRules) -> Finding:
         """Contradictions within the set: declared twice, list keys twice, names that no server takes."""
@@ -170,7 +189,3 @@ def _local_rules() -> SyncRules:
         "spec": {"interval": "10m", "prune": False, "sourceRef": {"kind": "GitRepository", "name": "local"}},
     }
     return FluxDialect().read_app(manifest).rules
-
-
-def _join(folder: str, name: str) -> str:
-    return f"{folder}/{name}" if folder else name

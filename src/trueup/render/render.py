@@ -21,7 +21,8 @@ from trueup.model.snapshot import Inputs, Snapshot
 from trueup.render.building import build
 from trueup.render.built import Asked, Build
 from trueup.render.cache import BuildCache, Reason, Verdict, question_of
-from trueup.render.engine.build import HELM, JSONNET, KUSTOMIZE, identity
+from trueup.render.engine.build import HELM, JSONNET, KUSTOMIZE
+from trueup.render.engine.identity import identity, rules_identity
 from trueup.render.engine.pool import EnginePool
 from trueup.render.finish import finished, needs_engine
 from trueup.render.helm import holds_for
@@ -91,9 +92,9 @@ class Renderer:
 
 
 def engine_identities(spec: RenderSpec) -> str:
-    """Of the engines that may take part, without starting one. Blocks on the disk the first time."""
+    """Of all code that takes part, without starting an engine. Blocks on the disk the first time."""
     engines = (KUSTOMIZE, JSONNET, HELM) if spec.mode is RenderMode.ARGOCD else (KUSTOMIZE,)
-    return "\0".join(identity(engine) for engine in engines)
+    return "\0".join((rules_identity(), *(identity(engine) for engine in engines)))
 
 
 async def render(

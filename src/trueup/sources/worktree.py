@@ -7,12 +7,13 @@ the commit too; each folder is read once, and a file that changes between two lo
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import secrets
 import stat
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from trueup.model.errors import SourceError
@@ -23,11 +24,15 @@ _GIT_SECONDS = 60
 _HASHED_BYTES = 64 << 20
 """Larger files are known by their place and time: no render reads them."""
 _PLACE = "place:"
+_NARROW = 500
+"""Paths that are named to git; with more of them it may as well look at all."""
 _NO_COMMIT = Revision("worktree", "sha1", "0" * 40)
 
 
 class WorktreeSnapshot:
     """Implements `model.snapshot.Snapshot`. `files` are the only paths to show (folders follow from them); None: all.
+
+    `on_the_way`: what stands at these paths is shown too, whether or not a file of `files` lies below.
 
     Reading blocks on the disk: call it in a thread.
     """
@@ -37,11 +42,12 @@ class WorktreeSnapshot:
         root: Path,
         files: frozenset[str] | None = None,
         *,
+        on_the_way: frozenset[str] = frozenset(),
         revision: Callable[[], Revision | None] = lambda: None,
     ) -> None:
         self.root = root
         self._files = files
-        self._folders = None if files is None else {parent for path in files for parent in _parents(path)}
+        self._folders = None if files is None else {parent for path in files for parent in _parents(path)} | on_the_way
         self._ask_revision = revision
         self._revision: Revision | None = None
         self._id = f"worktree:{root}:{secrets.token_hex(8)}"
@@ -146,9 +152,10 @@ class WorktreeSnapshot:
         return any(parent in self._files for parent in _parents(path))
 
 
-def open_worktree(folder: Path) -> tuple[WorktreeSnapshot, str]:
+def open_worktree(folder: Path, *, within: Collection[str] = ()) -> tuple[WorktreeSnapshot, str]:
     """The working tree that a folder is in, and the folder's path inside it; a folder outside of Git is its own root.
 
+    `within`: only these paths, and what lies below them, will be looked at, so that git need not walk the whole tree.
     Blocks. Raises SourceError where there is no such folder.
     """
     place = folder.resolve()
@@ -158,12 +165,24 @@ def open_worktree(folder: Path) -> tuple[WorktreeSnapshot, str]:
     if root is None:
         return WorktreeSnapshot(place), ""
     inside = place.relative_to(root).as_posix()
-    return WorktreeSnapshot(root, _listed(root), revision=lambda: _head(root)), "" if inside == "." else inside
+    narrow = _narrowed(root, within)
+    on_the_way = frozenset(parent for path in narrow for parent in _parents(path))
+    snapshot = WorktreeSnapshot(
+        root, _listed(root, narrow), on_the_way=on_the_way, revision=functools.partial(_head, root)
+    )
+    return snapshot, "" if inside == "." else inside
 
 
-def _listed(root: Path) -> frozenset[str] | None:
+def _narrowed(root: Path, within: Collection[str]) -> tuple[str, ...]:
+    """The paths to name to git; none: all. A submodule's files are not git's to list here."""
+    if "" in within or len(within) > _NARROW or (root / ".gitmodules").exists():
+        return ()
+    return tuple(sorted(within))
+
+
+def _listed(root: Path, within: Collection[str]) -> frozenset[str] | None:
     """Tracked files, and untracked ones that are not ignored; None where git cannot tell."""
-    text = _git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    text = _git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *within)
     return None if text is None else frozenset(os.fsdecode(name) for name in text.split(b"\0") if name)
 
 
@@ -176,11 +195,28 @@ def _head(root: Path) -> Revision | None:
     return Revision(name, "sha256" if len(digest) == 64 else "sha1", digest)
 
 
+def remotes(root: Path) -> tuple[str, ...]:
+    """The URLs of a working tree's remotes, as they are configured. Blocks."""
+    text = _git(root, "config", "--get-regexp", "-z", r"^remote\..*\.url$")
+    rows = [row.partition(b"\n")[2] for row in (text or b"").split(b"\0") if row]
+    return tuple(os.fsdecode(url) for url in rows)
+
+
 def _git(root: Path, *arguments: str) -> bytes | None:
     try:
         answer = subprocess.run(
             # A working tree may come from anywhere; its configuration must not make git run anything.
-            ["git", "-C", str(root), "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", *arguments],
+            [
+                "git",
+                "-C",
+                str(root),
+                "--literal-pathspecs",
+                "-c",
+                "core.fsmonitor=false",
+                "-c",
+                "core.hooksPath=/dev/null",
+                *arguments,
+            ],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=_GIT_SECONDS,

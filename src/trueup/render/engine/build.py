@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import functools
-import hashlib
 import os
 import re
 import shutil
 import subprocess
-import sys
 import sysconfig
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from importlib import resources
 from pathlib import Path
 
-import platformdirs
-
 from trueup.model.errors import EngineFailed
+from trueup.render.engine.identity import FLAGS, cache_root, digest_of, shipped, source_root
 
 Progress = Callable[[str], None]
 
@@ -37,15 +32,14 @@ _GO_VERSION = re.compile(r"go(\d+)\.(\d+)(?:\.(\d+))?")
 _GO_DIRECTIVE = re.compile(r"^go (\d+)\.(\d+)(?:\.(\d+))?$", re.MULTILINE)
 _BUILD_SECONDS = 1800
 _UNUSED_SECONDS = 30 * 24 * 3600
-_FLAGS = ["-trimpath", "-buildvcs=false", "-ldflags=-s -w"]
 
 
 def engine_binary(name: str, progress: Progress = lambda _: None) -> Path:
     """Where the engine's binary is, building it when it has to be. Blocks. Raises EngineFailed with what to try."""
-    if (shipped := _shipped(name)) is not None:
-        return shipped
+    if (ready := shipped(name)) is not None:
+        return ready
     sources = source_root()
-    target = cache_root() / "engines" / _digest(sources, name) / name
+    target = cache_root() / "engines" / digest_of(sources, name) / name
     if target.is_file():
         with contextlib.suppress(OSError):
             os.utime(target.parent)
@@ -58,52 +52,10 @@ def engine_binary(name: str, progress: Progress = lambda _: None) -> Path:
 
 def find_engine(name: str) -> Path | None:
     """Where the engine's binary is; None: it has not been built yet. Raises EngineFailed when it cannot be either."""
-    if (shipped := _shipped(name)) is not None:
-        return shipped
-    target = cache_root() / "engines" / _digest(source_root(), name) / name
+    if (ready := shipped(name)) is not None:
+        return ready
+    target = cache_root() / "engines" / digest_of(source_root(), name) / name
     return target if target.is_file() else None
-
-
-@functools.cache
-def identity(name: str) -> str:
-    """What tells two builds of an engine apart, known without building or starting it."""
-    if (shipped := _shipped(name)) is not None:
-        seen = shipped.stat()
-        return f"{name} {seen.st_size} {seen.st_mtime_ns}"
-    return f"{name} {_digest(source_root(), name)}"
-
-
-def cache_root() -> Path:
-    """`TRUEUP_CACHE_DIR`, or the user's cache folder."""
-    if configured := os.environ.get("TRUEUP_CACHE_DIR"):
-        return Path(configured)
-    return platformdirs.user_cache_path("trueup")
-
-
-def source_root() -> Path:
-    """The Go sources: beside the package in a wheel, at the root of a checkout."""
-    packaged = Path(str(resources.files("trueup") / "render" / "engine" / "source"))
-    checkout = Path(__file__).resolve().parents[4] / "engines"
-    for candidate in (checkout, packaged):
-        if (candidate / "kustomize" / "go.mod").is_file():
-            return candidate
-    raise EngineFailed("the sources of the engines are not there", hint="install Trueup again")
-
-
-def _shipped(name: str) -> Path | None:
-    binary = Path(str(resources.files("trueup") / "render" / "engine" / "bin" / name))
-    return binary if binary.is_file() and os.access(binary, os.X_OK) else None
-
-
-def _digest(sources: Path, name: str) -> str:
-    """Of every file that the build reads, and the machine it is for."""
-    digest = hashlib.sha256(f"{sys.platform} {sysconfig.get_platform()} {_FLAGS}".encode())
-    for folder in ("pipe", name):
-        for path in sorted((sources / folder).rglob("*")):
-            if path.is_file() and not path.name.endswith("_test.go"):
-                digest.update(f"\0{path.relative_to(sources)}\0".encode())
-                digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()[:24]
 
 
 @contextlib.contextmanager
@@ -120,7 +72,7 @@ def _build(sources: Path, name: str, target: Path, progress: Progress) -> None:
     progress(f"building the {name} engine (once; about half a minute)")
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".build-") as scratch:
         output = Path(scratch) / name
-        command = [str(go), "build", *_FLAGS, "-o", str(output), "."]
+        command = [str(go), "build", *FLAGS, "-o", str(output), "."]
         try:
             done = subprocess.run(
                 command,

@@ -19,7 +19,7 @@ from typing import Any, Self, TypeVar
 from msgspec import Struct
 
 from trueup.model.errors import EngineFailed
-from trueup.render.engine.build import KUSTOMIZE, engine_binary
+from trueup.render.engine.build import KUSTOMIZE, Progress, engine_binary
 from trueup.render.engine.process import EngineProcess
 
 T = TypeVar("T")
@@ -51,11 +51,13 @@ class EnginePool:
         binary: Path | None = None,
         engine: str = KUSTOMIZE,
         clock: Callable[[], float] = time.monotonic,
+        progress: Progress = lambda _: None,
     ) -> None:
         self.workers = workers if workers is not None else max(1, os.cpu_count() or 1)
         self.limits = limits
         self._binary = binary
         self._engine = engine
+        self._progress = progress
         self._beside: dict[str, EnginePool] = {}
         self._clock = clock
         self._slots = asyncio.Semaphore(self.workers)
@@ -115,7 +117,11 @@ class EnginePool:
             return self
         if engine not in self._beside:
             self._beside[engine] = EnginePool(
-                workers=self.workers, limits=self.limits, engine=engine, clock=self._clock
+                workers=self.workers,
+                limits=self.limits,
+                engine=engine,
+                clock=self._clock,
+                progress=self._progress,
             )
         return self._beside[engine]
 
@@ -164,7 +170,7 @@ class EnginePool:
         if self._binary is None:
             async with self._building:
                 if self._binary is None:
-                    self._binary = await asyncio.to_thread(engine_binary, self._engine)
+                    self._binary = await asyncio.to_thread(engine_binary, self._engine, self._progress)
         return self._binary
 
     def _give_back(self, process: EngineProcess, *, sound: bool) -> None:
