@@ -36,6 +36,7 @@ COMMANDS: dict[str, str] = {
     "envsubst": "trueup.cli.envsubst:envsubst",
     "logs": "trueup.cli.logs:logs",
     "cache": "trueup.cli.cache:cache",
+    "rbac": "trueup.cli.rbac:rbac",
     "install": "trueup.cli.install:install",
     "uninstall": "trueup.cli.uninstall:uninstall",
     "check": "trueup.cli.check:check",

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from trueup.model.errors import BuildFailed
+from trueup.model.globs import matches
 from trueup.model.manifest import Origin
 from trueup.model.outcome import Notice
 from trueup.model.rendering import DirectoryOptions
@@ -19,7 +20,6 @@ from trueup.model.snapshot import EntryType
 from trueup.render.built import BuiltObject
 from trueup.render.engine.process import EngineProcess
 from trueup.render.files import SnapshotFiles
-from trueup.render.globs import matches
 from trueup.render.inputs import Recorder, join
 from trueup.render.limits import RenderLimits
 from trueup.render.requests import request_objects

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from trueup.model.errors import InvalidInput
-from trueup.render.globs import matches
+from trueup.model.globs import matches
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Argo CD's globs for `directory.include` and `exclude`: `*` and `**` match any text, slashes too; `{a,b}` alternatives.
+"""Argo CD's globs: `*` and `**` match any text, slashes too; `?`, `[a-z]`; `{a,b}` alternatives.
 
 Grammar: github.com/gobwas/glob without separators, as Argo CD compiles it. Pure.
 """
@@ -16,7 +16,7 @@ def matches(glob: str, text: str) -> bool:
     return _compiled(glob).fullmatch(text) is not None
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=16384)
 def _compiled(glob: str) -> re.Pattern[str]:
     out: list[str] = []
     at = depth = 0

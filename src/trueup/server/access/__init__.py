@@ -1,0 +1,1 @@
+"""Who may do what: Argo CD's policies, decided, explained and checked."""
