@@ -48,7 +48,7 @@ def test_every_part_has_a_place_on_some_page() -> None:
     ("spec", "wanted"),
     [
         (KustomizationSpec, ["spec.kubeConfig", "spec.decryption", "spec.sourceRef.kind: Bucket"]),
-        (GitRepositorySpec, ["spec.verify", "spec.provider: aws"]),
+        (GitRepositorySpec, ["spec.provider: aws", "spec.serviceAccountName"]),
         (ApplicationSpec, ["spec.sources", "spec.source.plugin", "spec.project: (any other)"]),
     ],
 )

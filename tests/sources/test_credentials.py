@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from trueup.model.errors import InvalidInput, NotBuiltYet
-from trueup.sources.credentials import GitCredentials, credentials_from_argo, credentials_from_flux
+from trueup.sources.credentials import GitCredentials, credentials_from_argo, credentials_from_flux, with_proxy
 
 
 @pytest.mark.parametrize(
@@ -64,12 +64,30 @@ def test_what_cannot_work_is_refused_naming_the_key_and_not_the_value(data: dict
 
 
 def test_logins_that_are_not_built_yet_are_said() -> None:
-    with pytest.raises(NotBuiltYet):
-        credentials_from_flux({"githubAppID": b"1"})
-    with pytest.raises(NotBuiltYet):
-        credentials_from_argo({"githubAppPrivateKey": b"k"})
-    with pytest.raises(NotBuiltYet):
-        credentials_from_argo({"proxy": b"http://proxy"})
+    for key in ("gcpServiceAccountKey", "azureServicePrincipalClientSecret"):
+        with pytest.raises(NotBuiltYet):
+            credentials_from_argo({key: b"k"})
+    for key in ("enableLfs", "useAzureWorkloadIdentity"):
+        with pytest.raises(NotBuiltYet):
+            credentials_from_argo({key: b"true"})
+
+
+def test_the_proxy_of_either_dialect_is_kept_out_of_sight() -> None:
+    argo = credentials_from_argo({"proxy": b"http://u:hunter2@proxy:3128", "noProxy": b".internal"})
+    flux = with_proxy(None, {"address": b"http://proxy:3128", "username": b"u", "password": b"p@ss/w"})
+    assert (argo.proxy, argo.no_proxy) == ("http://u:hunter2@proxy:3128", ".internal")
+    assert flux.proxy == "http://u:p%40ss%2Fw@proxy:3128"
+    assert "hunter2" not in repr(argo)
+    assert argo.secrets == ("http://u:hunter2@proxy:3128", "hunter2")
+    with pytest.raises(InvalidInput):
+        credentials_from_argo({"proxy": b"gopher://proxy"})
+
+
+def test_the_way_there_and_a_token_of_the_hour_do_not_say_who_asks() -> None:
+    first = GitCredentials(username="x", password="one", subject="app", proxy="http://a")
+    second = GitCredentials(username="x", password="two", subject="app", proxy="http://b")
+    other = GitCredentials(username="x", password="two", subject="another")
+    assert first.fingerprint(b"k") == second.fingerprint(b"k") != other.fingerprint(b"k")
 
 
 def test_no_value_is_ever_shown() -> None:

@@ -44,6 +44,8 @@ class Feed:
     waking: set[ObjectRef] = field(default_factory=set)
     """Apps that want to be looked at after the next look at the remote, whatever it brings."""
     artifact: Artifact | None = None
+    artifact_of: str = ""
+    """The revision and content that the artifact was made for."""
     status: SourceStatus | None = None
 
     @property

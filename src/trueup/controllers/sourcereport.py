@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -41,17 +41,31 @@ class SourceReporter:
         """The resource cannot be read, or asks for what is not built."""
         await self._report(feed, obj, dialect, State.STALLED)
 
-    async def looked(self, feed: Feed, obj: Manifest, dialect: Dialect, *, token: str) -> None:
-        """The outcome of a look at the remote. `token`: the request that it answers."""
+    async def looked(
+        self, feed: Feed, obj: Manifest, dialect: Dialect, *, token: str, parents: Sequence[Feed] = ()
+    ) -> None:
+        """The outcome of a look at the remote. `token`: the request that it answers; `parents`: what it is made of."""
         ready = feed.problem is None
         state = State.READY if ready else (State.STALLED if isinstance(feed.problem, Terminal) else State.RETRYING)
-        await self._report(feed, obj, dialect, state, token=token)
+        included = tuple(parent.artifact for parent in parents if parent.artifact is not None)
+        await self._report(feed, obj, dialect, state, token=token, included=included)
 
-    async def _report(self, feed: Feed, obj: Manifest, dialect: Dialect, state: State, *, token: str = "") -> None:
+    async def _report(
+        self,
+        feed: Feed,
+        obj: Manifest,
+        dialect: Dialect,
+        state: State,
+        *,
+        token: str = "",
+        included: tuple[Artifact, ...] = (),
+    ) -> None:
         ref, old = feed.key, feed.status
         assert isinstance(ref, ObjectRef)
-        if feed.snapshot is not None and (feed.artifact is None or feed.artifact.revision != feed.snapshot.revision):
-            feed.artifact = await self._artifact(feed, ref, feed.snapshot)
+        if feed.snapshot is not None:
+            made_of = f"{feed.snapshot.revision} {feed.snapshot.id}"  # an include may move under an equal revision
+            if feed.artifact is None or feed.artifact_of != made_of:
+                feed.artifact, feed.artifact_of = await self._artifact(feed, ref, feed.snapshot), made_of
         if feed.problem is None and feed.artifact is not None:
             message, reason = f"stored artifact for revision '{feed.artifact.revision}'", "Succeeded"
         else:
@@ -63,6 +77,7 @@ class SourceReporter:
             observed_generation=generation_of(obj),
             artifact=feed.artifact,
             details=feed.snapshot.details if feed.snapshot is not None else Details(),
+            included=included,
             handled_request=token,
             fetch_failed=feed.problem is not None,
         )
@@ -85,7 +100,7 @@ class SourceReporter:
             revision=snapshot.revision,
             path=path,
             url=f"{self.artifact_url}/artifacts/{path}",
-            digest=f"gittree:{snapshot.tree_id}",
+            digest=f"gittree:{snapshot.id}",
             size=None,
             last_update=self.clock(),
             metadata=snapshot.details.metadata,

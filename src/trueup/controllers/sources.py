@@ -192,7 +192,8 @@ class SourceController:
             return
         if requested:
             feed.handled_request = token
-        await self._shell.reporter.looked(feed, obj, dialect, token=token if requested else "")
+        parents = [parent for key in feed.parents if (parent := self.feeds.get(key)) is not None]
+        await self._shell.reporter.looked(feed, obj, dialect, token=token if requested else "", parents=parents)
         if feed.snapshot is not before_snapshot or (before_problem is None) != (feed.problem is None) or changed:
             await self._changed(feed, before_snapshot)
         if before_snapshot is not None and feed.snapshot is not before_snapshot:

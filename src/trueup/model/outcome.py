@@ -143,6 +143,8 @@ class SourceStatus(Struct, frozen=True, kw_only=True):
     artifact: Artifact | None = None
     details: Details = Details()
     """What the fetch told beside the files."""
+    included: tuple[Artifact, ...] = ()
+    """The artifacts of the sources whose content is in it."""
     handled_request: str = ""
     fetch_failed: bool = False
 

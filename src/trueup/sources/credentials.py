@@ -9,18 +9,18 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Mapping
+from urllib.parse import quote, urlsplit, urlunsplit
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from trueup.model.errors import InvalidInput, NotBuiltYet
+from trueup.sources.httpaccess import read_proxy
 
 _FLUX_KEYS = ("username", "password", "bearerToken", "identity", "known_hosts", "ca.crt", "tls.crt", "tls.key")
-_FLUX_LATER = ("githubAppID", "githubAppInstallationID", "githubAppPrivateKey")
-_ARGO_LATER = (
-    "githubAppPrivateKey", "gcpServiceAccountKey", "azureServicePrincipalClientSecret", "proxy", "noProxy",
-)  # fmt: skip
+_ARGO_LATER = ("gcpServiceAccountKey", "azureServicePrincipalClientSecret")
 _ARGO_LATER_FLAGS = ("useAzureWorkloadIdentity", "enableLfs")
+_PROXY_SCHEMES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
 _TRUE = ("1", "t", "true")  # Go's strconv.ParseBool, in lower case
 
 
@@ -38,6 +38,12 @@ class GitCredentials(Struct, frozen=True, kw_only=True):
     client_key: str = ""
     insecure: bool = False
     """Neither TLS certificates nor SSH host keys are checked. Only Argo CD's Secrets can ask for it."""
+    proxy: str = ""
+    """The proxy on the way to HTTP remotes; it may hold a user and a password."""
+    no_proxy: str = ""
+    """Hosts to which the way is direct all the same, as curl's NO_PROXY."""
+    subject: str = ""
+    """Whom a password that changes by itself stands for: a GitHub App's token is another one every hour."""
 
     def __repr__(self) -> str:
         return f"GitCredentials({', '.join(self.parts) or 'none'})"
@@ -51,20 +57,25 @@ class GitCredentials(Struct, frozen=True, kw_only=True):
     def secrets(self) -> tuple[str, ...]:
         """Every text that must never be printed."""
         values = (self.password, self.bearer_token, self.ssh_private_key, self.ssh_passphrase, self.client_key)
-        return tuple(value for value in values if value)
+        proxy = (self.proxy, urlsplit(self.proxy).password or "") if "@" in self.proxy else ()
+        return tuple(value for value in (*values, *proxy) if value)
+
+    @property
+    def for_strangers(self) -> GitCredentials:
+        """What may be used towards a host that they are not for: the way there, and nothing of who we are."""
+        return GitCredentials(proxy=self.proxy, no_proxy=self.no_proxy)
 
     def fingerprint(self, key: bytes) -> str:
-        """Equal for equal credentials under one key; says nothing about them to who lacks the key."""
-        return hmac.new(key, msgspec.json.encode(self), hashlib.sha256).hexdigest()[:32]
+        """Equal for equal credentials under one key; says nothing about them to who lacks the key.
+
+        The way to a host says nothing about who asks, so a proxy plays no part.
+        """
+        fixed = structs.replace(self, proxy="", no_proxy="", password="" if self.subject else self.password)
+        return hmac.new(key, msgspec.json.encode(fixed), hashlib.sha256).hexdigest()[:32]
 
 
 def credentials_from_flux(data: Mapping[str, bytes]) -> GitCredentials:
     """Reads a Flux Git Secret (`data`, decoded). Raises InvalidInput naming the key, never its value."""
-    for key in _FLUX_LATER:
-        if key in data:
-            raise NotBuiltYet(
-                f"the key {key!r} (GitHub App login) is not built yet", hint="use username and password", field=key
-            )
     known = {key: _text(data, key) for key in _FLUX_KEYS}
     ssh = known["identity"]
     if ssh and not known["known_hosts"]:
@@ -109,11 +120,28 @@ def credentials_from_argo(
             client_certificate=_text(data, "tlsClientCertData"),
             client_key=_text(data, "tlsClientCertKey"),
             insecure=_flag(data, "insecure") or _flag(data, "insecureIgnoreHostKey"),
+            proxy=_text(data, "proxy").strip(),
+            no_proxy=_text(data, "noProxy").strip(),
         )
     )
 
 
+def with_proxy(credentials: GitCredentials | None, data: Mapping[str, bytes]) -> GitCredentials:
+    """Adds the proxy of Flux's `proxySecretRef`: `address`, `username`, `password`. Raises InvalidInput."""
+    proxy = read_proxy(data)
+    parts = urlsplit(proxy.address)
+    login = f"{quote(proxy.username, safe='')}:{quote(proxy.password, safe='')}@" if proxy.username else ""
+    address = urlunsplit((parts.scheme, f"{login}{parts.netloc}", parts.path.rstrip("/"), "", ""))
+    return structs.replace(credentials or GitCredentials(), proxy=address)
+
+
 def _checked(found: GitCredentials) -> GitCredentials:
+    if found.proxy and urlsplit(found.proxy).scheme not in _PROXY_SCHEMES:
+        raise InvalidInput(
+            "the proxy's address has a scheme that git cannot use",
+            hint=f"one of {', '.join(_PROXY_SCHEMES)}",
+            field="proxy",
+        )
     if bool(found.client_certificate) != bool(found.client_key):
         raise InvalidInput("a client certificate and its key must both be set, or neither", field="tls.crt, tls.key")
     if found.bearer_token and found.password:

@@ -26,6 +26,7 @@ from trueup.model.source import (
 )
 from trueup.sources.contentstore import ContentStore
 from trueup.sources.gitfetcher import GitFetcher
+from trueup.sources.githubapp import GitHubTokens
 from trueup.sources.helm.chart import FindHelmRepository, HelmChartFetcher, knows_none
 from trueup.sources.helm.pulling import ChartPuller
 from trueup.sources.helm.reading import ChartReader
@@ -74,7 +75,7 @@ class SourceFetchers:
         self.store = ContentStore(root / "content", self.mirrors.git)
         self.http = HttpFetcher()
         granted = Granted(load_key(root))
-        self._git = GitFetcher(self.mirrors)
+        self._git = GitFetcher(self.mirrors, GitHubTokens(self.http))
         self._repositories = HelmRepositoryFetcher(self.store, self.http, reader, granted)
         puller = ChartPuller(self.http, reader)
         self._charts = HelmChartFetcher(self.store, self._repositories, puller, reader, granted, find=find)
@@ -90,7 +91,7 @@ class SourceFetchers:
     ) -> TreeSnapshot:
         match source:
             case GitSource():
-                return await self._git.fetch(source, secrets, known=known, max_age=max_age)
+                return await self._git.fetch(source, secrets, parents, known=known, max_age=max_age)
             case CompositeSource():
                 return await self._composed(parents, known)
             case HelmRepositorySource():

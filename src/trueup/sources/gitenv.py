@@ -102,7 +102,7 @@ def git_environment(
 def _http_config(url: GitUrl, credentials: GitCredentials) -> list[tuple[str, str]]:
     if url.scheme not in ("http", "https"):
         return []
-    config: list[tuple[str, str]] = []
+    config: list[tuple[str, str]] = [("http.proxy", credentials.proxy)] if credentials.proxy else []
     if credentials.bearer_token:
         # git before 2.46 knows bearer tokens only as a header. A header would follow a redirect to another host.
         config += [(f"http.{url.origin}/.extraHeader", f"Authorization: Bearer {credentials.bearer_token}")]
@@ -124,6 +124,8 @@ def _http_values(credentials: GitCredentials, files: Path | None) -> dict[str, s
         values |= {key: str(files / name) for key, name in names.items() if name in present}
     if credentials.insecure:
         values["GIT_SSL_NO_VERIFY"] = "1"
+    if credentials.no_proxy:
+        values |= {"NO_PROXY": credentials.no_proxy, "no_proxy": credentials.no_proxy}
     return values
 
 

@@ -120,14 +120,19 @@ class ObjectReader:
             return entries
 
     def blob(self, blob_id: str) -> bytes:
-        with self._lock:
-            try:
-                kind, data = self._repository.odb.read(pygit2.Oid(hex=blob_id))
-            except (KeyError, pygit2.GitError, ValueError) as error:
-                raise self._corrupt(f"blob {blob_id}: {error}") from error
+        kind, data = self.raw(blob_id)
         if kind != ObjectType.BLOB:
             raise self._corrupt(f"{blob_id} is not a blob")
-        return bytes(data)
+        return data
+
+    def raw(self, object_id: str) -> tuple[ObjectType, bytes]:
+        """Any object byte for byte, without its header."""
+        with self._lock:
+            try:
+                kind, data = self._repository.odb.read(pygit2.Oid(hex=object_id))
+            except (KeyError, pygit2.GitError, ValueError) as error:
+                raise self._corrupt(f"object {object_id}: {error}") from error
+        return ObjectType(kind), bytes(data)
 
     def _entry(self, child: pygit2.Object) -> Entry:
         raw = child.raw_name or b""

@@ -28,6 +28,7 @@ class GitSnapshot(TreeSnapshot):
         mounts: Mapping[str, Mount] | None = None,
         hold: Hold | None = None,
         details: Details | None = None,
+        included: frozenset[str] = frozenset(),
     ) -> None:
         super().__init__(
             reader, reader.tree_of(revision.digest), revision, view=view, mounts=mounts, hold=hold, details=details
@@ -35,6 +36,8 @@ class GitSnapshot(TreeSnapshot):
         self.url = url
         self.ref = ref or revision.digest
         """What the remote was asked for: a full ref name, HEAD, or the commit itself."""
+        self.included = included
+        """Which of the mounts are other sources' content; the others are submodules."""
 
     def __repr__(self) -> str:
         return f"GitSnapshot({self.url}, {self.revision.short})"

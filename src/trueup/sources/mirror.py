@@ -1,7 +1,8 @@
 """One bare mirror: the repository of one URL on our disk, its refs of ours, its garbage, its repair.
 
 Refs: `refs/trueup/snapshots/<commit>` holds a commit that somebody uses; `refs/trueup/grants/<who>/<commit>` records
-that these credentials were shown it. Who may see what is `mirrors`' to ask; this module only keeps.
+that these credentials were shown it; `refs/trueup/tags/<commit>` keeps a tag object that names it. Who may see what is
+`mirrors`' to ask; this module only keeps.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from trueup.sources.mirrorcheck import mirror_damage, remove_leftovers
 log = structlog.get_logger(__name__)
 
 SNAPSHOTS, GRANTS, INCOMING = "refs/trueup/snapshots/", "refs/trueup/grants/", "refs/trueup/incoming/"
+TAG_OBJECTS = "refs/trueup/tags/"
 _MANY_PACKS = 20
 _COLLECT_DEADLINE = timedelta(minutes=10)
 WHOLE_HISTORY = 2**31 - 1  # git's own number for "infinite depth"
@@ -94,6 +96,26 @@ class Mirror:
         place = f"{INCOMING}{next(self._numbers)}"
         await self._fetch(access, [f"+{wanted}:{place}"], depth)
         return await asyncio.to_thread(self._take, place)
+
+    async def fetch_tag(self, access: Access, ref: str) -> str:
+        """Fetches a tag as it stands now; answers the object that it names: a tag object, or a lightweight tag's commit.
+
+        Needs `fetching`. The object stays until `keep_tag` or the next collection.
+        """
+        place = f"{INCOMING}{next(self._numbers)}"
+        await self._fetch(access, [f"+{ref}:{place}"], 1 if await asyncio.to_thread(self._is_shallow) else None)
+        return await asyncio.to_thread(self._read_ref, place)
+
+    async def keep_tag(self, commit: str, tag: str) -> None:
+        """Keeps a tag object for as long as the commit is held."""
+        async with self.keeping:
+            await asyncio.to_thread(self._write_ref, f"{TAG_OBJECTS}{commit}", tag)
+
+    async def kept_tag(self, commit: str) -> str | None:
+        try:
+            return await asyncio.to_thread(self._read_ref, f"{TAG_OBJECTS}{commit}")
+        except MirrorCorrupt:
+            return None
 
     async def fetch_history(self, access: Access, refs: Sequence[str]) -> list[str]:
         """Fetches refs with all of their history; answers every commit that they lead to, newest first. Needs `fetching`."""
@@ -233,8 +255,11 @@ class Mirror:
     def _take(self, place: str) -> str:
         """The commit that an incoming ref leads to."""
         assert self._reader is not None
+        return self._reader.commit_of(self._read_ref(place))
+
+    def _read_ref(self, place: str) -> str:
         try:
-            return self._reader.commit_of((self.directory / place).read_text(encoding="ascii").strip())
+            return (self.directory / place).read_text(encoding="ascii").strip()
         except FileNotFoundError as error:
             raise MirrorCorrupt(
                 f"{self.url}: git fetched nothing", hint="nothing: the next try follows by itself"
@@ -242,18 +267,21 @@ class Mirror:
 
     def _write_refs(self, commit: str, who: str) -> None:
         for name in (f"{SNAPSHOTS}{commit}", f"{GRANTS}{who}/{commit}"):
-            path = self.directory / name
-            if not path.exists():
-                path.parent.mkdir(parents=True, exist_ok=True)
-                partial = path.with_name(f"{commit}.lock")  # git's own way: write beside, then rename
-                partial.write_text(f"{commit}\n", encoding="ascii")
-                partial.replace(path)
+            if not (self.directory / name).exists():
+                self._write_ref(name, commit)
+
+    def _write_ref(self, name: str, object_id: str) -> None:
+        path = self.directory / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f"{path.name}.lock")  # git's own way: write beside, then rename
+        partial.write_text(f"{object_id}\n", encoding="ascii")
+        partial.replace(path)
 
     def _drop_refs(self) -> tuple[int, int]:
         """How many commits were let go, and how many packs there are."""
         held = self.held()
         dropped = 0
-        for folder in (SNAPSHOTS, GRANTS):
+        for folder in (SNAPSHOTS, GRANTS, TAG_OBJECTS):
             for path in (self.directory / folder).rglob("*"):
                 if path.is_file() and path.name not in held:
                     path.unlink(missing_ok=True)

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 
+from pygit2.enums import ObjectType
+
 from trueup.model.errors import InvalidInput
 from trueup.model.revision import Revision
 from trueup.model.snapshot import EntryType
@@ -21,9 +23,10 @@ from trueup.sources.giterrors import MirrorCorrupt
 from trueup.sources.gitobjects import SUBMODULE_ID_PREFIX, CommitFacts
 from trueup.sources.gitsnapshot import GitSnapshot
 from trueup.sources.giturl import GitUrl, parse_git_url
+from trueup.sources.gitverify import SignedTag
 from trueup.sources.history import commits_between, describe
 from trueup.sources.insteadof import Rewrites, parse_rewrites
-from trueup.sources.listing import check_reference
+from trueup.sources.listing import TAGS, check_reference
 from trueup.sources.mirror import Mirror
 from trueup.sources.resolver import PROOF_PREFIX, Resolved, Resolver
 from trueup.sources.secrets import load_key
@@ -112,6 +115,38 @@ class GitMirrors:
         if not await mirror.keep(revision.digest, access.who):
             return None
         return await self._snapshot(mirror, access, Resolved(revision, revision.digest), view_of(source))
+
+    async def signed_objects(
+        self, source: GitSource, credentials: GitCredentials | None, snapshot: GitSnapshot, *, tag: bool
+    ) -> tuple[bytes, SignedTag | None]:
+        """The snapshot's commit, byte for byte, and with `tag` the tag object that its reference names, if it names one.
+
+        A tag is asked for as it stands now; that of a snapshot which was reached by its commit is the one kept of before.
+        """
+        commit = snapshot.commit
+        _, raw = await asyncio.to_thread(snapshot.reader.raw, commit)
+        return raw, await self._tag_object(source, credentials, snapshot) if tag else None
+
+    async def _tag_object(
+        self, source: GitSource, credentials: GitCredentials | None, snapshot: GitSnapshot
+    ) -> SignedTag | None:
+        access = await self._access(source, credentials)
+        mirror = self._mirror(access.url)
+        if snapshot.ref.startswith(TAGS):
+            async with mirror.fetching:
+                await mirror.prepare()
+                object_id = await mirror.fetch_tag(access, snapshot.ref)
+            name = snapshot.ref.removeprefix(TAGS)
+        else:
+            kept = await mirror.kept_tag(snapshot.commit) if snapshot.ref == snapshot.commit else None
+            if kept is None:
+                return None
+            object_id, name = kept, snapshot.revision.name
+        kind, raw = await asyncio.to_thread(snapshot.reader.raw, object_id)
+        if kind is not ObjectType.TAG:
+            return None
+        await mirror.keep_tag(snapshot.commit, object_id)
+        return SignedTag(name, object_id, raw)
 
     async def describe(self, snapshot: GitSnapshot) -> CommitFacts:
         """Author, date, message and whether there is a signature; no network."""
@@ -245,7 +280,9 @@ class GitMirrors:
 
     async def _submodule(self, access: Access, submodule: Submodule, commit: str, depth: int) -> GitSnapshot:
         url = submodule_url(access.url, submodule, allow_local=self._allow_local)
-        credentials = access.credentials if may_share_credentials(access.url, url) else None
+        credentials = access.credentials
+        if credentials is not None and not may_share_credentials(access.url, url):
+            credentials = credentials.for_strangers
         child = await self._access_as(url, credentials, access.deadline)
         mirror = self._mirror(url)
         found = await self._resolver.resolve(mirror, child, GitReference(commit=commit))

@@ -6,19 +6,24 @@ from collections.abc import Mapping
 from typing import Any
 
 from trueup.dialects.flux.gitrepository_resource import GitRepositorySpec, Reference
-from trueup.dialects.flux.source_status import SourceWords
+from trueup.dialects.flux.shared import GIT_REPOSITORY, LocalReference
+from trueup.dialects.flux.source_status import SourceWords, artifact_row
 from trueup.dialects.reading import identity, not_built, read_duration, read_struct
 from trueup.model.errors import InvalidInput
 from trueup.model.manifest import Manifest, spec_of
 from trueup.model.outcome import SourceStatus
 from trueup.model.refs import ObjectRef
-from trueup.model.source import GitReference, GitSource
+from trueup.model.source import GitInclude, GitReference, GitSource, GitVerification
 
 DEFAULT_BRANCH = "master"
 
 
-def _observed(spec: Mapping[str, Any], status: SourceStatus) -> dict[str, Any]:  # noqa: ARG001
+def _observed(spec: Mapping[str, Any], status: SourceStatus) -> dict[str, Any]:
+    verify = spec.get("verify")
     return {
+        "observedInclude": spec.get("include") or None,
+        "includedArtifacts": [artifact_row(artifact) for artifact in status.included] or None,
+        "sourceVerificationMode": _mode(verify) if isinstance(verify, dict) else None,
         "observedIgnore": spec.get("ignore"),
         "observedRecurseSubmodules": spec.get("recurseSubmodules") or None,
         "observedSparseCheckout": spec.get("sparseCheckout") or None,
@@ -41,7 +46,12 @@ def read_git_repository(obj: Manifest) -> GitSource:
     return GitSource(
         url=spec.url,
         reference=_reference(spec.reference),
-        credentials=ObjectRef("", "Secret", ref.namespace, spec.secret_ref.name) if spec.secret_ref else None,
+        credentials=_secret(ref, spec.secret_ref),
+        proxy=_secret(ref, spec.proxy_secret_ref),
+        verify=GitVerification(_mode({"mode": spec.verification.mode})) if spec.verification else None,
+        trust=_secret(ref, spec.verification.secret_ref) if spec.verification else None,
+        provider="" if spec.provider in (None, "generic") else spec.provider,
+        include=_includes(ref, spec),
         interval=interval,
         timeout=read_duration(spec.timeout, ref=ref, field="spec.timeout"),
         recurse_submodules=spec.recurse_submodules,
@@ -63,12 +73,34 @@ def _reference(said: Reference | None) -> GitReference:
     )
 
 
+def _secret(ref: ObjectRef, said: LocalReference | None) -> ObjectRef | None:
+    return ObjectRef("", "Secret", ref.namespace, said.name) if said is not None else None
+
+
+def _includes(ref: ObjectRef, spec: GitRepositorySpec) -> tuple[GitInclude, ...]:
+    found = tuple(
+        GitInclude(
+            source=GIT_REPOSITORY.ref(ref.namespace, one.repository.name), from_path=one.from_path, to_path=one.to_path
+        )
+        for one in spec.include
+    )
+    for number, one in enumerate(found):
+        if one.source == ref:
+            raise InvalidInput(
+                "it includes itself", ref=ref, field=f"spec.include[{number}].repository", hint="name another one"
+            )
+    return found
+
+
+def _mode(verify: Mapping[str, Any]) -> str:
+    """v1beta1 and v1beta2 wrote `head`."""
+    mode = str(verify.get("mode") or "HEAD")
+    return "HEAD" if mode == "head" else mode
+
+
 def _unbuilt(spec: GitRepositorySpec) -> list[str]:
     fields = {
-        "spec.verify": spec.verification is not None,
-        "spec.include": bool(spec.include),
-        "spec.proxySecretRef": spec.proxy_secret_ref is not None,
-        f"spec.provider={spec.provider}": spec.provider not in (None, "generic"),
+        f"spec.provider={spec.provider}": spec.provider in ("aws", "azure"),
         "spec.serviceAccountName": bool(spec.service_account_name),
     }
     return [field for field, is_set in fields.items() if is_set]

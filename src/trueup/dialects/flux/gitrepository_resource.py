@@ -30,7 +30,7 @@ class Reference(Struct, frozen=True, kw_only=True, rename="camel"):
 class Verification(Struct, frozen=True, kw_only=True, rename="camel"):
     mode: Annotated[Literal["head", "HEAD", "Tag", "TagAndHEAD"], Meta(extra_json_schema={"default": "HEAD"})] = "HEAD"
     """Whose signature is verified: the commit's, the tag's, or both."""
-    secret_ref: LocalReference | None = None
+    secret_ref: LocalReference
     """A Secret with the trusted public keys (`*.asc`, `*.sshpub`)."""
 
 

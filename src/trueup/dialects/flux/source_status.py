@@ -18,7 +18,14 @@ from trueup.model.outcome import Artifact, SourceStatus, State
 _STORAGE = "ArtifactInStorage"
 _FETCH_FAILED = "FetchFailed"
 _VERIFIED = "SourceVerified"
-_OWNED = (READY, RECONCILING, STALLED, _STORAGE, _FETCH_FAILED, _VERIFIED, "ArtifactOutdated", "StorageOperationFailed")
+_INCLUDE = "IncludeUnavailable"
+_OWNED = (
+    READY, RECONCILING, STALLED, _STORAGE, _FETCH_FAILED, _VERIFIED, _INCLUDE, "ArtifactOutdated", "StorageOperationFailed",
+)  # fmt: skip
+_UNVERIFIED = (
+    "VerificationError", "InvalidCommitSignature", "InvalidTagSignature", "InvalidGitObject", "InvalidVerificationMode",
+)  # fmt: skip
+_NOT_INCLUDED = ("IncludeUnavailable", "SourceNotReady", "SourceNotFound")
 
 
 def stored_artifact(artifact: Artifact, status: SourceStatus) -> str:  # noqa: ARG001
@@ -75,17 +82,21 @@ def _source_conditions(status: SourceStatus, words: SourceWords) -> list[Conditi
             ]
         case State.STALLED:
             rows = [row(generation, STALLED, TRUE, reason, message), row(generation, READY, FALSE, reason, message)]
-    if status.fetch_failed and status.state is not State.READY:
+    unverified = status.fetch_failed and status.reason in _UNVERIFIED
+    if unverified:
+        rows.append(row(generation, _VERIFIED, FALSE, reason, message))
+    elif status.fetch_failed and status.reason in _NOT_INCLUDED:
+        rows.append(row(generation, _INCLUDE, TRUE, reason, message))
+    elif status.fetch_failed and status.state is not State.READY:
         rows.append(row(generation, _FETCH_FAILED, TRUE, reason, message))
-    if status.details.verified:
+    if status.details.verified and not unverified:
         rows.append(row(generation, _VERIFIED, TRUE, SUCCEEDED, status.details.verified))
     if stored:
         rows.append(row(generation, _STORAGE, TRUE, words.succeeded, stored))
     return rows
 
 
-def _artifact(obj: Manifest, artifact: Artifact) -> dict[str, Any]:
-    """`lastUpdateTime` says when this artifact was first stored, so an equal one keeps it over restarts."""
+def artifact_row(artifact: Artifact) -> dict[str, Any]:
     row: dict[str, Any] = {
         "path": artifact.path,
         "url": artifact.url,
@@ -97,6 +108,12 @@ def _artifact(obj: Manifest, artifact: Artifact) -> dict[str, Any]:
         row["size"] = artifact.size
     if artifact.metadata:
         row["metadata"] = dict(artifact.metadata)
+    return row
+
+
+def _artifact(obj: Manifest, artifact: Artifact) -> dict[str, Any]:
+    """`lastUpdateTime` says when this artifact was first stored, so an equal one keeps it over restarts."""
+    row = artifact_row(artifact)
     stored = status_of(obj).get("artifact")
     if isinstance(stored, dict) and all(
         stored.get(key) == value for key, value in row.items() if key != "lastUpdateTime"
