@@ -12,6 +12,7 @@ import pytest
 from tests.peers.controlplane import ControlPlane
 from tests.peers.kubectl import Kubectl
 from tests.peers.locate import find_program
+from tests.peers.registry import Registry, prepared_registry
 from tests.peers.toolchain import NoGo
 
 
@@ -61,6 +62,16 @@ async def real_namespace(control_plane: ControlPlane) -> AsyncIterator[str]:
     await control_plane.service_account_ready(name)
     yield name
     await control_plane.send("DELETE", f"/api/v1/namespaces/{name}")
+
+
+@pytest.fixture(scope="session")
+def registry() -> Iterator[Registry]:
+    """The session's real registry, without TLS and open to all; push into repositories of your own names."""
+    _found("registry")
+    with prepared_registry() as registry:
+        _in_a_thread(registry.start())
+        yield registry
+        _in_a_thread(registry.stop())
 
 
 def _found(program: str) -> Any:

@@ -125,6 +125,8 @@ class LayerSelector(Struct, frozen=True, kw_only=True):
 
     media_type: str = ""
     operation: LayerOperation = LayerOperation.EXTRACT
+    only: tuple[str, ...] = ()
+    """Argo CD's rule instead: the artifact has one archive, of one of these types; a packed chart's own directory is opened."""
 
 
 class OidcIdentity(Struct, frozen=True):

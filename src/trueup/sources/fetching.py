@@ -33,6 +33,9 @@ from trueup.sources.helm.reading import ChartReader
 from trueup.sources.helm.repository import HelmRepositoryFetcher
 from trueup.sources.http import HttpFetcher
 from trueup.sources.mirrors import GitMirrors
+from trueup.sources.oci.charts import OciCharts
+from trueup.sources.oci.client import RegistryClient
+from trueup.sources.oci.fetcher import OciFetcher
 from trueup.sources.parent import Parent
 from trueup.sources.secrets import Granted, SourceSecrets, load_key
 from trueup.sources.treesnapshot import Mount, TreeSnapshot
@@ -77,7 +80,9 @@ class SourceFetchers:
         granted = Granted(load_key(root))
         self._git = GitFetcher(self.mirrors, GitHubTokens(self.http))
         self._repositories = HelmRepositoryFetcher(self.store, self.http, reader, granted)
-        puller = ChartPuller(self.http, reader)
+        registries = RegistryClient(self.http)
+        self._oci = OciFetcher(registries, self.store, granted, root / "spool")
+        puller = ChartPuller(self.http, reader, OciCharts(registries))
         self._charts = HelmChartFetcher(self.store, self._repositories, puller, reader, granted, find=find)
 
     async def fetch(
@@ -98,7 +103,9 @@ class SourceFetchers:
                 return await self._repositories.fetch(source, secrets, known=known, max_age=max_age)
             case HelmChartSource():
                 return await self._charts.fetch(source, secrets, parents, known=known, max_age=max_age)
-            case OciSource() | BucketSource() | ExternalSource():
+            case OciSource():
+                return await self._oci.fetch(source, secrets, known=known, max_age=max_age)
+            case BucketSource() | ExternalSource():
                 raise NotBuiltYet(f"{type(source).__name__} is not fetched yet")
             case unknown:
                 assert_never(unknown)
@@ -107,6 +114,8 @@ class SourceFetchers:
         match source:
             case GitSource():
                 return await self._git.reopen(source, secrets, revision)
+            case OciSource():
+                return await self._oci.reopen(source, secrets, revision)
             case HelmRepositorySource():
                 return await self._repositories.reopen(source, secrets, revision)
             case HelmChartSource():

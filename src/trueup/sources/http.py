@@ -65,6 +65,10 @@ class AddressRefused(SourceError):
     reason = "AddressRefused"
 
 
+class TlsFailed(Unreachable):
+    """Somebody answers, but not in TLS, or not in a form of it that we have in common."""
+
+
 class HttpLimits(Struct, frozen=True, kw_only=True):
     """`total` bounds a whole exchange with its redirects and retries; `stall` the silence between two pieces of it."""
 
@@ -94,12 +98,14 @@ class HttpAnswer(Struct, frozen=True):
 
 
 class Downloaded(Struct, frozen=True):
-    """`digest` is `sha256:<hex>` of the bytes that were written."""
+    """`digest` is `<algorithm>:<hex>` of the bytes that were written; `error` the beginning of an error's body."""
 
     status: int
     headers: CIMultiDictProxy[str]
     digest: str
     size: int
+    url: URL
+    error: bytes = b""
 
 
 class Request(Struct, frozen=True, kw_only=True):
@@ -113,6 +119,8 @@ class Request(Struct, frozen=True, kw_only=True):
     """Fields of a POST; they may hold secrets, and are never sent on by a redirect."""
     access: HttpAccess = HttpAccess()
     limits: HttpLimits = DEFAULT_HTTP_LIMITS
+    named: bool = True
+    """The source itself names this host. False: an answer of another host led here, so it may not be this machine."""
 
     def __repr__(self) -> str:
         return f"Request({self.method} {shown(self.url)})"
@@ -151,16 +159,20 @@ class HttpFetcher:
                 body += chunk
             return HttpAnswer(response.status, response.headers, bytes(body), response.url)
 
-    async def download(self, request: Request, target: IO[bytes]) -> Downloaded:
+    async def download(self, request: Request, target: IO[bytes], *, algorithm: str = "sha256") -> Downloaded:
         """A 2xx body into `target`, hashed on the way; of any other status nothing is written. Writes in a thread."""
         async with self.open(request) as response:
-            digest, size = hashlib.sha256(), 0
+            digest, size, error = hashlib.new(algorithm), 0, b""
             if 200 <= response.status < 300:
                 async for chunk in _chunks(response, request):
                     digest.update(chunk)
                     size += len(chunk)
                     await asyncio.to_thread(target.write, chunk)
-            return Downloaded(response.status, response.headers, f"sha256:{digest.hexdigest()}", size)
+            else:
+                error = await _beginning(response)
+            return Downloaded(
+                response.status, response.headers, f"{algorithm}:{digest.hexdigest()}", size, response.url, error
+            )
 
     @asynccontextmanager
     async def open(self, request: Request) -> AsyncIterator[aiohttp.ClientResponse]:
@@ -198,7 +210,7 @@ class HttpFetcher:
     async def _followed(self, request: Request) -> aiohttp.ClientResponse:
         url = _parse(request.url)
         first = url
-        inner = self._allow_loopback
+        inner = self._allow_loopback and request.named
         for _ in range(_MOST_REDIRECTS):
             own = url.origin() == first.origin()
             response = await self._send(request, url, own=own, inner=inner)
@@ -294,6 +306,16 @@ async def _chunks(response: aiohttp.ClientResponse, request: Request) -> AsyncIt
         yield chunk
 
 
+async def _beginning(response: aiohttp.ClientResponse) -> bytes:
+    """Enough of an error's body to read what it says."""
+    body = b""
+    async for chunk in response.content.iter_chunked(_CHUNK):
+        body += chunk
+        if len(body) >= _CHUNK:
+            break
+    return body
+
+
 def _too_large(response: aiohttp.ClientResponse, limit: int) -> DownloadTooLarge:
     response.close()
     return DownloadTooLarge(
@@ -370,7 +392,7 @@ def _fault(error: aiohttp.ClientError, url: str, request: Request) -> SourceErro
             hint="put the authority into ca.crt of the Secret that certSecretRef names",
         )
     if isinstance(error, aiohttp.ClientConnectorSSLError):
-        return CertificateUntrusted(f"no TLS connection to {shown(url)} comes about: {error.os_error}")
+        return TlsFailed(f"no TLS connection to {shown(url)} comes about: {error.os_error}")
     if isinstance(error, aiohttp.ClientProxyConnectionError | aiohttp.ClientHttpProxyError):
         return Unreachable(f"the proxy on the way to {shown(url)} does not answer or refuses", hint="check the proxy")
     if isinstance(error, aiohttp.ClientPayloadError):

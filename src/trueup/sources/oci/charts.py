@@ -1,0 +1,65 @@
+"""Packed Helm charts out of a registry: the tags of a chart's repository, and of one tag the chart with its provenance.
+
+Helm's layout: https://helm.sh/docs/topics/registries/. What is inside a chart is `sources.helm`'s.
+"""
+
+from __future__ import annotations
+
+from trueup.model.source import ArtifactVerification, HelmRepositorySource
+from trueup.sources.helm.registry import PulledChart
+from trueup.sources.oci.access import chart_repository, check_verification
+from trueup.sources.oci.address import is_digest
+from trueup.sources.oci.client import RegistryClient
+from trueup.sources.oci.cosign import read_public_keys, verify_artifact
+from trueup.sources.oci.layers import CHART_LAYER, PROVENANCE_LAYER
+from trueup.sources.oci.manifest import ManifestUnusable, choose_platform
+from trueup.sources.secrets import NONE, SecretData, SourceSecrets
+
+_LARGEST_PROVENANCE = 1024 * 1024
+
+
+class OciCharts:
+    """`sources.helm.registry.ChartRegistry`: the charts of every Helm repository that is a registry."""
+
+    def __init__(self, client: RegistryClient) -> None:
+        self._client = client
+
+    async def tags(self, repository: str, source: HelmRepositorySource, secrets: SourceSecrets) -> tuple[str, ...]:
+        """All tags of `oci://host/path`; a version's `+` is a `_` in them. Raises SourceError and its kinds."""
+        return tuple(await self._client.tags(chart_repository(repository, source, secrets)))
+
+    async def digest(self, repository: str, tag: str, source: HelmRepositorySource, secrets: SourceSecrets) -> str:
+        """What a tag means now, by one HEAD."""
+        return await self._client.digest_of_tag(chart_repository(repository, source, secrets), tag)
+
+    async def pull(
+        self,
+        repository: str,
+        tag: str,
+        source: HelmRepositorySource,
+        secrets: SourceSecrets,
+        *,
+        limit: int,
+        verify: ArtifactVerification | None = None,
+        trust: SecretData | None = None,
+    ) -> PulledChart:
+        """The chart of a tag or digest; at most `limit` bytes. Raises SignatureInvalid where `verify` asks and none is good."""
+        at = chart_repository(repository, source, secrets)
+        digest = tag if is_digest(tag) else await self._client.digest_of_tag(at, tag)
+        what = at.named(tag)
+        image = await self._client.manifest(at, digest)
+        verified = ""
+        if verify is not None:
+            check_verification(verify, trust or NONE)
+            verified = await verify_artifact(self._client, at, digest, read_public_keys((trust or NONE).data))
+        if image.is_index:
+            image = await self._client.manifest(at, choose_platform(image, what).digest)
+        layers = {layer.media_type: layer for layer in reversed(image.layers)}
+        if CHART_LAYER not in layers:
+            found = ", ".join(sorted(layers)) or "nothing"
+            raise ManifestUnusable(f"{what} is no Helm chart: it holds {found}", hint="push it with helm push")
+        chart = await self._client.small_blob(at, layers[CHART_LAYER], limit)
+        provenance = None
+        if PROVENANCE_LAYER in layers:
+            provenance = await self._client.small_blob(at, layers[PROVENANCE_LAYER], _LARGEST_PROVENANCE)
+        return PulledChart(chart=chart, provenance=provenance, digest=digest, verified=verified)
