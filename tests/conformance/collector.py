@@ -65,7 +65,7 @@ AREAS = (
         stories=lambda story: is_strategic(story) and not is_apply(story),
     ),
     Area("JSON patch, merge patch, updates", "and who owns what after them", stories=_rest),
-    Area("Requests", "all verbs, their options and refusals", ("api/cases/requests.yaml",)),
+    Area("Requests", "all verbs, their options and refusals", ("api/cases/request*.yaml",)),
     Area(
         "Built-in kinds",
         "defaults and table rows, an object of each kind",

@@ -28,19 +28,36 @@ def go_plain(value: Any) -> str:
         return "[" + " ".join(map(go_plain, value)) + "]"
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, float) or (type(value) is int and not -_INT64 <= value < _INT64):
+        return go_float(float(value))
     return "<nil>" if value is None else str(value)
 
 
-def go_literal(value: Any) -> str:
-    """A value as Go's `%#v` prints it."""
+def go_literal(value: Any, *, key: str = "string") -> str:
+    """A value as Go's `%#v` prints it; `key` is the type of the keys of its maps."""
     if isinstance(value, dict):
-        inner = ", ".join(f"{quoted(key)}:{go_literal(value[key])}" for key in sorted(value))
-        return f"map[string]interface {{}}{{{inner}}}"
+        inner = ", ".join(f"{go_key(each)}:{go_literal(value[each], key=key)}" for each in sorted(value, key=str))
+        return f"map[{key}]interface {{}}{{{inner}}}"
     if isinstance(value, list):
-        return "[]interface {}{" + ", ".join(map(go_literal, value)) + "}"
+        return "[]interface {}{" + ", ".join(go_literal(item, key=key) for item in value) + "}"
     if isinstance(value, str):
         return quoted(value)
     return go_plain(value)
+
+
+def go_key(value: Any) -> str:
+    """A key of a map as `%#v` prints it."""
+    return quoted(value) if isinstance(value, str) else go_plain(value)
+
+
+def go_json_number(number: float) -> str:
+    """A number as Go writes it in JSON: with an exponent below 1e-6 and from 1e21 on."""
+    if isinstance(number, int):
+        return str(number)
+    if number and not 1e-6 <= abs(number) < 1e21:
+        digits, _, exponent = f"{Decimal(repr(number)).normalize():e}".partition("e")
+        return f"{digits}e{exponent[0]}{exponent[1:].zfill(2) if exponent[0] == '+' else exponent[1:]}"
+    return f"{Decimal(repr(number)):f}".removesuffix(".0")
 
 
 def shown(value: Any) -> str:

@@ -120,7 +120,7 @@ async def _step(server: Server, step: dict[str, Any], namespace: str, watches: _
             path = step[key] if step[key].startswith("/") else f"{_root(step)}/namespaces/{namespace}/{step[key]}"
             return await _until(server, path, step)
     if "settles" in step:
-        return await _settled(server, step)
+        return await settled(server, step)
     method, path = step.get("method", ""), step.get("path", "")
     for verb, name in METHODS.items():
         if verb in step:
@@ -184,7 +184,7 @@ async def _until(server: Server, path: str, step: dict[str, Any]) -> tuple[int, 
         await asyncio.sleep(0.05)
 
 
-async def _settled(server: Server, step: dict[str, Any]) -> tuple[int, Any]:
+async def settled(server: Server, step: dict[str, Any]) -> tuple[int, Any]:
     """The answer of a request that changes nothing, repeated until its status is what it `settles` on, and it `has` that:
     the real server takes a moment to serve what a definition says."""
     deadline = time.monotonic() + PATIENCE

@@ -1,6 +1,6 @@
 """Lists, watches and deletes are answered as kube-apiserver answers them: whole answers and whole streams of events.
 
-So are bodies that few clients send. The real answers are recorded beside the cases (`*-recorded.json`).
+So are timeouts of requests. The real answers are recorded beside the cases (`*-recorded.json`).
 """
 
 from pathlib import Path
@@ -15,7 +15,15 @@ from tests.embedded.recording import Recording, placed
 from tests.peers.controlplane import ControlPlane
 
 CASES = Path(__file__).parent / "cases"
-FILES = ("list-pages", "list-selectors", "list-forms", "watch-streams", "watch-custom", "delete-objects")
+FILES = (
+    "request-timeouts",
+    "list-pages",
+    "list-selectors",
+    "list-forms",
+    "watch-streams",
+    "watch-custom",
+    "delete-objects",
+)
 COLLECTED = "delete-collected"
 """Scenarios with the controllers at work."""
 

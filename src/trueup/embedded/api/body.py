@@ -7,19 +7,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-import yaml
 from msgspec import Struct
 
-from trueup.embedded.api.gojson import syntax_error
+from trueup.embedded.api import mediatypes
+from trueup.embedded.api.jsonbody import Document, NotJson, go_text, read_json, read_plain
 from trueup.embedded.api.negotiation import JSON, YAML
 from trueup.embedded.api.protobuf import decode as protobuf
 from trueup.embedded.api.refusals import GroupKind, bad_request, unsupported_media_type, wrong_kind
-from trueup.embedded.api.yamlkeys import keys_twice
-from trueup.model.apierror import ApiError
+from trueup.embedded.api.yamlbody import NotYaml, read_yaml
 from trueup.model.manifest import Manifest
 
 LIMIT = 3 * 1024 * 1024
@@ -30,43 +29,36 @@ _decode = msgspec.json.Decoder().decode
 
 
 class Body(Struct, frozen=True):
-    """A decoded object, and the paths of keys that stood twice (found only when asked for)."""
+    """A decoded object, the paths of keys that stood twice (found only when asked for), the texts of its odd numbers, and
+    that of one that fits no float."""
 
     manifest: Manifest
     duplicates: tuple[str, ...] = ()
-
-
-def media_type_of(content_type: str) -> str:
-    return content_type.partition(";")[0].strip().lower() or JSON
-
-
-def decode_any(raw: bytes, media_type: str = JSON) -> Any:
-    """Any JSON value; raises 400 with the reader's words."""
-    if media_type == YAML:
-        return _from_yaml(raw)
-    try:
-        return _decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise bad_request(f"error decoding the request body: {error}") from error
+    literals: Mapping[float, str] = {}
+    too_large: str = ""
 
 
 def decode_object(raw: bytes, content_type: str, *, find_duplicates: bool, wanted: str = "Object") -> Body:
     """An object from a create or update, of the kind `wanted`; raises 400 or 415."""
-    media_type = media_type_of(content_type)
+    media_type = mediatypes.media_type(content_type) if content_type else JSON
     if media_type not in ACCEPTED:
         raise unsupported_media_type(ACCEPTED)
     if media_type == protobuf.MEDIA_TYPE:
         return Body(_from_protobuf(raw, wanted))
     head = f"the object provided is unrecognized (must be of type {wanted})"
     unread = f"{head}: couldn't get version/kind; json parse error"
+    twice: tuple[str, ...] = ()
     try:
-        value = decode_any(raw, media_type)
-    except ApiError as error:
         if media_type == YAML:
-            raise bad_request(f"{head}: {error.message} ({_beginning(raw)})") from error
-        reason = syntax_error(raw) or error.message
-        raise bad_request(f"{unread}: {reason} ({_beginning(raw)})") from error
-    if value is None and raw.strip():
+            read, twice = from_yaml(raw)
+        else:
+            read = read_json(raw)
+    except NotYaml as error:
+        raise bad_request(f"{head}: {error} ({_beginning(raw)})") from error
+    except NotJson as error:
+        raise bad_request(f"{unread}: {error} ({_beginning(raw)})") from error
+    value = read.value
+    if value is None and (raw.strip() or media_type == YAML):
         value = {}
     if not isinstance(value, dict):
         said = f"json: cannot unmarshal {_json_type(value)} into Go value of type {_TYPE_META}"
@@ -77,24 +69,50 @@ def decode_object(raw: bytes, content_type: str, *, find_duplicates: bool, wante
             raise bad_request(f"{unread}: {said} ({_beginning(raw)})")
     if (version := value.get("apiVersion") or "").count("/") > 1:
         raise bad_request(f"{head}: unexpected GroupVersion string: {version} ({_beginning(raw)})")
-    duplicates: tuple[str, ...] = ()
     if find_duplicates and media_type == JSON:
-        duplicates = duplicate_keys(raw)
-    elif find_duplicates and (lines := keys_twice(raw)):
-        duplicates = ("yaml: unmarshal errors:\n  " + "\n  ".join(lines),)
-    return Body(value, duplicates)
+        twice = duplicate_keys(raw)
+    return Body(value, twice if find_duplicates else (), read.literals, read.too_large)
+
+
+_HALF = re.compile(rb"\\u[dD][89a-fA-F]")
+"""An escape for half a character, which JSON has and YAML has not."""
+
+
+def looks_like_json(raw: bytes) -> bool:
+    """By its first sign, as the real server guesses."""
+    return raw.lstrip()[:1] == b"{"
+
+
+def from_yaml(raw: bytes) -> tuple[Document, tuple[str, ...]]:
+    """A YAML body, and its keys that stand twice. JSON is YAML, and what nearly all clients send under that name."""
+    if (
+        looks_like_json(raw)
+        and not _HALF.search(raw)
+        and (read := read_plain(raw)) is not None
+        and not duplicate_keys(raw)
+    ):
+        return read, ()
+    document = read_yaml(raw)
+    return document, document.twice
 
 
 def check_type_named(manifest: Manifest, raw: bytes, wanted: str, api_version: str) -> None:
     """A custom resource must say what it is; raises 400."""
     if not manifest.get("kind"):
-        text = raw.decode(errors="replace")
+        text = go_text(raw)
         start = text if len(text) <= 30 else f"{text[:30]} ..."
         raise bad_request(
             f"the object provided is unrecognized (must be of type {wanted}): Object 'Kind' is missing in '{text}' ({start})"
         )
     if not manifest.get("apiVersion"):
         raise bad_request(f"the API version in the data () does not match the expected API version ({api_version})")
+
+
+def check_numbers(read: Body, wanted: str, version: str) -> None:
+    """A custom resource's numbers must be some, wherever they stand; raises 400."""
+    if read.too_large:
+        said = f"json: cannot unmarshal number {read.too_large} into Go value of type float64"
+        raise bad_request(f'{wanted} in version "{version}" cannot be handled as a {wanted}: {said}')
 
 
 def _from_protobuf(raw: bytes, wanted: str) -> Manifest:
@@ -117,51 +135,12 @@ def _beginning(raw: bytes) -> str:
     if not raw:
         return "<empty>"
     start, more = raw[:30], " ..." if len(raw) > 30 else ""
-    return (start.decode(errors="replace") if raw.startswith(b"{") else start.hex()) + more
+    return (go_text(start) if raw.startswith(b"{") else start.hex()) + more
 
 
 def _json_type(value: Any) -> str:
     names = {list: "array", str: "string", dict: "object", bool: "bool", type(None): "null"}
     return names.get(type(value), "number")
-
-
-class _Loader(yaml.CSafeLoader):
-    """Timestamps stay text, as they do in every Kubernetes reader."""
-
-
-_Loader.yaml_implicit_resolvers = {
-    sign: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-    for sign, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
-}
-_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^[yYnN]$"), list("yYnN"))  # as Go's reader has it
-_Loader.bool_values = {**yaml.CSafeLoader.bool_values, "y": True, "n": False}
-
-
-def _from_yaml(raw: bytes) -> Any:
-    if raw.lstrip()[:1] == b"{":  # JSON is YAML, and what nearly all clients send under that name
-        try:
-            return _decode(raw)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            pass
-    try:
-        # An alias multiplies memory, and no client writes one in a request.
-        if b"*" in raw and any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(raw, Loader=_Loader)):
-            raise bad_request("YAML aliases are not accepted in request bodies: write the value out")
-        value = yaml.load(raw, Loader=_Loader)  # noqa: S506 (a SafeLoader)
-        return _decode(msgspec.json.encode(value))
-    except yaml.MarkedYAMLError as error:
-        raise bad_request(f"yaml: {_yaml_problem(error)}") from error
-    except (yaml.YAMLError, TypeError, ValueError, RecursionError) as error:
-        raise bad_request(f"error converting YAML to JSON: {error}") from error
-
-
-def _yaml_problem(error: yaml.MarkedYAMLError) -> str:
-    """The problem with its line, as go-yaml tells it: the first line is not told, scanners count from one."""
-    marks = (mark.line for mark in (error.context_mark, error.problem_mark) if mark is not None and mark.line)
-    line = next(marks, 0)
-    if line and isinstance(error, yaml.scanner.ScannerError):
-        line += 1
-    return f"line {line}: {error.problem}" if line else str(error.problem)
 
 
 def duplicate_keys(raw: bytes) -> tuple[str, ...]:

@@ -20,18 +20,19 @@ _PREFIX = "the object provided is unrecognized (must be of type Object): "
 def read(raw: bytes, content_type: str) -> Manifest:
     """Raises 400 for what cannot be decoded, 415 for a content type that is not read."""
     try:
-        found = body.decode_object(raw, content_type, find_duplicates=False).manifest
+        sent = body.decode_object(raw, content_type, find_duplicates=False)
     except ApiError as error:
         if not error.message.startswith(_PREFIX):
             raise
         # No type is expected here, so Go's message neither names one nor quotes the body.
         raise refusals.bad_request(error.message.removeprefix(_PREFIX).rpartition(" (")[0]) from error
+    found = sent.manifest
     kind, version = str(found.get("kind") or KIND), str(found.get("apiVersion") or "v1")
     if kind != KIND:
         raise refusals.bad_request(
             f'no kind "{kind}" is registered for version "{version}" in scheme "pkg/runtime/scheme.go:111"'
         )
-    if problem := decode_problem(_schema(), found):
+    if problem := decode_problem(_schema(), found, sent.literals):
         raise refusals.bad_request(problem)
     return found
 

@@ -10,6 +10,7 @@ from trueup.embedded import merge, schema
 from trueup.embedded.api import gotypes, insideresources, refusals, rules
 from trueup.embedded.api.call import Call
 from trueup.embedded.api.conversion import SHARED
+from trueup.embedded.api.gotypes import NO_LITERALS, Literals
 from trueup.embedded.api.kinds import Kind
 from trueup.embedded.api.options import FieldValidation
 from trueup.embedded.api.quantities import canonical
@@ -24,16 +25,16 @@ class Fields:
 
     def check(self, kind: Kind, manifest: Manifest, level: FieldValidation, call: Call) -> None:
         """Unknown and duplicate fields by the level asked for; wrong types of built-in kinds. Raises 400."""
-        self.check_types(kind, manifest)
+        self.check_types(kind, manifest, call.literals)
         found = self.unknown(kind, manifest, level, call.duplicates)
         if found and level is FieldValidation.STRICT:
-            raise refusals.bad_request(f"{_handled_as(kind)}: strict decoding error: {', '.join(found)}")
+            raise refusals.bad_request(f"{_handled_as(kind)}: strict decoding error: {', '.join(_together(found))}")
         for each in found:
             call.warn(each)
 
-    def check_types(self, kind: Kind, manifest: Manifest) -> None:
+    def check_types(self, kind: Kind, manifest: Manifest, literals: Literals = NO_LITERALS) -> None:
         """A built-in kind must decode into its Go type; raises 400."""
-        if problem := self.decode_problem(kind, manifest):
+        if problem := self.decode_problem(kind, manifest, literals):
             raise refusals.bad_request(f"{_handled_as(kind)}: {problem}")
 
     def check_metadata(self, kind: Kind, manifest: Manifest) -> None:
@@ -41,20 +42,20 @@ class Fields:
         if kind.is_custom and (problem := insideresources.decode_problem(kind, manifest)):
             raise refusals.bad_request(f"{_handled_as(kind)}: {problem}")
 
-    def decode_problem(self, kind: Kind, manifest: Manifest) -> str:
+    def decode_problem(self, kind: Kind, manifest: Manifest, literals: Literals = NO_LITERALS) -> str:
         """Why a built-in kind could not be decoded into its Go type; empty when it can be."""
         if kind.is_custom:
-            return insideresources.decode_problem(kind, manifest)
+            return insideresources.decode_problem(kind, manifest, literals)
         if kind.schema is None:
             return ""
-        return gotypes.decode_problem(kind.schema, manifest)
+        return gotypes.decode_problem(kind.schema, manifest, literals)
 
     def unknown(self, kind: Kind, manifest: Manifest, level: FieldValidation, duplicates: tuple[str, ...]) -> list[str]:
         """What a strict reader complains of, in its words: `unknown field "spec.x"`."""
         if kind.schema is None or level is FieldValidation.IGNORE:
             return []
         unknown = [f'unknown field "{path}"' for path in schema.unknown_fields(kind.schema, manifest)]
-        twice = [path if path.startswith("yaml: ") else f'duplicate field "{path}"' for path in duplicates]
+        twice = [path if path.startswith("line ") else f'duplicate field "{path}"' for path in duplicates]
         return twice + unknown if kind.is_custom else unknown + twice
 
     def default(self, kind: Kind, manifest: Manifest, *, decoded: bool = True) -> Manifest:
@@ -115,6 +116,13 @@ class Fields:
             )
         except ValueError:
             return after  # fields that have no path (a list item without its keys): validation will say so
+
+
+def _together(found: list[str]) -> list[str]:
+    """Lines of a YAML reader are one complaint, and the first."""
+    lines = [each for each in found if each.startswith("line ")]
+    rest = [each for each in found if not each.startswith("line ")]
+    return ["yaml: unmarshal errors:\n  " + "\n  ".join(lines), *rest] if lines else rest
 
 
 def _handled_as(kind: Kind) -> str:

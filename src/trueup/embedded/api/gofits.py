@@ -14,6 +14,12 @@ from trueup.embedded.schema import SchemaNode
 Fits: TypeAlias = Callable[[Any], bool]
 
 
+def bounds(node: SchemaNode) -> tuple[int, int]:
+    """The least and the greatest number of a node's integer type."""
+    half = 1 << (31 if node.raw.get("format") == "int32" else 63)
+    return -half, half - 1
+
+
 @cache
 def fits_function(node: SchemaNode, scalar: Callable[[SchemaNode, Any], str]) -> Fits:
     """The function for a node of a built-in kind. `scalar` judges what needs more than a look at the type."""
@@ -27,7 +33,8 @@ def fits_function(node: SchemaNode, scalar: Callable[[SchemaNode, Any], str]) ->
                 return lambda value: value is None or (type(value) is str and not scalar(node, value))
             return lambda value: value is None or type(value) is str
         case "integer":
-            return lambda value: value is None or type(value) is int
+            least, most = bounds(node)
+            return lambda value: value is None or (type(value) is int and least <= value <= most)
         case "number":
             return lambda value: value is None or type(value) in (int, float)
         case "boolean":

@@ -8,74 +8,93 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from types import MappingProxyType
+from typing import Any, TypeAlias
 
 from trueup.embedded.api import quantities
-from trueup.embedded.api.gofits import fits_function
+from trueup.embedded.api.gofits import bounds, fits_function
+from trueup.embedded.gowords import go_json_number
 from trueup.embedded.schema import SchemaNode
 from trueup.model.manifest import Manifest
 
+Literals: TypeAlias = Mapping[float, str]
+NO_LITERALS: Literals = MappingProxyType({})
 
-def decode_problem(node: SchemaNode, obj: Manifest) -> str:
-    """What Go says of the first value that does not fit; empty when all do."""
-    return "" if fits_function(node, _scalar_problem)(obj) else _struct(node, obj, "")
+
+def decode_problem(node: SchemaNode, obj: Manifest, literals: Literals = NO_LITERALS) -> str:
+    """What Go says of the first value that does not fit; empty when all do. `literals` are the texts of numbers as the body
+    had them, which messages quote."""
+    return "" if fits_function(node, _scalar_problem)(obj) else _Reading(literals).struct(node, obj, "")
 
 
 def value_problem(node: SchemaNode, value: Any) -> str:
     """The same of one value that has no place yet."""
-    return _value(node, value, "", "")
+    return _Reading(NO_LITERALS).value(node, value, "", "")
 
 
-def _scalar_problem(node: SchemaNode, value: Any) -> str:
-    return _value(node, value, "", "")
+_scalar_problem = value_problem
 
 
-def _struct(node: SchemaNode, obj: dict[str, Any], path: str) -> str:
-    properties = node.properties
-    for key, value in obj.items():
-        below = properties.get(key)
-        if below is None or value is None:
-            continue
-        inner = f"{path}.{key}" if path else key
-        if problem := _value(below, value, inner, _short(node)):
-            return problem
-    return ""
+class _Reading:
+    def __init__(self, literals: Literals) -> None:
+        self._literals = literals
 
-
-def _value(node: SchemaNode, value: Any, path: str, owner: str) -> str:
-    if value is None or node.raw_extension:
+    def struct(self, node: SchemaNode, obj: dict[str, Any], path: str) -> str:
+        properties = node.properties
+        for key, value in obj.items():
+            below = properties.get(key)
+            if below is None or value is None:
+                continue
+            inner = f"{path}.{key}" if path else key
+            if problem := self.value(below, value, inner, _short(node)):
+                return problem
         return ""
-    if node.quantity:
-        return _quantity(value)
-    if node.int_or_string:
-        return (
-            "" if isinstance(value, (int, str)) and not isinstance(value, bool) else _mismatch(node, value, path, owner)
-        )
-    match node.type:
-        case "string":
-            return _string(node, value) if isinstance(value, str) else _mismatch(node, value, path, owner)
-        case "integer":
-            fits = isinstance(value, int) and not isinstance(value, bool)
-            return "" if fits else _mismatch(node, value, path, owner)
-        case "number":
-            fits = isinstance(value, (int, float)) and not isinstance(value, bool)
-            return "" if fits else _mismatch(node, value, path, owner)
-        case "boolean":
-            return "" if isinstance(value, bool) else _mismatch(node, value, path, owner)
-        case "array":
-            if not isinstance(value, list):
-                return _mismatch(node, value, path, owner)
-            return next(filter(None, (_value(node.items, item, path, owner) for item in value)), "")
-        case "object":
-            if not isinstance(value, dict):
-                return _mismatch(node, value, path, owner)
-            if node.properties:
-                return _struct(node, value, path)
-            if isinstance(node.raw.get("additionalProperties"), dict) and node.additional is not None:
-                below = node.additional
-                return next(filter(None, (_value(below, item, path, owner) for item in value.values())), "")
-    return ""
+
+    def value(self, node: SchemaNode, value: Any, path: str, owner: str) -> str:
+        if value is None or node.raw_extension:
+            return ""
+        if node.quantity:
+            return _quantity(value)
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if node.int_or_string:
+            fits = isinstance(value, str) or (is_number and isinstance(value, int))
+            return "" if fits else self._mismatch(node, value, path, owner)
+        match node.type:
+            case "string":
+                return _string(node, value) if isinstance(value, str) else self._mismatch(node, value, path, owner)
+            case "integer":
+                least, most = bounds(node)
+                fits = is_number and isinstance(value, int) and least <= value <= most
+                return "" if fits else self._mismatch(node, value, path, owner)
+            case "number":
+                return "" if is_number else self._mismatch(node, value, path, owner)
+            case "boolean":
+                return "" if isinstance(value, bool) else self._mismatch(node, value, path, owner)
+            case "array":
+                if not isinstance(value, list):
+                    return self._mismatch(node, value, path, owner)
+                return next(filter(None, (self.value(node.items, item, path, owner) for item in value)), "")
+            case "object":
+                return self._object(node, value, path, owner)
+        return ""
+
+    def _object(self, node: SchemaNode, value: Any, path: str, owner: str) -> str:
+        if not isinstance(value, dict):
+            return self._mismatch(node, value, path, owner)
+        if node.properties:
+            return self.struct(node, value, path)
+        if isinstance(node.raw.get("additionalProperties"), dict) and node.additional is not None:
+            below = node.additional
+            return next(filter(None, (self.value(below, item, path, owner) for item in value.values())), "")
+        return ""
+
+    def _mismatch(self, node: SchemaNode, value: Any, path: str, owner: str) -> str:
+        found = word(value)
+        if found == "number" and node.type == "integer":
+            found += f" {self._literals.get(float(value)) or go_json_number(value)}"
+        return f"json: cannot unmarshal {found} into Go struct field {owner}.{path} of type {_go_type(node, path)}"
 
 
 def _string(node: SchemaNode, value: str) -> str:
@@ -112,10 +131,6 @@ def _quantity(value: Any) -> str:
     return "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
 
 
-def _mismatch(node: SchemaNode, value: Any, path: str, owner: str) -> str:
-    return f"json: cannot unmarshal {word(value)} into Go struct field {owner}.{path} of type {_go_type(node)}"
-
-
 def word(value: Any) -> str:
     match value:
         case bool():
@@ -133,7 +148,15 @@ def _short(node: SchemaNode) -> str:
     return node.name.rpartition(".")[2]
 
 
-def _go_type(node: SchemaNode) -> str:
+_NAMED_STRINGS = {"uid": "types.UID", "propagationPolicy": "v1.DeletionPropagation"}
+"""Types of their own that are strings, which no schema tells: those that options and metadata have."""
+
+
+def _go_type(node: SchemaNode, path: str = "") -> str:
+    if node.type == "string" and node.raw.get("format") == "date-time":
+        return "string"  # a time reads a text first
+    if node.type == "string" and (named := _NAMED_STRINGS.get(path.rpartition(".")[2])):
+        return named
     if node.name:
         package, _, name = node.name.rpartition(".")
         return f"{package.rpartition('.')[2]}.{name}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gzip
+import math
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -18,7 +19,7 @@ from aiohttp import web
 from msgspec import Struct
 from multidict import CIMultiDict
 
-from trueup.embedded.api import body, forms, names, negotiation, refusals
+from trueup.embedded.api import body, deadlines, forms, names, negotiation, refusals
 from trueup.embedded.api.call import Call
 from trueup.embedded.api.metrics import Metrics
 from trueup.embedded.api.target import Target, target_of
@@ -33,7 +34,6 @@ from trueup.model.apierror import ApiError
 log = structlog.get_logger(__name__)
 
 GZIP_FROM = 128 * 1024
-BODY_SECONDS = 60.0
 NO_SNIFF = {"X-Content-Type-Options": "nosniff"}
 _NAMED = frozenset({"get", "update", "patch", "delete"})
 
@@ -114,17 +114,21 @@ class Front:
         call: Call | None = None
         status = 500
         try:
+            allowed = deadlines.seconds_allowed(target, query)
             user = self._user(request)
             call = Call(user, request.headers.get("User-Agent", ""))
             self._authorize(target, user)
             _check_name(target)
             if target.is_resource and request.method == "HEAD":
                 raise refusals.method_not_allowed()
-            content = await _read(request) if request.can_read_body else b""
             with self._metrics.in_flight(target.verb).track_inprogress():
-                answer = await self._respond(
-                    Request(target, request.method, query, request.headers, content, call, request.host)
-                )
+                async with _in_time(begin, allowed):
+                    content = await _received(request) if request.can_read_body else b""
+                    if time.perf_counter() - begin > allowed:
+                        raise refusals.TimedOut
+                    answer = await self._respond(
+                        Request(target, request.method, query, request.headers, content, call, request.host)
+                    )
             if isinstance(answer, Stream):
                 status = 200
                 return await self._stream(request, target, answer, call)
@@ -245,16 +249,18 @@ def _check_name(target: Target) -> None:
         raise refusals.bad_request(f'Name parameter invalid: "{target.name}": {", ".join(problems)}')
 
 
-async def _read(request: web.BaseRequest) -> bytes:
-    """The body; raises 413 as soon as it is too large, and 504 when it does not come to its end."""
+@contextlib.asynccontextmanager
+async def _in_time(begin: float, allowed: float) -> AsyncIterator[None]:
+    """Raises 504 when what is inside does not come to its end: a body that does not arrive, a webhook that waits."""
     try:
-        async with asyncio.timeout(BODY_SECONDS):
-            return await _received(request)
+        async with asyncio.timeout(None if math.isinf(allowed) else max(0.0, begin + allowed - time.perf_counter())):
+            yield
     except TimeoutError as error:
-        raise refusals.timeout("request did not complete within the allotted timeout") from error
+        raise refusals.TimedOut from error
 
 
 async def _received(request: web.BaseRequest) -> bytes:
+    """The body; raises 413 as soon as it is too large."""
     length = request.content_length
     if length is not None and length > body.LIMIT:
         raise refusals.too_large(body.LIMIT)
@@ -300,6 +306,9 @@ def _refusal(error: ApiError, call: Call | None, request: web.BaseRequest) -> we
     if isinstance(error, refusals.PageNotFound):
         headers.update(NO_SNIFF)
         return web.Response(text=f"{error.message}\n", status=error.code, headers=headers)
+    if isinstance(error, refusals.TimedOut):
+        status = {key: value for key, value in refusals.status_of(error).items() if key not in ("kind", "apiVersion")}
+        return web.Response(text=msgspec.json.encode(status).decode() + "\n", status=error.code, headers=headers)
     if error.code == 403:
         headers.update(NO_SNIFF)
     if error.retry_after is not None:

@@ -21,7 +21,7 @@ from trueup.model.manifest import Manifest
 _STANDARD_FINALIZERS = ("orphan", "foregroundDeletion")
 
 
-def decode_problem(kind: Kind, manifest: Manifest) -> str:
+def decode_problem(kind: Kind, manifest: Manifest, literals: gotypes.Literals = gotypes.NO_LITERALS) -> str:
     """What Go says of metadata that is none; empty when all of it can be read."""
     if kind.schema is None:
         return ""
@@ -29,11 +29,11 @@ def decode_problem(kind: Kind, manifest: Manifest) -> str:
     meta = manifest.get("metadata")
     if meta is not None and not isinstance(meta, dict):
         return f"json: cannot unmarshal {gotypes.word(meta)} into Go value of type v1.ObjectMeta"
-    if meta and (problem := gotypes.decode_problem(node, meta)):
+    if meta and (problem := gotypes.decode_problem(node, meta, literals)):
         return problem
     for path, value in _inside(kind.schema, manifest, ""):
         inner = value.get("metadata")
-        if isinstance(inner, dict) and (problem := gotypes.decode_problem(node, inner)):
+        if isinstance(inner, dict) and (problem := gotypes.decode_problem(node, inner, literals)):
             return f"{path}.metadata: Invalid value: {msgspec.json.encode(inner).decode()}: {problem}"
     return ""
 

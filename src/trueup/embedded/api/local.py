@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from trueup.embedded.api import body, refusals
+from trueup.embedded.api import refusals
 from trueup.embedded.api.call import Call
 from trueup.embedded.api.client import ServedResource
 from trueup.embedded.api.deletion import Deletion
@@ -135,5 +135,5 @@ def _served(kind: Kind) -> ServedResource:
 
 
 def _copy(manifest: Manifest) -> Manifest:
-    copied: Manifest = body.decode_any(msgspec.json.encode(manifest))
+    copied: Manifest = msgspec.json.decode(msgspec.json.encode(manifest))
     return copied

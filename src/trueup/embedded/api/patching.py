@@ -5,26 +5,25 @@ https://kubernetes.io/docs/reference/using-api/api-concepts/#patch-and-apply
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Any
 
 import msgspec
-import yaml
 from msgspec import Struct
+from msgspec.structs import replace
 
-from trueup.embedded import merge
+from trueup.embedded import merge, schema
 from trueup.embedded.api import body, refusals
 from trueup.embedded.api.call import Call
 from trueup.embedded.api.fields import Fields
+from trueup.embedded.api.jsonbody import Document, NotJson, read_json
 from trueup.embedded.api.kinds import Kind
-from trueup.embedded.api.negotiation import JSON, YAML
 from trueup.embedded.api.options import FieldValidation, WriteOptions
 from trueup.embedded.api.resetfields import reset_fields
-from trueup.embedded.api.restoring import restore_problem
+from trueup.embedded.api.restoring import restore_problem, restored
 from trueup.embedded.api.writes import Mutation, Writes
-from trueup.embedded.api.yamlkeys import keys_twice
+from trueup.embedded.api.yamlbody import NotYaml
 from trueup.embedded.gowords import go_plain
 from trueup.model.apierror import ApiError, Cause
 from trueup.model.manifest import Manifest
@@ -32,7 +31,6 @@ from trueup.model.refs import GroupKind
 
 _APPLY_CONFLICT = "FieldManagerConflict"
 _decode = msgspec.json.Decoder(dict).decode
-_decode_any = msgspec.json.Decoder().decode
 
 
 class PatchType(StrEnum):
@@ -51,87 +49,76 @@ class Patch(Struct, frozen=True):
     value: Any
     raw: bytes
     duplicates: tuple[str, ...] = ()
+    literals: Mapping[float, str] = {}
+    wrong: str = ""
+    """Why it cannot be applied to anything; told only when there is something to apply it to."""
 
     @property
     def is_apply(self) -> bool:
         return self.type is PatchType.APPLY
 
 
+def type_of(content_type: str) -> str:
+    """What stands before the first parameter, as it stands there: patches are told apart by that alone."""
+    head, semicolon, _ = content_type.partition(";")
+    return head if head else semicolon and content_type
+
+
 def read_patch(kind: Kind, raw: bytes, content_type: str, *, find_duplicates: bool) -> Patch:
     """Raises 400 for what cannot be read, 415 for a language that this kind does not speak."""
     offered = [each for each in PatchType if each is not PatchType.STRATEGIC or not kind.is_custom]
-    media_type = body.media_type_of(content_type)
+    media_type = type_of(content_type)
     if media_type not in offered:
-        if kind.is_custom:
+        heads = [part.partition(";")[0].strip() for part in content_type.split(",")]
+        if kind.is_custom or any(head in offered for head in heads):
             raise refusals.unsupported_media_type(offered)
         raise ApiError(415, "UnsupportedMediaType", "415: Unsupported Media Type", details=refusals.NO_DETAILS)
     type_ = PatchType(media_type)
-    value = _decoded(raw, type_)
-    if type_ is PatchType.JSON:
-        if not isinstance(value, list):
-            raise refusals.bad_request(
-                "error decoding patch: json: cannot unmarshal object into Go value of type []handlers.jsonPatchOp"
-            )
-    elif not isinstance(value, dict):
-        word = {list: "array", str: "string", bool: "bool", type(None): "null"}.get(type(value), "number")
-        said = f"json: cannot unmarshal {word} into Go value of type map[string]interface {{}}"
-        if type_ is PatchType.APPLY:
-            said = f"error decoding patch: error unmarshaling JSON: while decoding JSON: {said}"
-        raise refusals.bad_request(said)
-    if not find_duplicates or type_ is PatchType.JSON or not (twice := body.duplicate_keys(raw)):
-        twice = keys_twice(raw) if type_ is PatchType.APPLY and find_duplicates and not _is_json(raw) else ()
-    elif type_ is PatchType.APPLY:
-        twice = keys_twice(raw)
-    return Patch(type_, value, raw, twice)
+    read, twice = _read(raw, type_)
+    value = read.value
+    wrong = _wrong_shape(type_, value)
+    if wrong and type_ is PatchType.APPLY:
+        raise refusals.bad_request(wrong)
+    if find_duplicates and type_ in (PatchType.MERGE, PatchType.STRATEGIC):
+        twice = body.duplicate_keys(raw)
+    return Patch(type_, value, raw, twice if find_duplicates else (), read.literals, wrong)
 
 
-def _decoded(raw: bytes, type_: PatchType) -> Any:
-    """A body of JSON, or of YAML for an apply. A strategic merge patch of `null` is one with nothing in it."""
+def _wrong_shape(type_: PatchType, value: Any) -> str:
+    """What Go says of a patch that is no object, or no list of operations."""
+    if isinstance(value, list if type_ is PatchType.JSON else dict):
+        return ""
+    words = {dict: "object", list: "array", str: "string", bool: "bool", type(None): "null"}
+    wanted = "[]handlers.jsonPatchOp" if type_ is PatchType.JSON else "map[string]interface {}"
+    said = f"json: cannot unmarshal {words.get(type(value), 'number')} into Go value of type {wanted}"
+    heads = {
+        PatchType.STRATEGIC: "",
+        PatchType.APPLY: "error decoding patch: error unmarshaling JSON: while decoding JSON: ",
+    }
+    return heads.get(type_, "error decoding patch: ") + said
+
+
+def _read(raw: bytes, type_: PatchType) -> tuple[Document, tuple[str, ...]]:
+    """A body of JSON, or of YAML for an apply. A patch of `null` is one with nothing in it, but for a merge patch."""
     if type_ is PatchType.APPLY:
         try:
-            return with_whole_numbers(body.decode_any(raw, YAML), raw)
-        except ApiError as error:
-            if isinstance(error.__cause__, yaml.MarkedYAMLError):
-                raise refusals.bad_request(f"error encoding patch: yaml: {_go_yaml(error.__cause__)}") from error
-            raise
-    if type_ is PatchType.JSON:
-        return body.decode_any(raw, JSON)
+            read, twice = body.from_yaml(raw)
+        except NotYaml as error:
+            head = "decoding patch: error converting YAML to JSON" if body.looks_like_json(raw) else "encoding patch"
+            raise refusals.bad_request(f"error {head}: {error}") from error
+        return replace(read, value={} if read.value is None else read.value), twice
     try:
-        value = with_whole_numbers(_decode_any(raw), raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        read = read_json(raw)
+    except NotJson as error:
         raise refusals.bad_request("invalid JSON patch") from error
-    return {} if value is None else value
-
-
-def _go_yaml(error: yaml.MarkedYAMLError) -> str:
-    """`line 1: did not find expected ',' or ']'`: both readers are libyaml's children."""
-    mark = error.context_mark or error.problem_mark
-    return f"line {mark.line + 1}: {error.problem}" if mark is not None else str(error.problem)
-
-
-def _is_json(raw: bytes) -> bool:
-    """As nearly all applies are: then the quick look for keys that stand twice has seen all of it."""
-    try:
-        _decode_any(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return False
-    return True
-
-
-_FRACTION = re.compile(rb"[0-9](\.[0-9]|[eE][+-]?[0-9])")
-
-
-def with_whole_numbers(value: Any, raw: bytes) -> Any:
-    """`1.0` as `1`, which is how Go writes it again. Looks at nothing when the text has no such number."""
-    return _whole(value) if _FRACTION.search(raw) else value
-
-
-def _whole(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _whole(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_whole(item) for item in value]
-    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 1e21 else value
+    if read.too_large:
+        head = "" if type_ is PatchType.STRATEGIC else "error decoding patch: "
+        where = "struct field jsonPatchOp.value" if type_ is PatchType.JSON else "value"
+        said = f"{head}json: cannot unmarshal number {read.too_large} into Go {where} of type float64"
+        raise refusals.bad_request(said)
+    if type_ is not PatchType.STRATEGIC:
+        return read, ()
+    return replace(read, value={} if read.value is None else read.value), ()
 
 
 class Patches:
@@ -165,7 +152,7 @@ class Patches:
                 patch.type is PatchType.STRATEGIC
             ):  # it is restored into the kind's own struct, whatever it says that it is
                 wanted |= {"apiVersion": kind.api_version, "kind": kind.name}
-            self._check_patched(kind, wanted, patch, options.field_validation, call)
+            wanted = self._checked(kind, wanted, patch, options.field_validation, call)
             _check_named(wanted, name)
             wanted = self._fields.default(kind, wanted)
             self._writes.isolate(kind, wanted, before, subresource)
@@ -178,13 +165,14 @@ class Patches:
 
         def step(live: Manifest) -> Manifest:
             wanted = self.patched(kind, live, patch)
-            self._check_patched(kind, wanted, patch, options.field_validation, call)
-            return wanted
+            return self._checked(kind, wanted, patch, options.field_validation, call)
 
         return step
 
     def patched(self, kind: Kind, live: Manifest, patch: Patch) -> Manifest:
         """The live object after a JSON, merge or strategic merge patch; raises ApiError."""
+        if patch.wrong:
+            raise refusals.bad_request(patch.wrong)
         try:
             match patch.type:
                 case PatchType.JSON:
@@ -196,18 +184,21 @@ class Patches:
         except merge.PatchError as error:
             raise api_error(error) from error
 
-    def _check_patched(self, kind: Kind, wanted: Manifest, patch: Patch, level: FieldValidation, call: Call) -> None:
-        """What is wrong with a patched object is said of the patch as a whole, with the object that it made."""
-        strategic = patch.type is PatchType.STRATEGIC
-        if problem := self._fields.decode_problem(kind, wanted):
-            if strategic and kind.schema is not None:
-                problem = restore_problem(kind.schema, wanted) or problem
-            raise _wrong_patch(wanted, patch, problem)
+    def _checked(self, kind: Kind, wanted: Manifest, patch: Patch, level: FieldValidation, call: Call) -> Manifest:
+        """The patched object, as it can be decoded. What is wrong with it is said of the patch as a whole, with the object
+        that it made."""
+        if problem := self._fields.decode_problem(kind, wanted, patch.literals):
+            if patch.type is not PatchType.STRATEGIC or kind.schema is None:
+                raise _wrong_patch(wanted, patch, problem)
+            if problem := restore_problem(kind.schema, wanted):
+                raise _wrong_patch(wanted, patch, problem)
+            wanted = restored(kind.schema, wanted)
         found = self._fields.unknown(kind, wanted, level, patch.duplicates)
         if found and level is FieldValidation.STRICT:
             raise _wrong_patch(wanted, patch, f"strict decoding error: {', '.join(found)}")
         for each in found:
             call.warn(each)
+        return wanted
 
     def _apply(
         self, kind: Kind, name: str, patch: Patch, options: WriteOptions, call: Call, subresource: str
@@ -216,7 +207,9 @@ class Patches:
             if live is None and subresource:
                 raise refusals.not_found(kind.resource, name)
             applied: Manifest = _decode(msgspec.json.encode(patch.value))  # a copy: results share with their input
-            self._complete(kind, name, applied)
+            self._complete(kind, applied)
+            if kind.schema is not None and (b"null" in patch.raw or not body.looks_like_json(patch.raw)):
+                applied = schema.with_texts(kind.schema, applied)
             if live is not None:
                 live = self._fields.as_read(kind, live)
             before = _decode(msgspec.json.encode(live)) if live is not None else None
@@ -235,7 +228,11 @@ class Patches:
                 raise api_error(error) from error
             self._check_duplicates(patch, options, call)
             _check_named(wanted, name)
-            self._fields.check_types(kind, wanted)
+            if (given := wanted["metadata"]["name"]) != name:
+                raise refusals.bad_request(
+                    f"the name of the object ({given}) does not match the name on the URL ({name})"
+                )
+            wanted = self._restored(kind, name, wanted, applied)
             if before is None:
                 _check_new(kind, name, wanted)
                 self._writes.reset_status(kind, wanted, None)
@@ -245,6 +242,22 @@ class Patches:
             return wanted
 
         return mutation
+
+    def _restored(self, kind: Kind, name: str, wanted: Manifest, applied: Manifest) -> Manifest:
+        """What was merged, in its Go type; the real server says 500 when it does not fit."""
+        if kind.schema is None or not (problem := self._fields.decode_problem(kind, wanted)):
+            return wanted
+        if kind.is_custom:
+            raise refusals.bad_request(
+                f'{kind.name} in version "{kind.version}" cannot be handled as a {kind.name}: {problem}'
+            )
+        if not (problem := restore_problem(kind.schema, wanted)):
+            fitted: Manifest = restored(kind.schema, wanted)
+            return fitted
+        namespace = _text(applied["metadata"].get("namespace"))
+        shown = f"{kind.api_version if kind.group else f'/{kind.version}'}, Kind={kind.name}"
+        said = f"unable to convert unstructured object to {shown}: {problem}"
+        raise ApiError(500, "", f"failed to convert new object ({namespace}/{name}; {shown}) to proper version: {said}")
 
     def _check_duplicates(self, patch: Patch, options: WriteOptions, call: Call) -> None:
         """Keys that stand twice in a body are told only when the apply itself went well."""
@@ -256,14 +269,15 @@ class Patches:
         for each in patch.duplicates:
             call.warn(each)
 
-    def _complete(self, kind: Kind, name: str, applied: Manifest) -> None:
+    def _complete(self, kind: Kind, applied: Manifest) -> None:
         if (applied.get("apiVersion"), applied.get("kind")) != (kind.api_version, kind.name):
-            api_version = str(applied.get("apiVersion") or "")
+            api_version = _text(applied.get("apiVersion"))
             shown = api_version if "/" in api_version else f"/{api_version}"
-            raise refusals.bad_request(f"invalid object type: {shown}, Kind={applied.get('kind') or ''}")
-        meta = applied.get("metadata")
-        if isinstance(meta, dict) and (given := meta.get("name")) and given != name:
-            raise refusals.bad_request(f"the name of the object ({given}) does not match the name on the URL ({name})")
+            raise refusals.bad_request(f"invalid object type: {shown}, Kind={_text(applied.get('kind'))}")
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _check_new(kind: Kind, name: str, wanted: Manifest) -> None:
@@ -279,9 +293,7 @@ def _check_named(wanted: Manifest, name: str) -> None:
     """An object that lost its name is nobody's; raises 400."""
     meta = wanted.get("metadata")
     if not isinstance(meta, dict) or not meta.get("name"):
-        raise refusals.bad_request(
-            f"the name of the object ({name} based on URL) was undeterminable: name must be provided"
-        )
+        raise refusals.unnamed(name)
 
 
 def _wrong_patch(made: Manifest, patch: Patch, said: str) -> ApiError:

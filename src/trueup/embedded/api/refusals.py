@@ -29,6 +29,11 @@ class FieldProblem(Struct, frozen=True):
         return f"{self.path}: {self.message}"
 
 
+def unnamed(name: str) -> ApiError:
+    """400: of an object that a request names, but not itself."""
+    return bad_request(f"the name of the object ({name} based on URL) was undeterminable: name must be provided")
+
+
 def go_value(value: Any) -> str:
     """A value as the messages quote it: strings in quotes, everything else as JSON."""
     return msgspec.json.encode(value).decode()
@@ -157,8 +162,12 @@ class Expired(ApiError):
         self.continue_ = continue_
 
 
-def timeout(message: str) -> ApiError:
-    return ApiError(504, "Timeout", f"Timeout: {message}", details=NO_DETAILS)
+class TimedOut(ApiError):
+    """504: a request was not answered in its time. It is told in a form of its own, as the server's outermost part does."""
+
+    def __init__(self) -> None:
+        said = "Timeout: request did not complete within the allotted timeout"
+        super().__init__(504, "Timeout", said, details=NO_DETAILS)
 
 
 def expired(message: str, continue_: str = "") -> ApiError:

@@ -13,6 +13,7 @@ from trueup.embedded.api import gotypes
 from trueup.embedded.schema import SchemaNode
 
 _KINDS = {dict: "map", list: "slice", str: "string", bool: "bool", int: "int64", float: "float64"}
+_INT32, _INT64 = 1 << 31, 1 << 63
 _POSITION = re.compile(r"^illegal base64")
 
 
@@ -22,12 +23,14 @@ def restore_problem(node: SchemaNode, value: Any) -> str:
         return ""
     if node.quantity or node.int_or_string:
         return gotypes.value_problem(node, value)
-    found = _KINDS.get(type(value), "invalid")
+    found = _kind(value)
     match node.type:
         case "string":
             return _text(node, value)
         case "integer":
-            return "" if found == "int64" or (found == "float64" and value == int(value)) else _unknown(node)
+            if found == "float64" and value != int(value):
+                return f"cannot convert float64 to {node.raw.get('format') or 'int64'}"
+            return "" if found in ("int64", "float64") else _unknown(node)
         case "number":
             return "" if found in ("int64", "float64") else _unknown(node)
         case "boolean":
@@ -51,8 +54,32 @@ def restore_problem(node: SchemaNode, value: Any) -> str:
     return ""
 
 
+def _kind(value: Any) -> str:
+    if type(value) is int and not -_INT64 <= value < _INT64:
+        return "float64"
+    return _KINDS.get(type(value), "invalid")
+
+
+def restored(node: SchemaNode, value: Any) -> Any:
+    """The value with its numbers as Go converts them: one too large for a struct's field loses its upper bits."""
+    if isinstance(value, list):
+        return [restored(node.items, item) for item in value]
+    if isinstance(value, dict):
+        inner = node.additional
+        below = {key: node.properties.get(key) or inner for key in value}
+        return {key: item if (each := below[key]) is None else restored(each, item) for key, item in value.items()}
+    if node.type != "integer" or isinstance(value, bool) or not isinstance(value, int | float):
+        return value
+    number = int(value)
+    if not -_INT64 <= number < _INT64:
+        number = -_INT64
+    return (number + _INT32) % (2 * _INT32) - _INT32 if node.raw.get("format") == "int32" else number
+
+
 def _text(node: SchemaNode, value: Any) -> str:
     if not isinstance(value, str):
+        if _kind(value) == "int64" and node.raw.get("format") != "byte":
+            return "cannot convert int64 to string"
         return (
             "unrecognized type: string"
             if node.raw.get("format") != "byte"

@@ -74,7 +74,7 @@ def read(request: Request, kind: Kind, fields: Fields, registry: Registry) -> tu
     sent = body.decode_object(
         request.body, request.content_type, find_duplicates=level is not FieldValidation.IGNORE, wanted=kind.name
     )
-    request.call.duplicates = sent.duplicates
+    request.call.duplicates, request.call.literals = sent.duplicates, sent.literals
     manifest = sent.manifest
     check_kind(manifest, kind, registry)
     fields.check(kind, manifest, level, request.call)

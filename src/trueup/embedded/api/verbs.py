@@ -298,7 +298,7 @@ class Verbs(Responder):
         )
 
     def _read_patch(self, kind: Kind, request: Request) -> tuple[WriteOptions, patching.Patch]:
-        applying = body.media_type_of(request.content_type) == patching.PatchType.APPLY
+        applying = patching.type_of(request.content_type) == patching.PatchType.APPLY
         asked = options.write_options(request.query, "PatchOptions", applying=applying)
         patch = patching.read_patch(kind, request.body, request.content_type, find_duplicates=_wants_duplicates(asked))
         return asked, patch
@@ -312,7 +312,8 @@ class Verbs(Responder):
         )
         if kind.is_custom:
             body.check_type_named(read.manifest, request.body, kind.name, kind.api_version)
-        request.call.duplicates = read.duplicates
+            body.check_numbers(read, kind.name, kind.version)
+        request.call.duplicates, request.call.literals = read.duplicates, read.literals
         return read.manifest
 
     def _delete_options(self, request: Request) -> options.DeleteOptions:

@@ -83,10 +83,11 @@ class Writes:
             said = "create not allowed while custom resource definition is terminating"
             raise refusals.forbidden(kind.resource, _name_in(manifest), said)
         self._fields.check_metadata(kind, manifest)
+        self._check_kind(kind, manifest)
+        self._fields.check(kind, manifest, options.field_validation, call)
         self._address(kind, namespace, "", manifest)
         if warning := metadata.drop_twin_owners(manifest):
             call.warn(warning)
-        self._fields.check(kind, manifest, options.field_validation, call)
         self.reset_status(kind, manifest, None)
         for field in ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"):
             manifest["metadata"].pop(field, None)  # the server's alone: nobody comes to own them
@@ -107,10 +108,13 @@ class Writes:
         unconditional: bool = False,
     ) -> Outcome:
         """Replaces an object or one subresource of it. `unconditional` lets a custom object go without a version."""
+        self._check_kind(kind, manifest)
+        self._fields.check(kind, manifest, options.field_validation, call)
+        if not _name_in(manifest):
+            raise refusals.unnamed(name)
         self._address(kind, namespace, name, manifest)
         if warning := metadata.drop_twin_owners(manifest):
             call.warn(warning)
-        self._fields.check(kind, manifest, options.field_validation, call)
         manifest = self._fields.default(kind, manifest)
         asked = str(manifest["metadata"].get("resourceVersion") or "")
         if self._store.latest(kind.storage, namespace, name) is None:
@@ -181,12 +185,15 @@ class Writes:
         else:
             wanted.pop("status", None)
 
+    def _check_kind(self, kind: Kind, manifest: Manifest) -> None:
+        """Checks that the body is of the kind that the URL names, and fills in what it leaves out."""
+        said = (manifest.setdefault("apiVersion", kind.api_version), manifest.setdefault("kind", kind.name))
+        if said != (kind.api_version, kind.name):
+            raise self._wrong_kind(kind, manifest)
+
     def _address(self, kind: Kind, namespace: str, name: str, manifest: Manifest) -> None:
         """Checks that the body is of the kind and place that the URL names, and fills in what it leaves out."""
-        for field, want in (("apiVersion", kind.api_version), ("kind", kind.name)):
-            have = manifest.setdefault(field, want)
-            if have != want:
-                raise self._wrong_kind(kind, manifest)
+        self._check_kind(kind, manifest)
         meta = manifest.get("metadata")
         if meta is None:
             meta = manifest["metadata"] = {}

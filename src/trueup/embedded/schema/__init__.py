@@ -6,7 +6,7 @@ from trueup.embedded.schema.defaults import apply_defaults
 from trueup.embedded.schema.errors import FieldError, field_error
 from trueup.embedded.schema.gowriting import with_nulls, without_zeros
 from trueup.embedded.schema.node import DEDUCED, SchemaNode
-from trueup.embedded.schema.prune import prune, tidy_metadata, unknown_fields
+from trueup.embedded.schema.prune import prune, tidy_metadata, unknown_fields, with_texts
 from trueup.embedded.schema.structural import NotStructural, structural, structural_errors
 from trueup.embedded.schema.validate import validate
 from trueup.embedded.schema.zero import zero_object
@@ -27,6 +27,7 @@ __all__ = [
     "unknown_fields",
     "validate",
     "with_nulls",
+    "with_texts",
     "without_zeros",
     "zero_object",
 ]

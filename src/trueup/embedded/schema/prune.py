@@ -54,7 +54,31 @@ def _prune(value: Any, node: SchemaNode | None, path: str, unknown: list[str]) -
     if isinstance(value, list):
         below = None if node is None else node.items
         out = [_prune(item, below, f"{path}[{index}]", unknown) for index, item in enumerate(value)]
+        if None in out and below is not None and _is_text(below):
+            out = ["" if item is None else item for item in out]
         return out if any(new is not old for new, old in zip(out, value, strict=True)) else value
+    return value
+
+
+def _is_text(node: SchemaNode) -> bool:
+    """Whether Go reads a null in a map of these as an empty text."""
+    return node.builtin and node.type == "string" and not node.quantity and not node.int_or_string
+
+
+def with_texts(node: SchemaNode, value: Any) -> Any:
+    """The value with an empty text for each null that stands for one in a map or list of texts, as Go reads it."""
+    if isinstance(value, dict):
+        out = {}
+        for key, item in value.items():
+            below = node.properties.get(key)
+            inner = below or node.additional
+            if item is None and below is None and inner is not None and _is_text(inner):
+                item = ""
+            out[key] = with_texts(inner, item) if inner is not None and isinstance(item, dict | list) else item
+        return out
+    if isinstance(value, list):
+        nothing = "" if _is_text(node.items) else None
+        return [nothing if item is None else with_texts(node.items, item) for item in value]
     return value
 
 
@@ -76,7 +100,10 @@ def _prune_map(value: dict[str, Any], node: SchemaNode | None, path: str, unknow
             below = node.additional if node is not None and extra is not True else None
         if item is None and below is not None and not below.nullable and below.effective_default is MISSING:
             out = dict(value) if out is None else out
-            del out[key]
+            if key in properties or not _is_text(below):
+                del out[key]
+            else:
+                out[key] = ""
             continue
         kept = _prune(item, below, f"{path}.{key}" if path else key, unknown)
         if kept is not item:

@@ -87,9 +87,9 @@ def _type_of(value: Any) -> str:
             return "null"
         case bool():
             return "boolean"
-        case int():
+        case int() if -_INT64 <= value < _INT64:
             return "integer"
-        case float():
+        case int() | float():
             return "number"
         case str():
             return "string"
@@ -108,7 +108,7 @@ def _check_type(value: Any, raw: RawSchema, path: str) -> Result:
         fits = (
             wanted == found
             or (wanted == "number" and found == "integer")
-            or (wanted == "integer" and found == "number" and float(value).is_integer())
+            or (wanted == "integer" and found == "number" and float(value).is_integer() and abs(value) < _EXACT)
             or (not wanted and found != "string")
             or (bool(format_) and found in ("string", "array") and wanted not in ("number", "integer"))
         )
@@ -161,6 +161,9 @@ def _check_format(value: str, raw: RawSchema, path: str) -> Result | None:
     return Result(field_error(path, TYPE_INVALID, value, f"{path} in body must be of type {name}: {quoted(value)}"))
 
 
+_INT64: Final = 1 << 63
+_EXACT: Final = 1 << 53
+"""Up to here floats are as exact as integers; a greater one is no integer."""
 RANGES: Final = {
     "int32": (-(2**31), 2**31 - 1),
     "int64": (-(2**63), 2**63 - 1),
