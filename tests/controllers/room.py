@@ -27,7 +27,7 @@ from trueup.controllers.tracking import Tracking
 from trueup.controllers.values import ValueStore
 from trueup.dialects.argocd.dialect import ArgoCdDialect
 from trueup.dialects.flux.dialect import FluxDialect
-from trueup.model.errors import TrueupError
+from trueup.model.errors import SourceError, TrueupError
 from trueup.model.manifest import Declared, Manifest, ref_of
 from trueup.model.outcome import Notice
 from trueup.model.refs import GroupKind, ObjectRef
@@ -170,6 +170,9 @@ class Room:
         self.asked.append(key)
         if waking is not None:
             self.apps.queue.add(waking)
+
+    async def at_revision(self, feed: Feed, revision: Revision) -> GitSnapshot:
+        raise SourceError(f"{feed.key} has no {revision}")
 
     async def render(self, snapshot: object, spec: RenderSpec, variables: Mapping[str, str] | None) -> Rendering:
         del snapshot, variables

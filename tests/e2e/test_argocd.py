@@ -301,12 +301,10 @@ def test_the_namespace_keeps_the_labels_and_annotations_that_the_application_giv
 
 def test_what_is_not_built_yet_stops_the_application_and_is_named(stack: Stack, namespace: str) -> None:
     """One Application per field; all of them at once, for each only waits."""
-    hook = config("hook", annotations={"argocd.argoproj.io/hook": "PreSync"})
-    wave = config("wave", annotations={"argocd.argoproj.io/sync-wave": "1"})
+    marked = config("marked", annotations={"argocd.argoproj.io/sync-options": "Replace=true"})
     files: dict[str, str | bytes | None] = {
         "plain/settings.yaml": config(),
-        "hook/hook.yaml": hook,
-        "wave/w.yaml": wave,
+        "marked/marked.yaml": marked,
     }
     repo = stack.repository(namespace, files)
     source = {"repoURL": repo.url, "path": "plain"}
@@ -326,8 +324,7 @@ def test_what_is_not_built_yet_stops_the_application_and_is_named(stack: Stack, 
             {"syncPolicy": {**automated(), "syncOptions": ["Replace=true"]}},
             "spec.syncPolicy.syncOptions=Replace=true",
         ),
-        "hook": ({"source": {**source, "path": "hook"}}, "argocd.argoproj.io/hook: PreSync"),
-        "wave": ({"source": {**source, "path": "wave"}}, "argocd.argoproj.io/sync-wave: 1"),
+        "mark": ({"source": {**source, "path": "marked"}}, "argocd.argoproj.io/sync-options: Replace=true"),
     }
     apps = []
     for name, (spec, _) in cases.items():

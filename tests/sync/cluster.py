@@ -174,7 +174,8 @@ class Client:
             *parents, last = [part.replace("~1", "/").replace("~0", "~") for part in operation["path"][1:].split("/")]
             target: Any = after
             for part in parents:
-                target = target[part]
+                target = target[int(part) if isinstance(target, list) else part]
+            last = int(last) if isinstance(target, list) else last
             match operation["op"]:
                 case "test":
                     if target[last] != operation["value"]:

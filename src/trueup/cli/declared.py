@@ -36,6 +36,7 @@ from trueup.render.render import Rendered, Renderer
 from trueup.sources.fetching import SourceFetchers
 from trueup.sources.worktree import WorktreeSnapshot, open_worktree
 from trueup.sync.desired import Desired
+from trueup.sync.hooktasks import part_hooks
 from trueup.sync.normalise import normalise, resolve_scopes
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -113,8 +114,9 @@ async def _declare(
     rendered = await rendering.render(snapshot, app.render, variables)
     check_marks(rendered.objects, found.kind.dialect)
     applier = ClusterApplier(session.client, app.rules.field_manager)
+    parted = part_hooks(rendered.objects, found.kind.dialect.read_hook)
     scopes = await resolve_scopes(rendered.objects, applier)
-    normalised = normalise(rendered.objects, scopes, app.rules, secret_key=secrets.token_bytes(32), tainted=tainted)
+    normalised = normalise(parted.kept, scopes, app.rules, secret_key=secrets.token_bytes(32), tainted=tainted)
     return Declaration(
         app=app,
         rendered=rendered,
@@ -122,7 +124,7 @@ async def _declare(
         revision=snapshot.revision,
         place=snapshot.revision.short,
         tainted=tainted,
-        notices=(*rendered.notices, *normalised.notices),
+        notices=(*rendered.notices, *parted.notices, *normalised.notices),
     )
 
 

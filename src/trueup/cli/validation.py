@@ -7,24 +7,27 @@ read by its dialect and rendered as the controller would, when its path is in th
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from msgspec import Struct, structs
 
 from trueup.controllers.content import check_marks
+from trueup.dialects.argocd.hooks import read_hook
 from trueup.dialects.dialect import Dialect
 from trueup.dialects.flux.dialect import FluxDialect
 from trueup.dialects.flux.shared import KUSTOMIZATION
 from trueup.dialects.registry import dialect_for, is_source
 from trueup.model.app import App, SyncRules
 from trueup.model.errors import TrueupError
-from trueup.model.manifest import Declared, Origin
+from trueup.model.hook import Hook
+from trueup.model.manifest import Declared, Manifest, Origin
 from trueup.model.rendering import DirectoryOptions, RenderMode, RenderSpec
 from trueup.model.snapshot import EntryType, Input
 from trueup.render.building import clean_path
 from trueup.render.files import KUSTOMIZATION_FILES
 from trueup.render.inputs import Recorder, join
 from trueup.render.render import Rendered, Renderer
+from trueup.sync.hooktasks import declare_hooks, part_hooks
 from trueup.sync.normalise import InvalidManifests, declared_scopes, normalise
 
 MANIFESTS = (".yaml", ".yml", ".json")
@@ -113,7 +116,7 @@ class Validator:
             rendered = await self._render(spec)
         except TrueupError as error:
             return Finding(place=place, problems=(_problem(error),)), ()
-        finding = self._checked(place, rendered, _local_rules())
+        finding = self._checked(place, rendered, _local_rules(), read_hook)
         # Argo CD takes the last of two declarations; in a folder that any dialect may take they are a mistake.
         twice = tuple(Problem(notice.message) for notice in rendered.notices if notice.type == REPEATED)
         notes = tuple(note for note in finding.notes if note not in {problem.message for problem in twice})
@@ -151,7 +154,7 @@ class Validator:
             check_marks(rendered.objects, dialect)
         except TrueupError as error:
             return Finding(place=place, problems=(_problem(error),), notes=notes)
-        finding = self._checked(place, rendered, app.rules)
+        finding = self._checked(place, rendered, app.rules, dialect.read_hook)
         return structs.replace(finding, notes=(*notes, *finding.notes))
 
     async def _render(self, spec: RenderSpec) -> Rendered:
@@ -159,12 +162,17 @@ class Validator:
         self._looked.update(rendered.inputs.items)
         return rendered
 
-    def _checked(self, place: str, rendered: Rendered, rules: SyncRules) -> Finding:
+    def _checked(
+        self, place: str, rendered: Rendered, rules: SyncRules, read_hook: Callable[[Manifest], Hook | None]
+    ) -> Finding:
         """Contradictions within the set: declared twice, list keys twice, names that no server takes."""
         scopes = declared_scopes(rendered.objects)
-        notes = tuple(notice.message for notice in rendered.notices)
+        parted = part_hooks(rendered.objects, read_hook)
+        notes = tuple(notice.message for notice in (*rendered.notices, *parted.notices))
+        key = secrets.token_bytes(32)
         try:
-            normalise(rendered.objects, scopes, rules, secret_key=secrets.token_bytes(32))
+            normalise(parted.kept, scopes, rules, secret_key=key)
+            declare_hooks(parted.hooks, scopes, rules, secret_key=key)
         except InvalidManifests as error:
             problems = tuple(_problem(problem) for problem in error.problems)
             return Finding(place=place, objects=len(rendered.objects), problems=problems, notes=notes)

@@ -13,7 +13,7 @@ import structlog
 from msgspec import structs
 
 from trueup.controllers.concluding import blocked_by, write_status
-from trueup.controllers.content import variables_changed
+from trueup.controllers.content import content_again, variables_changed
 from trueup.controllers.decide import Step, next_step
 from trueup.controllers.deleting import Deleter
 from trueup.controllers.dependencies import Dependencies
@@ -46,6 +46,8 @@ from trueup.sources.treesnapshot import TreeSnapshot
 
 log = structlog.get_logger(__name__)
 
+SOURCE_DELAY = 2.0
+"""Seconds until a sync that waits for its source after a restart looks for it again."""
 ASK_DELAY = 1.0
 """Seconds between two questions about a kind that is to come."""
 
@@ -145,7 +147,10 @@ class AppController:
                 await wait_for(memory, obj, DEPENDENCY_NOT_READY, said, unanswered(memory, requests), shell)
             case Step.TERMINATE:
                 assert obj is not None
-                await self._endings.terminate(memory, obj, requests)
+                await self._reconciler.terminate(memory, obj, requests)
+            case Step.CONTINUE:
+                assert obj is not None
+                await self._go_on(memory, obj, requests, feed)
             case Step.SYNC:
                 assert obj is not None
                 await self._sync(memory, obj, requests, feed)
@@ -221,6 +226,7 @@ class AppController:
             memory=memory,
             obj=obj,
             app=with_ignore(memory.app, feed),
+            revision=snapshot.revision,
             snapshot=snapshot,
             requests=requests,
             token=unanswered(memory, requests),
@@ -232,7 +238,7 @@ class AppController:
             await self._endings.nothing_done(job, error)
             return
         try:
-            await self._reconciler.sync(structs.replace(job, snapshot=snapshot))
+            await self._reconciler.sync(structs.replace(job, snapshot=snapshot, revision=snapshot.revision))
         finally:
             if snapshot is not job.snapshot:
                 snapshot.release()
@@ -243,6 +249,48 @@ class AppController:
             memory.content_stale = memory.saved.inputs is None or not still_true(memory.saved.inputs, feed.snapshot)
             self.queue.add(memory.ref)
         self._wake_dependents(memory)
+
+    async def _go_on(self, memory: AppMemory, obj: Manifest, requests: Requests, feed: Feed | None) -> None:
+        """Takes a sync of several steps further, at the revision that it began with."""
+        shell, progress = self._shell, memory.saved.progress
+        assert progress is not None
+        assert memory.app is not None
+        if requests.refresh:
+            await self._refresh_meanwhile(memory, obj, requests, feed)
+        snapshot = feed.snapshot if feed is not None else None
+        known = memory.desired is not None or (snapshot is not None and snapshot.revision == progress.revision)
+        if not known and feed is not None and feed.source is not None:
+            snapshot = await shell.sources.at_revision(feed, progress.revision)
+        app = with_ignore(memory.app, feed)
+        try:
+            content = await content_again(memory, app, snapshot, shell, same=False)
+        finally:
+            if snapshot is not None and (feed is None or snapshot is not feed.snapshot):
+                snapshot.release()
+        if content is None:
+            self._look_later(memory.ref, SOURCE_DELAY)  # its source is not there yet
+            return
+        job = Job(
+            memory=memory,
+            obj=obj,
+            app=app,
+            revision=progress.revision,
+            requests=Requests(operation=progress.operation, approved_at=requests.approved_at),
+            token=progress.token,
+            started=progress.started,
+        )
+        await self._reconciler.go_on(job, content)
+        if memory.saved.progress is None:
+            self.queue.add(memory.ref, Priority.ROUTINE)  # what came meanwhile has its turn
+        self._wake_dependents(memory)
+
+    async def _refresh_meanwhile(self, memory: AppMemory, obj: Manifest, requests: Requests, feed: Feed | None) -> None:
+        """A refresh is answered while a sync goes on: Git is asked, and the status as it stands is the answer."""
+        if feed is not None and memory.refreshed != requests.token:
+            memory.refreshed = requests.token
+            self._shell.sources.ask(feed.key, waking=memory.ref)
+            return
+        await write_status(memory, obj, self._shell, token=requests.token)
 
     async def _snapshot(self, memory: AppMemory, feed: Feed, requests: Requests, newest: TreeSnapshot) -> TreeSnapshot:
         """What to sync to: the newest, unless a pin or a client says another revision. Raises SourceError."""

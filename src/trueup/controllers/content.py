@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import structlog
 from msgspec import Struct, field
 
+from trueup.controllers.memory import AppMemory
 from trueup.controllers.shell import AppShell
 from trueup.controllers.values import SECRET, variables_of
 from trueup.dialects.dialect import Dialect
 from trueup.model.app import App
-from trueup.model.errors import InvalidInput, NotBuiltYet, Transient
+from trueup.model.errors import InvalidInput, NotBuiltYet, Transient, TrueupError
 from trueup.model.manifest import Declared
 from trueup.model.outcome import Notice
 from trueup.model.refs import ObjectRef
@@ -20,7 +22,10 @@ from trueup.render.built import Asked
 from trueup.sync.applier import Applier
 from trueup.sync.canonical import keyed_digest
 from trueup.sync.desired import Desired
+from trueup.sync.hooktasks import DeclaredHook, declare_hooks, part_hooks
 from trueup.sync.normalise import normalise, resolve_scopes
+
+log = structlog.get_logger(__name__)
 
 UNSUPPORTED_SHOWN = 5
 
@@ -50,6 +55,8 @@ class Content(Struct, frozen=True, kw_only=True):
     source_type: str
     asked: Asked
     notices: tuple[Notice, ...]
+    hooks: tuple[DeclaredHook, ...] = ()
+    """What runs at certain times of a sync or deletion; no part of `desired` and its digest."""
 
 
 async def make_content(
@@ -61,8 +68,10 @@ async def make_content(
     """
     rendered = await shell.renderer.render(snapshot, app.render, variables.values)
     check_marks(rendered.objects, dialect)
+    parted = part_hooks(rendered.objects, dialect.read_hook)
     scopes = await resolve_scopes(rendered.objects, applier)
-    normalised = normalise(rendered.objects, scopes, app.rules, secret_key=shell.secret_key, tainted=variables.tainted)
+    key, tainted = shell.secret_key, variables.tainted
+    normalised = normalise(parted.kept, scopes, app.rules, secret_key=key, tainted=tainted)
     desired = {item.ref: item for item in normalised.objects}
     digest = keyed_digest(sorted(item.digest for item in normalised.objects), shell.secret_key)
     return Content(
@@ -71,8 +80,42 @@ async def make_content(
         digest=digest,
         source_type=rendered.source_type,
         asked=rendered.asked,
-        notices=(*rendered.notices, *normalised.notices),
+        notices=(*rendered.notices, *parted.notices, *normalised.notices),
+        hooks=declare_hooks(parted.hooks, scopes, app.rules, secret_key=key, tainted=tainted),
     )
+
+
+async def content_again(
+    memory: AppMemory, app: App, snapshot: Snapshot | None, shell: AppShell, *, same: bool = True
+) -> Content | None:
+    """What was last made; after a restart it is made again from the same revision. None: only a sync can tell.
+
+    `same`: only when it comes out as it did.
+    """
+    saved = memory.saved
+    if memory.desired is not None and saved.inputs is not None:
+        return Content(
+            desired=memory.desired,
+            inputs=saved.inputs,
+            digest=saved.content_digest,
+            source_type=saved.source_type,
+            asked=saved.asked,
+            notices=(),
+            hooks=memory.hooks,
+        )
+    if snapshot is None or snapshot.revision != saved.revision:
+        return None
+    try:
+        applier = shell.applier_for(app.rules)
+        variables = await gather_variables(app.render.substitution, shell, fresh=False)
+        content = await make_content(app, shell.dialect_of(memory.ref), snapshot, applier, shell, variables)
+    except TrueupError as error:
+        log.warning("content could not be made again", app=str(memory.ref), error=str(error))
+        return None
+    if same and content.digest != saved.content_digest:
+        return None
+    memory.desired, memory.hooks, memory.variables_seen = content.desired, content.hooks, variables.seen
+    return content
 
 
 async def gather_variables(substitution: Substitution | None, shell: AppShell, *, fresh: bool) -> Variables:

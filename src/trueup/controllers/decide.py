@@ -22,6 +22,8 @@ class Step(StrEnum):
     WAIT_DEPENDENCY = "wait-dependency"
     TERMINATE = "terminate"
     """A client ended the sync that is under way or tried again."""
+    CONTINUE = "continue"
+    """A sync of several steps is under way: take it further."""
     SYNC = "sync"
     """Render, plan and, where the rules allow it, execute."""
     HEAL = "heal"
@@ -43,6 +45,12 @@ class Situation(Struct, frozen=True, kw_only=True):
     suspended: bool = False
     source_ready: bool = True
     dependencies_ready: bool = True
+    operating: bool = False
+    """A sync of several steps is under way."""
+    held: bool = False
+    """It has to end before another one begins: a hook of it runs, or a client asked for it."""
+    superseded: bool = False
+    """There is something newer to sync to, or a client asked for another sync."""
     requested: bool = False
     """A client asked (Flux's requestedAt, Argo CD's refresh or operation) and has had no answer yet."""
     terminated: bool = False
@@ -72,6 +80,8 @@ def next_step(now: Situation) -> Step:
         return Step.STALL
     if now.terminated:
         return Step.TERMINATE
+    if now.operating and (now.held or not now.superseded):
+        return Step.CONTINUE
     if now.wants_sync:
         if not now.source_ready:
             return Step.WAIT_SOURCE

@@ -84,9 +84,13 @@ class Endings:
         await conclude(memory, job.obj, end, shell)
 
     async def partly_failed(self, job: Job, execution: Execution) -> None:
+        await self.sync_failed(job, failure_message(execution.report), retryable=execution.retryable)
+
+    async def sync_failed(self, job: Job, message: str, *, retryable: bool) -> None:
+        """Objects were refused, or a hook or wave of the sync ended badly."""
         memory, shell = job.memory, self._shell
-        error = ReconciliationFailed(failure_message(execution.report))
-        final = Terminal(error.message, reason=error.reason) if not execution.retryable else error
+        error = ReconciliationFailed(message)
+        final = Terminal(error.message, reason=error.reason) if not retryable else error
         state = self._plan_retry(job, final)
         memory.synced = False
         phase = OperationPhase.RUNNING if state is State.RETRYING else OperationPhase.FAILED
@@ -167,6 +171,7 @@ class Endings:
         """A client ended the operation: it is tried no more, and what it did so far stays."""
         now = self._shell.clock()
         memory.failures, memory.retry_at, memory.retried, memory.wait = 0, None, None, None
+        memory.pending_token = ""
         memory.content_stale = memory.replan = False
         last, operation = memory.saved.operation, requests.operation
         memory.saved.operation = OperationStatus(
@@ -178,6 +183,7 @@ class Endings:
             automated=operation is None or operation.automated,
             initiated_by=operation.initiated_by if operation else "",
             report=memory.report,
+            hooks=memory.last_hooks,
         )
         by_itself = memory.app is not None and memory.app.rules.automated
         end = Conclusion(
@@ -225,4 +231,6 @@ def operation_status(
         prune=operation.prune if operation else job.app.rules.prune,
         dry_run=bool(operation and operation.dry_run),
         report=memory.report if memory else None,
+        hooks=memory.last_hooks if memory else (),
+        healthy=memory.healthy if memory else frozenset(),
     )

@@ -9,7 +9,7 @@ import structlog
 from msgspec import structs
 
 from trueup.controllers.concluding import Conclusion, conclude, plan_retry, write_status
-from trueup.controllers.content import Content, gather_variables, make_content
+from trueup.controllers.content import content_again
 from trueup.controllers.events import Event
 from trueup.controllers.memory import AppMemory
 from trueup.controllers.recording import make_record
@@ -18,7 +18,7 @@ from trueup.controllers.shell import AppShell
 from trueup.controllers.syncing import SyncWish, plan_sync, run_plan
 from trueup.model.app import App
 from trueup.model.change import Action, Change
-from trueup.model.errors import ReconciliationFailed, TrueupError
+from trueup.model.errors import ReconciliationFailed
 from trueup.model.manifest import Manifest
 from trueup.model.refs import ObjectRef
 from trueup.model.snapshot import Snapshot
@@ -52,7 +52,7 @@ class Healer:
             memory.synced = False
             await write_status(memory, obj, shell)
             return
-        content = await self._content_again(memory, app, snapshot)
+        content = await content_again(memory, app, snapshot, shell)
         if content is None:
             memory.content_stale = True
             self._look_later(memory.ref, 0)
@@ -92,32 +92,6 @@ class Healer:
         else:
             memory.out_of_sync -= set(allowed)
             shell.state.put(memory.ref, memory.to_bytes())
-
-    async def _content_again(self, memory: AppMemory, app: App, snapshot: Snapshot | None) -> Content | None:
-        """What was last made; after a restart it is made again from the same revision. None: only a sync can tell."""
-        shell, saved = self._shell, memory.saved
-        if memory.desired is not None and saved.inputs is not None:
-            return Content(
-                desired=memory.desired,
-                inputs=saved.inputs,
-                digest=saved.content_digest,
-                source_type=saved.source_type,
-                asked=saved.asked,
-                notices=(),
-            )
-        if snapshot is None or snapshot.revision != saved.revision:
-            return None
-        try:
-            applier = shell.applier_for(app.rules)
-            variables = await gather_variables(app.render.substitution, shell, fresh=False)
-            content = await make_content(app, shell.dialect_of(memory.ref), snapshot, applier, shell, variables)
-        except TrueupError as error:
-            log.warning("not healed: its content could not be made again", app=str(memory.ref), error=str(error))
-            return None
-        if content.digest != saved.content_digest:
-            return None
-        memory.desired, memory.variables_seen = content.desired, variables.seen
-        return content
 
     def _allowed(self, memory: AppMemory, obj: Manifest, wanted: dict[ObjectRef, float]) -> set[ObjectRef]:
         """The objects that may be healed now; the others are put off, and a fight is told once."""

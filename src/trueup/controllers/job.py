@@ -20,7 +20,10 @@ class Job(Struct, frozen=True, kw_only=True):
     memory: AppMemory
     obj: Manifest
     app: App
-    snapshot: Snapshot
+    revision: Revision
+    """What is worked on."""
+    snapshot: Snapshot | None = None
+    """None: what it holds has been rendered before."""
     requests: Requests
     token: str
     started: datetime
@@ -28,10 +31,6 @@ class Job(Struct, frozen=True, kw_only=True):
     @property
     def operation(self) -> OperationRequest | None:
         return self.requests.operation
-
-    @property
-    def revision(self) -> Revision:
-        return self.snapshot.revision
 
     @property
     def asked(self) -> bool:

@@ -9,19 +9,23 @@ import msgspec
 from msgspec import Struct
 
 from trueup.controllers.pins import Pin
+from trueup.controllers.progress import Progress
 from trueup.controllers.waits import HealthWait
 from trueup.model.app import App
-from trueup.model.change import SyncReport
+from trueup.model.change import Change, SyncReport
 from trueup.model.errors import TrueupError
 from trueup.model.health import Health
+from trueup.model.hook import HookResult, Phase
 from trueup.model.inventory import Inventory, InventoryEntry
 from trueup.model.outcome import AppStatus, HistoryEntry, Notice, OperationRequest, OperationStatus, State
 from trueup.model.refs import GroupKind, ObjectRef
 from trueup.model.revision import Revision
 from trueup.model.snapshot import Inputs
+from trueup.records.record import StoredManifest
 from trueup.render.built import Asked
 from trueup.sync.desired import Desired
 from trueup.sync.facts import AppliedRecord
+from trueup.sync.hooktasks import DeclaredHook
 
 
 class Saved(Struct, kw_only=True):
@@ -54,6 +58,10 @@ class Saved(Struct, kw_only=True):
     reason: str = ""
     message: str = ""
     operation: OperationStatus | None = None
+    progress: Progress | None = None
+    """Of a sync of several steps that is under way."""
+    hooks: tuple[HookResult, ...] = ()
+    """Hooks of ended syncs whose objects may still be there."""
 
 
 @dataclass(slots=True)
@@ -80,6 +88,21 @@ class AppMemory:
     records: dict[ObjectRef, AppliedRecord] = field(default_factory=dict)
     desired: dict[ObjectRef, Desired] | None = None
     """None: not rendered since the start of this process."""
+    hooks: tuple[DeclaredHook, ...] = ()
+    """What the last render declared to be run, beside `desired`."""
+    hooks_made: set[tuple[ObjectRef, Phase]] = field(default_factory=set)
+    """Runs of this sync whose objects this process has seen."""
+    hooks_watched: dict[ObjectRef, str] = field(default_factory=dict)
+    """The hooks of the sync that is under way, and their versions."""
+    last_hooks: tuple[HookResult, ...] = ()
+    """The runs that the last status told of."""
+    healthy: frozenset[ObjectRef] = frozenset()
+    """Objects of the last sync that were waited for and found well."""
+    told_changes: tuple[Change, ...] = ()
+    kept: list[StoredManifest] = field(default_factory=list)
+    """What the steps of the sync that is under way sent and were answered, for the records."""
+    prunes_left: bool = False
+    """The last sync put its prunes off; the next one finishes it."""
     content_stale: bool = False
     """A revision, variable or pin that concerns the App came since the last render."""
     move_waits: int = 0

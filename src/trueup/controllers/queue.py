@@ -14,6 +14,9 @@ from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
 
+RESOLUTION = 1e-6
+"""Seconds by which a timer may come early, as asyncio's own do; without it the last digit of a float is waited for in vain."""
+
 
 class Priority(IntEnum):
     """Smaller is sooner. Drift and what people ask for go before what a timer brings."""
@@ -103,7 +106,7 @@ class WorkQueue(Generic[K]):
         return len(self._active)
 
     def _promote(self) -> None:
-        now = asyncio.get_running_loop().time()
+        now = asyncio.get_running_loop().time() + RESOLUTION
         while self._later and self._later[0][0] <= now:
             due, _, key = heapq.heappop(self._later)
             if self._due.get(key) == due:

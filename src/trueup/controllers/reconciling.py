@@ -15,13 +15,14 @@ from trueup.controllers.memory import AppMemory
 from trueup.controllers.recording import KeptManifests, make_record
 from trueup.controllers.reporting import change_summary, failure_message, images_of
 from trueup.controllers.shell import AppShell
+from trueup.controllers.stepping import Stepper, runs_hooks
 from trueup.controllers.syncing import SyncWish, brought_back, differing, plan_sync, run_plan
 from trueup.controllers.waits import HealthWait, WaitState, judge_wait
 from trueup.model.app import App, SyncRules
 from trueup.model.change import Action
 from trueup.model.errors import Terminal, TrueupError
 from trueup.model.manifest import Manifest
-from trueup.model.outcome import OperationPhase, State
+from trueup.model.outcome import OperationPhase, Requests, State
 from trueup.model.refs import ObjectRef
 from trueup.model.revision import Revision
 from trueup.records.record import RecordKind, StoredManifest
@@ -43,12 +44,15 @@ class Reconciler:
         self._shell = shell
         self._look_later = look_later
         self._endings = Endings(shell, look_later)
+        self._stepper = Stepper(shell, look_later, self._endings)
 
     async def sync(self, job: Job) -> None:
         """Renders, plans, executes where the rules allow it, and starts the wait for health. Raises LeaseLost and bugs."""
         memory, shell = job.memory, self._shell
+        assert job.snapshot is not None
         memory.heals.clear()
-        memory.wait, memory.replan = None, False
+        memory.wait, memory.replan, memory.saved.progress = None, False, None
+        memory.last_hooks, memory.healthy = (), frozenset()
         if memory.saved.attempted != job.revision or (job.asked and not job.retries):
             memory.failures = 0
         memory.saved.attempted = job.revision
@@ -66,7 +70,8 @@ class Reconciler:
             content = await make_content(app, dialect, job.snapshot, applier, shell, variables)
             self._keep_content(memory, content, job)
             wish = self._wish(job, rules)
-            if self._may_be_moving(memory, content):
+            moving = self._may_be_moving(memory, content)
+            if moving:
                 wish = structs.replace(wish, only=frozenset(content.desired))
                 memory.replan = True
                 self._look_later(memory.ref, move_delay(memory.move_waits))
@@ -86,6 +91,11 @@ class Reconciler:
             return
         if not plan.is_empty:
             await self._note_start(memory)
+        with_hooks = runs_hooks(job, plan)
+        memory.prunes_left = moving
+        if self._stepper.is_needed(job, app, content, plan, with_hooks=with_hooks):
+            await self._stepper.begin(job, app, content, plan, only=wish.only, with_hooks=with_hooks)
+            return
         manifests = KeptManifests(shell.secret_key, plan)
         try:
             execution = await run_plan(
@@ -101,6 +111,18 @@ class Reconciler:
         memory.synced = not memory.out_of_sync
         announced = plan.write_ahead is not None
         await self._executed(job, app, content, execution, manifests.stored, announced=announced)
+
+    async def go_on(self, job: Job, content: Content) -> None:
+        """Takes a sync of several steps further."""
+        app, operation = job.app, job.operation
+        if operation is not None:
+            rules = self._shell.dialect_of(job.memory.ref).requested_rules(app, operation)
+            app = structs.replace(app, rules=rules)
+        await self._stepper.go_on(job, app, content)
+
+    async def terminate(self, memory: AppMemory, obj: Manifest, requests: Requests) -> None:
+        await self._stepper.terminate(memory)
+        await self._endings.terminate(memory, obj, requests)
 
     async def check_health(self, memory: AppMemory, obj: Manifest) -> None:
         """Ends the wait of a sync when its objects are well, when one failed, or when its time is over."""
@@ -161,7 +183,7 @@ class Reconciler:
 
     def _keep_content(self, memory: AppMemory, content: Content, job: Job) -> None:
         saved = memory.saved
-        memory.desired = content.desired
+        memory.desired, memory.hooks = content.desired, content.hooks
         memory.content_stale = False
         saved.inputs = content.inputs
         saved.revision = job.revision

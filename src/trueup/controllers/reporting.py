@@ -9,6 +9,7 @@ from typing import Any
 from msgspec import structs
 
 from trueup.controllers.memory import AppMemory
+from trueup.controllers.progress import after
 from trueup.model.change import Action, SyncReport
 from trueup.model.health import Health, worst
 from trueup.model.inventory import Inventory, InventoryEntry
@@ -41,6 +42,7 @@ def make_status(memory: AppMemory, generation: int, live: LiveView, now: datetim
         synced=memory.synced,
         history=saved.history,
         operation=saved.operation,
+        hooks=after(saved.hooks, saved.progress) if saved.progress else saved.hooks,
         notices=memory.notices,
         images=saved.images,
         source_type=saved.source_type,

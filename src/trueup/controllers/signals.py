@@ -121,7 +121,8 @@ class Signals:
                     message=f"{message}: {after.verdict.message}" if after and after.verdict.message else message,
                 )
             )
-        if (memory.wait is not None and ref in memory.wait.refs) or (after is None and ref in memory.going):
+        waited = memory.wait is not None and ref in memory.wait.refs
+        if waited or memory.saved.progress is not None or (after is None and ref in memory.going):
             self._queue.add(app)
         elif self._shell.dialect_of(app).shows_health:
             self.health_news.add(app)

@@ -7,6 +7,7 @@ from trueup.controllers.dependencies import Dependencies
 from trueup.controllers.feeds import Feed
 from trueup.controllers.memory import AppMemory
 from trueup.controllers.pins import is_in_force
+from trueup.controllers.progress import Progress
 from trueup.controllers.shell import AppShell
 from trueup.controllers.wishes import wanted_digest
 from trueup.dialects.dialect import Dialect
@@ -52,13 +53,17 @@ class Situations:
             # First sight of the source since a restart: only the inputs themselves can tell whether it matters.
             stale = not still_true(saved.inputs, snapshot)
             memory.content_stale, memory.unsure = stale, False
+        respecified = wanted_digest(memory, feed) != saved.spec_digest
         situation = Situation(
             suspended=memory.suspended,
             source_ready=snapshot is not None,
             dependencies_ready=not self._dependencies.unready(memory.app),
             terminated=requests.terminate,
+            operating=saved.progress is not None,
+            held=saved.progress is not None and saved.progress.is_held,
+            superseded=stale or respecified or (saved.progress is not None and is_another(requests, saved.progress)),
             requested=self._is_new(memory, requests),
-            spec_changed=wanted_digest(memory, feed) != saved.spec_digest,
+            spec_changed=respecified,
             content_changed=stale or memory.replan,
             retry_due=memory.retry_at is not None and memory.retry_at <= shell.loop_time(),
             drifted=bool(memory.heals),
@@ -92,6 +97,11 @@ class Situations:
         token = bool(requests.token) and requests.token not in (memory.saved.handled_request, memory.pending_token)
         operation = requests.operation is not None and (memory.retry_at is None or requests.operation != memory.retried)
         return token or bool(requests.refresh) or operation
+
+
+def is_another(requests: Requests, progress: Progress) -> bool:
+    """Whether a client asks for another sync than the one that is under way."""
+    return requests.operation is not None and requests.operation != progress.operation
 
 
 def is_tried_again(memory: AppMemory) -> bool:

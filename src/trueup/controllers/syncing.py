@@ -53,10 +53,11 @@ def kinds_of(content: Content, inventory: Inventory) -> list[tuple[str, str, str
 
 
 async def watch_checks(memory: AppMemory, app: App, shell: AppShell) -> None:
-    """Makes sure that the objects of `healthChecks` are seen closely, whoever's they are."""
+    """Makes sure that the objects of `healthChecks`, and the hooks that run, are seen closely, whoever's they are."""
     checks = app.rules.health_checks
-    shell.managed.watch(memory.ref, [check.ref for check in checks], app.rules)
-    await shell.tracking.follow({(check.ref.group, check.version, check.ref.kind) for check in checks})
+    wanted = {check.ref: check.version for check in checks} | memory.hooks_watched
+    shell.managed.watch(memory.ref, wanted, app.rules)
+    await shell.tracking.follow({(ref.group, version, ref.kind) for ref, version in wanted.items()})
     for check in checks:
         if isinstance(shell.tracking.get(check.ref), Present):
             # It was listed before anybody cared: look at it once more.

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from msgspec import Struct
 
 from trueup.model.app import App, SyncRules
+from trueup.model.hook import Hook
 from trueup.model.inventory import Inventory
 from trueup.model.manifest import Manifest
 from trueup.model.outcome import AppStatus, HistoryEntry, Notice, OperationRequest, Requests, SourceStatus
@@ -158,6 +159,10 @@ class Dialect(Protocol):
 
     def unsupported_mark(self, obj: Mapping[str, Any]) -> str | None:
         """For a rendered object: the mark on it that has a meaning and is not built yet, as a sentence; None: none."""
+        ...
+
+    def read_hook(self, obj: Mapping[str, Any]) -> Hook | None:
+        """For a rendered object: when it runs as a hook; None: it is an object to be kept."""
         ...
 
     def crds(self) -> list[Manifest]:

@@ -64,6 +64,9 @@ class OptOut(Struct, frozen=True, kw_only=True):
     merge: tuple[tuple[str, str], ...] = ()
     """Take no ownership over from other managers."""
     force: tuple[tuple[str, str], ...] = ()
+    prune_last: tuple[tuple[str, str], ...] = ()
+    confirm_prune: tuple[tuple[str, str], ...] = ()
+    """Pruned only once a person has approved of it."""
     options_annotation: str = ""
     """An annotation that holds a comma list of such values (Argo's `sync-options`); the pairs above name it as key."""
 
@@ -101,6 +104,12 @@ class SyncRules(Struct, frozen=True, kw_only=True):
     """Of two declarations of one object the last wins, with a notice (Argo). False: an error that names both."""
     prune: bool = False
     prune_last: bool = False
+    wave_annotations: tuple[str, ...] = ()
+    """By which annotations an object says its wave (an integer); the first that holds one counts. None: no waves."""
+    waits_for_unchanged: bool = True
+    """Whether a later wave also waits for objects of earlier ones that this sync did not send."""
+    confirm_prune: bool = False
+    """Prunes wait for a person's approval (Argo's `Prune=confirm`), whatever the objects say."""
     allow_empty: bool = True
     """False: a render that comes back empty prunes nothing and fails (Argo's allowEmpty)."""
     self_heal: bool = True

@@ -10,6 +10,7 @@ from msgspec import Struct, field
 from trueup.model.app import Retry
 from trueup.model.change import SyncReport
 from trueup.model.health import Health, Verdict
+from trueup.model.hook import HookResult
 from trueup.model.inventory import Inventory
 from trueup.model.refs import ObjectRef
 from trueup.model.revision import Revision
@@ -82,6 +83,10 @@ class OperationStatus(Struct, frozen=True, kw_only=True):
     prune: bool = False
     dry_run: bool = False
     report: SyncReport | None = None
+    hooks: tuple[HookResult, ...] = ()
+    """The runs of hooks in this sync so far."""
+    healthy: frozenset[ObjectRef] = frozenset()
+    """Applied objects that have been waited for, and are well."""
 
 
 class Notice(Struct, frozen=True):
@@ -113,6 +118,8 @@ class AppStatus(Struct, frozen=True, kw_only=True):
     synced: bool | None = None
     history: tuple[HistoryEntry, ...] = ()
     operation: OperationStatus | None = None
+    hooks: tuple[HookResult, ...] = ()
+    """The hooks whose objects are (or may be) in the cluster; they belong to nobody's inventory."""
     notices: tuple[Notice, ...] = ()
     images: tuple[str, ...] = ()
     source_type: str = ""
@@ -158,6 +165,7 @@ class OperationRequest(Struct, frozen=True, kw_only=True):
     force: bool = False
     resources: tuple[ObjectRef, ...] = ()
     """Empty: all. The version plays no part."""
+    without_hooks: bool = False
     options: tuple[str, ...] = ()
     initiated_by: str = ""
     automated: bool = False
@@ -174,3 +182,5 @@ class Requests(Struct, frozen=True, kw_only=True):
     """Argo CD's `normal` or `hard`; the annotation is removed when done."""
     operation: OperationRequest | None = None
     terminate: bool = False
+    approved_at: datetime | None = None
+    """When a person last approved of the deletions that ask for it (Argo CD's `deletion-approved`)."""

@@ -78,7 +78,8 @@ class Lens(Struct, frozen=True):
 
     @staticmethod
     def of(rules: SyncRules, secret_key: bytes) -> Lens:
-        return Lens(mark_keys(rules.owner, rules.opt_out), rules.field_manager, rules.takeover_managers, secret_key)
+        keys = mark_keys(rules.owner, rules.opt_out) | frozenset(rules.wave_annotations)
+        return Lens(keys, rules.field_manager, rules.takeover_managers, secret_key)
 
 
 class Forecast(Struct, frozen=True):

@@ -38,6 +38,8 @@ def mark_keys(owner: Owner, opt_out: OptOut) -> frozenset[str]:
         opt_out.only_create,
         opt_out.merge,
         opt_out.force,
+        opt_out.prune_last,
+        opt_out.confirm_prune,
     )
     keys = {key for pairs in lists for key, _ in pairs} | set(owner.labels)
     if owner.tracking_id_prefix:

@@ -10,6 +10,7 @@ from trueup.dialects.argocd.application_resource import ApplicationSpec, SyncPol
 from trueup.dialects.argocd.charts import chart_of
 from trueup.dialects.argocd.environment import build_environment
 from trueup.dialects.argocd.history import history_limit
+from trueup.dialects.argocd.hooks import WAVE_ANNOTATIONS
 from trueup.dialects.argocd.images import parse_image
 from trueup.dialects.argocd.jsonnet import jsonnet_of
 from trueup.dialects.argocd.options import SyncOptions, read_options
@@ -222,6 +223,9 @@ def _rules(
         duplicates_allowed=True,
         prune=bool(automated and automated.prune) and not options.never_prune,
         prune_last=options.prune_last,
+        wave_annotations=WAVE_ANNOTATIONS,
+        waits_for_unchanged=not options.only_out_of_sync,
+        confirm_prune=options.confirm_prune,
         allow_empty=bool(automated and automated.allow_empty),
         self_heal=bool(automated and automated.self_heal),
         automated=automated is not None,

@@ -9,6 +9,7 @@ from typing import Any
 from trueup.dialects.argocd import application, history, marks
 from trueup.dialects.argocd import status as statuses
 from trueup.dialects.argocd.crds import app_project_crd, application_crd
+from trueup.dialects.argocd.hooks import read_hook
 from trueup.dialects.argocd.operation import (
     asks_to_terminate,
     operation_state,
@@ -16,12 +17,20 @@ from trueup.dialects.argocd.operation import (
     requested_rules,
     unbuilt_operation,
 )
-from trueup.dialects.argocd.shared import APPLICATION, CONTROL_NAMESPACE, FINALIZERS, PREFIX, REFRESH
+from trueup.dialects.argocd.shared import (
+    APPLICATION,
+    CONTROL_NAMESPACE,
+    DELETION_APPROVED,
+    FINALIZERS,
+    PREFIX,
+    REFRESH,
+)
 from trueup.dialects.dialect import ServedKind, StatusPatch
 from trueup.dialects.patching import finalizers_patch
-from trueup.dialects.reading import digest_of, finalizers_of, identity, not_built, own_annotations
+from trueup.dialects.reading import digest_of, finalizers_of, identity, not_built, own_annotations, parse_time
 from trueup.model.app import App, SyncRules
 from trueup.model.errors import InvalidInput
+from trueup.model.hook import Hook
 from trueup.model.inventory import Inventory
 from trueup.model.manifest import Manifest, annotations_of, spec_of
 from trueup.model.outcome import AppStatus, HistoryEntry, Notice, OperationRequest, Requests, SourceStatus
@@ -66,6 +75,7 @@ class ArgoCdDialect:
             refresh=refresh,
             operation=read_operation(obj),
             terminate=asks_to_terminate(obj),
+            approved_at=parse_time(annotations_of(obj).get(DELETION_APPROVED)),
         )
 
     def read_notices(self, obj: Manifest) -> tuple[Notice, ...]:
@@ -130,6 +140,9 @@ class ArgoCdDialect:
 
     def unsupported_mark(self, obj: Mapping[str, Any]) -> str | None:
         return marks.unsupported_mark(obj)
+
+    def read_hook(self, obj: Mapping[str, Any]) -> Hook | None:
+        return read_hook(obj)
 
     def crds(self) -> list[Manifest]:
         return [application_crd(), app_project_crd()]

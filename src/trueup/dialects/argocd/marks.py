@@ -5,25 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from trueup.dialects.argocd.hooks import HOOK, SKIP, read_hook
 from trueup.dialects.argocd.options import ALWAYS_SO, normalised
 from trueup.dialects.argocd.shared import COMPARE_OPTIONS, PREFIX, SYNC_OPTIONS, instance_name
 from trueup.model.app import OptOut, Owner
+from trueup.model.hook import Phase
 from trueup.model.manifest import annotations_of
 
 FIELD_MANAGER = "argocd-controller"
 TAKEOVER_MANAGERS = ("kubectl-client-side-apply",)
 
-HOOK = PREFIX + "hook"
-HELM_HOOK = "helm.sh/hook"
-SYNC_WAVE = PREFIX + "sync-wave"
-
 OPT_OUT = OptOut(
     never_prune=((SYNC_OPTIONS, "prune=false"),),
     never_delete=((SYNC_OPTIONS, "delete=false"), ("helm.sh/resource-policy", "keep")),
+    never_apply=((HOOK, SKIP.lower()),),
     force=((SYNC_OPTIONS, "force=true"),),
+    prune_last=((SYNC_OPTIONS, "prunelast=true"),),
+    confirm_prune=((SYNC_OPTIONS, "prune=confirm"),),
     options_annotation=SYNC_OPTIONS,
 )
-_BUILT = {value for key, value in (*OPT_OUT.never_prune, *OPT_OUT.never_delete, *OPT_OUT.force) if key == SYNC_OPTIONS}
+_PAIRS = (*OPT_OUT.never_prune, *OPT_OUT.never_delete, *OPT_OUT.force, *OPT_OUT.prune_last, *OPT_OUT.confirm_prune)
+_BUILT = {value for key, value in _PAIRS if key == SYNC_OPTIONS}
 _COMPARE_ALWAYS_SO = frozenset({"", "serversidediff=true", "serversidediff=false", "includemutationwebhook=false"})
 
 
@@ -35,13 +37,9 @@ def owner(namespace: str, name: str, control_namespace: str) -> Owner:
 def unsupported_mark(obj: Mapping[str, Any]) -> str | None:
     """What a rendered object asks for that is not built yet; None: nothing."""
     annotations = annotations_of(obj)
-    if hook := annotations.get(HOOK):
-        return _not_built(HOOK, hook, "hooks are")
-    # Outside Helm, `crd-install` means a plain object.
-    if (hook := annotations.get(HELM_HOOK)) and hook != "crd-install":
-        return _not_built(HELM_HOOK, hook, "hooks are")
-    if (wave := str(annotations.get(SYNC_WAVE) or "0").strip()) not in ("0", "+0", "-0"):
-        return _not_built(SYNC_WAVE, wave, "waves are")
+    hook = read_hook(obj)
+    if hook is not None and (deleting := hook.phases & {Phase.PRE_DELETE, Phase.POST_DELETE}):
+        return _not_built(HOOK, ",".join(sorted(deleting)), "hooks of a deletion are")
     for option in str(annotations.get(SYNC_OPTIONS) or "").split(","):
         if (text := normalised(option)) and text not in _BUILT and text not in ALWAYS_SO:
             return _not_built(SYNC_OPTIONS, option.strip(), "this option is")

@@ -13,9 +13,10 @@ from msgspec import structs
 from trueup.dialects.argocd.application_resource import Operation
 from trueup.dialects.argocd.options import read_options
 from trueup.dialects.argocd.retries import read_retry
-from trueup.dialects.reading import format_time, read_struct
+from trueup.dialects.reading import format_time, read_struct, rows_of
 from trueup.model.app import SyncRules
 from trueup.model.change import Action, Change
+from trueup.model.hook import HookPhase, HookResult, Phase
 from trueup.model.manifest import Manifest, ref_of, spec_of, status_of
 from trueup.model.outcome import OperationPhase, OperationRequest, OperationStatus
 from trueup.model.refs import ObjectRef
@@ -49,6 +50,7 @@ def read_operation(obj: Manifest) -> OperationRequest | None:
         dry_run=sync.dry_run,
         force=force,
         resources=tuple(ObjectRef(r.group, r.kind, r.namespace, r.name) for r in sync.resources),
+        without_hooks=bool(sync.resources) or bool(strategy and strategy.apply and not strategy.hook),
         options=sync.sync_options,
         initiated_by=said.initiated_by.username,
         automated=said.initiated_by.automated,
@@ -90,6 +92,8 @@ def requested_rules(rules: SyncRules, request: OperationRequest) -> SyncRules:
         rules,
         prune=request.prune and not options.never_prune,
         prune_last=rules.prune_last or options.prune_last,
+        confirm_prune=rules.confirm_prune or options.confirm_prune,
+        waits_for_unchanged=rules.waits_for_unchanged and not options.only_out_of_sync,
         create_namespace=rules.create_namespace or options.create_namespace,
         force=rules.force or request.force or options.force,
         validate=rules.validate and options.validate,
@@ -185,7 +189,8 @@ def _sync_result(obj: Manifest, status: OperationStatus) -> dict[str, Any]:
     if managed := _managed_namespace_metadata(obj):
         result["managedNamespaceMetadata"] = managed
     if status.report is not None:
-        result["resources"] = [_result_row(change) for change in status.report.changes]
+        rows = [_result_row(change, status) for change in status.report.changes]
+        result["resources"] = [*rows, *(hook_row(hook) for hook in status.hooks)]
     return result
 
 
@@ -199,9 +204,51 @@ def _managed_namespace_metadata(obj: Manifest) -> dict[str, Any]:
     return dict(managed) if read_options(texts).create_namespace else {}
 
 
-def _result_row(change: Change) -> dict[str, Any]:
+def hook_row(hook: HookResult) -> dict[str, Any]:
+    """One run of a hook among the results of a sync."""
+    ref = hook.ref
+    row = {
+        "group": ref.group,
+        "version": hook.version,
+        "kind": ref.kind,
+        "namespace": ref.namespace,
+        "name": ref.name,
+        "hookType": str(hook.phase),
+        "hookPhase": str(hook.state),
+        "syncPhase": str(hook.phase),
+    }
+    if hook.message:
+        row["message"] = hook.message
+    if hook.refused or hook.state is HookPhase.RUNNING:
+        row["status"] = "SyncFailed" if hook.refused else "Synced"
+    return row
+
+
+def stored_hooks(obj: Manifest) -> tuple[HookResult, ...]:
+    """The runs that the status tells of: the rows of the last sync."""
+    result = operation_state(obj).get("syncResult")
+    found = []
+    for row in rows_of(result.get("resources") if isinstance(result, dict) else None):
+        phase, state = row.get("hookType"), row.get("hookPhase")
+        if phase in set(Phase) and state in set(HookPhase) and row.get("kind") and row.get("name"):
+            ref = ObjectRef(str(row.get("group") or ""), row["kind"], str(row.get("namespace") or ""), row["name"])
+            found.append(
+                HookResult(
+                    ref=ref,
+                    version=str(row.get("version") or ""),
+                    phase=Phase(phase),
+                    state=HookPhase(state),
+                    message=str(row.get("message") or ""),
+                    refused=row.get("status") == "SyncFailed",
+                )
+            )
+    return tuple(found)
+
+
+def _result_row(change: Change, status: OperationStatus) -> dict[str, Any]:
     ref = change.ref
     failed = change.action is Action.FAILED
+    ended = change.action is Action.PRUNED or ref in status.healthy
     kind = f"{ref.kind.lower()}.{ref.group}" if ref.group else ref.kind.lower()
     row = {
         "group": ref.group,
@@ -210,7 +257,7 @@ def _result_row(change: Change) -> dict[str, Any]:
         "namespace": ref.namespace,
         "name": ref.name,
         "message": change.message or f"{kind}/{ref.name} {change.action}",
-        "hookPhase": "Failed" if failed else "Running" if change.action is not Action.PRUNED else "Succeeded",
+        "hookPhase": "Failed" if failed else "Succeeded" if ended else "Running",
         "syncPhase": "Sync",
     }
     # An object that was left alone by its own mark was neither applied nor pruned: it has no result code.

@@ -11,8 +11,7 @@ from msgspec import Struct
 
 ALWAYS_SO = frozenset(
     {
-        "applyoutofsynconly=true",  # only objects that differ are ever sent
-        "applyoutofsynconly=false",
+        "applyoutofsynconly=false",  # only objects that differ are ever sent
         "serversideapply=true",  # every apply is the server's
         "serversideapply=false",
         "skipdryrunonmissingresource=true",  # a missing kind is waited for
@@ -41,6 +40,9 @@ class SyncOptions(Struct, frozen=True, kw_only=True):
     never_delete: bool = False
     create_namespace: bool = False
     prune_last: bool = False
+    confirm_prune: bool = False
+    only_out_of_sync: bool = False
+    """Only objects that differ are ever sent; with this, later waves wait for these alone."""
     validate: bool = True
     force: bool = False
     migrate_client_side_apply: bool = True
@@ -67,7 +69,9 @@ def read_options(texts: Iterable[str]) -> SyncOptions:
 
 _FIELDS = {
     "prune=false": "never_prune",
+    "prune=confirm": "confirm_prune",
     "delete=false": "never_delete",
+    "applyoutofsynconly=true": "only_out_of_sync",
     "createnamespace=true": "create_namespace",
     "prunelast=true": "prune_last",
     "validate=false": "validate",

@@ -22,6 +22,7 @@ from trueup.dialects.dialect import StatusPatch
 from trueup.dialects.patching import merge_patch, overlaid
 from trueup.dialects.reading import format_time, rows_of
 from trueup.model.health import Health
+from trueup.model.hook import HookPhase, HookResult
 from trueup.model.inventory import Inventory, InventoryEntry
 from trueup.model.manifest import Manifest, annotations_of, resource_version_of, spec_of, status_of
 from trueup.model.outcome import AppStatus, OperationPhase, OperationStatus, ResourceState, State
@@ -74,6 +75,7 @@ def start_patch(obj: Manifest, revision: Revision, inventory: Inventory, now: da
     """Before the first apply: the resources that the App may come to own, and the sync as running since `now`."""
     known = {_key(row): row for row in rows_of(status_of(obj).get("resources"))}
     rows = [known.get(_entry_key(entry)) or _missing_row(entry) for entry in inventory.entries]
+    rows.extend(row for row in known.values() if row.get("hook"))
     operation = OperationStatus(
         phase=OperationPhase.RUNNING,
         message="",
@@ -156,7 +158,20 @@ def _resource_rows(obj: Manifest, status: AppStatus) -> list[dict[str, Any]]:
             rows.append({**_identity(entry), "status": "OutOfSync", "requiresPruning": True})
         else:
             rows.append(known.get(key) or {**_identity(entry), "status": "Unknown"})
+    rows.extend(_hook_row(hook) for hook in status.hooks if not hook.refused)
     return _sorted(rows)
+
+
+_HOOK_HEALTH = {HookPhase.RUNNING: Health.PROGRESSING, HookPhase.SUCCEEDED: Health.HEALTHY}
+
+
+def _hook_row(hook: HookResult) -> dict[str, Any]:
+    """A hook is shown, and neither compared nor counted in the App's health."""
+    row: dict[str, Any] = {**_identity(InventoryEntry(hook.ref, hook.version)), "hook": True}
+    row["health"] = {"status": str(_HOOK_HEALTH.get(hook.state, Health.DEGRADED))}
+    if hook.message:
+        row["health"]["message"] = hook.message
+    return row
 
 
 def _resource_row(resource: ResourceState) -> dict[str, Any]:

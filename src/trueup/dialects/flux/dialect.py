@@ -18,6 +18,7 @@ from trueup.dialects.flux.sourcekinds import SOURCE_KINDS, source_kind_of
 from trueup.dialects.patching import finalizers_patch
 from trueup.dialects.reading import digest_of, finalizers_of, own_annotations
 from trueup.model.app import App, SyncRules
+from trueup.model.hook import Hook
 from trueup.model.inventory import Inventory
 from trueup.model.manifest import Manifest, annotations_of, spec_of, status_of
 from trueup.model.outcome import AppStatus, HistoryEntry, Notice, OperationRequest, Requests, SourceStatus
@@ -90,6 +91,10 @@ class FluxDialect:
 
     def unsupported_mark(self, obj: Mapping[str, Any]) -> str | None:
         return marks.unsupported_mark(obj)
+
+    def read_hook(self, obj: Mapping[str, Any]) -> Hook | None:  # noqa: ARG002
+        """A Kustomization knows no hooks."""
+        return None
 
     def crds(self) -> list[Manifest]:
         return [*(kind.crd() for kind in SOURCE_KINDS), kustomization_crd()]
