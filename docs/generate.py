@@ -22,6 +22,8 @@ PARTS: dict[str, Callable[[], str]] = {
     "metrics": metrics.table_text,
     "kustomization": compatibility.kustomization,
     "gitrepository": compatibility.git_repository,
+    "helmrepository": compatibility.helm_repository,
+    "helmchart": compatibility.helm_chart,
     "application": compatibility.application,
     "syncoptions": compatibility.sync_options,
     "run-options": options.run,

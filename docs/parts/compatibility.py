@@ -15,8 +15,10 @@ from docs.parts.tables import table
 from trueup.dialects.argocd.application_resource import ApplicationSpec
 from trueup.dialects.argocd.options import _FIELDS, ALWAYS_SO, PROPAGATION
 from trueup.dialects.flux.gitrepository_resource import GitRepositorySpec
+from trueup.dialects.flux.helmchart import HelmChartSpec
+from trueup.dialects.flux.helmrepository import HelmRepositorySpec
 from trueup.dialects.flux.kustomization_resource import KustomizationSpec
-from trueup.dialects.flux.shared import GIT_REPOSITORY
+from trueup.dialects.flux.shared import GIT_REPOSITORY, HELM_CHART, HELM_REPOSITORY
 from trueup.dialects.registry import all_dialects, is_source
 from trueup.dialects.schema import _field_docs
 from trueup.model.errors import NotBuiltYet
@@ -41,6 +43,14 @@ _SAMPLES: dict[str, Any] = {
     "spec.syncPolicy.retry.backoff.maxDuration": "3m",
     "spec.patchesStrategicMerge": [{"kind": "Deployment"}],
 }
+_BESIDE_OF: dict[type[Struct], dict[str, dict[str, Any]]] = {
+    HelmRepositorySpec: {"spec.provider": {"spec": {"type": "oci", "url": "oci://example.com/charts"}}},
+}
+"""The same for one resource alone."""
+_VALUES_BESIDE: dict[tuple[type[Struct], str, Any], dict[str, Any]] = {
+    (HelmRepositorySpec, "spec.type", "oci"): {"spec": {"url": "oci://example.com/charts"}},
+}
+"""The same for one value of a field."""
 _BESIDE: dict[str, dict[str, Any]] = {
     "spec.syncPolicy.managedNamespaceMetadata": {"spec": {"syncPolicy": {"syncOptions": ["CreateNamespace=true"]}}},
 }
@@ -57,6 +67,16 @@ _BASE: dict[type[Struct], dict[str, Any]] = {
         "apiVersion": GIT_REPOSITORY.api_version, "kind": "GitRepository",
         "metadata": {"name": "shop", "namespace": "default"},
         "spec": {"interval": "1m", "url": "https://example.com/shop.git"},
+    },
+    HelmRepositorySpec: {
+        "apiVersion": HELM_REPOSITORY.api_version, "kind": "HelmRepository",
+        "metadata": {"name": "charts", "namespace": "default"},
+        "spec": {"url": "https://example.com/charts"},
+    },
+    HelmChartSpec: {
+        "apiVersion": HELM_CHART.api_version, "kind": "HelmChart",
+        "metadata": {"name": "shop", "namespace": "default"},
+        "spec": {"interval": "10m", "chart": "shop", "sourceRef": {"kind": "HelmRepository", "name": "charts"}},
     },
     ApplicationSpec: {
         "kind": "Application", "metadata": {"name": "shop", "namespace": "argocd"},
@@ -75,6 +95,14 @@ def kustomization() -> str:
 
 def git_repository() -> str:
     return _table(GitRepositorySpec)
+
+
+def helm_repository() -> str:
+    return _table(HelmRepositorySpec)
+
+
+def helm_chart() -> str:
+    return _table(HelmChartSpec)
 
 
 def application() -> str:
@@ -156,7 +184,10 @@ def _nested_unbuilt(root: type[Struct], node: Any, path: str, sample: Any) -> It
 
 
 def _state(root: type[Struct], path: str, value: Any) -> str:
-    resource = _merged(_BASE[root], _BESIDE.get(path, {}))
+    beside = _merged(_BESIDE.get(path, {}), _BESIDE_OF.get(root, {}).get(path, {}))
+    if isinstance(value, str):
+        beside = _merged(beside, _VALUES_BESIDE.get((root, path, value), {}))
+    resource = _merged(_BASE[root], beside)
     *parents, last = path.split(".")
     place = resource
     for name in parents:
@@ -217,7 +248,7 @@ def _sample(node: Any, path: str) -> Any:
     node = _plain(node)
     match node:
         case msgspec.inspect.StrType():
-            return "10m" if node.pattern and "ms|s|m|h" in node.pattern else "sample"
+            return "10m" if node.pattern and "ms|s|m" in node.pattern else "sample"
         case msgspec.inspect.BoolType():
             return True
         case msgspec.inspect.IntType():

@@ -20,7 +20,7 @@ def test_a_kustomization_is_read_as_an_app(case: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("case", cases("flux_sources"))
-def test_a_git_repository_is_read_as_a_source(case: dict[str, Any]) -> None:
+def test_a_source_of_flux_is_read(case: dict[str, Any]) -> None:
     check(case, FluxDialect().read_source)
 
 

@@ -25,6 +25,7 @@ from trueup.model.source import (
     parents_of,
 )
 from trueup.sources.contentstore import ContentStore
+from trueup.sources.external import ExternalFetcher
 from trueup.sources.gitfetcher import GitFetcher
 from trueup.sources.githubapp import GitHubTokens
 from trueup.sources.helm.chart import FindHelmRepository, HelmChartFetcher, knows_none
@@ -83,6 +84,7 @@ class SourceFetchers:
         registries = RegistryClient(self.http)
         self._oci = OciFetcher(registries, self.store, granted, root / "spool")
         puller = ChartPuller(self.http, reader, OciCharts(registries))
+        self._external = ExternalFetcher(self.store, self.http, granted)
         self._charts = HelmChartFetcher(self.store, self._repositories, puller, reader, granted, find=find)
 
     async def fetch(
@@ -105,7 +107,9 @@ class SourceFetchers:
                 return await self._charts.fetch(source, secrets, parents, known=known, max_age=max_age)
             case OciSource():
                 return await self._oci.fetch(source, secrets, known=known, max_age=max_age)
-            case BucketSource() | ExternalSource():
+            case ExternalSource():
+                return await self._external.fetch(source, secrets, known=known, max_age=max_age)
+            case BucketSource():
                 raise NotBuiltYet(f"{type(source).__name__} is not fetched yet")
             case unknown:
                 assert_never(unknown)
@@ -120,6 +124,8 @@ class SourceFetchers:
                 return await self._repositories.reopen(source, secrets, revision)
             case HelmChartSource():
                 return await self._charts.reopen(source, secrets, revision)
+            case ExternalSource():
+                return await self._external.reopen(source, secrets, revision)
             case _:
                 return None
 

@@ -8,9 +8,19 @@ claim that Flux's own controllers were installed.
 from __future__ import annotations
 
 from trueup.dialects.crd import AGE, READY, STATUS, Column, Definition, build_crd
+from trueup.dialects.flux.externalartifact import ExternalArtifactSpec, ExternalArtifactStatus
 from trueup.dialects.flux.gitrepository_resource import GitRepositorySpec, GitRepositoryStatus
+from trueup.dialects.flux.helmchart import HelmChartSpec, HelmChartStatus
+from trueup.dialects.flux.helmrepository import HelmRepositorySpec, HelmRepositoryStatus
 from trueup.dialects.flux.kustomization_resource import KustomizationSpec, KustomizationStatus
-from trueup.dialects.flux.shared import API_LEVEL, GIT_REPOSITORY, KUSTOMIZATION
+from trueup.dialects.flux.shared import (
+    API_LEVEL,
+    EXTERNAL_ARTIFACT,
+    GIT_REPOSITORY,
+    HELM_CHART,
+    HELM_REPOSITORY,
+    KUSTOMIZATION,
+)
 from trueup.model.manifest import Manifest
 
 _LABELS = {"app.kubernetes.io/part-of": "flux", "app.kubernetes.io/version": API_LEVEL}
@@ -47,4 +57,63 @@ def git_repository_crd() -> Manifest:
         spec=GitRepositorySpec,
         status=GitRepositoryStatus,
         status_default=_NOT_YET_OBSERVED,
+    )
+
+
+def helm_repository_crd() -> Manifest:
+    return build_crd(
+        Definition(
+            kind=HELM_REPOSITORY,
+            description="A Helm repository, whose index is watched, or a registry of charts.",
+            columns=(Column("URL", ".spec.url"), AGE, READY, STATUS),
+            short_names=("helmrepo",),
+            categories=("all", "fluxcd", "fluxcd-sources"),
+            labels=_LABELS,
+        ),
+        spec=HelmRepositorySpec,
+        status=HelmRepositoryStatus,
+        status_default=_NOT_YET_OBSERVED,
+    )
+
+
+def helm_chart_crd() -> Manifest:
+    return build_crd(
+        Definition(
+            kind=HELM_CHART,
+            description="A chart out of a Helm repository or another source.",
+            columns=(
+                Column("Chart", ".spec.chart"),
+                Column("Version", ".spec.version"),
+                Column("Source Kind", ".spec.sourceRef.kind"),
+                Column("Source Name", ".spec.sourceRef.name"),
+                AGE,
+                READY,
+                STATUS,
+            ),
+            short_names=("hc",),
+            categories=("all", "fluxcd", "fluxcd-sources"),
+            labels=_LABELS,
+        ),
+        spec=HelmChartSpec,
+        status=HelmChartStatus,
+        status_default=_NOT_YET_OBSERVED,
+    )
+
+
+def external_artifact_crd() -> Manifest:
+    return build_crd(
+        Definition(
+            kind=EXTERNAL_ARTIFACT,
+            description="An artifact that another controller made and serves.",
+            columns=(
+                AGE,
+                READY,
+                STATUS,
+                Column("Source", ".spec.sourceRef.name"),
+            ),
+            categories=("all", "fluxcd", "fluxcd-sources"),
+            labels=_LABELS,
+        ),
+        spec=ExternalArtifactSpec,
+        status=ExternalArtifactStatus,
     )

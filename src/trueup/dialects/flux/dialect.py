@@ -12,7 +12,7 @@ from trueup.dialects.flux import marks
 from trueup.dialects.flux import status as statuses
 from trueup.dialects.flux.crds import kustomization_crd
 from trueup.dialects.flux.kustomization import read_kustomization
-from trueup.dialects.flux.shared import FINALIZER, KUSTOMIZATION, REQUESTED_AT, written_version
+from trueup.dialects.flux.shared import EXTERNAL_ARTIFACT, FINALIZER, KUSTOMIZATION, REQUESTED_AT, written_version
 from trueup.dialects.flux.source_status import source_patch
 from trueup.dialects.flux.sourcekinds import SOURCE_KINDS, source_kind_of
 from trueup.dialects.patching import finalizers_patch
@@ -20,7 +20,7 @@ from trueup.dialects.reading import digest_of, finalizers_of, own_annotations
 from trueup.model.app import App, SyncRules
 from trueup.model.hook import Hook
 from trueup.model.inventory import Inventory
-from trueup.model.manifest import Manifest, annotations_of, spec_of, status_of
+from trueup.model.manifest import Manifest, annotations_of, ref_of, spec_of, status_of
 from trueup.model.outcome import AppStatus, HistoryEntry, Notice, OperationRequest, Requests, SourceStatus
 from trueup.model.revision import Revision, parse_revision
 from trueup.model.source import Source
@@ -49,8 +49,13 @@ class FluxDialect:
         return ()
 
     def requested_digest(self, obj: Manifest) -> str:
+        offered = status_of(obj).get("artifact") if ref_of(obj).kind == EXTERNAL_ARTIFACT.kind else None
         return digest_of(
-            spec_of(obj), written_version(obj), annotations_of(obj).get(REQUESTED_AT) or "", own_annotations(obj)
+            spec_of(obj),
+            written_version(obj),
+            annotations_of(obj).get(REQUESTED_AT) or "",
+            own_annotations(obj),
+            offered,
         )
 
     def suspended(self, obj: Manifest) -> bool:
@@ -78,7 +83,8 @@ class FluxDialect:
         return statuses.app_patch(obj, status, now)
 
     def source_status_patch(self, obj: Manifest, status: SourceStatus, now: datetime) -> StatusPatch | None:
-        return source_patch(obj, status, source_kind_of(obj).words, now)
+        words = source_kind_of(obj).words
+        return source_patch(obj, status, words, now) if words is not None else None
 
     def finalizer_patch(self, obj: Manifest, *, present: bool) -> StatusPatch | None:
         others = [name for name in finalizers_of(obj) if name != FINALIZER]

@@ -28,17 +28,21 @@ _UNVERIFIED = (
 _NOT_INCLUDED = ("IncludeUnavailable", "SourceNotReady", "SourceNotFound")
 
 
-def stored_artifact(artifact: Artifact, status: SourceStatus) -> str:  # noqa: ARG001
+def stored_artifact(spec: Mapping[str, Any], artifact: Artifact, status: SourceStatus) -> str:  # noqa: ARG001
     return f"stored artifact for revision '{artifact.revision}'"
+
+
+def always_succeeded(spec: Mapping[str, Any]) -> str:  # noqa: ARG001
+    return SUCCEEDED
 
 
 class SourceWords(Struct, frozen=True, kw_only=True):
     """What one kind of source says in its own way."""
 
-    stored: Callable[[Artifact, SourceStatus], str] = stored_artifact
-    """The message of a good outcome."""
-    succeeded: str = SUCCEEDED
-    """The reason of a good outcome."""
+    stored: Callable[[Mapping[str, Any], Artifact, SourceStatus], str] = stored_artifact
+    """The message of a good outcome, by the spec and what was fetched."""
+    succeeded: Callable[[Mapping[str, Any]], str] = always_succeeded
+    """The reason of a good outcome, by the spec."""
     reasons: Mapping[str, str] = field(default_factory=dict)
     """Our reasons that the kind has its own word for; the others are shown as they are."""
     observed: Callable[[Mapping[str, Any], SourceStatus], dict[str, Any]] = lambda _spec, _status: {}
@@ -50,7 +54,7 @@ def source_patch(obj: Manifest, status: SourceStatus, words: SourceWords, now: d
     ours: dict[str, Any] = {
         "observedGeneration": status.observed_generation,
         "conditions": merge_conditions(
-            conditions_of(obj), _source_conditions(status, words), owned=_OWNED, now=format_time(now)
+            conditions_of(obj), _source_conditions(spec_of(obj), status, words), owned=_OWNED, now=format_time(now)
         ),
     }
     if status.artifact is not None:
@@ -61,15 +65,16 @@ def source_patch(obj: Manifest, status: SourceStatus, words: SourceWords, now: d
     return status_patch(obj, ours)
 
 
-def _source_conditions(status: SourceStatus, words: SourceWords) -> list[Condition]:
+def _source_conditions(spec: Mapping[str, Any], status: SourceStatus, words: SourceWords) -> list[Condition]:
     generation = status.observed_generation
     reason = words.reasons.get(status.reason, status.reason)
     message = clipped(status.message)
-    stored = words.stored(status.artifact, status) if status.artifact else ""
+    stored = words.stored(spec, status.artifact, status) if status.artifact else ""
+    succeeded = words.succeeded(spec)
     rows: list[Condition]
     match status.state:
         case State.READY:
-            rows = [row(generation, READY, TRUE, words.succeeded, stored or message)]
+            rows = [row(generation, READY, TRUE, succeeded, stored or message)]
         case State.PROGRESSING:
             rows = [
                 row(generation, RECONCILING, TRUE, PROGRESSING, message),
@@ -92,7 +97,7 @@ def _source_conditions(status: SourceStatus, words: SourceWords) -> list[Conditi
     if status.details.verified and not unverified:
         rows.append(row(generation, _VERIFIED, TRUE, SUCCEEDED, status.details.verified))
     if stored:
-        rows.append(row(generation, _STORAGE, TRUE, words.succeeded, stored))
+        rows.append(row(generation, _STORAGE, TRUE, succeeded, stored))
     return rows
 
 

@@ -20,6 +20,7 @@ from trueup.model.revision import Revision, chart_revision
 from trueup.model.snapshot import Details, EntryType, Snapshot
 from trueup.model.source import HelmChartSource, HelmRepositorySource, ReconcileStrategy
 from trueup.sources.contentstore import ContentStore
+from trueup.sources.freshness import Freshness
 from trueup.sources.helm.charttree import clean_path, files_below, resolve
 from trueup.sources.helm.dependencies import Dependencies
 from trueup.sources.helm.download import ChartNotFound
@@ -74,6 +75,7 @@ class HelmChartFetcher:
         self._dependencies = Dependencies(puller, reader, limits=limits)
         self._find = find
         self._limits = limits
+        self._freshness = Freshness()
 
     async def fetch(
         self,
@@ -82,13 +84,15 @@ class HelmChartFetcher:
         parents: Sequence[Parent],
         *,
         known: TreeSnapshot | None = None,
-        max_age: timedelta = timedelta(0),  # noqa: ARG002
+        max_age: timedelta = timedelta(0),
     ) -> TreeSnapshot:
         """Raises SourceError and its kinds, and InvalidInput for a spec that cannot be."""
         grant = self._granted.to(source, secrets)
         kept = known if known is not None and await self._is_of(known, grant) else None
         (parent,) = parents
         if isinstance(parent.source, HelmRepositorySource):
+            if kept is not None and parent.source.oci and self._freshness.is_fresh(grant, max_age):
+                return kept
             return await self._from_repository(source, secrets, parent, parent.source, grant, kept)
         return await self._from_snapshot(source, parent, grant, kept)
 
@@ -116,6 +120,7 @@ class HelmChartFetcher:
             source=origin, secrets=parent.secrets, index=None if origin.oci else parent.ready_snapshot
         )
         row = await self._puller.choose(repository, source.chart, source.version)
+        self._freshness.heard(grant)
         version = with_metadata(row.version, str(source.generation)) if _has_metadata(source) else row.version
         if kept is not None and str(kept.revision) == version and _same_archive(kept, row):
             return kept

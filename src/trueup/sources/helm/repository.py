@@ -13,6 +13,7 @@ from trueup.model.revision import Revision
 from trueup.model.snapshot import Details
 from trueup.model.source import HelmRepositorySource
 from trueup.sources.contentstore import ContentStore
+from trueup.sources.freshness import Freshness
 from trueup.sources.helm.access import read_access
 from trueup.sources.helm.download import Http
 from trueup.sources.helm.index import Remembered, index_files, remembered_of
@@ -43,6 +44,7 @@ class HelmRepositoryFetcher:
         self._reader = reader
         self._granted = granted
         self._limits = limits
+        self._freshness = Freshness()
         self._newer: dict[str, Remembered] = {}
         """Validators of a later answer with the same bytes, by tree; the tree keeps the first ones."""
 
@@ -53,13 +55,17 @@ class HelmRepositoryFetcher:
         parents: Sequence[object] = (),  # noqa: ARG002
         *,
         known: TreeSnapshot | None = None,
-        max_age: timedelta = timedelta(0),  # noqa: ARG002
+        max_age: timedelta = timedelta(0),
     ) -> TreeSnapshot:
         """Raises SourceError and its kinds, ChartInvalid for what is no index, EngineFailed where it is too much."""
+        grant = self._granted.to(source, secrets)
+        if known is not None and self._store.holds(known) and self._freshness.is_fresh(grant, max_age):
+            return known
         http = Http(self._http, read_access(source, secrets), source.timeout)
         remembered = await self._remembered(known)
         url = index_url(source.url)
         answer = await http.get(url, size=self._limits.index, headers=remembered.headers)
+        self._freshness.heard(grant)
         if answer.status == 304 and known is not None:
             return known
         digest = hashlib.sha256(answer.body).hexdigest()
@@ -67,7 +73,7 @@ class HelmRepositoryFetcher:
         if known is not None and known.revision.digest == digest and self._store.holds(known):
             self._newer[known.tree_id] = now
             return known
-        return await self._stored(source, secrets, answer, Revision("", "sha256", digest), now)
+        return await self._stored(source, grant, answer, Revision("", "sha256", digest), now)
 
     async def reopen(
         self, source: HelmRepositorySource, secrets: SourceSecrets, revision: Revision
@@ -83,7 +89,7 @@ class HelmRepositoryFetcher:
     async def _stored(
         self,
         source: HelmRepositorySource,
-        secrets: SourceSecrets,
+        grant: str,
         answer: HttpAnswer,
         revision: Revision,
         remembered: Remembered,
@@ -97,6 +103,6 @@ class HelmRepositoryFetcher:
         return await self._store.put(
             index_files(read, remembered),
             revision,
-            grant=self._granted.to(source, secrets),
+            grant=grant,
             details=Details(digest=answer.digest, size=len(answer.body)),
         )
