@@ -18,6 +18,7 @@ from trueup.controllers.sources import SourceController, SourceShell
 from trueup.controllers.values import ValueStore
 from trueup.model.errors import SourceError
 from trueup.model.manifest import Manifest
+from trueup.model.news import News, NewsKind
 from trueup.model.refs import ObjectRef
 from trueup.model.revision import Revision
 from trueup.model.source import CompositeSource, GitReference, GitSource, Member, Source
@@ -167,3 +168,15 @@ async def test_a_part_that_fails_is_named_and_the_whole_follows_when_it_is_back(
     await loop.until_quiet()
     assert feed.problem is None
     assert feed.snapshot is not None
+
+
+async def test_a_storm_of_news_is_one_more_look(looptime: object) -> None:
+    loop = Loop()
+    loop.sources.use(APP, ONE)
+    await loop.until_quiet()
+    loop.remote.asked.clear()
+    for _ in range(500):
+        assert loop.sources.heard(News(kind=NewsKind.GIT, urls=(ONE.url,), ref="refs/heads/main")) == 1
+    await loop.until_quiet()
+    assert loop.remote.asked == [ONE]
+    assert loop.sources.heard(News(kind=NewsKind.GIT, urls=(ONE.url,), ref="refs/heads/other")) == 0

@@ -22,6 +22,7 @@ from trueup.controllers.manager import Controller, ControllerOptions, utc_now
 from trueup.controllers.packing import ArtifactStore
 from trueup.dialects.registry import all_dialects
 from trueup.server.http import Artifacts, Probes, make_app
+from trueup.server.webhooks.receiver import Receiver
 
 log = structlog.get_logger(__name__)
 
@@ -78,6 +79,7 @@ def run(
         on_push=controller.pushed,
         push_token=push_token,
         artifacts=Artifacts(store.open) if store else None,
+        receiver=Receiver(controller.webhook_secrets, controller.heard),
     )
 
     async def work() -> None:

@@ -22,6 +22,7 @@ from trueup.controllers.sourcereport import Packer
 from trueup.controllers.term import ControllerOptions, Setup, WorkingTerm, utc_now
 from trueup.dialects.dialect import Dialect
 from trueup.model.apierror import ApiError, ClusterUnreachable, KindNotServed, LeaseLost
+from trueup.model.news import News, NewsKind
 from trueup.records.record import Recorder
 from trueup.render.engine.pool import EnginePool
 
@@ -105,7 +106,15 @@ class Controller:
 
     async def pushed(self, url: str) -> int:
         """How many sources a push notice woke."""
-        return self._present.sources.pushed(url) if self._present is not None else 0
+        return await self.heard(News(kind=NewsKind.GIT, urls=(url,)))
+
+    async def heard(self, news: News) -> int:
+        """How many sources a webhook's news woke."""
+        return self._present.sources.heard(news) if self._present is not None else 0
+
+    async def webhook_secrets(self) -> dict[str, str]:
+        """The secrets by which webhooks are proved, as they are now; none while there is no term."""
+        return await self._present.webhooks.read() if self._present is not None else {}
 
     # one term
 

@@ -25,11 +25,13 @@ from trueup.dialects.dialect import Dialect
 from trueup.model.app import Retry
 from trueup.model.errors import Terminal, TrueupError
 from trueup.model.manifest import Manifest, status_of
+from trueup.model.news import News
 from trueup.model.refs import GroupKind, ObjectRef
 from trueup.model.revision import Revision, parse_revision
-from trueup.model.source import GitSource, SourceKey, has_content
+from trueup.model.source import SourceKey, has_content
+from trueup.sources.concerned import is_concerned
 from trueup.sources.fetching import Fetcher
-from trueup.sources.insteadof import NO_REWRITES, Rewrites, same_repository
+from trueup.sources.insteadof import NO_REWRITES, Rewrites
 from trueup.sources.treesnapshot import TreeSnapshot
 
 log = structlog.get_logger(__name__)
@@ -104,14 +106,13 @@ class SourceController:
         if not feed.awaited:
             self.queue.add(key, Priority.URGENT)
 
-    def pushed(self, url: str) -> int:
-        """Somebody says that the repository has something new; it is looked at, never believed. How many sources woke."""
+    def heard(self, news: News) -> int:
+        """Somebody says that there is something new; it is looked at, never believed. How many sources woke.
+
+        However many say so while a source is looked at, one more look follows.
+        """
         rewrites = self._shell.rewrites
-        woken = [
-            feed
-            for feed in self.feeds.all()
-            if isinstance(feed.source, GitSource) and same_repository(feed.source.url, url, rewrites)
-        ]
+        woken = [feed for feed in self.feeds.all() if feed.source and is_concerned(feed.source, news, rewrites)]
         for feed in woken:
             self.ask(feed.key)
         return len(woken)

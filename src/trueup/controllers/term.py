@@ -46,6 +46,7 @@ from trueup.controllers.status import StatusWriter
 from trueup.controllers.tracking import Tracking
 from trueup.controllers.values import ValueStore
 from trueup.controllers.watching import Watching
+from trueup.controllers.webhooksecrets import SECONDS, WebhookSecrets
 from trueup.dialects.dialect import Dialect
 from trueup.model.errors import TrueupError
 from trueup.model.manifest import Manifest, uid_of
@@ -117,6 +118,11 @@ class WorkingTerm:
         self.memories: dict[ObjectRef, AppMemory] = {}
         self.apps: AppController
         self.sources: SourceController
+        self.webhooks = WebhookSecrets(
+            ValueStore(self._read_value, seconds=SECONDS),
+            control_namespace=setup.options.control_namespace,
+            namespace=setup.options.namespace,
+        )
 
     async def run(self) -> None:
         cluster_id = await self._cluster_id()

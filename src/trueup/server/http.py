@@ -13,6 +13,9 @@ import structlog
 from aiohttp import web
 from msgspec import DecodeError, Struct, json
 
+from trueup.server.webhooks.handling import webhook_handler
+from trueup.server.webhooks.receiver import Receiver
+
 log = structlog.get_logger(__name__)
 
 ARTIFACT_HINT = (
@@ -49,8 +52,12 @@ def make_app(
     on_push: Callable[[str], Awaitable[int]] | None = None,
     push_token: str = "",
     artifacts: Artifacts | None = None,
+    receiver: Receiver | None = None,
 ) -> web.Application:
-    """`on_push` takes a repository URL and answers how many sources it woke; it needs `push_token` as bearer token."""
+    """`on_push` takes a repository URL and answers how many sources it woke; it needs `push_token` as bearer token.
+
+    `receiver` takes the webhooks of Git hosts and registries, at Argo CD's path.
+    """
     app = web.Application(client_max_size=HOOK_LIMIT)
 
     def probe(check: Callable[[], list[str]]) -> Callable[[web.Request], Awaitable[web.Response]]:
@@ -91,4 +98,6 @@ def make_app(
     app.router.add_get("/metrics", metrics)
     app.router.add_post("/hooks/push", push)
     app.router.add_get("/artifacts/{path:.+}", artifact)
+    if receiver is not None:
+        app.router.add_post("/api/webhook", webhook_handler(receiver))
     return app

@@ -6,6 +6,7 @@ written or trusted because two URLs look alike here. Rules: git-config(1), `url.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from urllib.parse import unquote
 
 from msgspec import Struct
@@ -49,6 +50,19 @@ def same_repository(one: str, other: str, rewrites: Rewrites) -> bool:
     """
     ones, others = ({text, rewrites.apply(text)} for text in (one, other))
     return any(_alike(a, b) for a in ones for b in others)
+
+
+@lru_cache(maxsize=32768)
+def repository_keys(url: str, rewrites: Rewrites) -> frozenset[tuple[str, str]]:
+    """Host and path of every spelling; URLs without a key in common are not of one repository. Cheap, for asking many."""
+    found = set()
+    for text in (url, rewrites.apply(url)):
+        try:
+            parsed = parse_git_url(text, allow_local=True)
+            found.add((parsed.host.casefold(), _path(parsed)))
+        except InvalidInput:
+            found.add(("", text))
+    return frozenset(found)
 
 
 def _alike(one: str, other: str) -> bool:

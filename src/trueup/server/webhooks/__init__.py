@@ -1,0 +1,1 @@
+"""Webhooks in: what forges and registries send, proved to come from them, read as news."""
