@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -61,6 +62,12 @@ func loadChart(files *pipe.Files, root string) (*loadedChart, error) {
 			at = path.Join(root, "Chart.yaml")
 		}
 		return nil, &pipe.Problem{Code: "InvalidChart", Path: at, Message: err.Error()}
+	}
+	if version := loaded.chart.Metadata.APIVersion; !slices.Contains([]string{"", chart.APIVersionV1, chart.APIVersionV2}, version) {
+		return nil, &pipe.Problem{
+			Code: "InvalidChart", Path: path.Join(root, "Chart.yaml"),
+			Message: fmt.Sprintf("invalid chart apiVersion %q: expected v1 or v2", version),
+		}
 	}
 	return loaded, nil
 }

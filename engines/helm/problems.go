@@ -10,7 +10,10 @@ import (
 	"trueup.dev/engines/pipe"
 )
 
-const longestMessage = 4000
+const (
+	longestMessage = 4000
+	mostPlaces     = 20
+)
 
 var (
 	// `web/templates/a.yaml:12:4` in what the template engine says.
@@ -39,7 +42,7 @@ func explain(err error, loaded *loadedChart) error {
 		innermost := found[len(found)-1]
 		problem.Path = loaded.place(innermost[1])
 		problem.Line, _ = strconv.Atoi(innermost[2])
-		for _, each := range found[:len(found)-1] {
+		for _, each := range found[:min(len(found)-1, mostPlaces)] {
 			at, _ := strconv.Atoi(each[2])
 			problem.Places = append(problem.Places, pipe.Place{Path: loaded.place(each[1]), Line: at})
 		}
@@ -56,9 +59,11 @@ func placed(err error, at string) error {
 	return problem
 }
 
+// shortened keeps the beginning, and the end: templates that call each other tell the cause last.
 func shortened(text string) string {
 	if len(text) <= longestMessage {
 		return text
 	}
-	return strings.ToValidUTF8(text[:longestMessage], "") + "…"
+	const head = longestMessage / 4
+	return strings.ToValidUTF8(text[:head]+" … "+text[len(text)-(longestMessage-head):], "")
 }

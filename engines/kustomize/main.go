@@ -2,9 +2,23 @@
 // opens no file, no socket and no other program. See ../PROTOCOL.md.
 package main
 
-import "trueup.dev/engines/pipe"
+import (
+	_ "unsafe" // for go:linkname
+
+	_ "sigs.k8s.io/kustomize/api/provenance"
+
+	"trueup.dev/engines/pipe"
+)
+
+// release is the kustomize release that has this library. What the library writes of itself into objects
+// (`buildMetadata: [managedByLabel]`) is otherwise `(devel)`, which is no label's value; the command's build sets it so.
+const release = "kustomize/v5.8.1"
+
+//go:linkname provenanceVersion sigs.k8s.io/kustomize/api/provenance.version
+var provenanceVersion string
 
 func main() {
+	provenanceVersion = release
 	pipe.Main("kustomize", "sigs.k8s.io/kustomize/api", map[string]pipe.Handler{
 		"build": build,
 		"read":  read,

@@ -108,6 +108,8 @@ func asPlacedProblem(fs *snapshotFS, root string, err error) *pipe.Problem {
 		problem := shorten(fs, root, text)
 		problem.Code, problem.Hint = "PluginRefused", "use what kustomize has built in, or keep the result in the repository"
 		return problem
+	case neitherPatch.MatchString(text):
+		return patchProblem(fs, neitherPatch.FindStringSubmatch(text)[1])
 	case strings.Contains(text, "helm"):
 		if at, line := mention(fs, "helmCharts", "helmChartInflationGenerator", "HelmChartInflationGenerator"); at != "" {
 			return &pipe.Problem{
@@ -120,6 +122,23 @@ func asPlacedProblem(fs *snapshotFS, root string, err error) *pipe.Problem {
 		return problem
 	}
 	return shorten(fs, root, err.Error())
+}
+
+var neitherPatch = regexp.MustCompile(`unable to parse SM or JSON patch from \[path: "([^"]+)"`)
+
+// patchProblem speaks of a patch file that the library can read as none of the two kinds.
+func patchProblem(fs *snapshotFS, name string) *pipe.Problem {
+	problem := &pipe.Problem{
+		Code: "InvalidPatch", Path: name,
+		Message: "the patch is neither a strategic merge patch (a manifest with apiVersion, kind and metadata.name) nor a list of JSON 6902 operations",
+		Hint:    "write operations as JSON, or as YAML whose lines begin with `- op:`",
+	}
+	for _, at := range paths(fs) {
+		if strings.HasSuffix("/"+at, "/"+strings.TrimPrefix(path.Clean(name), "../")) {
+			problem.Path, problem.Line = at, 1
+		}
+	}
+	return problem
 }
 
 // placed gives a refused path the kustomization file and line that name it.
