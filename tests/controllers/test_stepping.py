@@ -285,9 +285,10 @@ async def test_a_hook_without_a_name_gets_one_for_each_sync() -> None:
     assert phase(room) == "Succeeded"
 
 
-async def test_a_restart_in_the_middle_goes_on_and_runs_no_hook_twice() -> None:
+@pytest.mark.parametrize("lost", [False, True], ids=["with the state folder", "with the status alone"])
+async def test_a_restart_in_the_middle_goes_on_and_runs_no_hook_twice(lost: bool) -> None:
     room = await synced(job("migrate"), config_map(colour="blue"))
-    saved = room.memories[APP].to_bytes()
+    saved = b"" if lost else room.memories[APP].to_bytes()
     again = Room()
     again.cluster = room.cluster
     rebuilt(again, room, saved)
@@ -305,11 +306,31 @@ async def test_a_restart_in_the_middle_goes_on_and_runs_no_hook_twice() -> None:
 
 def rebuilt(room: Room, before: Room, saved: bytes) -> None:
     """The controller of another process, which finds the state folder and the same cluster."""
-    shell = room.apps._shell
+    shell, room._version = room.apps._shell, before._version
     shell.control = room.cluster.client("trueup")
-    room.memories[APP] = AppMemory.restore(APP, saved)
+    if saved:
+        room.memories[APP] = AppMemory.restore(APP, saved)
     room.resources.put(before.resource(APP))
     room.apps.restore(APP, before.resource(APP))
+
+
+async def test_a_restart_between_two_waves_runs_no_hook_again_though_the_state_folder_is_lost() -> None:
+    room = await synced(job("migrate"), in_wave(deployment(), -1), config_map(colour="blue"))
+    ends(room, job_ref("migrate"))
+    await room.settle(31)
+    assert requests(room, "apply") == ["migrate", "web"]
+    again = Room()
+    again.cluster = room.cluster
+    rebuilt(again, room, b"")
+    again.renders = room.renders
+    await again.settle()
+    await again.push(APP, Commit("a"))
+    await again.settle(31)
+    rolled_out(again, WEB)
+    await again.settle(31)
+    # What was applied before is not remembered, so it is sent once more in the end; the hook is not run again.
+    assert requests(again, "apply") == ["migrate", "web", "settings", "web"]
+    assert phase(again) == "Succeeded"
 
 
 async def test_terminating_deletes_the_hook_that_runs_and_ends_the_sync() -> None:

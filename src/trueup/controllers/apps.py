@@ -258,10 +258,13 @@ class AppController:
         if requests.refresh:
             await self._refresh_meanwhile(memory, obj, requests, feed)
         snapshot = feed.snapshot if feed is not None else None
-        known = memory.desired is not None or (snapshot is not None and snapshot.revision == progress.revision)
+        known = memory.desired is not None or (
+            snapshot is not None and snapshot.revision.is_content_of(progress.revision)
+        )
         if not known and feed is not None and feed.source is not None:
             snapshot = await shell.sources.at_revision(feed, progress.revision)
         app = with_ignore(memory.app, feed)
+        memory.saved.spec_digest = memory.saved.spec_digest or wanted_digest(memory, feed)
         try:
             content = await content_again(memory, app, snapshot, shell, same=False)
         finally:

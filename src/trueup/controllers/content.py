@@ -103,7 +103,7 @@ async def content_again(
             notices=(),
             hooks=memory.hooks,
         )
-    if snapshot is None or snapshot.revision != saved.revision:
+    if snapshot is None or saved.revision is None or not snapshot.revision.is_content_of(saved.revision):
         return None
     try:
         applier = shell.applier_for(app.rules)
@@ -115,6 +115,8 @@ async def content_again(
     if same and content.digest != saved.content_digest:
         return None
     memory.desired, memory.hooks, memory.variables_seen = content.desired, content.hooks, variables.seen
+    if saved.inputs is None:
+        saved.inputs, saved.content_digest = content.inputs, content.digest
     return content
 
 

@@ -10,15 +10,19 @@ from collections.abc import Callable
 
 import structlog
 
+from trueup.controllers import hooking
 from trueup.controllers.concluding import plan_retry, write_status
+from trueup.controllers.deletion_hooks import DeletionHooks, HookFailed, HooksUnknown
 from trueup.controllers.events import Event
 from trueup.controllers.memory import AppMemory
+from trueup.controllers.progress import after
 from trueup.controllers.reporting import change_summary, failure_message
 from trueup.controllers.shell import AppShell
 from trueup.model.apierror import ApiError
 from trueup.model.app import App, DeletionPolicy
 from trueup.model.change import Action
 from trueup.model.errors import Terminal, TrueupError
+from trueup.model.hook import Phase
 from trueup.model.manifest import Manifest, is_deleting
 from trueup.model.outcome import State
 from trueup.model.refs import ObjectRef
@@ -40,6 +44,7 @@ class Deleter:
     def __init__(self, shell: AppShell, look_later: Callable[[ObjectRef, float], None]) -> None:
         self._shell = shell
         self._look_later = look_later
+        self._hooks = DeletionHooks(shell)
 
     async def delete(self, memory: AppMemory, obj: Manifest, *, holds: bool) -> None:
         """`holds`: our finalizer is on. Without it the resource goes by itself and its objects live on."""
@@ -54,12 +59,34 @@ class Deleter:
             await self._let_live(memory, obj, f"it cannot be read ({memory.problem})")
             return
         try:
-            done = await self._delete_objects(memory, obj, app)
+            await self._step(memory, obj, app)
         except TrueupError as error:
             await self._failed(memory, obj, error)
-            return
-        if done:
+
+    async def _step(self, memory: AppMemory, obj: Manifest, app: App) -> None:
+        """One part of the deletion after another: hooks before it, the objects, hooks after it; each has a finalizer."""
+        dialect = self._shell.dialect_of(memory.ref)
+        phases = dialect.deletion_phases(obj)
+        if Phase.PRE_DELETE in phases:
+            if not await self._hooks.run(memory, obj, app, Phase.PRE_DELETE):
+                self._look_later(memory.ref, CHECK_SECONDS)
+                return
+            await self._take_hooks_off(memory, phases - {Phase.PRE_DELETE})
+        if dialect.finalizer_patch(obj, present=False) is not None:
+            if not await self._delete_objects(memory, obj, app):
+                return
             await self._take_finalizer_off(memory)
+        if Phase.POST_DELETE in phases:
+            if not await self._hooks.run(memory, obj, app, Phase.POST_DELETE):
+                self._look_later(memory.ref, CHECK_SECONDS)
+                return
+            await self._take_hooks_off(memory, frozenset())
+
+    async def _take_hooks_off(self, memory: AppMemory, left: frozenset[Phase]) -> None:
+        dialect = self._shell.dialect_of(memory.ref)
+        await self._shell.writer.write(
+            memory.ref, lambda current: dialect.hook_finalizers_patch(current, left), why="finalizer"
+        )
 
     async def _going_with(self, ref: ObjectRef) -> str:
         """Why the resource goes, when it is not because somebody deleted just it; empty: somebody did."""
@@ -123,10 +150,21 @@ class Deleter:
         if waits and not self._all_gone(memory):
             self._look_later(memory.ref, CHECK_SECONDS)
             return False
+        await self._delete_hooks(memory, app)
         summary = change_summary(execution.report)
         self._record(memory, f"deleted with its resource: {summary}", "succeeded", execution)
         shell.events.emit(obj, Event(reason="Deleted", message=f"{memory.ref}: {summary}"))
         return True
+
+    async def _delete_hooks(self, memory: AppMemory, app: App) -> None:
+        """What the hooks of its syncs left goes with the objects, where these go."""
+        if app.rules.deletion_policy is DeletionPolicy.ORPHAN or app.rules.suspend:
+            return
+        saved = memory.saved
+        left = after(saved.hooks, saved.progress) if saved.progress is not None else saved.hooks
+        applier = self._shell.applier_for(app.rules)
+        await hooking.clean_up([each for each in left if not each.refused], applier, app.rules.delete_propagation)
+        saved.hooks, saved.progress = (), None
 
     def _all_gone(self, memory: AppMemory) -> bool:
         facts = self._shell.tracking.facts(memory.going)
@@ -145,8 +183,9 @@ class Deleter:
             return
         plan_retry(memory, error, self._shell)
         self._look_later(memory.ref, 10.0)
-        memory.saved.state, memory.saved.reason, memory.saved.message = State.RETRYING, "PruneFailed", str(error)
-        self._shell.events.emit(obj, Event(reason="PruneFailed", message=str(error), warning=True))
+        reason = error.reason if isinstance(error, HookFailed | HooksUnknown) else "PruneFailed"
+        memory.saved.state, memory.saved.reason, memory.saved.message = State.RETRYING, reason, str(error)
+        self._shell.events.emit(obj, Event(reason=reason, message=str(error), warning=True))
         self._record(memory, str(error), "failed")
         await write_status(memory, obj, self._shell)
 

@@ -62,6 +62,8 @@ class Saved(Struct, kw_only=True):
     """Of a sync of several steps that is under way."""
     hooks: tuple[HookResult, ...] = ()
     """Hooks of ended syncs whose objects may still be there."""
+    deletion_hooks: tuple[HookResult, ...] = ()
+    """The runs of hooks of the deletion that is under way."""
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ from msgspec import Struct, structs
 
 from trueup.model.change import Action, Change
 from trueup.model.hook import HookPhase, HookResult, Phase
-from trueup.model.outcome import OperationRequest
+from trueup.model.outcome import OperationRequest, StoredSync
 from trueup.model.refs import ObjectRef
 from trueup.model.revision import Revision
 
@@ -65,3 +65,15 @@ def after(hooks: tuple[HookResult, ...], ended: Progress) -> tuple[HookResult, .
     """The hooks that may have left an object behind, once this sync is over; refused ones have none."""
     newer = {each.ref: each for each in ended.hooks if not each.refused}
     return (*(each for each in hooks if each.ref not in newer), *newer.values())
+
+
+def recalled(stored: StoredSync) -> Progress:
+    """From what a status tells. What was settled then is found again by the next plan."""
+    return Progress(
+        started=stored.started,
+        revision=stored.revision,
+        operation=stored.operation,
+        asked=stored.operation is not None,
+        done=stored.done,
+        hooks=stored.hooks,
+    )

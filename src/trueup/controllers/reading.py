@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from trueup.controllers.dependencies import Dependencies
 from trueup.controllers.memory import AppMemory
 from trueup.controllers.pins import read_pin
+from trueup.controllers.progress import recalled
 from trueup.controllers.shell import AppShell
 from trueup.controllers.wishes import app_digest
 from trueup.dialects.dialect import Dialect
@@ -64,6 +65,9 @@ class Reader:
         known, saved.inventory = saved.inventory, saved.inventory.union(dialect.stored_inventory(obj))
         saved.applied = saved.applied or dialect.stored_applied_revision(obj)
         saved.history = saved.history or dialect.stored_history(obj)
+        if saved.progress is None and (stored := dialect.stored_sync(obj)) is not None:
+            saved.progress = recalled(stored)
+            saved.revision = saved.attempted = stored.revision
         # What was under way, waited for or tried again is not remembered; a look at all of it finds out.
         memory.replan = len(saved.inventory) != len(known) or saved.state is not State.READY
 

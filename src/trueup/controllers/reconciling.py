@@ -9,6 +9,7 @@ from msgspec import structs
 
 from trueup.controllers.concluding import Conclusion, conclude, write_status
 from trueup.controllers.content import Content, gather_variables, make_content, variables_digest
+from trueup.controllers.deletion_hooks import deletion_phases
 from trueup.controllers.endings import Endings, initiator, operation_status
 from trueup.controllers.job import Job
 from trueup.controllers.memory import AppMemory
@@ -32,6 +33,8 @@ from trueup.sync.facts import LiveFacts
 log = structlog.get_logger(__name__)
 
 
+WRITE_DELAY = 5.0
+"""Seconds until a look that could not write what it must comes again."""
 MOVE_PATIENCE_LONGEST = 60.0
 MOVE_PATIENCE = 0.3
 """Seconds between the apply and the prune of an App whose objects may be moving to another App."""
@@ -81,6 +84,8 @@ class Reconciler:
             plan = await plan_sync(memory, app, content, shell, wish)
         except TrueupError as error:
             await self._endings.nothing_done(job, error)
+            return
+        if not await self._keep_hook_finalizers(memory, job):
             return
         memory.notices = (*dialect.read_notices(job.obj), *content.notices, *plan.notices)
         if not rules.automated and job.operation is None:
@@ -155,6 +160,20 @@ class Reconciler:
             self._shell.state.put(memory.ref, memory.to_bytes())
 
     # the parts of a sync
+
+    async def _keep_hook_finalizers(self, memory: AppMemory, job: Job) -> bool:
+        """A deletion waits for the hooks that are declared for it. False: that could not be written, and comes again."""
+        dialect = self._shell.dialect_of(memory.ref)
+        phases = deletion_phases(memory)
+        if dialect.hook_finalizers_patch(job.obj, phases) is None:
+            return True
+        written = await self._shell.writer.write(
+            memory.ref, lambda current: dialect.hook_finalizers_patch(current, phases), why="finalizer"
+        )
+        if not written:
+            self._look_later(memory.ref, WRITE_DELAY)
+            memory.content_stale = True
+        return written
 
     def _may_be_moving(self, memory: AppMemory, content: Content) -> bool:
         """Whether objects that leave this App may be on their way to another one that the same revision concerns.

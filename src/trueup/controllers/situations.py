@@ -61,7 +61,9 @@ class Situations:
             terminated=requests.terminate,
             operating=saved.progress is not None,
             held=saved.progress is not None and saved.progress.is_held,
-            superseded=stale or respecified or (saved.progress is not None and is_another(requests, saved.progress)),
+            superseded=(stale and saved.inputs is not None)
+            or (respecified and bool(saved.spec_digest))
+            or (saved.progress is not None and is_another(requests, saved.progress)),
             requested=self._is_new(memory, requests),
             spec_changed=respecified,
             content_changed=stale or memory.replan,
@@ -105,8 +107,8 @@ def is_another(requests: Requests, progress: Progress) -> bool:
 
 
 def is_tried_again(memory: AppMemory) -> bool:
-    """Whether every revision is a new chance: what failed, or never was. A wait for health goes on instead."""
-    return memory.saved.state is not State.READY and memory.wait is None
+    """Whether every revision is a new chance: what failed, or never was. What waits in the middle goes on instead."""
+    return memory.saved.state is not State.READY and memory.wait is None and memory.saved.progress is None
 
 
 def has_answered(memory: AppMemory, revision: Revision) -> bool:

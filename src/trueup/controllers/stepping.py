@@ -385,7 +385,7 @@ def runs_hooks(job: Job, plan: Plan) -> bool:
 def is_known_already(job: Job, plan: Plan) -> bool:
     """Whether this revision was synced before and we only forgot what we applied: that is no new sync, and runs no hook."""
     applied = job.memory.saved.applied
-    same = applied is not None and applied.digest == job.revision.digest and job.operation is None
+    same = applied is not None and applied.is_content_of(job.revision) and job.operation is None
     return same and bool(plan.sends) and all(send.why is Why.UNKNOWN for send in plan.sends)
 
 

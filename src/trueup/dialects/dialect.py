@@ -13,10 +13,10 @@ from typing import Any, Protocol
 from msgspec import Struct
 
 from trueup.model.app import App, SyncRules
-from trueup.model.hook import Hook
+from trueup.model.hook import Hook, Phase
 from trueup.model.inventory import Inventory
 from trueup.model.manifest import Manifest
-from trueup.model.outcome import AppStatus, HistoryEntry, Notice, OperationRequest, Requests, SourceStatus
+from trueup.model.outcome import AppStatus, HistoryEntry, Notice, OperationRequest, Requests, SourceStatus, StoredSync
 from trueup.model.refs import GroupKind, ObjectRef, join_api_version
 from trueup.model.revision import Revision
 from trueup.model.source import Source
@@ -133,6 +133,10 @@ class Dialect(Protocol):
         """Newest last, as far as the status can tell."""
         ...
 
+    def stored_sync(self, obj: Manifest) -> StoredSync | None:
+        """The sync with hooks that the status says is under way; None: none is."""
+        ...
+
     def start_patch(self, obj: Manifest, revision: Revision, inventory: Inventory, now: datetime) -> StatusPatch | None:
         """The one write before the first apply: inventory (old and new together), Reconciling, attempted revision.
 
@@ -155,6 +159,14 @@ class Dialect(Protocol):
 
     def has_finalizer(self, obj: Manifest) -> bool:
         """Whether a deletion waits for us."""
+        ...
+
+    def deletion_phases(self, obj: Manifest) -> frozenset[Phase]:
+        """For which phases of hooks the deletion of an App waits, by its finalizers."""
+        ...
+
+    def hook_finalizers_patch(self, obj: Manifest, phases: frozenset[Phase]) -> StatusPatch | None:
+        """Makes the finalizers be those of exactly these phases; None where they are."""
         ...
 
     def unsupported_mark(self, obj: Mapping[str, Any]) -> str | None:

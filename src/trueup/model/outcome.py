@@ -173,6 +173,16 @@ class OperationRequest(Struct, frozen=True, kw_only=True):
     """How a failure is tried again; None: as the App says."""
 
 
+class StoredSync(Struct, frozen=True, kw_only=True):
+    """A sync of several steps that a status says is under way, as far as that can tell."""
+
+    started: datetime
+    revision: Revision
+    done: frozenset[ObjectRef]
+    hooks: tuple[HookResult, ...]
+    operation: OperationRequest | None = None
+
+
 class Requests(Struct, frozen=True, kw_only=True):
     """What clients ask of an App or source through its own resource, besides its spec."""
 

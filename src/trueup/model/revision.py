@@ -30,6 +30,10 @@ class Revision(Struct, frozen=True, order=True, gc=False):
         text = f"{self.algorithm}:{self.digest}"
         return f"{self.name}@{text}" if self.name else text
 
+    def is_content_of(self, other: Revision) -> bool:
+        """Whether both are the same content, whatever name led there."""
+        return self.digest == other.digest if self.digest or other.digest else self.name == other.name
+
     @property
     def short(self) -> str:
         """For people: `main@1a2b3c4`."""

@@ -114,7 +114,7 @@ def sync_tasks(
         for phase in sorted(item.hook.phases & PHASE_ORDER.keys(), key=PHASE_ORDER.__getitem__):
             desired = item.desired
             if item.generate_name:
-                stamp = f"{revision.digest[:7]}-{phase}-{int(started.timestamp())}".lower()
+                stamp = f"{(revision.digest or revision.name)[:7]}-{phase}-{int(started.timestamp())}".lower()
                 desired = _named(desired, f"{item.generate_name}{stamp}", rules, secret_key)
             tasks.append(HookTask(desired=desired, phase=phase, wave=wave, policies=item.hook.policies))
     return tuple(tasks)

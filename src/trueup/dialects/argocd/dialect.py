@@ -15,6 +15,7 @@ from trueup.dialects.argocd.operation import (
     operation_state,
     read_operation,
     requested_rules,
+    stored_sync,
     unbuilt_operation,
 )
 from trueup.dialects.argocd.shared import (
@@ -22,6 +23,7 @@ from trueup.dialects.argocd.shared import (
     CONTROL_NAMESPACE,
     DELETION_APPROVED,
     FINALIZERS,
+    HOOK_FINALIZERS,
     PREFIX,
     REFRESH,
 )
@@ -30,10 +32,10 @@ from trueup.dialects.patching import finalizers_patch
 from trueup.dialects.reading import digest_of, finalizers_of, identity, not_built, own_annotations, parse_time
 from trueup.model.app import App, SyncRules
 from trueup.model.errors import InvalidInput
-from trueup.model.hook import Hook
+from trueup.model.hook import Hook, Phase
 from trueup.model.inventory import Inventory
 from trueup.model.manifest import Manifest, annotations_of, spec_of
-from trueup.model.outcome import AppStatus, HistoryEntry, Notice, OperationRequest, Requests, SourceStatus
+from trueup.model.outcome import AppStatus, HistoryEntry, Notice, OperationRequest, Requests, SourceStatus, StoredSync
 from trueup.model.refs import ObjectRef
 from trueup.model.revision import Revision
 from trueup.model.source import Source
@@ -119,6 +121,9 @@ class ArgoCdDialect:
     def stored_history(self, obj: Manifest) -> tuple[HistoryEntry, ...]:
         return history.history_of(obj)
 
+    def stored_sync(self, obj: Manifest) -> StoredSync | None:
+        return stored_sync(obj)
+
     def start_patch(self, obj: Manifest, revision: Revision, inventory: Inventory, now: datetime) -> StatusPatch | None:
         return statuses.start_patch(obj, revision, inventory, now)
 
@@ -136,7 +141,19 @@ class ArgoCdDialect:
         return finalizers_patch(obj, [name for name in finalizers_of(obj) if name not in FINALIZERS])
 
     def has_finalizer(self, obj: Manifest) -> bool:
-        return any(name in FINALIZERS for name in finalizers_of(obj))
+        return any(name in FINALIZERS for name in finalizers_of(obj)) or bool(self.deletion_phases(obj))
+
+    def deletion_phases(self, obj: Manifest) -> frozenset[Phase]:
+        names = finalizers_of(obj)
+        return frozenset(phase for phase, own in HOOK_FINALIZERS.items() if any(name in names for name in own))
+
+    def hook_finalizers_patch(self, obj: Manifest, phases: frozenset[Phase]) -> StatusPatch | None:
+        """Unlike the cascade's, these are the controller's to add, as in Argo CD: as soon as such hooks are declared."""
+        ours = {name for own in HOOK_FINALIZERS.values() for name in own}
+        before = finalizers_of(obj)
+        wanted = [name for phase, own in HOOK_FINALIZERS.items() if phase in phases for name in own]
+        kept = [name for name in before if name not in ours or name in wanted]
+        return finalizers_patch(obj, [*kept, *(name for name in wanted if name not in kept)])
 
     def unsupported_mark(self, obj: Mapping[str, Any]) -> str | None:
         return marks.unsupported_mark(obj)

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from trueup.dialects.argocd.hooks import HOOK, SKIP, read_hook
+from trueup.dialects.argocd.hooks import HOOK, SKIP
 from trueup.dialects.argocd.options import ALWAYS_SO, normalised
 from trueup.dialects.argocd.shared import COMPARE_OPTIONS, PREFIX, SYNC_OPTIONS, instance_name
 from trueup.model.app import OptOut, Owner
-from trueup.model.hook import Phase
 from trueup.model.manifest import annotations_of
 
 FIELD_MANAGER = "argocd-controller"
@@ -37,9 +36,6 @@ def owner(namespace: str, name: str, control_namespace: str) -> Owner:
 def unsupported_mark(obj: Mapping[str, Any]) -> str | None:
     """What a rendered object asks for that is not built yet; None: nothing."""
     annotations = annotations_of(obj)
-    hook = read_hook(obj)
-    if hook is not None and (deleting := hook.phases & {Phase.PRE_DELETE, Phase.POST_DELETE}):
-        return _not_built(HOOK, ",".join(sorted(deleting)), "hooks of a deletion are")
     for option in str(annotations.get(SYNC_OPTIONS) or "").split(","):
         if (text := normalised(option)) and text not in _BUILT and text not in ALWAYS_SO:
             return _not_built(SYNC_OPTIONS, option.strip(), "this option is")

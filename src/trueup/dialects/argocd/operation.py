@@ -13,14 +13,14 @@ from msgspec import structs
 from trueup.dialects.argocd.application_resource import Operation
 from trueup.dialects.argocd.options import read_options
 from trueup.dialects.argocd.retries import read_retry
-from trueup.dialects.reading import format_time, read_struct, rows_of
+from trueup.dialects.reading import format_time, parse_time, read_struct, rows_of
 from trueup.model.app import SyncRules
 from trueup.model.change import Action, Change
 from trueup.model.hook import HookPhase, HookResult, Phase
 from trueup.model.manifest import Manifest, ref_of, spec_of, status_of
-from trueup.model.outcome import OperationPhase, OperationRequest, OperationStatus
+from trueup.model.outcome import OperationPhase, OperationRequest, OperationStatus, StoredSync
 from trueup.model.refs import ObjectRef
-from trueup.model.revision import Revision
+from trueup.model.revision import Revision, parse_revision
 
 _FINAL = (OperationPhase.SUCCEEDED, OperationPhase.FAILED, OperationPhase.ERROR)
 _RESULTS = {
@@ -243,6 +243,28 @@ def stored_hooks(obj: Manifest) -> tuple[HookResult, ...]:
                 )
             )
     return tuple(found)
+
+
+def stored_sync(obj: Manifest) -> StoredSync | None:
+    """A sync with hooks that runs by the status; one that has failed and waits for its next try is none."""
+    state = operation_state(obj)
+    result = state.get("syncResult")
+    hooks, started = stored_hooks(obj), parse_time(state.get("startedAt"))
+    revision = parse_revision(str(result.get("revision") or "")) if isinstance(result, dict) else None
+    if state.get("phase") != OperationPhase.RUNNING or not hooks or started is None or revision is None:
+        return None
+    rows = rows_of(result.get("resources") if isinstance(result, dict) else None)
+    if any(row.get("status") == "SyncFailed" or row.get("hookPhase") in ("Failed", "Error") for row in rows):
+        return None
+    done = frozenset(
+        ObjectRef(str(row.get("group") or ""), row["kind"], str(row.get("namespace") or ""), row["name"])
+        for row in rows
+        if not row.get("hookType") and row.get("kind") and row.get("name")
+    )
+    same = obj.get("operation") is not None and obj.get("operation") == state.get("operation")
+    return StoredSync(
+        started=started, revision=revision, done=done, hooks=hooks, operation=read_operation(obj) if same else None
+    )
 
 
 def _result_row(change: Change, status: OperationStatus) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from trueup.dialects.dialect import ServedKind
+from trueup.model.hook import Phase
 
 GROUP = "argoproj.io"
 APPLICATION = ServedKind(group=GROUP, versions=("v1alpha1",), kind="Application", plural="applications")
@@ -26,6 +27,14 @@ FINALIZER = "resources-finalizer.argocd.argoproj.io"
 FINALIZER_FOREGROUND = FINALIZER + "/foreground"
 FINALIZER_BACKGROUND = FINALIZER + "/background"
 FINALIZERS = (FINALIZER, FINALIZER_FOREGROUND, FINALIZER_BACKGROUND)
+HOOK_FINALIZERS = {
+    Phase.PRE_DELETE: ("pre-delete-finalizer.argocd.argoproj.io",),
+    Phase.POST_DELETE: (
+        "post-delete-finalizer.argocd.argoproj.io",
+        "post-delete-finalizer.argocd.argoproj.io/cleanup",
+    ),
+}
+"""What keeps an Application until its hooks of a deletion have run."""
 
 
 def instance_name(namespace: str, name: str, control_namespace: str) -> str:

@@ -44,6 +44,7 @@ _CONDITIONS = {
     "SourceNotReady": COMPARISON,
     "ClusterUnreachable": COMPARISON,
     "DeletionFailed": DELETION,
+    "DeletionHookFailed": DELETION,
     "PruneFailed": SYNC,
     "HealthCheckFailed": SYNC,
     "ReconciliationFailed": SYNC,

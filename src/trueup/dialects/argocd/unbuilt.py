@@ -14,10 +14,7 @@ from trueup.dialects.argocd.shared import (
     PREFIX,
 )
 from trueup.dialects.argocd.source_resource import DirectoryOptions, HelmOptions, KustomizeOptions, Source
-from trueup.dialects.reading import finalizers_of
 from trueup.model.manifest import Manifest, annotations_of
-
-_HOOK_FINALIZERS = ("pre-delete-finalizer.argocd.argoproj.io", "post-delete-finalizer.argocd.argoproj.io")
 
 
 def unbuilt_fields(spec: ApplicationSpec, options: SyncOptions, obj: Manifest) -> list[str]:
@@ -79,5 +76,4 @@ def _of_metadata(obj: Manifest) -> list[str]:
     for option in str(annotations.get(COMPARE_OPTIONS) or "").split(","):
         if normalised(option) == "includemutationwebhook=true":
             found.append(f"metadata.annotations[{COMPARE_OPTIONS}]={option.strip()}")
-    found.extend(f"metadata.finalizers={name}" for name in finalizers_of(obj) if name.split("/")[0] in _HOOK_FINALIZERS)
     return found

@@ -18,10 +18,10 @@ from trueup.dialects.flux.sourcekinds import SOURCE_KINDS, source_kind_of
 from trueup.dialects.patching import finalizers_patch
 from trueup.dialects.reading import digest_of, finalizers_of, own_annotations
 from trueup.model.app import App, SyncRules
-from trueup.model.hook import Hook
+from trueup.model.hook import Hook, Phase
 from trueup.model.inventory import Inventory
 from trueup.model.manifest import Manifest, annotations_of, ref_of, spec_of, status_of
-from trueup.model.outcome import AppStatus, HistoryEntry, Notice, OperationRequest, Requests, SourceStatus
+from trueup.model.outcome import AppStatus, HistoryEntry, Notice, OperationRequest, Requests, SourceStatus, StoredSync
 from trueup.model.revision import Revision, parse_revision
 from trueup.model.source import Source
 
@@ -76,6 +76,9 @@ class FluxDialect:
     def stored_history(self, obj: Manifest) -> tuple[HistoryEntry, ...]:
         return memory.history_of(obj)
 
+    def stored_sync(self, obj: Manifest) -> StoredSync | None:  # noqa: ARG002
+        return None
+
     def start_patch(self, obj: Manifest, revision: Revision, inventory: Inventory, now: datetime) -> StatusPatch | None:
         return statuses.start_patch(obj, revision, inventory, now)
 
@@ -94,6 +97,12 @@ class FluxDialect:
 
     def has_finalizer(self, obj: Manifest) -> bool:
         return FINALIZER in finalizers_of(obj)
+
+    def deletion_phases(self, obj: Manifest) -> frozenset[Phase]:  # noqa: ARG002
+        return frozenset()
+
+    def hook_finalizers_patch(self, obj: Manifest, phases: frozenset[Phase]) -> StatusPatch | None:  # noqa: ARG002
+        return None
 
     def unsupported_mark(self, obj: Mapping[str, Any]) -> str | None:
         return marks.unsupported_mark(obj)
