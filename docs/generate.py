@@ -24,6 +24,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "gitrepository": compatibility.git_repository,
     "helmrepository": compatibility.helm_repository,
     "helmchart": compatibility.helm_chart,
+    "ocirepository": compatibility.oci_repository,
     "application": compatibility.application,
     "syncoptions": compatibility.sync_options,
     "run-options": options.run,

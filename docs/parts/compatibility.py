@@ -18,7 +18,8 @@ from trueup.dialects.flux.gitrepository_resource import GitRepositorySpec
 from trueup.dialects.flux.helmchart import HelmChartSpec
 from trueup.dialects.flux.helmrepository import HelmRepositorySpec
 from trueup.dialects.flux.kustomization_resource import KustomizationSpec
-from trueup.dialects.flux.shared import GIT_REPOSITORY, HELM_CHART, HELM_REPOSITORY
+from trueup.dialects.flux.ocirepository_resource import OciRepositorySpec
+from trueup.dialects.flux.shared import GIT_REPOSITORY, HELM_CHART, HELM_REPOSITORY, OCI_REPOSITORY
 from trueup.dialects.registry import all_dialects, is_source
 from trueup.dialects.schema import _field_docs
 from trueup.model.errors import NotBuiltYet
@@ -29,6 +30,7 @@ _WITHOUT_EFFECT = {"spec.gitImplementation", "spec.accessFrom", "spec.validation
 """Read and kept, and of no consequence; some because what they turn off is always on, or on in Trueup alone."""
 _SAMPLES: dict[str, Any] = {
     "spec.url": "https://example.com/shop.git",
+    "spec.verify": {"secretRef": {"name": "keys"}},
     "spec.healthChecks.apiVersion": "apps/v1",
     "spec.project": "other",
     "spec.destination.server": "https://other.example.com",
@@ -78,6 +80,11 @@ _BASE: dict[type[Struct], dict[str, Any]] = {
         "metadata": {"name": "shop", "namespace": "default"},
         "spec": {"interval": "10m", "chart": "shop", "sourceRef": {"kind": "HelmRepository", "name": "charts"}},
     },
+    OciRepositorySpec: {
+        "apiVersion": OCI_REPOSITORY.api_version, "kind": "OCIRepository",
+        "metadata": {"name": "shop", "namespace": "default"},
+        "spec": {"interval": "5m", "url": "oci://ghcr.io/team/shop", "timeout": "60s"},
+    },
     ApplicationSpec: {
         "kind": "Application", "metadata": {"name": "shop", "namespace": "argocd"},
         "spec": {
@@ -103,6 +110,10 @@ def helm_repository() -> str:
 
 def helm_chart() -> str:
     return _table(HelmChartSpec)
+
+
+def oci_repository() -> str:
+    return _table(OciRepositorySpec)
 
 
 def application() -> str:
@@ -163,7 +174,8 @@ def _fields(root: type[Struct], type_: type[Struct], place: str) -> Iterator[tup
             if len(refused) < len(states):
                 yield from ((path, str(value), "not yet", "") for value in refused)
             continue
-        sample = _SAMPLES[path] if path in _SAMPLES else _sample(node, path)
+        said = _BASE[root]["spec"].get(path.removeprefix("spec."))
+        sample = said or (_SAMPLES[path] if path in _SAMPLES else _sample(node, path))
         yield path, "", _state(root, path, sample), doc
         yield from _nested_unbuilt(root, node, path, sample)
 
@@ -177,7 +189,7 @@ def _nested_unbuilt(root: type[Struct], node: Any, path: str, sample: Any) -> It
         inner = msgspec.inspect.type_info(field.type)
         values = _values(inner) or [_sample(inner, f"{path}.{field.encode_name}")]
         for value in values:
-            row = {**_required(struct, path), field.encode_name: value}
+            row = {**_required(struct, path), **(sample if isinstance(sample, dict) else {}), field.encode_name: value}
             if _state(root, path, [row] if is_list else row) == "not yet":
                 shown = f"{path}{'[]' if is_list else ''}.{field.encode_name}"
                 yield shown, str(value) if _values(inner) else "", "not yet", ""

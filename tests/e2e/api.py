@@ -30,6 +30,7 @@ PATHS = {
     "lease": ("/apis/coordination.k8s.io/v1", "leases"),
     "kustomization": ("/apis/kustomize.toolkit.fluxcd.io/v1", "kustomizations"),
     "gitrepository": ("/apis/source.toolkit.fluxcd.io/v1", "gitrepositories"),
+    "ocirepository": ("/apis/source.toolkit.fluxcd.io/v1", "ocirepositories"),
     "application": ("/apis/argoproj.io/v1alpha1", "applications"),
 }
 

@@ -12,11 +12,10 @@ from typing import Any
 from msgspec import Struct
 
 from trueup.dialects.argocd.appproject import default_project
-from trueup.dialects.argocd.shared import APP_PROJECT, APPLICATION, CONTROL_NAMESPACE
+from trueup.dialects.argocd.shared import CONTROL_NAMESPACE
 from trueup.dialects.crd import MANAGED_BY, MANAGED_BY_LABEL
-from trueup.dialects.flux.shared import GIT_REPOSITORY, KUSTOMIZATION
 from trueup.dialects.registry import crds
-from trueup.model.manifest import Manifest, labels_of
+from trueup.model.manifest import Manifest, labels_of, spec_of
 from trueup.version import __version__
 
 NAMESPACE = "trueup-system"
@@ -198,11 +197,11 @@ def is_ours(obj: Manifest) -> bool:
 
 
 def _own_groups() -> list[str]:
-    return sorted({kind.group for kind in (KUSTOMIZATION, GIT_REPOSITORY, APPLICATION)})
+    return sorted({str(spec_of(crd)["group"]) for crd in crds()})
 
 
 def _own_resources() -> list[str]:
-    return [kind.plural for kind in (APPLICATION, APP_PROJECT, GIT_REPOSITORY, KUSTOMIZATION)]
+    return sorted(str(spec_of(crd)["names"]["plural"]) for crd in crds())
 
 
 def _object(api_version: str, kind: str, name: str, namespace: str = "") -> Manifest:

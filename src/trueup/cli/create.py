@@ -20,7 +20,7 @@ from trueup.cli.waiting import until
 from trueup.cli.yamltext import dump
 from trueup.dialects.argocd.shared import APPLICATION, CONTROL_NAMESPACE, DEFAULT_PROJECT, FINALIZER, IN_CLUSTER_SERVER
 from trueup.dialects.dialect import ServedKind
-from trueup.dialects.flux.shared import GIT_REPOSITORY, KUSTOMIZATION
+from trueup.dialects.flux.shared import EXTERNAL_ARTIFACT, GIT_REPOSITORY, KUSTOMIZATION, OCI_REPOSITORY
 from trueup.dialects.registry import all_dialects, dialect_for, is_source
 from trueup.model.duration import parse_duration
 from trueup.model.errors import InvalidInput
@@ -189,14 +189,18 @@ def _duration(text: str, option: str) -> str:
     return text
 
 
+_SOURCES = (GIT_REPOSITORY.kind, OCI_REPOSITORY.kind, EXTERNAL_ARTIFACT.kind)
+
+
 def read_source_ref(text: str, namespace: str) -> dict[str, str]:
     """`GitRepository/podinfo`, `GitRepository/podinfo.flux-system` or plain `podinfo` -> sourceRef. Raises InvalidInput."""
     kind, slash, rest = text.rpartition("/")
     name, _, where = rest.partition(".")
     kind = kind if slash else GIT_REPOSITORY.kind
-    if kind != GIT_REPOSITORY.kind or not name:
+    if kind not in _SOURCES or not name:
         raise InvalidInput(
-            f"--source {text!r} is no source that can be used", hint=f"write {GIT_REPOSITORY.kind}/NAME[.NAMESPACE]"
+            f"--source {text!r} is no source that can be used",
+            hint=f"write KIND/NAME[.NAMESPACE], with KIND one of {', '.join(_SOURCES)}",
         )
     return _given({"kind": kind, "name": name, "namespace": where if where != namespace else ""})
 

@@ -13,6 +13,7 @@ from trueup.dialects.flux.gitrepository_resource import GitRepositorySpec, GitRe
 from trueup.dialects.flux.helmchart import HelmChartSpec, HelmChartStatus
 from trueup.dialects.flux.helmrepository import HelmRepositorySpec, HelmRepositoryStatus
 from trueup.dialects.flux.kustomization_resource import KustomizationSpec, KustomizationStatus
+from trueup.dialects.flux.ocirepository_resource import OciRepositorySpec, OciRepositoryStatus
 from trueup.dialects.flux.shared import (
     API_LEVEL,
     EXTERNAL_ARTIFACT,
@@ -20,6 +21,7 @@ from trueup.dialects.flux.shared import (
     HELM_CHART,
     HELM_REPOSITORY,
     KUSTOMIZATION,
+    OCI_REPOSITORY,
 )
 from trueup.model.manifest import Manifest
 
@@ -116,4 +118,20 @@ def external_artifact_crd() -> Manifest:
         ),
         spec=ExternalArtifactSpec,
         status=ExternalArtifactStatus,
+    )
+
+
+def oci_repository_crd() -> Manifest:
+    return build_crd(
+        Definition(
+            kind=OCI_REPOSITORY,
+            description="An artifact in an OCI registry that is watched for new revisions.",
+            columns=(Column("URL", ".spec.url"), READY, STATUS, AGE),
+            short_names=("ocirepo",),
+            categories=("all", "fluxcd", "fluxcd-sources"),
+            labels=_LABELS,
+        ),
+        spec=OciRepositorySpec,
+        status=OciRepositoryStatus,
+        status_default=_NOT_YET_OBSERVED,
     )

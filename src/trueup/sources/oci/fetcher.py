@@ -97,6 +97,7 @@ class OciFetcher:
 
         async def ask() -> Revision:
             started = self._now()
+            self._answers.pop(key, None)  # after a failure the answer of before counts no longer
             revision = await self._asked(repository, reference)
             if len(self._answers) >= _MOST_REMEMBERED:
                 self._answers = {k: v for k, v in self._answers.items() if v[0] >= started - _REMEMBERED}

@@ -1,0 +1,108 @@
+"""OCIRepository -> OciSource, and what is Flux's own in its status."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from trueup.dialects.flux.ocirepository_resource import OciReferenceRow, OciRepositorySpec, OciVerification
+from trueup.dialects.flux.shared import LocalReference
+from trueup.dialects.flux.source_status import SourceWords
+from trueup.dialects.reading import identity, not_built, read_duration, read_struct
+from trueup.model.errors import InvalidInput
+from trueup.model.manifest import Manifest, spec_of
+from trueup.model.outcome import Artifact, SourceStatus
+from trueup.model.refs import ObjectRef
+from trueup.model.source import (
+    ArtifactVerification,
+    LayerOperation,
+    LayerSelector,
+    OciReference,
+    OciSource,
+    OidcIdentity,
+    SecretRefs,
+)
+
+
+def _stored(spec: Mapping[str, Any], artifact: Artifact, status: SourceStatus) -> str:  # noqa: ARG001
+    return f"stored artifact for digest '{artifact.revision}'"
+
+
+def _observed(spec: Mapping[str, Any], status: SourceStatus) -> dict[str, Any]:  # noqa: ARG001
+    return {"observedIgnore": spec.get("ignore"), "observedLayerSelector": spec.get("layerSelector") or None}
+
+
+OCI_REPOSITORY_WORDS = SourceWords(
+    stored=_stored,
+    reasons={
+        "FetchFailed": "OCIArtifactPullFailed",
+        "RefNotFound": "OCIArtifactPullFailed",
+        "RepositoryNotFound": "OCIArtifactPullFailed",
+        "ArchiveRefused": "OCIArtifactLayerOperationFailed",
+        "ArchiveDamaged": "OCIArtifactLayerOperationFailed",
+    },
+    observed=_observed,
+)
+
+
+def read_oci_repository(obj: Manifest) -> OciSource:
+    """Raises InvalidInput for what cannot be, NotBuiltYet for what cannot be yet."""
+    ref = identity(obj)
+    spec = read_struct(OciRepositorySpec, spec_of(obj), ref=ref, root="spec")
+    not_built(ref, _unbuilt(spec))
+    interval = read_duration(spec.interval, ref=ref, field="spec.interval")
+    if interval.total_seconds() <= 0:
+        raise InvalidInput(f"{spec.interval!r} is no interval", ref=ref, field="spec.interval", hint='write "5m"')
+    layer = spec.layer_selector
+    return OciSource(
+        url=spec.url,
+        reference=_reference(spec.reference),
+        layer=LayerSelector(media_type=layer.media_type, operation=LayerOperation(layer.operation))
+        if layer
+        else LayerSelector(),
+        verify=_verification(spec.verification),
+        insecure=spec.insecure,
+        secrets=_secrets(ref, spec),
+        interval=interval,
+        timeout=read_duration(spec.timeout, ref=ref, field="spec.timeout"),
+        ignore=spec.ignore,
+        suspend=spec.suspend,
+    )
+
+
+def _reference(said: OciReferenceRow | None) -> OciReference:
+    said = said or OciReferenceRow()
+    return OciReference(tag=said.tag, semver=said.semver, semver_filter=said.semver_filter, digest=said.digest)
+
+
+def _verification(said: OciVerification | None) -> ArtifactVerification | None:
+    if said is None:
+        return None
+    identities = tuple(OidcIdentity(issuer=one.issuer, subject=one.subject) for one in said.match_oidc_identity)
+    return ArtifactVerification(provider=said.provider, identities=identities)
+
+
+def _secrets(ref: ObjectRef, spec: OciRepositorySpec) -> SecretRefs:
+    def named(said: LocalReference | None) -> ObjectRef | None:
+        return ObjectRef("", "Secret", ref.namespace, said.name) if said is not None else None
+
+    account = spec.service_account_name
+    return SecretRefs(
+        auth=named(spec.secret_ref),
+        certificates=named(spec.cert_secret_ref),
+        proxy=named(spec.proxy_secret_ref),
+        trust=named(spec.verification.secret_ref) if spec.verification else None,
+        account=ObjectRef("", "ServiceAccount", ref.namespace, account) if account else None,
+    )
+
+
+def _unbuilt(spec: OciRepositorySpec) -> list[str]:
+    fields = {f"spec.provider={spec.provider}": spec.provider != "generic"}
+    if (verify := spec.verification) is not None:
+        fields |= {
+            f"spec.verify.provider={verify.provider}": verify.provider != "cosign",
+            "spec.verify without secretRef (keyless)": verify.provider == "cosign" and verify.secret_ref is None,
+            "spec.verify.matchOIDCIdentity": bool(verify.match_oidc_identity),
+            "spec.verify.trustedRootSecretRef": verify.trusted_root_secret_ref is not None,
+        }
+    return [field for field, is_set in fields.items() if is_set]

@@ -1,0 +1,157 @@
+"""From an artifact in a real registry to what runs in the cluster: OCIRepository, Kustomization, status, faults."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from tests.e2e.manifests import config
+from tests.e2e.stack import Stack, kustomization, until
+from tests.peers.registry import PASSWORD, USER, Registry, prepared_registry
+from tests.support.ocipush import Pusher, public_pem
+
+LOGIN = f"{USER}:{PASSWORD}"
+SOURCE = {"kind": "OCIRepository", "name": "repo"}
+
+
+@pytest.fixture
+def private_registry() -> Iterator[Registry]:
+    with prepared_registry(password=True) as registry:
+        asyncio.run(registry.start())
+        yield registry
+        asyncio.run(registry.child.kill())
+
+
+def oci_repository(namespace: str, url: str, **spec: Any) -> dict[str, Any]:
+    return {
+        "apiVersion": "source.toolkit.fluxcd.io/v1",
+        "kind": "OCIRepository",
+        "metadata": {"name": "repo", "namespace": namespace},
+        "spec": {"interval": "10m", "url": url, **spec},
+    }
+
+
+def secret(namespace: str, name: str, data: dict[str, bytes], type_: str = "Opaque") -> dict[str, Any]:
+    encoded = {key: base64.b64encode(value).decode() for key, value in data.items()}
+    metadata = {"name": name, "namespace": namespace}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": type_, "data": encoded}
+
+
+def look(stack: Stack, namespace: str, token: str) -> None:
+    stack.annotate("ocirepository", "repo", namespace, f"reconcile.fluxcd.io/requestedAt={token}")
+
+
+def colour(stack: Stack, namespace: str) -> str:
+    return str((stack.get("configmap", "settings", namespace) or {"data": {}})["data"].get("colour"))
+
+
+def test_an_artifact_becomes_what_runs_and_a_moved_tag_follows(
+    stack: Stack, namespace: str, registry: Registry
+) -> None:
+    pusher = Pusher(registry.url, f"e2e/{namespace}")
+    annotations = {
+        "org.opencontainers.image.source": "https://git.example/web",
+        "org.opencontainers.image.revision": "v1@sha1:0",
+    }
+    files = {"deploy/settings.yaml": config(), "other/broken.yaml": "{"}
+    digest = asyncio.run(pusher.files("stable", files, annotations=annotations))
+    stack.apply(
+        oci_repository(namespace, f"oci://{registry.host}/e2e/{namespace}", ref={"tag": "stable"}),
+        kustomization(namespace, "./deploy", sourceRef=SOURCE),
+    )
+    status = stack.until_applied(namespace, digest)
+    assert status["lastAppliedRevision"] == f"stable@{digest}"
+    assert colour(stack, namespace) == "blue"
+
+    source = stack.status("ocirepository", "repo", namespace)
+    assert source["artifact"]["revision"] == f"stable@{digest}"
+    assert source["artifact"]["metadata"] == annotations
+    for kind in ("Ready", "ArtifactInStorage"):
+        row = stack.condition("ocirepository", "repo", namespace, kind)
+        assert (row["status"], row["reason"]) == ("True", "Succeeded")
+        assert row["message"] == f"stored artifact for digest 'stable@{digest}'"
+    table = stack.kubectl("get", "ocirepositories.v1beta2.source.toolkit.fluxcd.io", "-n", namespace)
+    assert f"oci://{registry.host}/e2e/{namespace}" in table
+
+    moved = asyncio.run(pusher.files("stable", {"deploy/settings.yaml": config(colour="green")}))
+    look(stack, namespace, "moved")
+    stack.until_applied(namespace, moved)
+    assert colour(stack, namespace) == "green"
+
+
+def test_a_private_artifact_runs_only_when_a_trusted_key_signed_it_and_while_the_registry_is_away(
+    stack: Stack, namespace: str, private_registry: Registry
+) -> None:
+    registry, key = private_registry, ec.generate_private_key(ec.SECP256R1())
+    pusher = Pusher(registry.url, "team/web", login=LOGIN)
+    digest = asyncio.run(pusher.files("1.0.0", {"settings.yaml": config()}))
+    pull = {".dockerconfigjson": registry.docker_config()}
+    verify = {"provider": "cosign", "secretRef": {"name": "keys"}}
+    stack.apply(
+        secret(namespace, "pull", pull, "kubernetes.io/dockerconfigjson"),
+        secret(namespace, "keys", {"cosign.pub": public_pem(key)}),
+        {
+            "apiVersion": "v1",
+            "kind": "ServiceAccount",
+            "metadata": {"name": "puller", "namespace": namespace},
+            "imagePullSecrets": [{"name": "pull"}],
+        },
+        oci_repository(
+            namespace, f"oci://{registry.host}/team/web",
+            ref={"semver": ">=1.0.0"}, serviceAccountName="puller", verify=verify,
+        ),
+        kustomization(namespace, sourceRef=SOURCE),
+    )  # fmt: skip
+
+    def refused() -> bool:
+        row = stack.condition("ocirepository", "repo", namespace, "SourceVerified")
+        return row.get("status") == "False" and row.get("reason") == "VerificationError"
+
+    until(refused, what="the unsigned artifact is refused")
+    assert stack.get("configmap", "settings", namespace) is None
+
+    asyncio.run(pusher.cosign(digest, key))
+    look(stack, namespace, "signed")
+    assert stack.until_applied(namespace, digest)["lastAppliedRevision"] == f"1.0.0@{digest}"
+    row = stack.condition("ocirepository", "repo", namespace, "SourceVerified")
+    assert (row["status"], row["message"]) == ("True", f"verified signature of revision 1.0.0@{digest}")
+
+    asyncio.run(registry.child.kill())
+    look(stack, namespace, "away")
+
+    def unreachable() -> bool:
+        return stack.condition("ocirepository", "repo", namespace, "FetchFailed").get("reason") == "Unreachable"
+
+    until(unreachable, what="the registry that is away is said")
+    assert colour(stack, namespace) == "blue"
+    asyncio.run(registry.start())
+    newer = asyncio.run(pusher.files("1.1.0", {"settings.yaml": config(colour="green")}))
+    asyncio.run(pusher.cosign(newer, key))
+    look(stack, namespace, "back")
+    stack.until_applied(namespace, newer)
+    assert colour(stack, namespace) == "green"
+
+
+def test_a_bad_artifact_is_named_and_leaves_what_runs_alone(stack: Stack, namespace: str, registry: Registry) -> None:
+    pusher = Pusher(registry.url, f"e2e/{namespace}")
+    asyncio.run(pusher.files("v1", {"settings.yaml": config()}))
+    url = f"oci://{registry.host}/e2e/{namespace}"
+    stack.apply(oci_repository(namespace, url, ref={"tag": "v1"}), kustomization(namespace, sourceRef=SOURCE))
+    stack.until_applied(namespace)
+    asyncio.run(pusher.files("v1", {"../../etc/cron.d/x": "boom"}))
+    look(stack, namespace, "bad")
+
+    def refused() -> bool:
+        row = stack.condition("ocirepository", "repo", namespace)
+        return row.get("reason") == "OCIArtifactLayerOperationFailed" and "'..'" in row.get("message", "")
+
+    until(refused, what="the archive that reaches outside is refused")
+    assert colour(stack, namespace) == "blue"
+    good = asyncio.run(pusher.files("v1", {"settings.yaml": config(colour="green")}))
+    look(stack, namespace, "good")
+    stack.until_applied(namespace, good)
