@@ -25,6 +25,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "helmrepository": compatibility.helm_repository,
     "helmchart": compatibility.helm_chart,
     "ocirepository": compatibility.oci_repository,
+    "helmrelease": compatibility.helm_release,
     "application": compatibility.application,
     "syncoptions": compatibility.sync_options,
     "run-options": options.run,

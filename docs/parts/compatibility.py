@@ -14,19 +14,29 @@ from msgspec import Struct
 from docs.parts.tables import table
 from trueup.dialects.argocd.application_resource import ApplicationSpec
 from trueup.dialects.argocd.options import _FIELDS, ALWAYS_SO, PROPAGATION
+from trueup.dialects.argocd.shared import APPLICATION
 from trueup.dialects.flux.gitrepository_resource import GitRepositorySpec
 from trueup.dialects.flux.helmchart import HelmChartSpec
+from trueup.dialects.flux.helmrelease_resource import HelmReleaseSpec
 from trueup.dialects.flux.helmrepository import HelmRepositorySpec
 from trueup.dialects.flux.kustomization_resource import KustomizationSpec
 from trueup.dialects.flux.ocirepository_resource import OciRepositorySpec
-from trueup.dialects.flux.shared import GIT_REPOSITORY, HELM_CHART, HELM_REPOSITORY, OCI_REPOSITORY
-from trueup.dialects.registry import all_dialects, is_source
+from trueup.dialects.flux.shared import (
+    GIT_REPOSITORY,
+    HELM_CHART,
+    HELM_RELEASE,
+    HELM_REPOSITORY,
+    KUSTOMIZATION,
+    OCI_REPOSITORY,
+)
+from trueup.dialects.registry import all_dialects, dialect_for, is_source
 from trueup.dialects.schema import _field_docs
 from trueup.model.errors import NotBuiltYet
 from trueup.model.manifest import ref_of
 
-_FLUX, _ARGOCD = all_dialects()
-_WITHOUT_EFFECT = {"spec.gitImplementation", "spec.accessFrom", "spec.validation", "spec.info", "spec.source.name"}
+_DIALECTS = all_dialects()
+_WITHOUT_EFFECT = {"spec.gitImplementation", "spec.accessFrom", "spec.validation", "spec.info", "spec.source.name",
+                   "spec.persistentClient", "spec.waitStrategy"}  # fmt: skip
 """Read and kept, and of no consequence; some because what they turn off is always on, or on in Trueup alone."""
 _SAMPLES: dict[str, Any] = {
     "spec.url": "https://example.com/shop.git",
@@ -43,8 +53,16 @@ _SAMPLES: dict[str, Any] = {
     "spec.sourceRef.kind": "GitRepository",
     "spec.syncPolicy.retry.backoff.duration": "5s",
     "spec.syncPolicy.retry.backoff.maxDuration": "3m",
+    "spec.chart.spec": {"chart": "shop", "sourceRef": {"kind": "GitRepository", "name": "shop"}},
     "spec.patchesStrategicMerge": [{"kind": "Deployment"}],
 }
+_SAMPLES_OF: dict[type[Struct], dict[str, Any]] = {
+    HelmReleaseSpec: {
+        "spec.chart": {"spec": {"chart": "shop", "sourceRef": {"kind": "GitRepository", "name": "shop"}}},
+        "spec.chartRef": {"kind": "HelmChart", "name": "shop"},
+    },
+}
+"""The same of one resource alone."""
 _BESIDE_OF: dict[type[Struct], dict[str, dict[str, Any]]] = {
     HelmRepositorySpec: {"spec.provider": {"spec": {"type": "oci", "url": "oci://example.com/charts"}}},
 }
@@ -62,7 +80,8 @@ _INSIDE = {"spec.source", "spec.source.kustomize", "spec.source.directory", "spe
 """Fields whose own fields get a row each."""
 _BASE: dict[type[Struct], dict[str, Any]] = {
     KustomizationSpec: {
-        "kind": "Kustomization", "metadata": {"name": "shop", "namespace": "default"},
+        "apiVersion": KUSTOMIZATION.api_version, "kind": "Kustomization",
+        "metadata": {"name": "shop", "namespace": "default"},
         "spec": {"interval": "10m", "prune": True, "sourceRef": {"kind": "GitRepository", "name": "shop"}},
     },
     GitRepositorySpec: {
@@ -85,8 +104,17 @@ _BASE: dict[type[Struct], dict[str, Any]] = {
         "metadata": {"name": "shop", "namespace": "default"},
         "spec": {"interval": "5m", "url": "oci://ghcr.io/team/shop", "timeout": "60s"},
     },
+    HelmReleaseSpec: {
+        "apiVersion": HELM_RELEASE.api_version, "kind": "HelmRelease",
+        "metadata": {"name": "shop", "namespace": "default"},
+        "spec": {
+            "interval": "10m",
+            "chart": {"spec": {"chart": "shop", "sourceRef": {"kind": "GitRepository", "name": "shop"}}},
+        },
+    },
     ApplicationSpec: {
-        "kind": "Application", "metadata": {"name": "shop", "namespace": "argocd"},
+        "apiVersion": APPLICATION.api_version, "kind": "Application",
+        "metadata": {"name": "shop", "namespace": "argocd"},
         "spec": {
             "project": "default",
             "source": {"repoURL": "https://example.com/shop.git", "path": "deploy"},
@@ -114,6 +142,10 @@ def helm_chart() -> str:
 
 def oci_repository() -> str:
     return _table(OciRepositorySpec)
+
+
+def helm_release() -> str:
+    return _table(HelmReleaseSpec)
 
 
 def application() -> str:
@@ -175,7 +207,7 @@ def _fields(root: type[Struct], type_: type[Struct], place: str) -> Iterator[tup
                 yield from ((path, str(value), "not yet", "") for value in refused)
             continue
         said = _BASE[root]["spec"].get(path.removeprefix("spec."))
-        sample = said or (_SAMPLES[path] if path in _SAMPLES else _sample(node, path))
+        sample = _SAMPLES_OF.get(root, {}).get(path) or said or _sample(node, path)
         yield path, "", _state(root, path, sample), doc
         yield from _nested_unbuilt(root, node, path, sample)
 
@@ -205,13 +237,17 @@ def _state(root: type[Struct], path: str, value: Any) -> str:
     for name in parents:
         place = place.setdefault(name, {})
     place[last] = value
+    if path.startswith("spec.chartRef"):
+        resource["spec"].pop("chart")
     if path == "spec.destination.name":
         place.pop("server")
     if path.startswith("spec.source.directory"):
         resource["spec"]["source"].pop("kustomize", None)
-    dialect = _ARGOCD if root is ApplicationSpec else _FLUX
+    kind = ref_of(resource).group_kind
+    dialect = dialect_for(kind, _DIALECTS)
+    assert dialect is not None, kind
     try:
-        (dialect.read_source if is_source(dialect, ref_of(resource).group_kind) else dialect.read_app)(resource)
+        (dialect.read_source if is_source(dialect, kind) else dialect.read_app)(resource)
     except NotBuiltYet:
         return "not yet"
     return "built"

@@ -5,13 +5,14 @@ import "trueup.dev/engines/pipe"
 
 func main() {
 	pipe.Main("helm", "helm.sh/helm/v4", map[string]pipe.Handler{
-		"template": template,
-		"metadata": metadata,
-		"values":   values,
-		"release":  release,
-		"encode":   encode,
-		"decode":   decode,
-		"index":    index,
-		"yaml":     parseYAML,
+		"template":    template,
+		"metadata":    metadata,
+		"definitions": definitions,
+		"values":      values,
+		"release":     release,
+		"encode":      encode,
+		"decode":      decode,
+		"index":       index,
+		"yaml":        parseYAML,
 	})
 }

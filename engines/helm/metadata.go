@@ -38,3 +38,22 @@ func metadata(raw json.RawMessage, files *pipe.Files) (any, bool, error) {
 		Metadata *chart.Metadata `json:"metadata"`
 	}{loaded.Metadata}, false, nil
 }
+
+// definitions gives the CRDs of a chart and its subcharts, which are installed before anything of it is rendered.
+func definitions(raw json.RawMessage, files *pipe.Files) (any, bool, error) {
+	var params struct {
+		Path string `json:"path"`
+	}
+	if err := json.Unmarshal(raw, &params); err != nil {
+		return nil, false, err
+	}
+	loaded, err := loadChart(files, params.Path)
+	if err != nil {
+		return nil, false, err
+	}
+	crds := []document{}
+	for _, crd := range loaded.chart.CRDObjects() {
+		crds = append(crds, document{Text: string(crd.File.Data), Path: loaded.place(crd.Filename)})
+	}
+	return map[string]any{"crds": crds}, false, nil
+}

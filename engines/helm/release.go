@@ -35,7 +35,6 @@ type releaseParams struct {
 
 type prepared struct {
 	Release      *releases.Release `json:"release"`
-	CRDs         []document        `json:"crds"`
 	Objects      []document        `json:"objects"`
 	ConfigDigest string            `json:"configDigest"`
 	Asked        asked             `json:"asked"`
@@ -122,17 +121,13 @@ func prepare(loaded *loadedChart, params *releaseParams, files *pipe.Files) (*pr
 			Message: fmt.Sprintf("the manifests have more than %d bytes together", params.MaxBytes),
 		}
 	}
-	crds := []document{}
-	for _, crd := range loaded.chart.CRDObjects() {
-		crds = append(crds, document{Text: string(crd.File.Data), Path: loaded.place(crd.Filename)})
-	}
 	return &prepared{
 		Release: &releases.Release{
 			Name: params.ReleaseName, Namespace: params.Namespace, Version: params.Revision,
 			Info: &releases.Info{Notes: notes}, Chart: loaded.chart, Config: values, Manifest: text.String(),
 			Hooks: hooks, ApplyMethod: string(releases.ApplyMethodServerSideApply),
 		},
-		CRDs: crds, Objects: objects, ConfigDigest: digest, Asked: caps.asked(),
+		Objects: objects, ConfigDigest: digest, Asked: caps.asked(),
 	}, nil
 }
 

@@ -49,7 +49,6 @@ type record struct {
 	Release      *releases.Release `json:"release,omitempty"`
 	Labels       map[string]string `json:"labels,omitempty"`
 	Objects      []document        `json:"objects,omitempty"`
-	CRDs         []document        `json:"crds,omitempty"`
 	Digest       string            `json:"digest"`
 	ConfigDigest string            `json:"configDigest"`
 }
@@ -80,7 +79,7 @@ func encode(raw json.RawMessage, _ *pipe.Files) (any, bool, error) {
 	if err != nil {
 		return nil, false, err
 	}
-	told.Release, told.Objects, told.CRDs = nil, nil, nil
+	told.Release, told.Objects = nil, nil
 	place.secret.TypeMeta = metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"}
 	return &stored{Secret: place.secret, record: *told}, false, nil
 }
@@ -127,11 +126,6 @@ func recorded(rel *releases.Release, ociDigest string) (*record, error) {
 	sort.Sort(releaseutil.BySplitManifestsOrder(keys))
 	for _, key := range keys {
 		told.Objects = append(told.Objects, document{Text: parts[key]})
-	}
-	if rel.Chart != nil {
-		for _, crd := range rel.Chart.CRDObjects() {
-			told.CRDs = append(told.CRDs, document{Text: string(crd.File.Data), Path: crd.Filename})
-		}
 	}
 	return told, nil
 }

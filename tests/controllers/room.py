@@ -18,6 +18,7 @@ from trueup.controllers.feeds import Feed, Feeds
 from trueup.controllers.managed import Kept, ManagedObjects
 from trueup.controllers.memory import AppMemory
 from trueup.controllers.metrics import Metrics
+from trueup.controllers.releases.shell import ReleaseShell
 from trueup.controllers.resources import Resources
 from trueup.controllers.shell import AppShell
 from trueup.controllers.sources import SourceController
@@ -103,6 +104,7 @@ class Room:
             loop_time=asyncio.get_running_loop().time,
             chance=lambda: 0.5,
             secret_key=KEY,
+            releases=cast("ReleaseShell", self),
         )
         self.apps = AppController(self._shell)
         for resource in resources:

@@ -29,6 +29,7 @@ PATHS = {
     "customresourcedefinition": ("/apis/apiextensions.k8s.io/v1", "customresourcedefinitions"),
     "lease": ("/apis/coordination.k8s.io/v1", "leases"),
     "kustomization": ("/apis/kustomize.toolkit.fluxcd.io/v1", "kustomizations"),
+    "helmrelease": ("/apis/helm.toolkit.fluxcd.io/v2", "helmreleases"),
     "gitrepository": ("/apis/source.toolkit.fluxcd.io/v1", "gitrepositories"),
     "ocirepository": ("/apis/source.toolkit.fluxcd.io/v1", "ocirepositories"),
     "application": ("/apis/argoproj.io/v1alpha1", "applications"),

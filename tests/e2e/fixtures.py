@@ -101,7 +101,7 @@ def make_namespace(stack: Stack, name: str) -> None:
 
 def drop_namespace(stack: Stack, name: str) -> None:
     """Begun, not awaited. Apps first: they prune what is theirs, where a namespace that goes would only let it live."""
-    for kind in ("kustomization", "gitrepository", "ocirepository"):
+    for kind in ("helmrelease", "kustomization", "gitrepository", "ocirepository"):
         stack.api.request("DELETE", stack.api.path(kind, name))
     for application in stack.api.list("application", "argocd"):
         if application["spec"]["destination"].get("namespace") == name:

@@ -99,7 +99,8 @@ async def test_a_release_holds_what_an_install_would_record(engines: EnginePool)
     )
     assert release.manifest.startswith("---\n# Source: web/templates/config.yaml\n")
     assert parsed(made)[0]["data"] == {"text": "inline", "upgrade": "false", "revision": "1"}
-    assert [document.path for document in made.crds] == ["web/crds/things.yaml"]
+    crds = await ReleaseEngine(engines).definitions(MemorySnapshot(SIMPLE), "web")
+    assert [document.path for document in crds] == ["web/crds/things.yaml"]
 
 
 async def test_an_upgrade_knows_that_it_is_one(engines: EnginePool) -> None:

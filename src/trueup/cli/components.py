@@ -14,6 +14,7 @@ from msgspec import Struct
 from trueup.dialects.argocd.appproject import default_project
 from trueup.dialects.argocd.shared import CONTROL_NAMESPACE
 from trueup.dialects.crd import MANAGED_BY, MANAGED_BY_LABEL
+from trueup.dialects.flux.shared import HELM_CHART
 from trueup.dialects.registry import crds
 from trueup.model.manifest import Manifest, labels_of, spec_of
 from trueup.version import __version__
@@ -100,6 +101,8 @@ def controller_rules() -> list[dict[str, Any]]:
         _rule(["*"], ["*"], "get", "list", "watch"),
         # Status, finalizers, requests that are done. Argo CD's status is in the main object.
         _rule(_own_groups(), [*own, *(f"{name}/status" for name in own)], "patch", "update"),
+        # The HelmCharts that stand for the chart templates of HelmReleases.
+        _rule([HELM_CHART.group], [HELM_CHART.plural], "create", "delete"),
         # Events of Apps and sources.
         _rule([""], ["events"], "create", "patch"),
         # `serviceAccountName`: to be the tenant, with the tenant's rights.

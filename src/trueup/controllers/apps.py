@@ -20,13 +20,25 @@ from trueup.controllers.dependencies import Dependencies
 from trueup.controllers.endings import Endings
 from trueup.controllers.feeds import Feed
 from trueup.controllers.healing import Healer
-from trueup.controllers.holding import BUG_DELAY, DEPENDENCY_NOT_READY, stall, tell_bug, wait_for, wait_for_source
+from trueup.controllers.holding import (
+    BUG_DELAY,
+    DEPENDENCY_NOT_READY,
+    SOURCE_NOT_READY,
+    stall,
+    tell_bug,
+    wait_for,
+    wait_for_source,
+)
 from trueup.controllers.job import Job, start_of
 from trueup.controllers.memory import AppMemory
 from trueup.controllers.pins import is_in_force
 from trueup.controllers.queue import Priority, WorkQueue
 from trueup.controllers.reading import Reader
 from trueup.controllers.reconciling import Reconciler
+from trueup.controllers.releases.charts import ChartObjects
+from trueup.controllers.releases.healing import ReleaseHealer
+from trueup.controllers.releases.reconciling import ReleaseReconciler
+from trueup.controllers.releases.running import RunningActions
 from trueup.controllers.shell import AppShell
 from trueup.controllers.signals import Signals
 from trueup.controllers.situations import Situations
@@ -36,7 +48,6 @@ from trueup.model.errors import TrueupError
 from trueup.model.manifest import Manifest, is_deleting, status_of, uid_of
 from trueup.model.outcome import Requests, State
 from trueup.model.refs import ObjectRef
-from trueup.model.rendering import variables_used_by
 from trueup.model.source import SourceKey
 from trueup.render.built import Asked
 from trueup.render.helm import has_gained
@@ -48,6 +59,8 @@ log = structlog.get_logger(__name__)
 
 SOURCE_DELAY = 2.0
 """Seconds until a sync that waits for its source after a restart looks for it again."""
+CHART_DELAY = 10.0
+"""Seconds until a HelmChart that could not be written is tried again."""
 ASK_DELAY = 1.0
 """Seconds between two questions about a kind that is to come."""
 
@@ -61,7 +74,11 @@ class AppController:
         self._reconciler = Reconciler(shell, self._look_later)
         self._endings = Endings(shell, self._look_later)
         self._healer = Healer(shell, self._look_later)
-        self._deleter = Deleter(shell, self._look_later)
+        self.releases = RunningActions(self._action_ended)
+        self._charts = ChartObjects(shell)
+        self._releases = ReleaseReconciler(shell, self.releases, self._charts, self._look_later)
+        self._release_healer = ReleaseHealer(shell, self._healer, self._releases.work_of)
+        self._deleter = Deleter(shell, self._look_later, self._releases.uninstall)
         self._readers: dict[SourceKey, InputIndex] = defaultdict(InputIndex)
         self._dependencies = Dependencies(shell.memories.get, shell.sources.feeds.of_app)
         self.signals = Signals(shell, self.queue, self._readers)
@@ -122,8 +139,15 @@ class AppController:
             # Deleted and made again under the same name: nothing that we remember is about this one.
             self._forget(memory)
             memory = shell.memories.setdefault(ref, AppMemory(ref))
+        if self.releases.is_running(ref):
+            # Its end wakes us; what is being deleted does not wait for it.
+            if (obj is None or is_deleting(obj)) and not memory.deleting:
+                self.releases.cancel(ref)
+            return Step.IDLE
         if obj is not None:
             self._reader.read(memory, obj)
+            if not await self._has_chart(memory, obj):
+                return Step.WAIT_SOURCE
             await self._check_variables(memory)
             await self._check_capabilities(memory)
         situation, requests, feed = self._situations.of(memory, obj)
@@ -157,6 +181,9 @@ class AppController:
             case Step.HEAL:
                 assert obj is not None
                 assert memory.app is not None
+                if memory.app.release is not None:
+                    await self._release_healer.heal(memory, obj, memory.app)
+                    return step
                 app = with_ignore(memory.app, feed)
                 await self._healer.heal(memory, obj, app, feed.snapshot if feed else None)
             case Step.CHECK_HEALTH:
@@ -169,16 +196,33 @@ class AppController:
                 assert obj is not None
                 assert feed is not None
                 assert feed.snapshot is not None
-                await self._reconciler.move_revision(memory, obj, feed.snapshot.revision)
+                if memory.app is not None and memory.app.release is not None:
+                    self._releases.move_revision(memory, feed.snapshot.revision)
+                else:
+                    await self._reconciler.move_revision(memory, obj, feed.snapshot.revision)
                 self._wake_dependents(memory)
             case Step.IDLE:
                 await self._idle(memory, obj)
         return step
 
+    async def _has_chart(self, memory: AppMemory, obj: Manifest) -> bool:
+        """Of a release whose chart is a template: makes sure of its HelmChart, before that is waited for."""
+        app = memory.app
+        if app is None or app.release is None or memory.suspended or is_deleting(obj):
+            return True
+        try:
+            await self._charts.ensure(memory, app)
+        except (ApiError, ClusterUnreachable) as error:
+            message = f"the HelmChart of spec.chart cannot be written: {error.message}"
+            await wait_for(memory, obj, SOURCE_NOT_READY, message, "", self._shell)
+            self._look_later(memory.ref, CHART_DELAY)
+            return False
+        return True
+
     async def _check_variables(self, memory: AppMemory) -> None:
         """Every interval, and once after a restart: ConfigMaps and Secrets that no watch tells of may have changed."""
         app, shell = memory.app, self._shell
-        if app is None or memory.suspended or not variables_used_by(app.render):
+        if app is None or memory.suspended or not app.reads_from:
             return
         now, interval = shell.loop_time(), app.rules.interval.total_seconds()
         restored = memory.desired is None and memory.saved.inputs is not None
@@ -238,7 +282,13 @@ class AppController:
             await self._endings.nothing_done(job, error)
             return
         try:
-            await self._reconciler.sync(structs.replace(job, snapshot=snapshot, revision=snapshot.revision))
+            if job.app.release is not None:
+                shared = snapshot.share()
+                await self._releases.sync(
+                    structs.replace(job, snapshot=shared, revision=snapshot.revision), shared.release
+                )
+            else:
+                await self._reconciler.sync(structs.replace(job, snapshot=snapshot, revision=snapshot.revision))
         finally:
             if snapshot is not job.snapshot:
                 snapshot.release()
@@ -332,6 +382,11 @@ class AppController:
         if memory.is_ready:
             for ref in self._dependencies.waiting_for(memory.ref):
                 self.queue.add(ref)
+
+    def _action_ended(self, ref: ObjectRef) -> None:
+        self.queue.add(ref)
+        if (memory := self._shell.memories.get(ref)) is not None:
+            self._wake_dependents(memory)
 
     def _look_later(self, ref: ObjectRef, seconds: float) -> None:
         self.queue.add_after(ref, seconds)

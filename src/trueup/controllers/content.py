@@ -9,14 +9,14 @@ from msgspec import Struct, field
 
 from trueup.controllers.memory import AppMemory
 from trueup.controllers.shell import AppShell
-from trueup.controllers.values import SECRET, variables_of
+from trueup.controllers.values import SECRET, data_digest, variables_of
 from trueup.dialects.dialect import Dialect
 from trueup.model.app import App
-from trueup.model.errors import InvalidInput, NotBuiltYet, Transient, TrueupError
+from trueup.model.errors import NotBuiltYet, Transient, TrueupError
 from trueup.model.manifest import Declared
 from trueup.model.outcome import Notice
 from trueup.model.refs import ObjectRef
-from trueup.model.rendering import Substitution, variables_used_by
+from trueup.model.rendering import Substitution
 from trueup.model.snapshot import Inputs, Snapshot
 from trueup.render.built import Asked
 from trueup.sync.applier import Applier
@@ -141,7 +141,7 @@ async def gather_variables(substitution: Substitution | None, shell: AppShell, *
             seen[source.ref] = ""
             continue
         found = variables_of(obj)
-        seen[source.ref] = keyed_digest(found, shell.secret_key)
+        seen[source.ref] = data_digest(obj, shell.secret_key)
         tainted = tainted or (source.ref.group, source.ref.kind) == SECRET
         values.update(found)
     values.update(substitution.variables)
@@ -159,12 +159,9 @@ async def variables_changed(app: App, known: str, shell: AppShell) -> bool:
     `known` is the `variables_digest` of that render.
     """
     seen: dict[ObjectRef, str] = {}
-    for ref in variables_used_by(app.render):
+    for ref in app.reads_from:
         obj = await shell.values.get(ref, fresh=True)
-        try:
-            seen[ref] = keyed_digest(variables_of(obj), shell.secret_key) if obj is not None else ""
-        except InvalidInput:
-            return True
+        seen[ref] = data_digest(obj, shell.secret_key) if obj is not None else ""
     return variables_digest(seen, shell.secret_key) != known
 
 

@@ -6,7 +6,8 @@ because its CRD or namespace goes, they live on, and that is said.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 import structlog
 
@@ -38,13 +39,22 @@ CHECK_SECONDS = 2.0
 """How often a deletion that waits for its objects looks again, besides being woken by their events."""
 
 
+class Uninstall(Protocol):
+    """Begins to uninstall a Helm release; `done` is awaited when nothing is left of it."""
+
+    async def __call__(
+        self, memory: AppMemory, obj: Manifest, app: App, done: Callable[[], Awaitable[None]]
+    ) -> None: ...
+
+
 class Deleter:
     """Takes the two steps of a deletion."""
 
-    def __init__(self, shell: AppShell, look_later: Callable[[ObjectRef, float], None]) -> None:
+    def __init__(self, shell: AppShell, look_later: Callable[[ObjectRef, float], None], uninstall: Uninstall) -> None:
         self._shell = shell
         self._look_later = look_later
         self._hooks = DeletionHooks(shell)
+        self._uninstall = uninstall
 
     async def delete(self, memory: AppMemory, obj: Manifest, *, holds: bool) -> None:
         """`holds`: our finalizer is on. Without it the resource goes by itself and its objects live on."""
@@ -57,6 +67,12 @@ class Deleter:
         app = memory.app or self._read(memory, obj)
         if app is None:
             await self._let_live(memory, obj, f"it cannot be read ({memory.problem})")
+            return
+        if app.release is not None:
+            if app.rules.suspend:
+                await self._let_live(memory, obj, "it was suspended")
+            else:
+                await self._uninstall(memory, obj, app, lambda: self._take_finalizer_off(memory))
             return
         try:
             await self._step(memory, obj, app)

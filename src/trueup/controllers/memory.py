@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -19,6 +20,7 @@ from trueup.model.hook import HookResult, Phase
 from trueup.model.inventory import Inventory, InventoryEntry
 from trueup.model.outcome import AppStatus, HistoryEntry, Notice, OperationRequest, OperationStatus, State
 from trueup.model.refs import GroupKind, ObjectRef
+from trueup.model.releasestate import ReleaseState
 from trueup.model.revision import Revision
 from trueup.model.snapshot import Inputs
 from trueup.records.record import StoredManifest
@@ -146,6 +148,10 @@ class AppMemory:
     status: AppStatus | None = None
     """The last outcome that was written."""
     synced_at: datetime | None = None
+    release: ReleaseState | None = None
+    """Of a Helm release: what its status remembers."""
+    stirred: asyncio.Event | None = None
+    """Set while an action of the release is under way: set it when anything that it may wait for has changed."""
 
     @property
     def is_ready(self) -> bool:

@@ -68,6 +68,7 @@ class Reader:
         if saved.progress is None and (stored := dialect.stored_sync(obj)) is not None:
             saved.progress = recalled(stored)
             saved.revision = saved.attempted = stored.revision
+        memory.release = dialect.stored_release(obj)
         # What was under way, waited for or tried again is not remembered; a look at all of it finds out.
         memory.replan = len(saved.inventory) != len(known) or saved.state is not State.READY
 

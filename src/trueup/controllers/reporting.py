@@ -47,6 +47,7 @@ def make_status(memory: AppMemory, generation: int, live: LiveView, now: datetim
         images=saved.images,
         source_type=saved.source_type,
         compared_at=memory.synced_at or now,
+        release=memory.release,
     )
 
 

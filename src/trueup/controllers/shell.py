@@ -11,6 +11,7 @@ from trueup.controllers.events import EventWriter
 from trueup.controllers.managed import ManagedObjects
 from trueup.controllers.memory import AppMemory
 from trueup.controllers.metrics import Metrics
+from trueup.controllers.releases.shell import ReleaseShell
 from trueup.controllers.resources import Resources
 from trueup.controllers.sources import SourceController
 from trueup.controllers.state import StateStore
@@ -81,6 +82,7 @@ class AppShell:
     loop_time: Callable[[], float]
     chance: Callable[[], float]
     secret_key: bytes
+    releases: ReleaseShell
     in_flight: int = 16
 
     def dialect_of(self, ref: ObjectRef) -> Dialect:

@@ -16,7 +16,6 @@ from trueup.controllers.shell import AppShell
 from trueup.controllers.situations import is_tried_again
 from trueup.model.manifest import Manifest, is_deleting, uid_of
 from trueup.model.refs import GroupKind, ObjectRef
-from trueup.model.rendering import variables_used_by
 from trueup.model.source import SourceKey
 from trueup.records.record import Record, RecordKind
 from trueup.render.helm import asks_for_group
@@ -81,7 +80,7 @@ class Signals:
         """A watched ConfigMap or Secret changed: Apps whose variables come from it render again."""
         self._shell.values.forget(ref)
         for memory in self._shell.memories.values():
-            if ref in memory.variables_seen or (memory.app and ref in variables_used_by(memory.app.render)):
+            if ref in memory.variables_seen or (memory.app and ref in memory.app.reads_from):
                 memory.content_stale = True
                 self._queue.add(memory.ref)
 
@@ -108,6 +107,8 @@ class Signals:
         memory = self._shell.memories.get(app)
         if memory is None:
             return
+        if memory.stirred is not None:
+            memory.stirred.set()
         was = before.verdict.health if before else None
         now = after.verdict.health if after else None
         if before is not None and was is not None and was != now:
@@ -127,6 +128,14 @@ class Signals:
         elif self._shell.dialect_of(app).shows_health:
             self.health_news.add(app)
             self._queue.add_after(app, HEALTH_DELAY)
+
+    def release_changed(self, namespace: str, name: str) -> None:
+        """Somebody else wrote or deleted a record of that Helm release: whoever keeps it looks what it means."""
+        for memory in self._shell.memories.values():
+            release = memory.app.release if memory.app is not None else None
+            if release is not None and (release.storage_namespace, release.name) == (namespace, name):
+                memory.replan = True
+                self._queue.add(memory.ref)
 
     def recheck(self) -> None:
         """What is remembered against what is seen, in memory alone: a drift whose event was lost is found here."""

@@ -36,6 +36,8 @@ from trueup.controllers.managed import Kept, ManagedObjects
 from trueup.controllers.memory import AppMemory
 from trueup.controllers.metrics import Metrics
 from trueup.controllers.queue import Priority, work
+from trueup.controllers.releases.reads import Lookups, RecordLists
+from trueup.controllers.releases.shell import ReleaseShell
 from trueup.controllers.repositories import KnownRepositories
 from trueup.controllers.resources import Resources
 from trueup.controllers.shell import AppShell
@@ -55,6 +57,7 @@ from trueup.records.record import Recorder
 from trueup.render.cache import DEFAULT_BYTES, BuildCache
 from trueup.render.chartreading import EngineChartReader
 from trueup.render.engine.pool import EnginePool
+from trueup.render.releases import ReleaseEngine
 from trueup.render.render import Renderer
 from trueup.sources.fetching import SourceFetchers
 from trueup.sources.insteadof import NO_REWRITES, Rewrites
@@ -190,6 +193,12 @@ class WorkingTerm:
             loop_time=asyncio.get_running_loop().time,
             chance=random.random,
             secret_key=secret_key,
+            releases=ReleaseShell(
+                engine=ReleaseEngine(self.engines),
+                index=watching.releases,
+                lookup_for=Lookups(self.client),
+                listing_for=RecordLists(self.client),
+            ),
             in_flight=self.options.objects_in_flight,
         )
         self.apps = AppController(shell)
@@ -209,6 +218,7 @@ class WorkingTerm:
                 work(sources.queue, sources.look, workers=self.options.source_workers, name="source"), name="sources"
             )
             group.create_task(work(self.apps.queue, self.apps.look, workers=self.options.app_workers, name="app"))
+            group.create_task(self.apps.releases.run(), name="releases")
             group.create_task(writer.run(), name="status")
             group.create_task(events.run(), name="events")
             group.create_task(state.run(), name="state")

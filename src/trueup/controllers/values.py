@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from trueup.model.errors import InvalidInput
 from trueup.model.manifest import Manifest
 from trueup.model.refs import ObjectRef
+from trueup.sync.canonical import keyed_digest
 
 SECRET = ("", "Secret")
 CONFIG_MAP = ("", "ConfigMap")
@@ -66,6 +67,11 @@ def variables_of(obj: Manifest) -> dict[str, str]:
                 raise InvalidInput(f"the key {key!r} of the Secret is not UTF-8 text", field=f"data.{key}") from error
         return variables
     return {key: str(value) for key, value in _mapping(obj, "data").items()}
+
+
+def data_digest(obj: Manifest, secret_key: bytes) -> str:
+    """Keyed, over all data of a ConfigMap or Secret: it may be kept."""
+    return keyed_digest([_mapping(obj, "data"), _mapping(obj, "binaryData")], secret_key)
 
 
 def _mapping(obj: Manifest, name: str) -> Mapping[str, object]:

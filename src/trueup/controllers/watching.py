@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from contextlib import AsyncExitStack
+from typing import TypeVar
 
 import structlog
 
@@ -20,6 +21,7 @@ from trueup.controllers.adapters import (
     Definitions,
 )
 from trueup.controllers.apps import AppController
+from trueup.controllers.releases.index import SELECTOR, RecordRow, ReleaseIndex, reduce_record
 from trueup.controllers.resources import Resources
 from trueup.controllers.sources import SourceController
 from trueup.dialects.argocd.repositories import SECRET_TYPE
@@ -31,6 +33,7 @@ from trueup.sync.order import CRD
 
 log = structlog.get_logger(__name__)
 
+T = TypeVar("T")
 WATCHED_VALUES = "reconcile.fluxcd.io/watch=Enabled"
 
 
@@ -53,6 +56,7 @@ class Watching:
         self.control_namespace = control_namespace
         self.repositories: Informer | None = None
         self.starting = True
+        self.releases = ReleaseIndex(lambda namespace, name: self.apps.signals.release_changed(namespace, name))
         self.apps: AppController
         self.sources: SourceController
 
@@ -62,6 +66,7 @@ class Watching:
         await self._watch_definitions(definitions)
         await self._watch_dialects()
         await self._watch_values()
+        await self._watch_releases()
 
     async def _watch_dialects(self) -> None:
         """The Apps' and sources' resources: whole, and first of all."""
@@ -92,13 +97,22 @@ class Watching:
             informer.subscribe(self._value_seen)
             await self._track_if_allowed(informer, resource, None, WATCHED_VALUES)
 
+    async def _watch_releases(self) -> None:
+        """Of Helm's release records only that they are there, and in which state."""
+        view: LiveView[RecordRow] = await self.stack.enter_async_context(LiveView(self.client, reduce_record))
+        view.subscribe(self.releases.seen)
+        secret = await self.client.discovery.resource("", "v1", "Secret")
+        self.releases.complete = await self._track_if_allowed(view, secret, None, SELECTOR)
+
     async def _track_if_allowed(
-        self, view: LiveView[Manifest] | LiveView[str], resource: Resource, namespaces: set[str] | None, selector: str
-    ) -> None:
+        self, view: LiveView[T], resource: Resource, namespaces: set[str] | None, selector: str
+    ) -> bool:
         try:
             await view.track(resource, namespaces, selector)
         except ApiError as error:
             log.warning("not watched", resource=resource.name, selector=selector, error=error.message)
+            return False
+        return True
 
     # what the watches tell
 

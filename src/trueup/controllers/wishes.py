@@ -36,4 +36,4 @@ def unanswered(memory: AppMemory, requests: Requests) -> str:
 
 def app_digest(app: App) -> str:
     """Changes when anything that decides the objects (or what is shown of them) changes; the generation alone does not."""
-    return keyed_digest(repr((app.source, app.render, app.rules, app.history_limit)), b"")
+    return keyed_digest(repr((app.source, app.render, app.rules, app.release, app.history_limit)), b"")

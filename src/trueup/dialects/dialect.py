@@ -18,6 +18,7 @@ from trueup.model.inventory import Inventory
 from trueup.model.manifest import Manifest
 from trueup.model.outcome import AppStatus, HistoryEntry, Notice, OperationRequest, Requests, SourceStatus, StoredSync
 from trueup.model.refs import GroupKind, ObjectRef, join_api_version
+from trueup.model.releasestate import ReleaseState
 from trueup.model.revision import Revision
 from trueup.model.source import Source
 
@@ -135,6 +136,10 @@ class Dialect(Protocol):
 
     def stored_sync(self, obj: Manifest) -> StoredSync | None:
         """The sync with hooks that the status says is under way; None: none is."""
+        ...
+
+    def stored_release(self, obj: Manifest) -> ReleaseState | None:
+        """What the status remembers of a Helm release; None: Apps of this dialect are none."""
         ...
 
     def start_patch(self, obj: Manifest, revision: Revision, inventory: Inventory, now: datetime) -> StatusPatch | None:

@@ -6,13 +6,14 @@ from trueup.dialects.argocd.dialect import ArgoCdDialect
 from trueup.dialects.argocd.shared import CONTROL_NAMESPACE
 from trueup.dialects.dialect import Dialect
 from trueup.dialects.flux.dialect import FluxDialect
+from trueup.dialects.flux.helmdialect import FluxHelmDialect
 from trueup.model.manifest import Manifest
 from trueup.model.refs import GroupKind
 
 
 def all_dialects(control_namespace: str = CONTROL_NAMESPACE) -> tuple[Dialect, ...]:
     """`control_namespace` is Argo CD's: there an Application's name alone names the App in tracking ids."""
-    return (FluxDialect(), ArgoCdDialect(control_namespace))
+    return (FluxDialect(), FluxHelmDialect(), ArgoCdDialect(control_namespace))
 
 
 def dialect_for(kind: GroupKind, dialects: tuple[Dialect, ...]) -> Dialect | None:

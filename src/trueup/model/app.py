@@ -12,7 +12,8 @@ from enum import StrEnum
 from msgspec import Struct, field
 
 from trueup.model.refs import ObjectRef
-from trueup.model.rendering import RenderSpec
+from trueup.model.release import ReleaseSpec
+from trueup.model.rendering import RenderSpec, variables_used_by
 from trueup.model.source import SourceKey
 
 
@@ -22,6 +23,7 @@ class Owner(Struct, frozen=True):
     labels: dict[str, str] = field(default_factory=dict)
     tracking_id_prefix: str = ""
     """Argo CD's `<app>:`; the annotation's whole value must name the object that carries it. Empty: not used."""
+    annotations: dict[str, str] = field(default_factory=dict)
 
 
 class DeletionPolicy(StrEnum):
@@ -67,6 +69,8 @@ class OptOut(Struct, frozen=True, kw_only=True):
     prune_last: tuple[tuple[str, str], ...] = ()
     confirm_prune: tuple[tuple[str, str], ...] = ()
     """Pruned only once a person has approved of it."""
+    never_heal: tuple[tuple[str, str], ...] = ()
+    """What others change of it is left so."""
     options_annotation: str = ""
     """An annotation that holds a comma list of such values (Argo's `sync-options`); the pairs above name it as key."""
 
@@ -78,6 +82,8 @@ class KindOrder(StrEnum):
     """Flux's: CRDs, namespaces and cluster roles, then classes, then the rest."""
     ARGOCD = "argocd"
     """Argo CD's list, after the namespaces and CRDs."""
+    HELM = "helm"
+    """Helm's list."""
 
 
 class NamespaceMetadata(Struct, frozen=True, kw_only=True):
@@ -141,5 +147,13 @@ class App(Struct, frozen=True, kw_only=True):
     render: RenderSpec
     rules: SyncRules
     project: str = ""
+    release: ReleaseSpec | None = None
+    """Set: a Helm release, whose objects are those of its record."""
     history_limit: int | None = None
     """How many deployments the status remembers; None: as many as the dialect says."""
+
+    @property
+    def reads_from(self) -> tuple[ObjectRef, ...]:
+        """The ConfigMaps and Secrets whose data decide what the App is."""
+        values = tuple(source.ref for source in self.release.values_from) if self.release is not None else ()
+        return variables_used_by(self.render) + values

@@ -13,6 +13,7 @@ from trueup.model.health import Health, Verdict
 from trueup.model.hook import HookResult
 from trueup.model.inventory import Inventory
 from trueup.model.refs import ObjectRef
+from trueup.model.releasestate import ReleaseState
 from trueup.model.revision import Revision
 from trueup.model.snapshot import Details
 
@@ -125,6 +126,8 @@ class AppStatus(Struct, frozen=True, kw_only=True):
     source_type: str = ""
     """`Kustomize` or `Directory`; empty: not rendered yet."""
     compared_at: datetime | None = None
+    release: ReleaseState | None = None
+    """Of a Helm release."""
 
 
 class Artifact(Struct, frozen=True, kw_only=True):
@@ -194,3 +197,7 @@ class Requests(Struct, frozen=True, kw_only=True):
     terminate: bool = False
     approved_at: datetime | None = None
     """When a person last approved of the deletions that ask for it (Argo CD's `deletion-approved`)."""
+    force: str = ""
+    """Flux's forceAt, not handled yet: upgrade the release, whatever changed."""
+    reset: str = ""
+    """Flux's resetAt, not handled yet: count its failures from nought."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from trueup.model.manifest import Manifest
 from trueup.model.refs import ObjectRef
 from trueup.model.rendering import CommonMetadata, ImageOverride, Patch, PatchTarget
 
@@ -141,8 +142,8 @@ class ReleaseSpec(Struct, frozen=True, kw_only=True):
     namespace: str
     """Where its objects go that name no namespace."""
     storage_namespace: str
-    chart: str = ""
-    """The chart's directory in the snapshot of the source; empty: the snapshot is the chart."""
+    chart_object: Manifest | None = None
+    """The HelmChart to make of a chart template; it is the source of the release."""
     values: dict[str, Any] = {}
     values_from: tuple[ValuesSource, ...] = ()
     install: InstallRules

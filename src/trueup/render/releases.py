@@ -111,7 +111,6 @@ class _Asked(Struct, frozen=True, rename="camel"):
 class _Prepared(Struct, frozen=True, rename="camel"):
     release: Release
     config_digest: str
-    crds: tuple[Document, ...] = msgspec.field(default=(), name="crds")
     objects: tuple[Document, ...] = ()
     asked: _Asked = _Asked()
 
@@ -121,7 +120,6 @@ class Prepared(Struct, frozen=True, kw_only=True):
 
     release: Release
     objects: tuple[Document, ...]
-    crds: tuple[Document, ...]
     config_digest: str
     tainted: bool
 
@@ -134,13 +132,16 @@ class Recorded(Struct, frozen=True, rename="camel"):
     release: Release = Release()
     labels: dict[str, str] = {}
     objects: tuple[Document, ...] = ()
-    crds: tuple[Document, ...] = ()
 
 
 class _Stored(Struct, frozen=True, rename="camel"):
     secret: dict[str, Any]
     digest: str
     config_digest: str
+
+
+class _Definitions(Struct, frozen=True):
+    crds: tuple[Document, ...] = ()
 
 
 class _Metadata(Struct, frozen=True):
@@ -170,6 +171,12 @@ class ReleaseEngine:
         raw = await self._call(ask)
         return msgspec.json.decode(raw, type=_Metadata).metadata, recorder.inputs()
 
+    async def definitions(self, snapshot: Snapshot, path: str) -> tuple[Document, ...]:
+        """The CRDs of the `crds` directories of a chart and its subcharts. Raises BuildFailed."""
+        files = SnapshotFiles(Recorder(snapshot), self._limits)
+        raw = await self._call(lambda engine: engine.call("definitions", {"path": path}, files))
+        return msgspec.json.decode(raw, type=_Definitions).crds
+
     async def values_digest(self, values: Values) -> str:
         """Of the merged values (`configDigest`). Raises BuildFailed naming the reference that cannot be merged."""
         raw = await self._call(lambda engine: engine.call("values", _values_params(values)))
@@ -193,7 +200,6 @@ class ReleaseEngine:
         return Prepared(
             release=found.release,
             objects=found.objects,
-            crds=found.crds,
             config_digest=found.config_digest,
             tainted=wanted.values.tainted or answers.saw_secret,
         )

@@ -1,7 +1,8 @@
 """Owner marks: which App an object says it belongs to. Put on what is declared, read from what is live.
 
-Two forms: a set of labels (Flux) and a tracking annotation that names its own object (Argo CD), so that a copy of an
-object under another name carries no valid mark. An App may use both; then both must hold.
+Three forms: a set of labels (Flux), a set of annotations beside one (Helm), and a tracking annotation that names its own
+object (Argo CD), so that a copy of an object under another name carries no valid mark. An App may use several; then all
+must hold.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ def with_marks(manifest: Manifest, owner: Owner, ref: ObjectRef) -> Manifest:
     metadata = dict(manifest.get("metadata") or {})
     if owner.labels:
         metadata["labels"] = (metadata.get("labels") or {}) | owner.labels
+    if owner.annotations:
+        metadata["annotations"] = (metadata.get("annotations") or {}) | owner.annotations
     if owner.tracking_id_prefix:
         metadata["annotations"] = (metadata.get("annotations") or {}) | {TRACKING_ID: tracking_id(owner, ref)}
     return manifest | {"metadata": metadata}
@@ -39,15 +42,16 @@ def with_marks(manifest: Manifest, owner: Owner, ref: ObjectRef) -> Manifest:
 
 def ownership(owner: Owner, ref: ObjectRef, labels: Mapping[str, str], annotations: Mapping[str, str]) -> Ownership:
     """Whose the live object is. An owner without any marks owns nothing: that must never be able to delete."""
-    if not owner.labels and not owner.tracking_id_prefix:
+    if not owner.labels and not owner.annotations and not owner.tracking_id_prefix:
         return Ownership.NOBODYS
     others = ours = 0
-    for key, value in owner.labels.items():
-        if labels.get(key) == value:
-            ours += 1
-        elif key in labels:
-            others += 1
-    expected = len(owner.labels)
+    for wanted, marks in ((owner.labels, labels), (owner.annotations, annotations)):
+        for key, value in wanted.items():
+            if marks.get(key) == value:
+                ours += 1
+            elif key in marks:
+                others += 1
+    expected = len(owner.labels) + len(owner.annotations)
     if owner.tracking_id_prefix:
         expected += 1
         found = annotations.get(TRACKING_ID, "")

@@ -95,6 +95,47 @@ _ARGOCD = (
     "APIService",
 )
 
+_HELM = (
+    "PriorityClass",
+    "Namespace",
+    "NetworkPolicy",
+    "ResourceQuota",
+    "LimitRange",
+    "PodSecurityPolicy",
+    "PodDisruptionBudget",
+    "ServiceAccount",
+    "Secret",
+    "SecretList",
+    "ConfigMap",
+    "StorageClass",
+    "PersistentVolume",
+    "PersistentVolumeClaim",
+    "CustomResourceDefinition",
+    "ClusterRole",
+    "ClusterRoleList",
+    "ClusterRoleBinding",
+    "ClusterRoleBindingList",
+    "Role",
+    "RoleList",
+    "RoleBinding",
+    "RoleBindingList",
+    "Service",
+    "DaemonSet",
+    "Pod",
+    "ReplicationController",
+    "ReplicaSet",
+    "Deployment",
+    "HorizontalPodAutoscaler",
+    "StatefulSet",
+    "Job",
+    "CronJob",
+    "IngressClass",
+    "Ingress",
+    "APIService",
+    "MutatingWebhookConfiguration",
+    "ValidatingWebhookConfiguration",
+)
+
 
 def _ranks(first: Sequence[str], last: Sequence[str] = ()) -> tuple[dict[str, int], int]:
     table = {kind: rank for rank, kind in enumerate(first)}
@@ -102,14 +143,18 @@ def _ranks(first: Sequence[str], last: Sequence[str] = ()) -> tuple[dict[str, in
     return table, len(first)
 
 
-_TABLES = {KindOrder.STAGED: _ranks(_STAGED, _STAGED_LAST), KindOrder.ARGOCD: _ranks(_ARGOCD)}
+_TABLES = {
+    KindOrder.STAGED: _ranks(_STAGED, _STAGED_LAST),
+    KindOrder.ARGOCD: _ranks(_ARGOCD),
+    KindOrder.HELM: _ranks(_HELM),
+}
 
 
 def stage_of(group_kind: GroupKind, order: KindOrder) -> Stage:
-    """Argo CD's list has no classes stage, but its namespaces and CRDs come before their users all the same."""
+    """Argo CD's and Helm's lists have no classes stage, but their namespaces and CRDs come before their users all the same."""
     if group_kind in (CRD, NAMESPACE):
         return Stage.DEFINITIONS
-    if order is KindOrder.ARGOCD:
+    if order in (KindOrder.ARGOCD, KindOrder.HELM):
         return Stage.REST
     if group_kind == CLUSTER_ROLE:
         return Stage.DEFINITIONS

@@ -37,6 +37,7 @@ from trueup.model.inventory import Inventory
 from trueup.model.manifest import Manifest, annotations_of, spec_of
 from trueup.model.outcome import AppStatus, HistoryEntry, Notice, OperationRequest, Requests, SourceStatus, StoredSync
 from trueup.model.refs import ObjectRef
+from trueup.model.releasestate import ReleaseState
 from trueup.model.revision import Revision
 from trueup.model.source import Source
 
@@ -123,6 +124,9 @@ class ArgoCdDialect:
 
     def stored_sync(self, obj: Manifest) -> StoredSync | None:
         return stored_sync(obj)
+
+    def stored_release(self, obj: Manifest) -> ReleaseState | None:  # noqa: ARG002
+        return None
 
     def start_patch(self, obj: Manifest, revision: Revision, inventory: Inventory, now: datetime) -> StatusPatch | None:
         return statuses.start_patch(obj, revision, inventory, now)

@@ -11,6 +11,7 @@ from trueup.dialects.crd import AGE, READY, STATUS, Column, Definition, build_cr
 from trueup.dialects.flux.externalartifact import ExternalArtifactSpec, ExternalArtifactStatus
 from trueup.dialects.flux.gitrepository_resource import GitRepositorySpec, GitRepositoryStatus
 from trueup.dialects.flux.helmchart import HelmChartSpec, HelmChartStatus
+from trueup.dialects.flux.helmrelease_resource import HelmReleaseSpec, HelmReleaseStatus
 from trueup.dialects.flux.helmrepository import HelmRepositorySpec, HelmRepositoryStatus
 from trueup.dialects.flux.kustomization_resource import KustomizationSpec, KustomizationStatus
 from trueup.dialects.flux.ocirepository_resource import OciRepositorySpec, OciRepositoryStatus
@@ -19,6 +20,7 @@ from trueup.dialects.flux.shared import (
     EXTERNAL_ARTIFACT,
     GIT_REPOSITORY,
     HELM_CHART,
+    HELM_RELEASE,
     HELM_REPOSITORY,
     KUSTOMIZATION,
     OCI_REPOSITORY,
@@ -133,5 +135,21 @@ def oci_repository_crd() -> Manifest:
         ),
         spec=OciRepositorySpec,
         status=OciRepositoryStatus,
+        status_default=_NOT_YET_OBSERVED,
+    )
+
+
+def helm_release_crd() -> Manifest:
+    return build_crd(
+        Definition(
+            kind=HELM_RELEASE,
+            description="A Helm release that is kept as its chart and values say.",
+            columns=(AGE, READY, STATUS),
+            short_names=("hr",),
+            categories=("all", "fluxcd", "fluxcd-appliers"),
+            labels=_LABELS,
+        ),
+        spec=HelmReleaseSpec,
+        status=HelmReleaseStatus,
         status_default=_NOT_YET_OBSERVED,
     )

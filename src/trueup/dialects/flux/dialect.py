@@ -22,6 +22,7 @@ from trueup.model.hook import Hook, Phase
 from trueup.model.inventory import Inventory
 from trueup.model.manifest import Manifest, annotations_of, ref_of, spec_of, status_of
 from trueup.model.outcome import AppStatus, HistoryEntry, Notice, OperationRequest, Requests, SourceStatus, StoredSync
+from trueup.model.releasestate import ReleaseState
 from trueup.model.revision import Revision, parse_revision
 from trueup.model.source import Source
 
@@ -77,6 +78,9 @@ class FluxDialect:
         return memory.history_of(obj)
 
     def stored_sync(self, obj: Manifest) -> StoredSync | None:  # noqa: ARG002
+        return None
+
+    def stored_release(self, obj: Manifest) -> ReleaseState | None:  # noqa: ARG002
         return None
 
     def start_patch(self, obj: Manifest, revision: Revision, inventory: Inventory, now: datetime) -> StatusPatch | None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from msgspec import json
 
 from trueup.dialects.flux import marks
 from trueup.dialects.flux.kustomization_resource import (
     HealthCheckReference,
+    JsonPatchEntry,
     JsonPatchOperation,
     KustomizationSpec,
     PatchEntry,
@@ -133,7 +135,7 @@ def _render(ref: ObjectRef, spec: KustomizationSpec) -> RenderSpec:
         images=tuple(
             ImageOverride(name=i.name, new_name=i.new_name, new_tag=i.new_tag, digest=i.digest) for i in spec.images
         ),
-        patches=_patches(ref, spec),
+        patches=all_patches(ref, "spec", spec.patches_strategic_merge, spec.patches, spec.patches_json6902),
         components=spec.components,
         ignore_missing_components=spec.ignore_missing_components,
         build_metadata=spec.build_metadata,
@@ -148,19 +150,26 @@ def _render(ref: ObjectRef, spec: KustomizationSpec) -> RenderSpec:
     )
 
 
-def _patches(ref: ObjectRef, spec: KustomizationSpec) -> tuple[Patch, ...]:
-    """The three lists as one, in the order in which Kustomize carries them out."""
-    merges: list[Patch] = []
-    for number, merge in enumerate(spec.patches_strategic_merge):
+def all_patches(
+    ref: ObjectRef,
+    field: str,
+    merges: tuple[Any, ...],
+    patches: tuple[PatchEntry, ...],
+    operations: tuple[JsonPatchEntry, ...],
+) -> tuple[Patch, ...]:
+    """The three lists below `field` as one, in the order in which Kustomize carries them out."""
+    found: list[Patch] = []
+    for number, merge in enumerate(merges):
         if not isinstance(merge, dict):
-            field = f"spec.patchesStrategicMerge[{number}]"
-            raise InvalidInput("a strategic-merge patch must be an object", ref=ref, field=field)
-        merges.append(Patch(patch=json.encode(merge).decode()))
-    operations = (
-        Patch(patch=json.encode([_operation(op) for op in entry.patch]).decode(), target=_target(entry.target))
-        for entry in spec.patches_json6902
+            at = f"{field}.patchesStrategicMerge[{number}]"
+            raise InvalidInput("a strategic-merge patch must be an object", ref=ref, field=at)
+        found.append(Patch(patch=json.encode(merge).decode()))
+    found.extend(_patch(entry) for entry in patches)
+    found.extend(
+        Patch(patch=json.encode([_operation(op) for op in entry.patch]).decode(), target=patch_target(entry.target))
+        for entry in operations
     )
-    return (*merges, *(_patch(entry) for entry in spec.patches), *operations)
+    return tuple(found)
 
 
 def _operation(operation: JsonPatchOperation) -> dict[str, object]:
@@ -171,10 +180,10 @@ def _operation(operation: JsonPatchOperation) -> dict[str, object]:
 
 
 def _patch(entry: PatchEntry) -> Patch:
-    return Patch(patch=entry.patch, target=_target(entry.target) if entry.target else None)
+    return Patch(patch=entry.patch, target=patch_target(entry.target) if entry.target else None)
 
 
-def _target(selector: Selector) -> PatchTarget:
+def patch_target(selector: Selector) -> PatchTarget:
     return PatchTarget(
         group=selector.group,
         version=selector.version,

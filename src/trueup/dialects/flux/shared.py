@@ -34,6 +34,8 @@ HELM_RELEASE = ServedKind(
 )
 FINALIZER = "finalizers.fluxcd.io"
 REQUESTED_AT = "reconcile.fluxcd.io/requestedAt"
+FORCE_AT = "reconcile.fluxcd.io/forceAt"
+RESET_AT = "reconcile.fluxcd.io/resetAt"
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 API_LEVEL = "v2.9.4"

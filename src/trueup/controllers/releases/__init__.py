@@ -1,0 +1,1 @@
+"""Helm releases: Apps whose objects are those of Helm's own release records."""

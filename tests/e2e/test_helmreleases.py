@@ -1,0 +1,153 @@
+"""HelmReleases end to end: installed, upgraded, tested, remedied and uninstalled; the real `helm` reads and works on them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from typing import Any
+
+from tests.e2e.stack import Stack, git_repository, until
+from tests.peers.locate import find_program
+from trueup.model.conditions import contradictions
+
+CONFIG = """\
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: {{ .Release.Name }}-config}
+data: {text: {{ .Values.text | quote }}, revision: {{ .Release.Revision | quote }}}
+"""
+EXTRA = """\
+{{- if .Values.extra }}
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: {{ .Release.Name }}-extra}
+data: {text: {{ .Values.text | quote }}}
+{{- end }}
+"""
+DEPLOYMENT = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: {{ .Release.Name }}-web}
+spec:
+  replicas: {{ .Values.replicas }}
+  selector: {matchLabels: {app: {{ .Release.Name }}}}
+  template:
+    metadata: {labels: {app: {{ .Release.Name }}}}
+    spec:
+      containers: [{name: web, image: "nginx:{{ .Values.tag }}"}]
+"""
+
+
+def chart(version: str = "0.1.0", **templates: str) -> dict[str, str | bytes | None]:
+    files: dict[str, str | bytes | None] = {
+        "charts/web/Chart.yaml": f"apiVersion: v2\nname: web\nversion: {version}\nappVersion: '1.0'\n",
+        "charts/web/values.yaml": "text: default\nextra: true\nreplicas: 1\ntag: '1.27'\n",
+        "charts/web/templates/config.yaml": CONFIG,
+        "charts/web/templates/extra.yaml": EXTRA,
+        "charts/web/templates/NOTES.txt": "Thank you for {{ .Release.Name }}",
+    }
+    return files | {f"charts/web/templates/{name}.yaml": text for name, text in templates.items()}
+
+
+def helm_release(namespace: str, name: str = "web", version: str = "v2", **spec: Any) -> dict[str, Any]:
+    return {
+        "apiVersion": f"helm.toolkit.fluxcd.io/{version}",
+        "kind": "HelmRelease",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {
+            "interval": "10m",
+            "timeout": "30s",
+            "chart": {"spec": {"chart": "charts/web", "sourceRef": {"kind": "GitRepository", "name": "repo"}}},
+            **spec,
+        },
+    }
+
+
+def helm(stack: Stack, *arguments: str, fails: bool = False) -> str:
+    program = find_program("helm")
+    assert program is not None, "make peers builds it"
+    environment = {**os.environ, "KUBECONFIG": str(stack.kubeconfig), "HELM_CACHE_HOME": str(stack.folder / "helm")}
+    done = subprocess.run([str(program), *arguments], capture_output=True, text=True, env=environment, check=False)
+    assert (done.returncode != 0) is fails, f"helm {' '.join(arguments)}: {done.stdout}{done.stderr}"
+    return done.stdout + (done.stderr if fails else "")
+
+
+def condition(status: dict[str, Any], type_: str) -> dict[str, Any]:
+    return next((row for row in status.get("conditions") or [] if row["type"] == type_), {})
+
+
+def until_release(
+    stack: Stack,
+    namespace: str,
+    name: str = "web",
+    *,
+    within: float = 40.0,
+    reason: str = "",
+    ready: str = "True",
+    **wanted: Any,
+) -> dict[str, Any]:
+    """The status, once Ready says so (with this reason) and the newest release has these fields."""
+
+    def found() -> dict[str, Any]:
+        obj = stack.get("helmrelease", name, namespace) or {}
+        status: dict[str, Any] = obj.get("status") or {}
+        wrong = contradictions(status)
+        assert not wrong, f"{wrong}: {json.dumps(status)}"
+        row = condition(status, "Ready")
+        newest = (status.get("history") or [{}])[0]
+        good = row.get("status") == ready and reason in ("", row.get("reason"))
+        good = good and status.get("observedGeneration") == obj["metadata"]["generation"]
+        return status if good and all(newest.get(key) == value for key, value in wanted.items()) else {}
+
+    try:
+        return until(found, within=within)
+    except AssertionError as error:
+        status = stack.status("helmrelease", name, namespace)
+        raise AssertionError(f"{error}\n{json.dumps(status, indent=1)}") from error
+
+
+def config(stack: Stack, namespace: str, name: str = "web-config") -> dict[str, Any]:
+    return (stack.get("configmap", name, namespace) or {}).get("data") or {}
+
+
+def test_a_release_is_installed_upgraded_and_uninstalled_and_helm_reads_it(stack: Stack, namespace: str) -> None:
+    repo = stack.repository(namespace, chart())
+    stack.apply(git_repository(namespace, repo.url), helm_release(namespace, values={"text": "first"}))
+    status = until_release(stack, namespace, reason="InstallSucceeded", version=1, status="deployed")
+    assert (
+        condition(status, "Released")["message"]
+        == f"Helm install succeeded for release {namespace}/web.v1 with chart web@0.1.0"
+    )
+    assert config(stack, namespace) == {"text": "first", "revision": "1"}
+    live = stack.get("configmap", "web-config", namespace)
+    assert live is not None
+    assert live["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "Helm"
+    assert live["metadata"]["labels"]["helm.toolkit.fluxcd.io/name"] == "web"
+    assert live["metadata"]["annotations"]["meta.helm.sh/release-name"] == "web"
+    assert {entry["id"] for entry in status["inventory"]["entries"]} == {
+        f"{namespace}_web-config__ConfigMap",
+        f"{namespace}_web-extra__ConfigMap",
+    }
+
+    (row,) = json.loads(helm(stack, "list", "-n", namespace, "-o", "json"))
+    assert (row["name"], row["revision"], row["status"], row["chart"]) == ("web", "1", "deployed", "web-0.1.0")
+    assert "Thank you for web" in helm(stack, "status", "web", "-n", namespace)
+    assert json.loads(helm(stack, "get", "values", "web", "-n", namespace, "-o", "json")) == {"text": "first"}
+    assert "name: web-config" in helm(stack, "get", "manifest", "web", "-n", namespace)
+
+    stack.merge("helmrelease", "web", namespace, {"spec": {"values": {"text": "second", "extra": False}}})
+    status = until_release(stack, namespace, reason="UpgradeSucceeded", version=2)
+    assert [row["status"] for row in status["history"]] == ["deployed", "superseded"]
+    assert config(stack, namespace) == {"text": "second", "revision": "2"}
+    assert stack.get("configmap", "web-extra", namespace) is None, "what left the manifest is pruned"
+    rows = json.loads(helm(stack, "history", "web", "-n", namespace, "-o", "json"))
+    assert [(row["revision"], row["status"]) for row in rows] == [(1, "superseded"), (2, "deployed")]
+
+    repo.push(chart("0.2.0"))
+    status = until_release(stack, namespace, version=3, chartVersion="0.2.0")
+    assert status["lastAttemptedRevision"] == "0.2.0"
+    stack.kubectl("delete", "helmrelease", "web", "-n", namespace, "--wait=true", "--timeout=30s")
+    assert stack.get("configmap", "web-config", namespace) is None
+    assert json.loads(helm(stack, "list", "-n", namespace, "-o", "json")) == []
+    assert stack.api.list("secret", namespace, "labelSelector=owner%3Dhelm") == []
