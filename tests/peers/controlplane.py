@@ -64,6 +64,11 @@ class ControlPlane:
         return self._at.file("ca.crt")
 
     @property
+    def service_account_key(self) -> Path:
+        """The private key that signs service account tokens."""
+        return self._at.file("service-account.key")
+
+    @property
     def _at(self) -> arguments.Layout:
         if self._layout is None:
             raise PeerFailed("the control plane has not been started")

@@ -348,6 +348,10 @@ def _content_types() -> Iterator[Request]:
     ):
         yield Request("POST", f"{MAPS}{_DRY}", b'{"metadata":{"name":"a"}}', content_type)
         yield Request("PATCH", f"{MAPS}/seed{_DRY}", b"{}", content_type)
+    for content_type in ("application/vnd.kubernetes.protobuf", "application/apply-patch+cbor", JSON, YAML):
+        for path in (f"{MAPS}/seed", f"{MAPS}/none", f"{WIDGETS}/seed", f"{WIDGETS}/none", f"{DEPLOYMENTS}/seed/scale"):
+            for body in (b"{}", b'k8s\x00\n\x0f\n\x02v1\x12\tConfigMap\x12\x06\n\x04seed\x1a\x00"\x00'):
+                yield Request("PATCH", f"{path}{_BY_US}", body, content_type)
 
 
 def _shapes() -> Iterator[Request]:

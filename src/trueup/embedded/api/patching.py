@@ -58,22 +58,21 @@ class Patch(Struct, frozen=True):
         return self.type is PatchType.APPLY
 
 
-def type_of(content_type: str) -> str:
-    """What stands before the first parameter, as it stands there: patches are told apart by that alone."""
-    head, semicolon, _ = content_type.partition(";")
-    return head if head else semicolon and content_type
-
-
-def read_patch(kind: Kind, raw: bytes, content_type: str, *, find_duplicates: bool) -> Patch:
-    """Raises 400 for what cannot be read, 415 for a language that this kind does not speak."""
+def type_of(kind: Kind, content_type: str) -> PatchType:
+    """By what stands before the first parameter, as it stands there; raises 415 for a language that this kind does not speak."""
     offered = [each for each in PatchType if each is not PatchType.STRATEGIC or not kind.is_custom]
-    media_type = type_of(content_type)
+    head, semicolon, _ = content_type.partition(";")
+    media_type = head if head else semicolon and content_type
     if media_type not in offered:
         heads = [part.partition(";")[0].strip() for part in content_type.split(",")]
         if kind.is_custom or any(head in offered for head in heads):
             raise refusals.unsupported_media_type(offered)
         raise ApiError(415, "UnsupportedMediaType", "415: Unsupported Media Type", details=refusals.NO_DETAILS)
-    type_ = PatchType(media_type)
+    return PatchType(media_type)
+
+
+def read_patch(raw: bytes, type_: PatchType, *, find_duplicates: bool) -> Patch:
+    """Raises 400 for what cannot be read."""
     read, twice = _read(raw, type_)
     value = read.value
     wrong = _wrong_shape(type_, value)

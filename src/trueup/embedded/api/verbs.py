@@ -298,9 +298,9 @@ class Verbs(Responder):
         )
 
     def _read_patch(self, kind: Kind, request: Request) -> tuple[WriteOptions, patching.Patch]:
-        applying = patching.type_of(request.content_type) == patching.PatchType.APPLY
-        asked = options.write_options(request.query, "PatchOptions", applying=applying)
-        patch = patching.read_patch(kind, request.body, request.content_type, find_duplicates=_wants_duplicates(asked))
+        type_ = patching.type_of(kind, request.content_type)
+        asked = options.write_options(request.query, "PatchOptions", applying=type_ is patching.PatchType.APPLY)
+        patch = patching.read_patch(request.body, type_, find_duplicates=_wants_duplicates(asked))
         return asked, patch
 
     def _namespace(self, kind: Kind, request: Request) -> str:

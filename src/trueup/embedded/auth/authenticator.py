@@ -48,7 +48,7 @@ class Peer(Protocol):
 
 
 class Unauthenticated(Exception):
-    """Credentials were sent that are worth nothing. The message is for the log, never for the client."""
+    """Credentials were sent that are worth nothing. The message is for the log and for reviews, never for the client itself."""
 
 
 class Authenticator:
@@ -75,20 +75,25 @@ class Authenticator:
             if hmac.compare_digest(known.encode(), token.encode()):
                 return user, audiences
         try:
-            claims = self._tokens.verify(token)
+            claims, meant = self._tokens.verify(token, audiences)
+            self._check_alive(claims)
         except BadToken as error:
             raise Unauthenticated(str(error)) from error
-        meant = tuple(each for each in audiences if each in claims.aud)
-        if not meant:
-            raise Unauthenticated(f"the token is for {', '.join(claims.aud)}")
-        self._check_alive(claims)
         about = claims.kubernetes
         account = service_account(about.namespace, about.serviceaccount.name, about.serviceaccount.uid)
         return msgspec.structs.replace(account, extra=_extra(claims)), meant
 
     def _check_alive(self, claims: Claims) -> None:
+        """Whether all of whom a token speaks are still the same; raises BadToken."""
         about = claims.kubernetes
-        self._check_one(ACCOUNTS, about.namespace, about.serviceaccount)
+        account = about.serviceaccount
+        if not account.name:
+            raise BadToken("resource name may not be empty")
+        found = self._store.get(ACCOUNTS, about.namespace, account.name)
+        if found is None:
+            raise BadToken(f'serviceaccounts "{account.name}" not found')
+        if found.uid != account.uid:
+            raise BadToken(f"service account UID ({found.uid}) does not match claim ({account.uid})")
         for name, resource in _BOUND.items():
             reference: Reference | None = getattr(about, name)
             # Of a pod's token the node is only told: it lives as long as the pod does.
@@ -98,7 +103,7 @@ class Authenticator:
     def _check_one(self, resource: Resource, namespace: str, reference: Reference) -> None:
         record = self._store.get(resource, namespace, reference.name)
         if record is None or (reference.uid and record.uid != reference.uid):
-            raise Unauthenticated(f"{resource} {reference.name} that the token speaks of is gone")
+            raise BadToken("service account token has been invalidated")
 
 
 def _extra(claims: Claims) -> dict[str, tuple[str, ...]]:

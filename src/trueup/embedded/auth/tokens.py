@@ -22,14 +22,21 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from msgspec import Struct
 
 from trueup.embedded.auth.certificates import write_private
+from trueup.embedded.gowords import quoted
 
 ISSUER = "https://kubernetes.default.svc.cluster.local"
 AUDIENCE = ISSUER
+LEEWAY = 60
+"""Seconds by which clocks may differ."""
 _SIZE = 32
+_BAD_SIGNATURE = "go-jose/go-jose: error in cryptographic primitive"
 
 
 class BadToken(Exception):
-    """The token is not one of ours, was changed, or has run out."""
+    """The token is not one of ours, was changed, is for others or has run out. The message is what a review tells of it."""
+
+    def __init__(self, detail: str = "") -> None:
+        super().__init__(f"[invalid bearer token, {detail}]" if detail else "invalid bearer token")
 
 
 class Reference(Struct, frozen=True):
@@ -40,8 +47,8 @@ class Reference(Struct, frozen=True):
 
 
 class _KubernetesClaims(Struct, frozen=True, omit_defaults=True):
-    namespace: str
-    serviceaccount: Reference
+    namespace: str = ""
+    serviceaccount: Reference = Reference("")
     pod: Reference | None = None
     secret: Reference | None = None
     node: Reference | None = None
@@ -51,13 +58,18 @@ class Claims(Struct, frozen=True, omit_defaults=True):
     """What a token says."""
 
     iss: str
-    sub: str
-    aud: list[str]
-    exp: int
-    iat: int
-    nbf: int
-    jti: str
-    kubernetes: _KubernetesClaims = msgspec.field(name="kubernetes.io")
+    sub: str = ""
+    aud: list[str] | str = []
+    exp: int | None = None
+    iat: int = 0
+    nbf: int = 0
+    jti: str = ""
+    kubernetes: _KubernetesClaims = msgspec.field(name="kubernetes.io", default=_KubernetesClaims())
+
+    @property
+    def audiences(self) -> tuple[str, ...]:
+        """Whom it is for; one for nobody is for this server."""
+        return ((self.aud,) if isinstance(self.aud, str) else tuple(self.aud)) or (AUDIENCE,)
 
 
 def _b64(raw: bytes) -> str:
@@ -115,27 +127,41 @@ class Tokens:
         head = {"alg": "ES256", "kid": self._key_id, "typ": "JWT"}
         signed = f"{_b64(msgspec.json.encode(head))}.{_b64(msgspec.json.encode(claims))}"
         r, s = decode_dss_signature(self._key.sign(signed.encode(), ec.ECDSA(hashes.SHA256())))
-        return f"{signed}.{_b64(r.to_bytes(_SIZE) + s.to_bytes(_SIZE))}", claims.exp
+        return f"{signed}.{_b64(r.to_bytes(_SIZE) + s.to_bytes(_SIZE))}", now + seconds
 
-    def verify(self, token: str) -> Claims:
-        """Raises BadToken."""
+    def verify(self, token: str, audiences: Sequence[str] = (AUDIENCE,)) -> tuple[Claims, tuple[str, ...]]:
+        """What it says, and which of the audiences it is for; raises BadToken. Whether those of whom it speaks are there
+        still is not asked here."""
+        signed, _, signature = token.rpartition(".")
+        head, _, payload = signed.partition(".")
         try:
-            signed, _, signature = token.rpartition(".")
-            head, _, payload = signed.partition(".")
-            if msgspec.json.decode(_unb64(head)).get("alg") != "ES256":
-                raise BadToken("unexpected signature algorithm")
-            raw = _unb64(signature)
-            if len(raw) != 2 * _SIZE:
-                raise BadToken("malformed signature")
-            encoded = encode_dss_signature(int.from_bytes(raw[:_SIZE]), int.from_bytes(raw[_SIZE:]))
-            self._key.public_key().verify(encoded, signed.encode(), ec.ECDSA(hashes.SHA256()))
             claims = msgspec.json.decode(_unb64(payload), type=Claims)
-        except (ValueError, AttributeError, InvalidSignature) as error:
-            raise BadToken("invalid bearer token") from error
+            algorithm = msgspec.json.decode(_unb64(head)).get("alg")
+        except (ValueError, AttributeError) as error:
+            raise BadToken from error
+        if claims.iss != ISSUER or algorithm != "ES256":
+            raise BadToken
+        self._check_signature(signed, signature)
+        meant = tuple(each for each in audiences if each in claims.audiences)
+        if not meant:
+            said, wanted = (f"[{' '.join(map(quoted, each))}]" for each in (claims.audiences, audiences))
+            raise BadToken(f"token audiences {said} is invalid for the target audiences {wanted}")
         now = time.time()
-        if claims.iss != ISSUER or not claims.nbf - 60 <= now < claims.exp:
-            raise BadToken("the token has expired or is not valid yet")
-        return claims
+        if claims.exp is not None and now > claims.exp + LEEWAY:
+            raise BadToken("service account token has expired")
+        if now < claims.nbf - LEEWAY:
+            raise BadToken("service account token is not valid yet")
+        return claims, meant
+
+    def _check_signature(self, signed: str, signature: str) -> None:
+        try:
+            raw = _unb64(signature)
+            encoded = encode_dss_signature(int.from_bytes(raw[:_SIZE]), int.from_bytes(raw[_SIZE:]))
+            if len(raw) != 2 * _SIZE:
+                raise BadToken(_BAD_SIGNATURE)
+            self._key.public_key().verify(encoded, signed.encode(), ec.ECDSA(hashes.SHA256()))
+        except (ValueError, InvalidSignature) as error:
+            raise BadToken(_BAD_SIGNATURE) from error
 
     def public_keys(self) -> dict[str, Any]:
         """The key set that `/openid/v1/jwks` serves."""
