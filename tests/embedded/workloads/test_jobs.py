@@ -259,3 +259,91 @@ async def test_a_cron_job_that_slept_starts_once_for_all_it_missed(bare: World) 
     async with bare.controllers():
         await bare.pass_time(5)
         assert len(bare.all(JOBS)) == 1
+
+
+INDEXED = {"completions": 4, "parallelism": 4, "completionMode": "Indexed"}
+
+
+def crashing(indexes: str) -> dict[str, str]:
+    """Annotations by which the pods of these indexes crash."""
+    return {"simulate.trueup.dev/outcome": "crash", "simulate.trueup.dev/indexes": indexes}
+
+
+def tries(world: World, index: str) -> list[str]:
+    """What the pods of an index say of their failures before."""
+    found = (pod["metadata"]["annotations"] for pod in world.all(PODS))
+    mine = (each for each in found if each["batch.kubernetes.io/job-completion-index"] == index)
+    return sorted(each["batch.kubernetes.io/job-index-failure-count"] for each in mine)
+
+
+async def test_each_index_has_tries_of_its_own(world: World) -> None:
+    await world.apply(job(annotations=crashing("1,3"), backoffLimitPerIndex=1, **INDEXED))
+    await world.pass_time(8)
+    assert status(world)["completedIndexes"] == "0,2"
+    assert status(world)["failedIndexes"] == ""
+    assert conditions(world) == []
+    await world.pass_time(60)
+    assert status(world)["failedIndexes"] == "1,3"
+    assert (tries(world, "0"), tries(world, "1"), tries(world, "3")) == (["0"], ["0", "1"], ["0", "1"])
+    assert conditions(world) == [("FailureTarget", "True", "FailedIndexes"), ("Failed", "True", "FailedIndexes")]
+    assert (status(world)["succeeded"], status(world)["failed"]) == (2, 4)
+    assert not any(pod["metadata"].get("finalizers") for pod in world.all(PODS))
+
+
+async def test_an_index_waits_for_its_next_try_while_others_go_on(world: World) -> None:
+    annotations = crashing("0")
+    await world.apply(job(annotations=annotations, backoffLimitPerIndex=2, **(INDEXED | {"parallelism": 2})))
+    await world.pass_time(9)
+    assert status(world)["completedIndexes"] == "1-3"
+    assert tries(world, "0") == ["0"]
+    await world.pass_time(6)
+    assert tries(world, "0") == ["0", "1"]
+
+
+async def test_too_many_failed_indexes_end_the_job(world: World) -> None:
+    few = INDEXED | {"parallelism": 1}
+    await world.apply(job(annotations=crashing("0-1"), backoffLimitPerIndex=0, maxFailedIndexes=1, **few))
+    await world.pass_time(20)
+    assert conditions(world)[-1] == ("Failed", "True", "MaxFailedIndexesExceeded")
+    assert status(world)["failedIndexes"] == "0,1"
+
+
+async def test_a_policy_may_fail_an_index_at_once(world: World) -> None:
+    policy = {"rules": [{"action": "FailIndex", **ON_42}]}
+    annotations = crashing("2") | EXIT
+    await world.apply(job(annotations=annotations, backoffLimitPerIndex=5, podFailurePolicy=policy, **INDEXED))
+    await world.pass_time(20)
+    assert status(world)["failedIndexes"] == "2"
+    assert conditions(world)[-1] == ("Failed", "True", "FailedIndexes")
+    assert tries(world, "2") == ["0"]
+
+
+@pytest.mark.parametrize(
+    ("rules", "done", "number"),
+    [
+        ([{"succeededCount": 1}], "0", 0),
+        ([{"succeededIndexes": "0,1"}], "0,1", 0),
+        ([{"succeededIndexes": "3"}, {"succeededIndexes": "1-3", "succeededCount": 2}], "0-2", 1),
+    ],
+)
+async def test_a_policy_may_be_content_with_less_than_everything(
+    world: World, rules: list[dict[str, Any]], done: str, number: int
+) -> None:
+    await world.apply(job(successPolicy={"rules": rules}, **(INDEXED | {"parallelism": 1})))
+    await world.pass_time(30)
+    assert conditions(world) == [
+        ("SuccessCriteriaMet", "True", "SuccessPolicy"),
+        ("Complete", "True", "SuccessPolicy"),
+    ]
+    assert status(world)["conditions"][1]["message"] == f"Matched rules at index {number}"
+    assert status(world)["completedIndexes"] == done
+
+
+async def test_a_policy_that_is_met_stops_the_pods_that_still_run(world: World) -> None:
+    given = job(successPolicy={"rules": [{"succeededIndexes": "0"}]}, annotations=crashing("1-3"), **INDEXED)
+    given["spec"]["template"]["spec"]["restartPolicy"] = "OnFailure"  # so that they try again and again
+    await world.apply(given)
+    await world.pass_time(60)
+    assert conditions(world)[-1] == ("Complete", "True", "SuccessPolicy")
+    assert "active" not in status(world)
+    assert status(world)["completedIndexes"] == "0"

@@ -16,11 +16,13 @@ from trueup.embedded.api.admission import Admission
 from trueup.embedded.api.builtin import builtin_kinds
 from trueup.embedded.api.crd.controller import DefinitionController
 from trueup.embedded.api.deletion import Deletion
+from trueup.embedded.api.expressions import NoExpressions
 from trueup.embedded.api.fields import Fields
 from trueup.embedded.api.kinds import Registry
 from trueup.embedded.api.local import LocalClient
 from trueup.embedded.api.webhooks import AdmissionWebhooks
 from trueup.embedded.api.writes import Writes
+from trueup.embedded.auth.authorizer import Authorizer
 from trueup.embedded.auth.identity import system
 from trueup.embedded.storage.history import Event
 from trueup.embedded.storage.keys import Resource
@@ -127,7 +129,7 @@ async def bare_world() -> AsyncIterator[World]:
     clock = LoopClock(START)
     store = await Store.open()
     registry, fields = Registry(builtin_kinds()), Fields()
-    webhooks = AdmissionWebhooks(store, registry, fields)
+    webhooks = AdmissionWebhooks(store, registry, fields, NoExpressions(), Authorizer(store).decide)
     admission = Admission(store, ServiceAddresses(store), webhooks)
     writes = Writes(store, registry, fields, admission, clock.now)
     removal = Deletion(store, admission, clock.now)

@@ -31,9 +31,10 @@ def _default_job(manifest: Manifest) -> None:
 
 
 def _label_like_template(manifest: Manifest) -> None:
+    """A Job without labels shares those of its template, and so those that the template still gets."""
     labels, meta = at(manifest, "spec", "template", "metadata", "labels"), child(manifest, "metadata")
     if isinstance(labels, dict) and labels and not meta.get("labels"):
-        meta["labels"] = dict(labels)
+        meta["labels"] = labels
 
 
 def _prepare_job(manifest: Manifest) -> None:

@@ -1,7 +1,6 @@
 """`spec.podFailurePolicy`: what a pod's failure means to its Job. Pure.
 
-The first rule that matches decides: by a container's exit code, or by a condition of the pod. `FailIndex` needs a back-off
-limit per index, which is not simulated; such a failure is counted as any other.
+The first rule that matches decides: by a container's exit code, or by a condition of the pod.
 https://kubernetes.io/docs/concepts/workloads/controllers/job/#pod-failure-policy
 """
 
@@ -16,7 +15,7 @@ from trueup.embedded.workloads.objects import dig, find_condition, mapping_of, r
 from trueup.embedded.workloads.podstate import phase_of
 from trueup.model.manifest import Manifest, name_of, namespace_of, status_of
 
-IGNORE, FAIL_JOB = "Ignore", "FailJob"
+IGNORE, FAIL_JOB, FAIL_INDEX = "Ignore", "FailJob", "FailIndex"
 
 
 class Match(Struct, frozen=True):

@@ -1,7 +1,7 @@
 """Jobs: pods until enough have succeeded or too many have failed. Pure, but for `decide`.
 
-Done: completions, parallelism, indexed completion, back-off limit and delay, deadline, pod failure policy, suspension, tracking by
-finalizers. Not done: success policy, back-off limit per index.
+Completions, parallelism, indexed completion, back-off limits and delays, of the Job and of each index, deadline, policies of
+failure and success, suspension, tracking by finalizers.
 """
 
 from __future__ import annotations
@@ -14,17 +14,20 @@ from trueup.embedded.storage.keys import Key
 from trueup.embedded.workloads.adoption import adopted, adopters, is_claimed
 from trueup.embedded.workloads.clock import read_time, stamp
 from trueup.embedded.workloads.controller import Controller, Trigger, its_controller, itself
+from trueup.embedded.workloads.jobs import successpolicy
 from trueup.embedded.workloads.jobs.failurepolicy import fails_job
-from trueup.embedded.workloads.jobs.tally import (
+from trueup.embedded.workloads.jobs.indexes import (
     INDEX,
     TRACKING,
-    Tally,
+    annotations_of_next,
+    back_off,
     format_indexes,
     index_of,
-    is_tracked,
-    tally,
-    uncounted_status,
+    is_indexed,
+    limit_per_index,
+    next_try,
 )
+from trueup.embedded.workloads.jobs.tally import Tally, is_tracked, tally, uncounted_status
 from trueup.embedded.workloads.kinds import JOBS, PODS
 from trueup.embedded.workloads.objects import (
     count_of,
@@ -50,7 +53,6 @@ from trueup.embedded.workloads.writes import (
 from trueup.model.manifest import Manifest, is_deleting, metadata_of, name_of, namespace_of, spec_of, status_of, uid_of
 
 COMPONENT = "job-controller"
-FIRST_BACK_OFF, LAST_BACK_OFF = timedelta(seconds=10), timedelta(minutes=10)
 _DONE = "Reached expected number of succeeded pods"
 
 
@@ -68,6 +70,8 @@ def reconcile(job: Manifest, pods: Sequence[Manifest], now: datetime) -> Work:
     if is_finished(job) or is_deleting(job):
         return Work(_untrack(counts.tracked))
     verdict = _verdict(job, counts, pods, now)
+    if verdict is not None:
+        counts = tally(job, pods, verdict[0])
     status, said = _status(job, counts, verdict, now)
     writes = list(status_write(JOBS, job, status))
     if writes:
@@ -77,11 +81,13 @@ def reconcile(job: Manifest, pods: Sequence[Manifest], now: datetime) -> Work:
         return Work(freed)
     if verdict is not None or spec_of(job).get("suspend"):
         return Work(tuple(delete_of(PODS, pod) for pod in counts.active))
+    is_limited = limit_per_index(job) is not None  # then each index has its own delay
     if missing := _missing(job, counts):
-        due = _back_off_end(counts)
+        due = None if is_limited else _back_off_end(counts)
         if due is not None and now < due:
             return Work((), earliest(due, _deadline(job)))
-        return Work(_creates(job, missing, counts))
+        creates, later = _creates(job, missing, counts, now)
+        return Work(creates, earliest(later, _deadline(job)))
     surplus = len(counts.active) - _wanted_active(job, counts)
     if surplus > 0:
         return Work(tuple(delete_of(PODS, pod) for pod in counts.active[-surplus:]))
@@ -90,6 +96,8 @@ def reconcile(job: Manifest, pods: Sequence[Manifest], now: datetime) -> Work:
 
 def _verdict(job: Manifest, counts: Tally, pods: Sequence[Manifest], now: datetime) -> tuple[str, str, str] | None:
     """(type, reason, message) of the Job's end; None while it goes on."""
+    if (criteria := find_condition(status_of(job), "SuccessCriteriaMet")) is not None:
+        return "Complete", str(criteria.get("reason")), str(criteria.get("message"))
     if (target := find_condition(status_of(job), "FailureTarget")) is not None:
         return "Failed", str(target.get("reason")), str(target.get("message"))  # once said, that is how it ends
     if message := fails_job(job, pods):
@@ -100,11 +108,25 @@ def _verdict(job: Manifest, counts: Tally, pods: Sequence[Manifest], now: dateti
     if counts.all_failed > count_of(job, "spec", "backoffLimit", default=6):
         return "Failed", "BackoffLimitExceeded", "Job has reached the specified backoff limit"
     completions = _completions(job)
+    if ended := _end_by_index(job, counts, completions):
+        return ended
     if completions is None:
         is_done = counts.all_succeeded > 0 and not counts.active
     else:
-        is_done = (len(counts.done_indexes) if _is_indexed(job) else counts.all_succeeded) >= completions
+        is_done = (len(counts.done_indexes) if is_indexed(job) else counts.all_succeeded) >= completions
     return ("Complete", "CompletionsReached", _DONE) if is_done else None
+
+
+def _end_by_index(job: Manifest, counts: Tally, completions: int | None) -> tuple[str, str, str] | None:
+    failed, most = counts.failed_indexes, spec_of(job).get("maxFailedIndexes")
+    if most is not None and len(failed) > most:
+        said = "Job has exceeded the specified maximal number of failed indexes"
+        return "Failed", "MaxFailedIndexesExceeded", said
+    if failed and completions is not None and len(failed) + len(counts.done_indexes) >= completions:
+        return "Failed", "FailedIndexes", "Job has failed indexes"
+    if is_indexed(job) and (message := successpolicy.met(job, counts.done_indexes)):
+        return "Complete", successpolicy.REASON, message
+    return None
 
 
 def _deadline(job: Manifest) -> datetime | None:
@@ -122,15 +144,11 @@ def _completions(job: Manifest) -> int | None:
     return None if isinstance(spec_of(job).get("parallelism"), int) and spec_of(job).get("parallelism") != 1 else 1
 
 
-def _is_indexed(job: Manifest) -> bool:
-    return spec_of(job).get("completionMode") == "Indexed"
-
-
 def _wanted_active(job: Manifest, counts: Tally) -> int:
     parallelism, completions = count_of(job, "spec", "parallelism", default=1), _completions(job)
     if completions is None:
         return len(counts.active) if counts.all_succeeded else parallelism
-    done = len(counts.done_indexes) if _is_indexed(job) else counts.all_succeeded
+    done = len(counts.done_indexes | counts.failed_indexes) if is_indexed(job) else counts.all_succeeded
     return min(parallelism, max(completions - done, 0))
 
 
@@ -142,25 +160,32 @@ def _back_off_end(counts: Tally) -> datetime | None:
     """Failures make the next pod wait: 10 s, 20 s, 40 s, ... since the last of them."""
     if counts.last_failure is None or not counts.all_failed:
         return None
-    return counts.last_failure + min(FIRST_BACK_OFF * (1 << min(counts.all_failed - 1, 10)), LAST_BACK_OFF)
+    return counts.last_failure + back_off(counts.all_failed)
 
 
-def _creates(job: Manifest, count: int, counts: Tally) -> tuple[Write, ...]:
+def _creates(job: Manifest, count: int, counts: Tally, now: datetime) -> tuple[tuple[Write, ...], datetime | None]:
+    """The pods that are missing; and when more of them may come, if some indexes have to wait."""
     template = spec_of(job).get("template")
-    if not _is_indexed(job):
-        return tuple(
-            Create(PODS, _tracked(pod_from(template, job, prefix=f"{name_of(job)}-", labels={})), job, COMPONENT)
-            for _ in range(count)
-        )
-    busy = counts.done_indexes | {number for pod in counts.active if (number := index_of(pod)) is not None}
+    if not is_indexed(job):
+        pods = (_tracked(pod_from(template, job, prefix=f"{name_of(job)}-", labels={})) for _ in range(count))
+        return tuple(Create(PODS, pod, job, COMPONENT) for pod in pods), None
+    busy = counts.done_indexes | counts.failed_indexes
+    busy |= {number for pod in counts.active if (number := index_of(pod)) is not None}
     free = [index for index in range(_completions(job) or 0) if index not in busy][:count]
-    return tuple(Create(PODS, _indexed(job, template, index), job, COMPONENT) for index in free)
+    due = {index: next_try(pod) for index in free if (pod := counts.awaiting.get(index)) is not None}
+    later = [time for time in due.values() if time is not None and now < time]
+    ready = [index for index in free if (time := due.get(index)) is None or now >= time]
+    made = tuple(
+        Create(PODS, _indexed(job, template, index, counts.awaiting.get(index)), job, COMPONENT) for index in ready
+    )
+    return made, min(later, default=None)
 
 
-def _indexed(job: Manifest, template: Any, index: int) -> Manifest:
+def _indexed(job: Manifest, template: Any, index: int, before: Manifest | None) -> Manifest:
     pod = _tracked(pod_from(template, job, prefix=f"{name_of(job)}-{index}-", labels={INDEX: str(index)}))
     metadata = pod["metadata"]
-    metadata["annotations"] = {**metadata.get("annotations", {}), INDEX: str(index)}
+    counts = annotations_of_next(job, before)
+    metadata["annotations"] = {**metadata.get("annotations", {}), INDEX: str(index), **counts}
     pod["spec"].setdefault("hostname", f"{name_of(job)}-{index}")
     source = {"fieldRef": {"fieldPath": f"metadata.annotations['{INDEX}']"}}
     for part in ("initContainers", "containers"):
@@ -210,8 +235,10 @@ def _status(
         status["startTime"] = before["startTime"]
     elif not is_suspended:
         status["startTime"] = text
-    if _is_indexed(job) and counts.done_indexes:
+    if is_indexed(job) and counts.done_indexes:
         status["completedIndexes"] = format_indexes(counts.done_indexes)
+    if limit_per_index(job) is not None:
+        status["failedIndexes"] = format_indexes(counts.failed_indexes)
     if verdict is not None:
         type_, reason, message = verdict
         target = "SuccessCriteriaMet" if type_ == "Complete" else "FailureTarget"

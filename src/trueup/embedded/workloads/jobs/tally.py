@@ -7,20 +7,18 @@ https://kubernetes.io/docs/concepts/workloads/controllers/job/#job-tracking-with
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from msgspec import Struct
 
-from trueup.embedded.workloads.clock import read_time
+from trueup.embedded.workloads.jobs import indexes
 from trueup.embedded.workloads.jobs.failurepolicy import is_ignored
-from trueup.embedded.workloads.objects import count_of, dig, mapping_of, rows_of
+from trueup.embedded.workloads.jobs.indexes import TRACKING
+from trueup.embedded.workloads.objects import count_of, mapping_of
 from trueup.embedded.workloads.podstate import is_active, is_ready, is_terminating, phase_of
-from trueup.model.manifest import Manifest, annotations_of, is_deleting, metadata_of, status_of, uid_of
-
-TRACKING = "batch.kubernetes.io/job-tracking"
-INDEX = "batch.kubernetes.io/job-completion-index"
+from trueup.model.manifest import Manifest, is_deleting, metadata_of, status_of, uid_of
 
 
 class Tally(Struct, frozen=True):
@@ -36,6 +34,9 @@ class Tally(Struct, frozen=True):
     tracked: tuple[Manifest, ...]
     """Ended pods that still carry the finalizer."""
     done_indexes: frozenset[int]
+    failed_indexes: frozenset[int]
+    awaiting: Mapping[int, Manifest]
+    """The last failed pod of each index that gets another try; it stays tracked until then."""
     last_failure: datetime | None
 
     @property
@@ -51,19 +52,26 @@ def is_tracked(pod: Manifest) -> bool:
     return TRACKING in (metadata_of(pod).get("finalizers") or ())
 
 
-def tally(job: Manifest, pods: Sequence[Manifest]) -> Tally:
-    """Counts the Job's own pods on top of what its status counted before."""
+def tally(job: Manifest, pods: Sequence[Manifest], ending: str = "") -> Tally:
+    """Counts the Job's own pods on top of what its status counted before. A Job that is `ending`, as Complete or Failed, waits
+    for no pod; one that completes takes no pod for failed that it stopped itself."""
     status = status_of(job)
     uncounted = mapping_of(status, "uncountedTerminatedPods")
     before_succeeded, before_failed = (set(uncounted.get(each) or ()) for each in ("succeeded", "failed"))
     tracked = {uid_of(pod): pod for pod in pods if is_tracked(pod)}
-    ended = {uid: pod for uid, pod in tracked.items() if _has_ended(pod)}
+    waiting = indexes.awaiting(job, pods)
+    held = set() if ending else {uid_of(pod) for pod in waiting.values()}
+    ended = {uid: pod for uid, pod in tracked.items() if _has_ended(pod) and uid not in held}
     succeeded = {uid for uid, pod in ended.items() if phase_of(pod) == "Succeeded"}
-    failed = {uid for uid, pod in ended.items() if uid not in succeeded and not is_ignored(job, pod)}
+    failed = {
+        uid
+        for uid, pod in ended.items()
+        if uid not in succeeded and not is_ignored(job, pod) and (ending != "Complete" or phase_of(pod) == "Failed")
+    }
     # What stood as uncounted and is no longer tracked has had its finalizer taken off: now it counts.
     counted_succeeded, counted_failed = before_succeeded - set(tracked), before_failed - set(tracked)
     counting = (pod for pod in pods if phase_of(pod) == "Failed" and not is_ignored(job, pod))
-    failures = [found for pod in counting if (found := _end_of(pod)) is not None]
+    failures = [found for pod in counting if (found := indexes.end_of(pod)) is not None]
     return Tally(
         active=tuple(pod for pod in pods if is_active(pod)),
         ready=sum(is_ready(pod) for pod in pods if is_active(pod)),
@@ -73,10 +81,9 @@ def tally(job: Manifest, pods: Sequence[Manifest]) -> Tally:
         uncounted_succeeded=tuple(sorted(succeeded | (before_succeeded & set(tracked)))),
         uncounted_failed=tuple(sorted(failed | (before_failed & set(tracked)))),
         tracked=tuple(ended.values()),
-        done_indexes=frozenset(
-            parse_indexes(str(status.get("completedIndexes") or ""))
-            | {number for pod in pods if phase_of(pod) == "Succeeded" and (number := index_of(pod)) is not None}
-        ),
+        done_indexes=indexes.done_indexes(job, pods),
+        failed_indexes=indexes.failed_indexes(job, pods),
+        awaiting=waiting,
         last_failure=max(failures, default=None),
     )
 
@@ -86,38 +93,6 @@ def _has_ended(pod: Manifest) -> bool:
     return phase_of(pod) in ("Succeeded", "Failed") or (
         is_deleting(pod) and not metadata_of(pod).get("deletionGracePeriodSeconds")
     )
-
-
-def _end_of(pod: Manifest) -> datetime | None:
-    ends = (dig(row, "state", "terminated", "finishedAt") for row in rows_of(pod, "status", "containerStatuses"))
-    return max((found for text in ends if (found := read_time(text)) is not None), default=None)
-
-
-def index_of(pod: Manifest) -> int | None:
-    """The completion index of an indexed Job's pod."""
-    text = annotations_of(pod).get(INDEX, "")
-    return int(text) if text.isdigit() else None
-
-
-def parse_indexes(text: str) -> set[int]:
-    """`"0,2-4"` -> {0, 2, 3, 4}."""
-    found: set[int] = set()
-    for part in filter(None, text.split(",")):
-        first, _, last = part.partition("-")
-        if first.isdigit() and (not last or last.isdigit()):
-            found.update(range(int(first), int(last or first) + 1))
-    return found
-
-
-def format_indexes(indexes: Iterable[int]) -> str:
-    """{0, 2, 3, 4} -> `"0,2-4"`; two neighbours stay two numbers."""
-    parts: list[list[int]] = []
-    for number in sorted(indexes):
-        if parts and parts[-1][-1] == number - 1:
-            parts[-1].append(number)
-        else:
-            parts.append([number])
-    return ",".join(f"{run[0]}-{run[-1]}" if len(run) > 2 else ",".join(map(str, run)) for run in parts)
 
 
 def uncounted_status(counts: Tally) -> dict[str, Any]:

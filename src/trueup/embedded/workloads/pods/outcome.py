@@ -8,13 +8,15 @@
 | `pull-error`, tag `broken` | has an image that cannot be pulled |
 
 A tag may also end in `-crash` and so on. `simulate.trueup.dev/after: 5s` lets it run well for that long first, `.../share: 50%`
-concerns that share of the pods, `.../container: NAME` another container than the first, `.../duration: 3s` is how long a pod
+concerns that share of the pods,
+`.../indexes: 0,2-4` those of an indexed Job, `.../container: NAME` another container than the first, `.../duration: 3s` is how long a pod
 works that is to end (of a Job), `.../startup: 2s` how long it takes until it runs, `.../ready-after: 5s` how much
 longer until its containers are ready, and `.../exit-code: 3` how it crashes.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
@@ -30,6 +32,10 @@ from trueup.model.manifest import Manifest, annotations_of, uid_of
 PREFIX = "simulate.trueup.dev/"
 STARTUP = timedelta(milliseconds=200)
 DURATION = timedelta(seconds=1)
+
+
+_INDEX = "batch.kubernetes.io/job-completion-index"
+_INDEXES = re.compile(r"[0-9]{1,9}(-[0-9]{1,9})?(,[0-9]{1,9}(-[0-9]{1,9})?)*")
 
 
 class Outcome(StrEnum):
@@ -93,7 +99,8 @@ def plan_of(pod: Manifest) -> Plan:
         fates[annotations.get(f"{PREFIX}container", first)] = Fate(Outcome(asked), after, exit_code)
     elif asked:
         problems.append(f"{PREFIX}outcome: {asked!r} is none of {', '.join(Outcome)}")
-    if not _is_chosen(pod, annotations.get(f"{PREFIX}share", ""), problems):
+    chosen = _is_chosen(pod, annotations.get(f"{PREFIX}share", ""), problems)
+    if not chosen or not _is_of_index(annotations, problems):
         fates = {}
     return Plan(fates, startup, duration, ready_after, tuple(problems))
 
@@ -123,6 +130,19 @@ def _exit_code(annotations: Mapping[str, Any], problems: list[str]) -> int:
         return int(text)
     problems.append(f"{PREFIX}exit-code: {text!r} is not a number from 1 to 255")
     return 1
+
+
+def _is_of_index(annotations: Mapping[str, Any], problems: list[str]) -> bool:
+    """Whether the rule is meant for this pod of an indexed Job."""
+    wanted = annotations.get(f"{PREFIX}indexes", "")
+    if not wanted:
+        return True
+    if not _INDEXES.fullmatch(wanted):
+        problems.append(f"{PREFIX}indexes: {wanted!r} is no list of numbers such as 0,2-4")
+        return True
+    ranges = (part.partition("-") for part in wanted.split(","))
+    index = annotations.get(_INDEX, "")
+    return index.isdigit() and any(int(low) <= int(index) <= int(high or low) for low, _, high in ranges)
 
 
 def _is_chosen(pod: Manifest, share: str, problems: list[str]) -> bool:
