@@ -50,14 +50,16 @@ type Problem struct {
 	Message string  `json:"message"`
 	Path    string  `json:"path,omitempty"`
 	Line    int     `json:"line,omitempty"`
+	Column  int     `json:"column,omitempty"`
 	Hint    string  `json:"hint,omitempty"`
 	Places  []Place `json:"places,omitempty"`
 }
 
-// Place is a file and the 1-based line in it.
+// Place is a file and the 1-based line and column in it.
 type Place struct {
-	Path string `json:"path"`
-	Line int    `json:"line,omitempty"`
+	Path   string `json:"path"`
+	Line   int    `json:"line,omitempty"`
+	Column int    `json:"column,omitempty"`
 }
 
 func (p *Problem) Error() string { return p.Message }

@@ -65,6 +65,7 @@ JSONNET = Peer(
     module="github.com/google/go-jsonnet",
     programs={"jsonnet": "github.com/google/go-jsonnet/cmd/jsonnet"},
 )
+CUE = Peer(name="cue", module="cuelang.org/go", programs={"cue": "cuelang.org/go/cmd/cue"})
 KUSTOMIZE = Peer(
     name="kustomize",
     module="sigs.k8s.io/kustomize/kustomize/v5",
@@ -75,7 +76,7 @@ REGISTRY = Peer(
     module="github.com/distribution/distribution/v3",
     programs={"registry": "github.com/distribution/distribution/v3/cmd/registry"},
 )
-PEERS = {peer.name: peer for peer in (KUBERNETES, ETCD, KWOK, HELM, JSONNET, KUSTOMIZE, REGISTRY)}
+PEERS = {peer.name: peer for peer in (KUBERNETES, ETCD, KWOK, HELM, JSONNET, CUE, KUSTOMIZE, REGISTRY)}
 
 
 class Pin(msgspec.Struct, frozen=True):

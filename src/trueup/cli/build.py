@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from msgspec import Struct
+from msgspec import Struct, structs
 from rich.markup import escape
 
 from trueup.cli.cache import megabytes
@@ -18,7 +18,22 @@ from trueup.cli.folder import FolderOptions, folder_spec, is_folder
 from trueup.cli.options import Context, Kubeconfig, Namespace, Output
 from trueup.cli.output import write, write_data
 from trueup.cli.progress import progress
-from trueup.cli.render import Mode, Recurse, Release, Set, Values, Var, What, WorkingTree, folder_options
+from trueup.cli.render import (
+    Cue,
+    CueExpressions,
+    CuePackage,
+    CueTags,
+    Mode,
+    Recurse,
+    Release,
+    Set,
+    Values,
+    Var,
+    What,
+    WorkingTree,
+    cue_options,
+    folder_options,
+)
 from trueup.cli.render import render as render_command
 from trueup.cli.session import Session, in_session
 from trueup.cli.table import print_table
@@ -69,6 +84,10 @@ def build(
     release: Release = "",
     values: Values = None,
     set_: Set = None,
+    cue: Cue = False,
+    package: CuePackage = "",
+    expressions: CueExpressions = None,
+    tags: CueTags = None,
     output: Annotated[
         Output, typer.Option("--output", "-o", help="yaml, json or name; with --explain table, json, yaml or name.")
     ] = Output.TABLE,
@@ -79,11 +98,28 @@ def build(
     """Build an App or a folder as `render` does; with --explain say on what grounds."""
     if not explain:
         render_command(
-            what, path, mode, recurse, var, release, values, set_, False, output, namespace, kubeconfig, context
+            what,
+            path,
+            mode,
+            recurse,
+            var,
+            release,
+            values,
+            set_,
+            cue,
+            package,
+            expressions,
+            tags,
+            False,
+            output,
+            namespace,
+            kubeconfig,
+            context,
         )
         return
     if is_folder(what):
         options = folder_options(mode, recurse, var, release, namespace, values, set_)
+        options = structs.replace(options, cue=cue_options(cue, package, expressions, tags))
         _print(asyncio.run(_explain_folder(Path(what).expanduser(), options)), output)
         return
 

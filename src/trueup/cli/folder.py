@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from trueup.model.errors import InvalidInput
 from trueup.model.rendering import (
+    CueOptions,
     DirectoryOptions,
     HelmOptions,
     HelmValueFile,
@@ -31,6 +32,7 @@ class FolderOptions(Struct, frozen=True, kw_only=True):
     namespace: str = ""
     values: tuple[Path, ...] = ()
     set: tuple[str, ...] = ()
+    cue: CueOptions | None = None
 
     @property
     def for_chart(self) -> bool:
@@ -44,7 +46,7 @@ def is_folder(text: str) -> bool:
 
 def folder_spec(snapshot: WorktreeSnapshot, inside: str, options: FolderOptions) -> RenderSpec:
     """Raises InvalidInput where options and folder do not go together. Blocks on the disk."""
-    chart = holds_chart(snapshot, inside)
+    chart = options.cue is None and holds_chart(snapshot, inside)
     if options.for_chart and not chart:
         raise InvalidInput(
             f"{inside or '.'} holds no chart, and --release, --values and --set are for one",
@@ -57,6 +59,7 @@ def folder_spec(snapshot: WorktreeSnapshot, inside: str, options: FolderOptions)
         mode=mode,
         directory=DirectoryOptions(recurse=True) if options.recurse else None,
         helm=_helm(snapshot, inside, options) if chart else None,
+        cue=options.cue,
         substitution=substitution,
     )
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from msgspec import structs
 
 from trueup.cli import answers
 from trueup.cli.console import shown, tell
@@ -24,7 +25,7 @@ from trueup.cli.yamltext import dump_all
 from trueup.model.errors import InvalidInput
 from trueup.model.manifest import Manifest, kind_of, ref_of
 from trueup.model.outcome import Notice
-from trueup.model.rendering import RenderMode
+from trueup.model.rendering import CueOptions, RenderMode
 from trueup.render.render import Rendered
 from trueup.sources.worktree import open_worktree
 
@@ -46,6 +47,15 @@ Values = Annotated[
 ]
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="K=V", help="A value for a chart, as Helm reads it.")]
 
+Cue = Annotated[bool, typer.Option("--cue", help="The folder is a CUE package.")]
+CuePackage = Annotated[str, typer.Option("--package", help="CUE: which package, where the folder holds several.")]
+CueExpressions = Annotated[
+    list[str] | None, typer.Option("--expression", "-e", help="CUE: export this in place of the package itself.")
+]
+CueTags = Annotated[
+    list[str] | None, typer.Option("--tag", "-t", metavar="K[=V]", help="CUE: a tag for files and fields that want it.")
+]
+
 
 @shown
 def render(
@@ -57,6 +67,10 @@ def render(
     release: Release = "",
     values: Values = None,
     set_: Set = None,
+    cue: Cue = False,
+    package: CuePackage = "",
+    expressions: CueExpressions = None,
+    tags: CueTags = None,
     show_secrets: Annotated[bool, typer.Option("--show-secrets", help="Show what would be hidden.")] = False,
     output: Annotated[Output, typer.Option("--output", "-o", help="yaml, json or name.")] = Output.YAML,
     namespace: Namespace = "",
@@ -66,6 +80,7 @@ def render(
     """Render an App as Git declares it, or a folder on this disk, to standard output."""
     if is_folder(what):
         options = folder_options(mode, recurse, var, release, namespace, values, set_)
+        options = structs.replace(options, cue=cue_options(cue, package, expressions, tags))
         _folder(Path(what).expanduser(), options, output)
         return
 
@@ -87,6 +102,14 @@ def render(
 
     manifests, notices = in_session(work, kubeconfig, context, namespace)
     _finish(_text(manifests, output), manifests, notices)
+
+
+def cue_options(cue: bool, package: str, expressions: list[str] | None, tags: list[str] | None) -> CueOptions | None:
+    if not cue:
+        if package or expressions or tags:
+            raise InvalidInput("--package, --expression and --tag are for CUE", hint="add --cue")
+        return None
+    return CueOptions(package=package, expressions=tuple(expressions or ()), tags=tuple(tags or ()))
 
 
 def folder_options(

@@ -17,13 +17,17 @@ Manifest: TypeAlias = dict[str, Any]
 
 
 class Origin(Struct, frozen=True, gc=False):
-    """Where a declaration stands: path inside the snapshot and the 1-based line where its document begins (0: unknown)."""
+    """Where a declaration stands: path inside the snapshot and the 1-based line where its document begins (0: unknown).
+    The column is known of errors alone, and of few."""
 
     path: str
     line: int = 0
+    column: int = 0
 
     def __str__(self) -> str:
-        return f"{self.path}:{self.line}" if self.line else self.path
+        if not self.line:
+            return self.path
+        return f"{self.path}:{self.line}:{self.column}" if self.column else f"{self.path}:{self.line}"
 
 
 class Declared(Struct, frozen=True):

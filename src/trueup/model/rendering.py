@@ -100,6 +100,15 @@ class JsonnetOptions(Struct, frozen=True, kw_only=True):
     libraries: tuple[str, ...] = ()
 
 
+class CueOptions(Struct, frozen=True, kw_only=True):
+    """What `cue export` is told: the package where the path holds several, expressions to export in place of the package
+    itself, and tags (`key=value`, `key`) for files and fields that want them."""
+
+    package: str = ""
+    expressions: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+
+
 class HelmValueFile(Struct, frozen=True):
     """A path from the repository's root; one that is `optional` may be absent."""
 
@@ -177,6 +186,8 @@ class RenderSpec(Struct, frozen=True, kw_only=True):
     """Set: a chart in the path is rendered so; it is not built yet for whoever leaves it out."""
     directory: DirectoryOptions | None = None
     """Set: treat as a plain directory whatever it holds (Argo's explicit `directory`)."""
+    cue: CueOptions | None = None
+    """Set: the path is a CUE package, whatever else it holds."""
     force_kustomize: bool = False
     """Set: a missing kustomization file is generated or an error, as Argo's explicit `kustomize` block says."""
     force_helm: bool = False

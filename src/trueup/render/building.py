@@ -1,7 +1,7 @@
 """The half of a render that Git alone decides: which tool the path asks for, and the engines that it needs, one after another.
 
-Detection is Argo CD's: an explicit block decides, otherwise the files of the path itself; Flux always means Kustomize. The
-first engine is the one that reads manifests; no work of one engine waits for another.
+Detection is Argo CD's: an explicit block decides, otherwise the files of the path itself; Flux always means Kustomize, and CUE
+is only what asks for it. The first engine is the one that reads manifests; no work of one engine waits for another.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from trueup.model.errors import BuildFailed, NotBuiltYet
 from trueup.model.manifest import Origin
 from trueup.model.rendering import Capabilities, DirectoryOptions, RenderMode, RenderSpec
 from trueup.model.snapshot import Snapshot
-from trueup.render import helm, jsonnet
+from trueup.render import cue, helm, jsonnet
 from trueup.render.built import Build
 from trueup.render.directory import SKIP_MARK, Directory, read_directory
-from trueup.render.engine.build import HELM, JSONNET
+from trueup.render.engine.build import CUE, HELM, JSONNET
 from trueup.render.engine.pool import EnginePool
 from trueup.render.engine.process import EngineProcess
 from trueup.render.inputs import Ignoring, Recorder, join
@@ -33,6 +33,7 @@ class Tool(StrEnum):
     KUSTOMIZE = "Kustomize"
     HELM = "Helm"
     DIRECTORY = "Directory"
+    CUE = "CUE"
 
 
 class _Begun(Struct, frozen=True, kw_only=True):
@@ -57,6 +58,8 @@ async def build(
     match begun.tool:
         case Tool.HELM:
             return await _chart(begun, spec, engines, limits, capabilities)
+        case Tool.CUE:
+            return await _package(begun, spec, engines, limits)
         case Tool.DIRECTORY if begun.found.jsonnet:
             return await _with_jsonnet(begun, spec, engines, limits)
         case Tool.DIRECTORY | Tool.KUSTOMIZE:
@@ -78,10 +81,10 @@ def _begin(engine: EngineProcess, snapshot: Snapshot, spec: RenderSpec, limits: 
         raise BuildFailed(f"the path {spec.path!r} does not exist in {snapshot.revision.short}")
     if not at.is_directory:
         raise BuildFailed(f"the path {spec.path!r} is a file", hint="name the directory that holds it")
-    tool = Tool.KUSTOMIZE if spec.mode is RenderMode.FLUX else _detected(recorder, at.path, spec)
+    tool = _asked(spec) or _detected(recorder, at.path, spec)
     begun = partial(_Begun, recorder=recorder, path=at.path, tool=tool)
     match tool:
-        case Tool.HELM:
+        case Tool.HELM | Tool.CUE:
             return begun()
         case Tool.DIRECTORY:
             return begun(found=read_directory(engine, recorder, at.path, _directory_options(spec), limits))
@@ -89,6 +92,13 @@ def _begin(engine: EngineProcess, snapshot: Snapshot, spec: RenderSpec, limits: 
             return begun(found=Directory(build_kustomization(engine, recorder, at.path, spec, limits)))
         case unknown:
             assert_never(unknown)
+
+
+def _asked(spec: RenderSpec) -> Tool | None:
+    """What holds whatever the path holds."""
+    if spec.cue is not None:
+        return Tool.CUE
+    return Tool.KUSTOMIZE if spec.mode is RenderMode.FLUX else None
 
 
 def _detected(recorder: Recorder, path: str, spec: RenderSpec) -> Tool:
@@ -132,6 +142,15 @@ async def _with_jsonnet(begun: _Begun, spec: RenderSpec, engines: EnginePool, li
         source_type=begun.tool.value,
         notices=begun.found.notices,
     )
+
+
+async def _package(begun: _Begun, spec: RenderSpec, engines: EnginePool, limits: RenderLimits) -> Build:
+    options = spec.cue
+    assert options is not None, "only who asks for it gets it"
+    objects = await engines.beside(CUE).use(
+        lambda engine: cue.export(engine, begun.recorder, begun.path, options, limits), seconds=limits.seconds
+    )
+    return Build(objects=objects, inputs=begun.recorder.inputs(), source_type=begun.tool.value)
 
 
 async def _chart(

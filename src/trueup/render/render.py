@@ -21,7 +21,7 @@ from trueup.model.snapshot import Inputs, Snapshot
 from trueup.render.building import build
 from trueup.render.built import Asked, Build
 from trueup.render.cache import BuildCache, Reason, Verdict, question_of
-from trueup.render.engine.build import HELM, JSONNET, KUSTOMIZE
+from trueup.render.engine.build import CUE, HELM, JSONNET, KUSTOMIZE
 from trueup.render.engine.identity import identity, rules_identity
 from trueup.render.engine.pool import EnginePool
 from trueup.render.finish import finished, needs_engine
@@ -38,7 +38,7 @@ class Rendered(Struct, frozen=True, kw_only=True):
     objects: tuple[Declared, ...]
     inputs: Inputs
     source_type: str
-    """`Kustomize`, `Directory` or `Helm`."""
+    """`Kustomize`, `Directory`, `Helm` or `CUE`."""
     digest: str
     """`sha256:<hex>` of the objects before any Secret passed through them."""
     asked: Asked = Asked()
@@ -93,7 +93,9 @@ class Renderer:
 
 def engine_identities(spec: RenderSpec) -> str:
     """Of all code that takes part, without starting an engine. Blocks on the disk the first time."""
-    engines = (KUSTOMIZE, JSONNET, HELM) if spec.mode is RenderMode.ARGOCD else (KUSTOMIZE,)
+    engines: tuple[str, ...] = (KUSTOMIZE, JSONNET, HELM) if spec.mode is RenderMode.ARGOCD else (KUSTOMIZE,)
+    if spec.cue is not None:
+        engines = (*engines, CUE)
     return "\0".join((rules_identity(), *(identity(engine) for engine in engines)))
 
 

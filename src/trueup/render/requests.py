@@ -80,6 +80,6 @@ def request_parsed(engine: EngineProcess, texts: list[str]) -> tuple[Parsed, ...
 
 def as_error(problem: Problem) -> TrueupError:
     """Terminal: only another revision or spec can help."""
-    origin = Origin(problem.path, problem.line) if problem.path else None
+    origin = Origin(problem.path, problem.line, problem.column) if problem.path else None
     kind = NotBuiltYet if problem.code in _NOT_BUILT_YET else BuildFailed
     return kind(problem.message, hint=problem.hint, origin=origin)

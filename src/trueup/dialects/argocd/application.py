@@ -31,13 +31,14 @@ from trueup.dialects.argocd.source_resource import (
     Source,
 )
 from trueup.dialects.argocd.unbuilt import unbuilt_fields
+from trueup.dialects.cue import cue_of, refuse_with_cue
 from trueup.dialects.reading import finalizers_of, identity, not_built, read_struct
 from trueup.model.app import App, DeletionPolicy, KindOrder, NamespaceMetadata, SyncRules
 from trueup.model.errors import InvalidInput
 from trueup.model.manifest import Manifest, annotations_of, spec_of
 from trueup.model.refs import ObjectRef
-from trueup.model.rendering import DirectoryOptions as Directory
 from trueup.model.rendering import (
+    CueOptions,
     ImageOverride,
     Overlay,
     Patch,
@@ -46,6 +47,7 @@ from trueup.model.rendering import (
     RenderSpec,
     ReplicaOverride,
 )
+from trueup.model.rendering import DirectoryOptions as Directory
 from trueup.model.source import GitReference, GitSource
 
 INTERVAL = timedelta(minutes=2)
@@ -66,7 +68,7 @@ def read_application(obj: Manifest, control_namespace: str) -> App:
         # Our own status writes raise the generation of an Application: it says nothing about the spec.
         generation=0,
         source=_git_source(source, suspend=is_suspended(obj)),
-        render=_render(ref, spec, source),
+        render=_render(ref, spec, source, cue_of(obj, ref)),
         rules=_rules(ref, spec, options, obj, control_namespace),
         project=spec.project or DEFAULT_PROJECT,
         history_limit=history_limit(obj),
@@ -127,11 +129,15 @@ def _git_source(source: Source, *, suspend: bool) -> GitSource:
     )
 
 
-def _render(ref: ObjectRef, spec: ApplicationSpec, source: Source) -> RenderSpec:
+def _render(ref: ObjectRef, spec: ApplicationSpec, source: Source, cue: CueOptions | None) -> RenderSpec:
+    if cue is not None:
+        blocks = {"kustomize": source.kustomize, "helm": source.helm, "directory": source.directory}
+        refuse_with_cue(ref, {f"spec.source.{name}": block is not None for name, block in blocks.items()})
     environment = build_environment(ref, spec, source)
     return RenderSpec(
         path=source.path,
         mode=RenderMode.ARGOCD,
+        cue=cue,
         overlay=_overlay(ref, source.kustomize) if source.kustomize else Overlay(),
         directory=_directory(source.directory, environment) if source.directory else None,
         helm=chart_of(ref.name, spec.destination.namespace, source, environment),

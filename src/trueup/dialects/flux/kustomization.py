@@ -7,6 +7,7 @@ from typing import Any
 
 from msgspec import json
 
+from trueup.dialects.cue import cue_of, refuse_with_cue
 from trueup.dialects.flux import marks
 from trueup.dialects.flux.kustomization_resource import (
     HealthCheckReference,
@@ -26,6 +27,7 @@ from trueup.model.manifest import Manifest, generation_of, spec_of
 from trueup.model.refs import ObjectRef, split_api_version
 from trueup.model.rendering import (
     CommonMetadata,
+    CueOptions,
     ImageOverride,
     Overlay,
     Patch,
@@ -55,7 +57,7 @@ def read_kustomization(obj: Manifest) -> App:
         source=ObjectRef(
             SOURCE_GROUP, spec.source_ref.kind, spec.source_ref.namespace or ref.namespace, spec.source_ref.name
         ),
-        render=_render(ref, spec),
+        render=_render(ref, spec, cue_of(obj, ref)),
         rules=_rules(ref, spec, written_version(obj)),
     )
 
@@ -127,7 +129,7 @@ def _health_check(ref: ObjectRef, number: int, check: HealthCheckReference) -> H
     return HealthCheck(ObjectRef(group, check.kind, check.namespace, check.name), version)
 
 
-def _render(ref: ObjectRef, spec: KustomizationSpec) -> RenderSpec:
+def _render(ref: ObjectRef, spec: KustomizationSpec, cue: CueOptions | None) -> RenderSpec:
     overlay = Overlay(
         namespace=spec.target_namespace or "",
         name_prefix=spec.name_prefix or "",
@@ -141,13 +143,31 @@ def _render(ref: ObjectRef, spec: KustomizationSpec) -> RenderSpec:
         build_metadata=spec.build_metadata,
     )
     common = spec.common_metadata
+    if cue is not None:
+        refuse_with_cue(ref, _of_kustomize(spec))
     return RenderSpec(
         path=spec.path,
         mode=RenderMode.FLUX,
+        cue=cue,
         overlay=overlay,
         substitution=_substitution(ref, spec.post_build) if spec.post_build else None,
         common_metadata=CommonMetadata(common.labels, common.annotations) if common else None,
     )
+
+
+def _of_kustomize(spec: KustomizationSpec) -> dict[str, bool]:
+    """The fields that Kustomize carries out, and whether they are set."""
+    return {
+        "spec.targetNamespace": bool(spec.target_namespace),
+        "spec.namePrefix": bool(spec.name_prefix),
+        "spec.nameSuffix": bool(spec.name_suffix),
+        "spec.images": bool(spec.images),
+        "spec.patches": bool(spec.patches),
+        "spec.patchesStrategicMerge": bool(spec.patches_strategic_merge),
+        "spec.patchesJson6902": bool(spec.patches_json6902),
+        "spec.components": bool(spec.components),
+        "spec.buildMetadata": bool(spec.build_metadata),
+    }
 
 
 def all_patches(

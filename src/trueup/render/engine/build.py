@@ -26,7 +26,8 @@ HELM = "helm"
 CEL = "cel"
 """Kubernetes' own rules and conditions, and expressions of anyone."""
 GOTEMPLATE = "gotemplate"
-ENGINES = (KUSTOMIZE, JSONNET, HELM, CEL, GOTEMPLATE)
+CUE = "cue"
+ENGINES = (KUSTOMIZE, JSONNET, HELM, CEL, GOTEMPLATE, CUE)
 
 _GO_VERSION = re.compile(r"go(\d+)\.(\d+)(?:\.(\d+))?")
 _GO_DIRECTIVE = re.compile(r"^go (\d+)\.(\d+)(?:\.(\d+))?$", re.MULTILINE)

@@ -57,6 +57,7 @@ class Looked(Struct, frozen=True):
 class Place(Struct, frozen=True):
     path: str
     line: int = 0
+    column: int = 0
 
 
 class Problem(Struct, frozen=True):
@@ -66,6 +67,7 @@ class Problem(Struct, frozen=True):
     message: str
     path: str = ""
     line: int = 0
+    column: int = 0
     hint: str = ""
     places: tuple[Place, ...] = ()
 
