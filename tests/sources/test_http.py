@@ -182,7 +182,15 @@ async def test_redirects_in_a_circle_end() -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["169.254.169.254", "[fe80::1]", "[::ffff:169.254.169.254]", "[fd00:ec2::254]", "224.0.0.1"]
+    "address",
+    [
+        "169.254.169.254",
+        "[fe80::1]",
+        "[::ffff:169.254.169.254]",
+        "[64:ff9b::a9fe:a9fe]",
+        "[fd00:ec2::254]",
+        "224.0.0.1",
+    ],
 )
 async def test_metadata_services_are_never_connected_to(address: str) -> None:
     async with HttpFetcher() as http:

@@ -28,7 +28,7 @@ from yarl import URL
 
 from trueup.model.errors import InvalidInput, SourceError
 from trueup.sources.giterrors import CertificateUntrusted, Unreachable
-from trueup.sources.httpaccess import HttpAccess, Proxy, make_tls, proxy_of
+from trueup.sources.httpaccess import HttpAccess, Proxy, make_tls, names_this_machine, proxy_of, reached_address
 
 MEBIBYTE = 1024 * 1024
 _USER_AGENT = "trueup"
@@ -416,24 +416,8 @@ def _is_loopback_answer(response: aiohttp.ClientResponse) -> bool:
         connection.transport.get_extra_info("peername") if connection is not None and connection.transport else None
     )
     if peer is None:
-        return _names_this_machine(response.url.host or "")
-    return _address(peer[0]).is_loopback
-
-
-def _names_this_machine(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return _address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    """An address without its zone; one that is IPv4 inside IPv6 is looked at as what it reaches."""
-    found = ipaddress.ip_address(text.partition("%")[0])
-    mapped = getattr(found, "ipv4_mapped", None)
-    return mapped if mapped is not None else found
+        return names_this_machine(response.url.host or "")
+    return reached_address(peer[0]).is_loopback
 
 
 _METADATA = ipaddress.ip_network("fd00:ec2::/32")  # AWS keeps its IPv6 metadata service here
@@ -449,7 +433,7 @@ def _socket_to_others(address: AddrInfoType) -> socket.socket:
 
 def _connect_socket(address: AddrInfoType, *, loopback: bool) -> socket.socket:
     family, kind, protocol, _, place = address
-    found = _address(str(place[0]))
+    found = reached_address(str(place[0]))
     if found.is_link_local or found.is_multicast or found in _METADATA:
         raise _Refused(str(found), "a link-local or multicast address, where no source is")
     if (found.is_loopback or found.is_unspecified) and not loopback:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import ipaddress
 import ssl
 import tempfile
 from collections.abc import Mapping
@@ -20,6 +21,7 @@ from yarl import URL
 
 from trueup.model.errors import InvalidInput
 
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052
 _CERTIFICATE_KEYS = {"ca": ("ca.crt", "caFile"), "certificate": ("tls.crt", "certFile"), "key": ("tls.key", "keyFile")}
 
 
@@ -99,11 +101,33 @@ def read_proxy(data: Mapping[str, bytes]) -> Proxy:
 
 
 def proxy_of(access: HttpAccess, url: URL) -> Proxy | None:
-    """The proxy on the way to a URL: the source's own, else the environment's."""
+    """The proxy on the way to a URL: the source's own, else the environment's, which is never asked for this machine (as in Go)."""
     if access.proxy is not None:
         return access.proxy
-    address = "" if proxy_bypass(url.host or "") else getproxies().get(url.scheme, "")
+    host = url.host or ""
+    address = "" if names_this_machine(host) or proxy_bypass(host) else getproxies().get(url.scheme, "")
     return read_proxy({"address": address.encode()}) if address else None
+
+
+def names_this_machine(host: str) -> bool:
+    """`localhost`, `127.0.0.1`, `::1` and their like."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return reached_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def reached_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """An address without its zone; an IPv4 address inside an IPv6 one (mapped, or behind NAT64) is looked at as what it reaches."""
+    found = ipaddress.ip_address(text.partition("%")[0])
+    if isinstance(found, ipaddress.IPv6Address):
+        if found.ipv4_mapped is not None:
+            return found.ipv4_mapped
+        if found in _NAT64:
+            return ipaddress.IPv4Address(found.packed[-4:])
+    return found
 
 
 def make_tls(access: HttpAccess) -> ssl.SSLContext:

@@ -70,6 +70,24 @@ async def test_the_fake_is_right_when_nothing_is_changed(kit: Kit) -> None:
         assert contents(await kit.fetch(oci(fake.url(server.url), tag="v1"))) == FILES
 
 
+async def test_a_pull_is_three_requests_and_a_look_that_finds_nothing_new_is_one(kit: Kit) -> None:
+    fake = Fake()
+    digest = digest_of(BODY)
+    async with web_server(fake.answer) as server:
+        source = oci(fake.url(server.url), tag="v1")
+        first = await kit.fetch(source)
+        asked = [(one.method, one.path.removeprefix("/v2/team/web/")) for one in server.asked]
+        assert asked == [
+            ("GET", "/v2/"),  # whether this machine's registry speaks TLS, once
+            ("HEAD", "manifests/v1"),
+            ("GET", f"manifests/{digest}"),
+            ("GET", f"blobs/{digest_of(LAYER)}"),
+        ]
+        server.asked.clear()
+        assert await kit.fetch(source, known=first) is first
+        assert [(one.method, one.path) for one in server.asked] == [("HEAD", "/v2/team/web/manifests/v1")]
+
+
 @pytest.mark.parametrize("where", ["/manifests/", "/blobs/"])
 async def test_a_registry_that_stalls_is_given_up(kit: Kit, where: str) -> None:
     fake = Fake()

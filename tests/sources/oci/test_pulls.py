@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import subprocess
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
+from tests.peers.locate import find_program
 from tests.peers.registry import Registry, running_registry
 from tests.sources.oci.kit import Kit, contents, oci
 from tests.support.ocipush import (
@@ -239,3 +244,22 @@ async def test_charts_come_with_their_provenance(kit: Kit, registry: Registry) -
         await charts.pull(url, "9.9.9", source, NO_SECRETS, limit=1_000_000)
     with pytest.raises(SourceError, match="larger than 10 bytes"):
         await charts.pull(url, digest, source, NO_SECRETS, limit=10)
+
+
+async def test_what_helm_itself_pushed_is_pulled_byte_for_byte(kit: Kit, registry: Registry, tmp_path: Path) -> None:
+    chart = tmp_path / "web"
+    chart.mkdir()
+    (chart / "Chart.yaml").write_text("apiVersion: v2\nname: web\nversion: 1.2.3+build.4\n")
+    environment = {"HOME": str(tmp_path), "PATH": os.environ["PATH"]}
+
+    def helm(*arguments: str) -> None:
+        command = [str(find_program("helm", print)), *arguments]
+        subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True)
+
+    await asyncio.to_thread(helm, "package", "web")
+    await asyncio.to_thread(helm, "push", "web-1.2.3+build.4.tgz", f"oci://{registry.host}/helm", "--plain-http")
+    charts, source = OciCharts(kit.client), HelmRepositorySource(url=f"oci://{registry.host}/helm", oci=True)
+    url = f"oci://{registry.host}/helm/web"
+    assert await charts.tags(url, source, NO_SECRETS) == ("1.2.3_build.4",)
+    pulled = await charts.pull(url, "1.2.3_build.4", source, NO_SECRETS, limit=1_000_000)
+    assert pulled.chart == (tmp_path / "web-1.2.3+build.4.tgz").read_bytes()

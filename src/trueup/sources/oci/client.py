@@ -40,6 +40,7 @@ MEBIBYTE = 1024 * 1024
 _LARGEST_MANIFEST = 4 * MEBIBYTE
 _TAGS_PER_PAGE = 1000
 _MOST_TAGS = 100_000
+_MOST_REMEMBERED = 4096
 _NEXT = re.compile(r'<([^>]*)>\s*;\s*rel="?next"?')
 
 
@@ -199,6 +200,8 @@ class RegistryClient:
         scheme = "https"
         if repository.insecure or address.is_this_machine:
             scheme = self._schemes.get(key) or await self._spoken(repository)
+            if len(self._schemes) >= _MOST_REMEMBERED:
+                self._schemes.clear()
             self._schemes[key] = scheme
         try:
             yield Party(address=address, login=repository.login, access=repository.access, scheme=scheme)
