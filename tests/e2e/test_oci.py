@@ -12,8 +12,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.e2e.manifests import config
 from tests.e2e.stack import Stack, kustomization, until
+from tests.e2e.test_sources import resource, until_ready
 from tests.peers.registry import PASSWORD, USER, Registry, prepared_registry
-from tests.support.ocipush import Pusher, public_pem
+from tests.sources.helm.kit import packed_chart
+from tests.support.ocipush import HELM_CONFIG, HELM_CONTENT, Layer, Pusher, public_pem
 
 LOGIN = f"{USER}:{PASSWORD}"
 SOURCE = {"kind": "OCIRepository", "name": "repo"}
@@ -155,3 +157,25 @@ def test_a_bad_artifact_is_named_and_leaves_what_runs_alone(stack: Stack, namesp
     good = asyncio.run(pusher.files("v1", {"settings.yaml": config(colour="green")}))
     look(stack, namespace, "good")
     stack.until_applied(namespace, good)
+
+
+def test_a_chart_in_a_registry_follows_its_versions(stack: Stack, namespace: str, registry: Registry) -> None:
+    pusher = Pusher(registry.url, f"e2e/{namespace}/app")
+
+    def publish(version: str) -> None:
+        layer = Layer(packed_chart("app", version), HELM_CONTENT)
+        asyncio.run(pusher.artifact(version, layer, config_type=HELM_CONFIG))
+
+    publish("1.0.0")
+    stack.apply(
+        resource("HelmRepository", namespace, type="oci", url=f"oci://{registry.host}/e2e/{namespace}", interval="10m"),
+        resource(
+            "HelmChart", namespace, chart="app", version="1.x", interval="10m",
+            sourceRef={"kind": "HelmRepository", "name": "app"},
+        ),
+    )  # fmt: skip
+    status = until_ready(stack, "helmchart", namespace, "pulled 'app' chart with version '1.0.0'")
+    assert status["artifact"]["revision"] == "1.0.0"
+    publish("1.1.0")
+    stack.annotate("helmchart", "app", namespace, "reconcile.fluxcd.io/requestedAt=now")
+    until_ready(stack, "helmchart", namespace, "pulled 'app' chart with version '1.1.0'")
