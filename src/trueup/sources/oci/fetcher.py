@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import IO, cast
@@ -67,16 +68,12 @@ class OciFetcher:
         if source.verify is not None:
             check_verification(source.verify, secrets.trust)
         grant = self._granted.to(source, secrets)
-        try:
-            async with asyncio.timeout(source.timeout.total_seconds()):
-                revision = await self._meant(repository, source.reference, max_age)
-                kept = await self._store.reopen(grant, revision)
-                if kept is None:
-                    return await self._pull(repository, source, secrets, revision, grant)
-        except TimeoutError as error:
-            raise FetchTimeout(
-                f"{source.url} took longer than {source.timeout.total_seconds():g} s", hint="raise spec.timeout"
-            ) from error
+        deadline = _Deadline(source)
+        async with deadline.kept():
+            revision = await self._meant(repository, source.reference, max_age)
+        kept = await self._store.reopen(grant, revision)
+        if kept is None:
+            return await self._pull(repository, source, secrets, revision, grant, deadline)
         if known is not None and _is_same(known, kept):
             kept.release()
             return known
@@ -129,8 +126,36 @@ class OciFetcher:
         return await self._client.digest_of_tag(repository, tag)
 
     async def _pull(
-        self, repository: Repository, source: OciSource, secrets: SourceSecrets, revision: Revision, grant: str
+        self,
+        repository: Repository,
+        source: OciSource,
+        secrets: SourceSecrets,
+        revision: Revision,
+        grant: str,
+        deadline: _Deadline,
     ) -> TreeSnapshot:
+        what = repository.named(f"{revision.algorithm}:{revision.digest}")
+        try:
+            with await asyncio.to_thread(self._open_spool) as spool:
+                async with deadline.kept():
+                    layer, details = await self._download(repository, source, secrets, revision, spool)
+                # Storing is no part of the time that the registry has, and must not be left in the middle.
+                files = layer_files(spool, layer, source.layer, f"the layer {layer.digest} of {what}", self._limits)
+                return await self._store.put(files, revision, grant=grant, details=details)
+        except OSError as error:
+            raise DiskFull(
+                f"{what} cannot be stored: {error.strerror or error}", hint="check the state folder's space and rights"
+            ) from error
+
+    async def _download(
+        self,
+        repository: Repository,
+        source: OciSource,
+        secrets: SourceSecrets,
+        revision: Revision,
+        spool: IO[bytes],
+    ) -> tuple[Descriptor, Details]:
+        """The content's layer into `spool`; before it, the signature is verified where one is asked for."""
         digest = f"{revision.algorithm}:{revision.digest}"
         what = repository.named(digest)
         image = await self._client.manifest(repository, digest)
@@ -141,24 +166,33 @@ class OciFetcher:
         if image.is_index:
             image = await self._client.manifest(repository, choose_platform(image, what).digest)
         layer = select_layer(image, source.layer, what)
-        try:
-            with await asyncio.to_thread(self._open_spool) as spool:
-                await self._client.blob(repository, layer, spool)
-                return await self._store.put(
-                    layer_files(spool, layer, source.layer, f"the layer {layer.digest} of {what}", self._limits),
-                    revision,
-                    grant=grant,
-                    details=_details(image, layer, verified),
-                )
-        except OSError as error:
-            raise DiskFull(
-                f"{what} cannot be stored: {error.strerror or error}", hint="check the state folder's space and rights"
-            ) from error
+        await self._client.blob(repository, layer, spool)
+        return layer, _details(image, layer, verified)
 
     def _open_spool(self) -> IO[bytes]:
         """A file without a name, on the disk once it is large; gone when it is closed, also by the end of the process."""
         self._spool.mkdir(parents=True, exist_ok=True, mode=0o700)
         return cast("IO[bytes]", tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY, dir=str(self._spool)))
+
+
+class _Deadline:
+    """`spec.timeout`, for all that is asked of a registry in one look."""
+
+    def __init__(self, source: OciSource) -> None:
+        self._source = source
+        self._until = asyncio.get_running_loop().time() + source.timeout.total_seconds()
+
+    @asynccontextmanager
+    async def kept(self) -> AsyncIterator[None]:
+        """Raises FetchTimeout."""
+        try:
+            async with asyncio.timeout_at(self._until):
+                yield
+        except TimeoutError as error:
+            raise FetchTimeout(
+                f"{self._source.url} took longer than {self._source.timeout.total_seconds():g} s",
+                hint="raise spec.timeout",
+            ) from error
 
 
 def _details(image: Manifest, layer: Descriptor, verified: str) -> Details:
