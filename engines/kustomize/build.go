@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"path"
 	"strings"
 
@@ -24,6 +25,8 @@ type buildParams struct {
 	// MaxObjects and MaxBytes bound the answer.
 	MaxObjects int `json:"maxObjects"`
 	MaxBytes   int `json:"maxBytes"`
+	// Remotes are what was fetched for this build, as far as it is known to need them.
+	Remotes []remote `json:"remotes"`
 }
 
 // object is one rendered manifest. Text is its YAML, given only where a variable might stand in it.
@@ -43,7 +46,8 @@ func build(raw json.RawMessage, files *pipe.Files) (any, bool, error) {
 	if err := json.Unmarshal(raw, &params); err != nil {
 		return nil, false, err
 	}
-	fs := newSnapshotFS(files)
+	fs := newSnapshotFS(files, params.Remotes)
+	http.DefaultTransport = fs
 	result, err := buildGuarded(fs, &params)
 	retire := changesSchema(fs)
 	if err != nil {
@@ -94,6 +98,9 @@ func buildIn(fs *snapshotFS, params *buildParams) (*objects, error) {
 			origins.paths = make([]string, resources.Size())
 		}
 	} else if err != nil {
+		return nil, err
+	}
+	if err := fs.remotes.renameOrigins(resources); err != nil {
 		return nil, err
 	}
 	return collect(resources, &origins, params)

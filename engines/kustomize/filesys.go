@@ -13,8 +13,9 @@ import (
 	"trueup.dev/engines/pipe"
 )
 
-// mount is where the library sees the Snapshot's root. Anything that leaves it leads outside the repository.
-const mount = "/.snapshot"
+// mount is where the library sees the Snapshot's root. Anything that leaves it leads outside the repository. A remote
+// base cannot name it, for it cannot know it.
+var mount = "/.snapshot-" + unguessable()
 
 var errReadOnly = errors.New("the repository is read-only here")
 
@@ -24,15 +25,24 @@ type snapshotFS struct {
 	overlay map[string][]byte // by path relative to the root
 	read    map[string][]byte // every file that was read, with links followed
 	refused *pipe.Problem     // the first path that leads outside, is too large, ...
+	remotes *remotes
 }
 
 var _ filesys.FileSystem = (*snapshotFS)(nil)
 
-func newSnapshotFS(files *pipe.Files) *snapshotFS {
-	return &snapshotFS{files: files, overlay: map[string][]byte{}, read: map[string][]byte{}}
+func newSnapshotFS(files *pipe.Files, given []remote) *snapshotFS {
+	return &snapshotFS{files: files, overlay: map[string][]byte{}, read: map[string][]byte{}, remotes: newRemotes(given)}
 }
 
 func mounted(rel string) string { return filepath.Join(mount, rel) }
+
+// at gives where the library sees a path on the pipe.
+func (s *snapshotFS) at(rel string) string {
+	if place, ok := s.remotes.placeOf(rel); ok {
+		return place
+	}
+	return mounted(rel)
+}
 
 // rel gives the path below the root ("" for the root itself).
 func (s *snapshotFS) rel(name string) (string, error) {
@@ -42,6 +52,9 @@ func (s *snapshotFS) rel(name string) (string, error) {
 	}
 	if below, ok := strings.CutPrefix(clean, mount+"/"); ok {
 		return below, nil
+	}
+	if inside, ok := s.remotes.rel(clean); ok {
+		return inside, nil
 	}
 	return "", s.refuse(&pipe.Problem{
 		Code:    "OutsideRepository",
@@ -99,6 +112,9 @@ func (s *snapshotFS) ReadFile(name string) ([]byte, error) {
 			}
 			s.read[file.At] = file.Data
 		}
+		if isKustomization(path.Base(file.At)) {
+			return s.remotes.localised(s, file.Data, path.Dir(s.at(file.At)), file.At), nil
+		}
 	}
 	return file.Data, nil
 }
@@ -120,10 +136,10 @@ func (s *snapshotFS) CleanedAbs(name string) (filesys.ConfirmedDir, string, erro
 		return "", "", err
 	}
 	if file.Is == pipe.IsDirectory {
-		return filesys.ConfirmedDir(mounted(file.At)), "", nil
+		return filesys.ConfirmedDir(s.at(file.At)), "", nil
 	}
 	dir, base := path.Split(file.At)
-	return filesys.ConfirmedDir(mounted(dir)), base, nil
+	return filesys.ConfirmedDir(s.at(strings.TrimSuffix(dir, "/"))), base, nil
 }
 
 func (s *snapshotFS) ReadDir(name string) ([]string, error) {

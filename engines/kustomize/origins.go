@@ -30,7 +30,7 @@ func (o *origins) take(resources resmap.ResMap) error {
 			return err
 		}
 		where := ""
-		if origin != nil {
+		if origin != nil && origin.Repo == "" {
 			where = origin.Path
 			if where == "" {
 				where = origin.ConfiguredIn

@@ -78,7 +78,8 @@ func prepare(fs *snapshotFS, params *buildParams, notes bool) error {
 	if err != nil {
 		return err
 	}
-	fs.overlay[path.Join(params.Path, name)] = merged
+	at := path.Join(params.Path, name)
+	fs.overlay[at] = fs.remotes.localised(fs, merged, mounted(params.Path), at)
 	return nil
 }
 

@@ -84,6 +84,7 @@ func explain(fs *snapshotFS, root string, err error) error {
 	if problem.Path == "" {
 		problem.Path = "."
 	}
+	problem.Needs = fs.remotes.needs
 	return problem
 }
 
@@ -95,7 +96,7 @@ func asPlacedProblem(fs *snapshotFS, root string, err error) *pipe.Problem {
 	case errors.As(err, &problem):
 		return problem
 	case strings.Contains(text, "no 'git' program on path"), strings.Contains(text, pipe.ErrNoNetwork.Error()):
-		return remote(fs, root, text)
+		return remoteRefused(fs, root, text)
 	case strings.Contains(text, "already registered id"):
 		if problem := duplicates(fs); problem != nil {
 			return problem
@@ -174,8 +175,8 @@ func duplicateKeys(fs *snapshotFS) *pipe.Problem {
 
 var quoted = regexp.MustCompile(`accumulating resources from '([^']*)'`)
 
-// remote names the resource that would have to be fetched.
-func remote(fs *snapshotFS, root, text string) *pipe.Problem {
+// remoteRefused names the resource that would have to be fetched.
+func remoteRefused(fs *snapshotFS, root, text string) *pipe.Problem {
 	problem := &pipe.Problem{
 		Code: "RemoteRefused", Path: root,
 		Message: "remote bases and URLs are not fetched while rendering, so that a commit alone decides what runs",

@@ -53,6 +53,15 @@ type Problem struct {
 	Column  int     `json:"column,omitempty"`
 	Hint    string  `json:"hint,omitempty"`
 	Places  []Place `json:"places,omitempty"`
+	Needs   []Need  `json:"needs,omitempty"`
+}
+
+// Need is something outside the Snapshot that the request may have failed for: once it is fetched, ask again with it.
+type Need struct {
+	Text      string `json:"text"`
+	Path      string `json:"path,omitempty"`
+	Line      int    `json:"line,omitempty"`
+	Directory bool   `json:"directory,omitempty"`
 }
 
 // Place is a file and the 1-based line and column in it.

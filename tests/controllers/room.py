@@ -19,6 +19,7 @@ from trueup.controllers.managed import Kept, ManagedObjects
 from trueup.controllers.memory import AppMemory
 from trueup.controllers.metrics import Metrics
 from trueup.controllers.releases.shell import ReleaseShell
+from trueup.controllers.remotes import NoRemotes
 from trueup.controllers.resources import Resources
 from trueup.controllers.shell import AppShell
 from trueup.controllers.sources import SourceController
@@ -32,6 +33,7 @@ from trueup.model.errors import SourceError, TrueupError
 from trueup.model.manifest import Declared, Manifest, ref_of
 from trueup.model.outcome import Notice
 from trueup.model.refs import GroupKind, ObjectRef
+from trueup.model.remote import RemoteFetcher, RemoteNeed
 from trueup.model.rendering import Capabilities, RenderSpec
 from trueup.model.revision import Revision, git_revision
 from trueup.model.snapshot import Inputs
@@ -65,6 +67,7 @@ class Rendering(Struct, frozen=True):
     source_type: str = "Directory"
     asked: Asked = Asked()
     notices: tuple[Notice, ...] = ()
+    remotes: tuple[RemoteNeed, ...] = ()
 
 
 class Room:
@@ -88,6 +91,7 @@ class Room:
             memories=self.memories,
             sources=cast("SourceController", self),
             renderer=self,
+            remotes=NoRemotes(),
             capabilities=_no_capabilities,
             managed=self.managed,
             tracking=Tracking(_Seen(self), self.managed),
@@ -176,8 +180,15 @@ class Room:
     async def at_revision(self, feed: Feed, revision: Revision) -> GitSnapshot:
         raise SourceError(f"{feed.key} has no {revision}")
 
-    async def render(self, snapshot: object, spec: RenderSpec, variables: Mapping[str, str] | None) -> Rendering:
-        del snapshot, variables
+    async def render(
+        self,
+        snapshot: object,
+        spec: RenderSpec,
+        variables: Mapping[str, str] | None,
+        *,
+        remotes: RemoteFetcher | None = None,
+    ) -> Rendering:
+        del snapshot, variables, remotes
         self.rendered.append(spec.path)
         found = self.renders.get(spec.path, [])
         if isinstance(found, TrueupError):

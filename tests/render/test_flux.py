@@ -222,9 +222,10 @@ async def test_origin_annotations_are_there_when_asked_for_and_only_then(flux: R
     ],
 )
 async def test_nothing_is_fetched_while_rendering(flux: Render, kustomization: str) -> None:
-    with pytest.raises(NotBuiltYet, match="remote bases and URLs are not fetched") as caught:
+    with pytest.raises(BuildFailed, match="remote bases and URLs are not fetched") as caught:
         await flux({"app/kustomization.yaml": kustomization, "app/a.yaml": config_map("a")}, "app")
 
+    assert caught.value.reason == "RemoteRefused"
     assert caught.value.origin is not None
     assert caught.value.origin.path == "app/kustomization.yaml"
     assert caught.value.origin.line > 0

@@ -18,6 +18,7 @@ from trueup.cli.folder import FolderOptions, folder_spec, is_folder
 from trueup.cli.options import Context, Kubeconfig, Namespace, Output
 from trueup.cli.output import write, write_data
 from trueup.cli.progress import progress
+from trueup.cli.remotes import Fetch
 from trueup.cli.render import (
     Cue,
     CueExpressions,
@@ -88,6 +89,7 @@ def build(
     package: CuePackage = "",
     expressions: CueExpressions = None,
     tags: CueTags = None,
+    fetch: Fetch = False,
     output: Annotated[
         Output, typer.Option("--output", "-o", help="yaml, json or name; with --explain table, json, yaml or name.")
     ] = Output.TABLE,
@@ -110,6 +112,7 @@ def build(
             package,
             expressions,
             tags,
+            fetch,
             False,
             output,
             namespace,
@@ -120,7 +123,7 @@ def build(
     if is_folder(what):
         options = folder_options(mode, recurse, var, release, namespace, values, set_)
         options = structs.replace(options, cue=cue_options(cue, package, expressions, tags))
-        _print(asyncio.run(_explain_folder(Path(what).expanduser(), options)), output)
+        _print(asyncio.run(_explain_folder(Path(what).expanduser(), options, fetch=fetch)), output)
         return
 
     async def explain_app(session: Session) -> Explanation:
@@ -130,7 +133,7 @@ def build(
         tree = await open_tree(path) if path is not None else None
         with progress(f"building {found.ref}") as reporter:
             async with (
-                renderer(reporter) as rendering,
+                renderer(reporter, fetch=fetch or tree is None) as rendering,
                 declared_in(session, found, rendering, tree, reporter) as (app, snapshot, place),
             ):
                 return await _explained(rendering, snapshot, app.render, place)
@@ -138,11 +141,11 @@ def build(
     _print(in_session(explain_app, kubeconfig, context, namespace), output)
 
 
-async def _explain_folder(folder: Path, options: FolderOptions) -> Explanation:
+async def _explain_folder(folder: Path, options: FolderOptions, *, fetch: bool) -> Explanation:
     snapshot, inside = await asyncio.to_thread(open_worktree, folder)
     spec = await asyncio.to_thread(folder_spec, snapshot, inside, options)
     with progress(f"building {folder}") as reporter:
-        async with renderer(reporter, workers=1) as rendering:
+        async with renderer(reporter, workers=1, fetch=fetch) as rendering:
             return await _explained(rendering, snapshot, spec, str(snapshot.root))
 
 

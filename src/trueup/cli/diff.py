@@ -18,6 +18,7 @@ from trueup.cli.intree import apps_of_tree
 from trueup.cli.options import AppNames, Context, Format, Kubeconfig, Namespace, Output
 from trueup.cli.output import write_data, write_names
 from trueup.cli.progress import Progress, failed, progress
+from trueup.cli.remotes import Fetch
 from trueup.cli.session import Found, Session, in_session
 from trueup.cluster.applier import ClusterApplier
 from trueup.model.change import Action, Change
@@ -58,6 +59,7 @@ def diff(
         ),
     ] = None,
     exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 3 when there are differences.")] = False,
+    fetch: Fetch = False,
     output: Format = Output.TABLE,
     namespace: Namespace = "",
     kubeconfig: Kubeconfig = None,
@@ -73,7 +75,7 @@ def diff(
                 found = await apps_of_tree(session, tree, found)
             if len(found) > 1 or not names:
                 tree = structs.replace(tree, inside="")  # each App's own path
-        diffs, broken = await compare_all(session, found, tree, output)
+        diffs, broken = await compare_all(session, found, tree, output, fetch=fetch)
         if output in (Output.JSON, Output.YAML):
             write_data([_as_data(item) for item in diffs], output)
         elif output is Output.NAME:
@@ -92,7 +94,7 @@ def _refuse_source(found: Found) -> bool:
 
 
 async def compare_all(
-    session: Session, found: Sequence[Found], tree: WorkingTree | None, output: Output
+    session: Session, found: Sequence[Found], tree: WorkingTree | None, output: Output, *, fetch: bool = False
 ) -> tuple[list[AppDiff], bool]:
     """The differences of all Apps, and whether any could not be compared. One that fails does not stop the others."""
     diffs: list[AppDiff] = []
@@ -100,7 +102,7 @@ async def compare_all(
     for item in found:
         try:
             with progress(f"comparing {item.ref}") as reporter:
-                async with renderer(reporter) as rendering:
+                async with renderer(reporter, fetch=fetch or tree is None) as rendering:
                     declared, changes = await compare(session, item, rendering, tree, reporter)
         except TrueupError as error:
             broken = True
@@ -141,7 +143,7 @@ async def preview_all(session: Session, found: Sequence[Found]) -> bool:
     well = True
     for item in found:
         with progress(f"comparing {item.ref}") as reporter:
-            async with renderer(reporter) as rendering:
+            async with renderer(reporter, fetch=True) as rendering:
                 declared, changes = await compare(session, item, rendering, None, reporter)
         for change in changes:
             if change.action is Action.FAILED:

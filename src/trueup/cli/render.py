@@ -20,6 +20,7 @@ from trueup.cli.folder import FolderOptions, folder_spec, is_folder
 from trueup.cli.options import Context, Kubeconfig, Namespace, Output
 from trueup.cli.output import as_json, write
 from trueup.cli.progress import progress
+from trueup.cli.remotes import Fetch
 from trueup.cli.session import Session, in_session
 from trueup.cli.yamltext import dump_all
 from trueup.model.errors import InvalidInput
@@ -71,6 +72,7 @@ def render(
     package: CuePackage = "",
     expressions: CueExpressions = None,
     tags: CueTags = None,
+    fetch: Fetch = False,
     show_secrets: Annotated[bool, typer.Option("--show-secrets", help="Show what would be hidden.")] = False,
     output: Annotated[Output, typer.Option("--output", "-o", help="yaml, json or name.")] = Output.YAML,
     namespace: Namespace = "",
@@ -81,7 +83,7 @@ def render(
     if is_folder(what):
         options = folder_options(mode, recurse, var, release, namespace, values, set_)
         options = structs.replace(options, cue=cue_options(cue, package, expressions, tags))
-        _folder(Path(what).expanduser(), options, output)
+        _folder(Path(what).expanduser(), options, output, fetch=fetch)
         return
 
     async def work(session: Session) -> tuple[list[Manifest], tuple[Notice, ...]]:
@@ -90,7 +92,7 @@ def render(
             raise InvalidInput("it is a source: only Apps are rendered", ref=found.ref)
         tree = await open_tree(path) if path is not None else None
         with progress(f"rendering {found.ref}") as reporter:
-            async with renderer(reporter) as rendering:
+            async with renderer(reporter, fetch=fetch or tree is None) as rendering:
                 declared = await declare(session, found, rendering, tree, reporter)
         manifests = [item.manifest for item in declared.rendered.objects]
         if not show_secrets:
@@ -132,12 +134,17 @@ def folder_options(
     )
 
 
-def _folder(folder: Path, options: FolderOptions, output: Output) -> None:
+def _folder(folder: Path, options: FolderOptions, output: Output, *, fetch: bool) -> None:
     """Raises SourceError, BuildFailed and its kinds."""
-    rendered, manifests = asyncio.run(render_folder(folder, options))
+    rendered, manifests = asyncio.run(render_folder(folder, options, fetch=fetch))
     text = _text(manifests, output)
     plain = FolderOptions(mode=options.mode, recurse=options.recurse)
-    if options == plain and manifests and not any(kind_of(manifest) == "Secret" for manifest in manifests):
+    if (
+        options == plain
+        and not fetch
+        and manifests
+        and not any(kind_of(manifest) == "Secret" for manifest in manifests)
+    ):
         question = answers.Question(
             command="render", places=(str(folder.resolve()),), output=output, mode=options.mode, recurse=options.recurse
         )
@@ -146,11 +153,13 @@ def _folder(folder: Path, options: FolderOptions, output: Output) -> None:
     _finish(text, manifests, rendered.notices)
 
 
-async def render_folder(folder: Path, options: FolderOptions) -> tuple[Rendered, list[Manifest]]:
+async def render_folder(
+    folder: Path, options: FolderOptions, *, fetch: bool = False
+) -> tuple[Rendered, list[Manifest]]:
     snapshot, inside = await asyncio.to_thread(open_worktree, folder)
     spec = await asyncio.to_thread(folder_spec, snapshot, inside, options)
     with progress(f"rendering {folder}") as reporter:
-        async with renderer(reporter, workers=1) as rendering:
+        async with renderer(reporter, workers=1, fetch=fetch) as rendering:
             rendered = await rendering.render(snapshot, spec, options.variables)
     return rendered, [item.manifest for item in rendered.objects]
 

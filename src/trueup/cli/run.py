@@ -46,6 +46,9 @@ def run(
     http_port: Annotated[int, typer.Option(help="Port of health, metrics and hooks.")] = 8080,
     http_host: Annotated[str, typer.Option(help="Address to listen on.")] = "0.0.0.0",  # noqa: S104 probes come from outside the pod
     allow_local_git: Annotated[bool, typer.Option("--allow-local-git", help="Allow file: and git: URLs.")] = False,
+    no_remote_bases: Annotated[
+        bool, typer.Option("--no-remote-bases", help="Refuse kustomizations that name other repositories or URLs.")
+    ] = False,
     push_token: Annotated[str, typer.Option(envvar="TRUEUP_PUSH_TOKEN", help="Token of push notices.")] = "",
     database: Annotated[
         str, typer.Option(envvar="TRUEUP_DATABASE", help="SQLAlchemy URL of the records; default: none are kept.")
@@ -69,6 +72,7 @@ def run(
         render_cache_bytes=render_cache_size << 20,
         namespace=namespace,
         allow_local_git=allow_local_git,
+        remote_bases=not no_remote_bases,
         artifact_url=base_url,
     )
     store = ArtifactStore(options.state_dir / "artifacts", base_url, utc_now) if serve_artifacts else None

@@ -19,6 +19,7 @@ from trueup.model.apierror import KindNotServed
 from trueup.model.app import SyncRules
 from trueup.model.manifest import Manifest, api_version_of, name_of, namespace_of, ref_of
 from trueup.model.refs import GroupKind, ObjectRef, split_api_version
+from trueup.model.remote import RemoteFetcher
 from trueup.model.rendering import RenderSpec
 from trueup.model.snapshot import Snapshot
 from trueup.render.render import Rendered, Renderer
@@ -138,8 +139,15 @@ class CountedRenderer:
         self._renderer = renderer
         self._metrics = metrics
 
-    async def render(self, snapshot: Snapshot, spec: RenderSpec, variables: Mapping[str, str] | None) -> Rendered:
-        rendered = await self._renderer.render(snapshot, spec, variables)
+    async def render(
+        self,
+        snapshot: Snapshot,
+        spec: RenderSpec,
+        variables: Mapping[str, str] | None,
+        *,
+        remotes: RemoteFetcher | None = None,
+    ) -> Rendered:
+        rendered = await self._renderer.render(snapshot, spec, variables, remotes=remotes)
         self._metrics.renders.labels("cached" if rendered.from_cache else "rendered").inc()
         return rendered
 

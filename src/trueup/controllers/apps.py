@@ -13,7 +13,7 @@ import structlog
 from msgspec import structs
 
 from trueup.controllers.concluding import blocked_by, write_status
-from trueup.controllers.content import content_again, variables_changed
+from trueup.controllers.content import content_again, remotes_changed, variables_changed
 from trueup.controllers.decide import Step, next_step
 from trueup.controllers.deleting import Deleter
 from trueup.controllers.dependencies import Dependencies
@@ -220,9 +220,13 @@ class AppController:
         return True
 
     async def _check_variables(self, memory: AppMemory) -> None:
-        """Every interval, and once after a restart: ConfigMaps and Secrets that no watch tells of may have changed."""
+        """Every interval, and once after a restart: what no watch tells of may have changed.
+
+        That is ConfigMaps and Secrets that variables come from, and remote bases.
+        """
         app, shell = memory.app, self._shell
-        if app is None or memory.suspended or not app.reads_from:
+        remotes = memory.saved.remotes
+        if app is None or memory.suspended or not (app.reads_from or remotes):
             return
         now, interval = shell.loop_time(), app.rules.interval.total_seconds()
         restored = memory.desired is None and memory.saved.inputs is not None
@@ -232,6 +236,10 @@ class AppController:
             memory.variables_due = now + interval
             with contextlib.suppress(TrueupError):
                 memory.content_stale |= await variables_changed(app, memory.saved.variables_digest, shell)
+            feed = shell.sources.feeds.of_app(memory.ref)
+            if remotes and feed is not None and feed.snapshot is not None:
+                with contextlib.suppress(TrueupError):
+                    memory.content_stale |= await remotes_changed(memory, app, feed.snapshot, shell)
         self._look_later(memory.ref, memory.variables_due - now)
 
     async def _check_capabilities(self, memory: AppMemory) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 import structlog
 from msgspec import Struct, field
@@ -18,7 +19,9 @@ from trueup.model.outcome import Notice
 from trueup.model.refs import ObjectRef
 from trueup.model.rendering import Substitution
 from trueup.model.snapshot import Inputs, Snapshot
+from trueup.model.source import Source
 from trueup.render.built import Asked
+from trueup.render.gathering import remotes_moved
 from trueup.sync.applier import Applier
 from trueup.sync.canonical import keyed_digest
 from trueup.sync.desired import Desired
@@ -60,13 +63,25 @@ class Content(Struct, frozen=True, kw_only=True):
 
 
 async def make_content(
-    app: App, dialect: Dialect, snapshot: Snapshot, applier: Applier, shell: AppShell, variables: Variables
+    memory: AppMemory,
+    app: App,
+    snapshot: Snapshot,
+    applier: Applier,
+    shell: AppShell,
+    variables: Variables,
+    *,
+    fresh: bool = False,
 ) -> Content:
-    """Renders the App from the snapshot with these variables.
+    """Renders the App from the snapshot with these variables; notes in its memory which remotes that took.
 
-    Raises BuildFailed and its kinds (only another revision helps), NotBuiltYet, or Transient errors.
+    `fresh`: remote bases are asked for news whatever was heard lately. Raises BuildFailed and its kinds (only another
+    revision helps), NotBuiltYet, or Transient errors.
     """
-    rendered = await shell.renderer.render(snapshot, app.render, variables.values)
+    dialect = shell.dialect_of(memory.ref)
+    age = timedelta(0) if fresh else app.rules.interval / 2
+    async with shell.remotes.bound(_source_of(memory, shell), memory.saved.remotes, age) as remotes:
+        rendered = await shell.renderer.render(snapshot, app.render, variables.values, remotes=remotes)
+    memory.saved.remotes = rendered.remotes
     check_marks(rendered.objects, dialect)
     parted = part_hooks(rendered.objects, dialect.read_hook)
     scopes = await resolve_scopes(rendered.objects, applier)
@@ -83,6 +98,20 @@ async def make_content(
         notices=(*rendered.notices, *parted.notices, *normalised.notices),
         hooks=declare_hooks(parted.hooks, scopes, app.rules, secret_key=key, tainted=tainted),
     )
+
+
+async def remotes_changed(memory: AppMemory, app: App, snapshot: Snapshot, shell: AppShell) -> bool:
+    """Whether any remote base holds something else in what was read of it; asks for each of them. Raises SourceError."""
+    saved = memory.saved
+    if saved.inputs is None:
+        return False
+    async with shell.remotes.bound(_source_of(memory, shell), saved.remotes, app.rules.interval / 2) as remotes:
+        return remotes is None or await remotes_moved(remotes, snapshot, saved.inputs)
+
+
+def _source_of(memory: AppMemory, shell: AppShell) -> Source | None:
+    feed = shell.sources.feeds.of_app(memory.ref)
+    return feed.source if feed is not None else None
 
 
 async def content_again(
@@ -108,7 +137,7 @@ async def content_again(
     try:
         applier = shell.applier_for(app.rules)
         variables = await gather_variables(app.render.substitution, shell, fresh=False)
-        content = await make_content(app, shell.dialect_of(memory.ref), snapshot, applier, shell, variables)
+        content = await make_content(memory, app, snapshot, applier, shell, variables)
     except TrueupError as error:
         log.warning("content could not be made again", app=str(memory.ref), error=str(error))
         return None

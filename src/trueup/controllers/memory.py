@@ -21,6 +21,7 @@ from trueup.model.inventory import Inventory, InventoryEntry
 from trueup.model.outcome import AppStatus, HistoryEntry, Notice, OperationRequest, OperationStatus, State
 from trueup.model.refs import GroupKind, ObjectRef
 from trueup.model.releasestate import ReleaseState
+from trueup.model.remote import RemoteNeed
 from trueup.model.revision import Revision
 from trueup.model.snapshot import Inputs
 from trueup.records.record import StoredManifest
@@ -51,6 +52,8 @@ class Saved(Struct, kw_only=True):
     """Of all desired objects; equal content needs no new plan."""
     variables_digest: str = ""
     """Of the ConfigMaps and Secrets that the content's variables came from."""
+    remotes: tuple[RemoteNeed, ...] = ()
+    """What of outside its repository the content was made of, too."""
     inventory: Inventory = Inventory()
     records: tuple[AppliedRecord, ...] = ()
     history: tuple[HistoryEntry, ...] = ()

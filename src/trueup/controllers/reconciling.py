@@ -70,7 +70,7 @@ class Reconciler:
             # Noted also for a render that fails: only other values can change that.
             memory.variables_seen = variables.seen
             memory.saved.variables_digest = variables_digest(variables.seen, shell.secret_key)
-            content = await make_content(app, dialect, job.snapshot, applier, shell, variables)
+            content = await make_content(memory, app, job.snapshot, applier, shell, variables, fresh=fresh)
             self._keep_content(memory, content, job)
             wish = self._wish(job, rules)
             moving = self._may_be_moving(memory, content)

@@ -12,6 +12,7 @@ from trueup.controllers.managed import ManagedObjects
 from trueup.controllers.memory import AppMemory
 from trueup.controllers.metrics import Metrics
 from trueup.controllers.releases.shell import ReleaseShell
+from trueup.controllers.remotes import Remotes
 from trueup.controllers.resources import Resources
 from trueup.controllers.sources import SourceController
 from trueup.controllers.state import StateStore
@@ -23,6 +24,7 @@ from trueup.model.app import SyncRules
 from trueup.model.manifest import Declared
 from trueup.model.outcome import Notice
 from trueup.model.refs import GroupKind, ObjectRef
+from trueup.model.remote import RemoteFetcher, RemoteNeed
 from trueup.model.rendering import Capabilities, RenderSpec
 from trueup.model.snapshot import Inputs, Snapshot
 from trueup.records.record import Recorder
@@ -49,9 +51,19 @@ class Rendered(Protocol):
     @property
     def notices(self) -> tuple[Notice, ...]: ...
 
+    @property
+    def remotes(self) -> tuple[RemoteNeed, ...]: ...
+
 
 class Renderer(Protocol):
-    async def render(self, snapshot: Snapshot, spec: RenderSpec, variables: Mapping[str, str] | None) -> Rendered: ...
+    async def render(
+        self,
+        snapshot: Snapshot,
+        spec: RenderSpec,
+        variables: Mapping[str, str] | None,
+        *,
+        remotes: RemoteFetcher | None = None,
+    ) -> Rendered: ...
 
 
 @dataclass(slots=True)
@@ -64,6 +76,7 @@ class AppShell:
     memories: dict[ObjectRef, AppMemory]
     sources: SourceController
     renderer: Renderer
+    remotes: Remotes
     capabilities: Callable[[], Awaitable[Capabilities]]
     """What the cluster can do, looked at now."""
     managed: ManagedObjects

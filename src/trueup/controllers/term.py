@@ -38,6 +38,7 @@ from trueup.controllers.metrics import Metrics
 from trueup.controllers.queue import Priority, work
 from trueup.controllers.releases.reads import Lookups, RecordLists
 from trueup.controllers.releases.shell import ReleaseShell
+from trueup.controllers.remotes import AppRemotes, NoRemotes
 from trueup.controllers.repositories import KnownRepositories
 from trueup.controllers.resources import Resources
 from trueup.controllers.shell import AppShell
@@ -79,6 +80,8 @@ class ControllerOptions(Struct, frozen=True, kw_only=True):
     namespace: str = "trueup-system"
     control_namespace: str = "argocd"
     allow_local_git: bool = False
+    remote_bases: bool = True
+    """Whether kustomizations may name other repositories and URLs."""
     artifact_url: str = "http://localhost"
     render_cache: Path | None = None
     """Kept builds; several controllers may share the folder. None: one of its own in `state_dir`."""
@@ -177,6 +180,7 @@ class WorkingTerm:
             memories=self.memories,
             sources=sources,
             renderer=CountedRenderer(Renderer(self.engines, cache=cache, capabilities=capabilities), metrics),
+            remotes=AppRemotes(fetchers.remotes, credentials) if self.options.remote_bases else NoRemotes(),
             capabilities=capabilities.look,
             managed=managed,
             tracking=tracking,

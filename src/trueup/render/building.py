@@ -6,6 +6,7 @@ is only what asks for it. The first engine is the one that reads manifests; no w
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from functools import partial
 from typing import assert_never
@@ -14,6 +15,7 @@ from msgspec import Struct
 
 from trueup.model.errors import BuildFailed, NotBuiltYet
 from trueup.model.manifest import Origin
+from trueup.model.remote import RemoteContent
 from trueup.model.rendering import Capabilities, DirectoryOptions, RenderMode, RenderSpec
 from trueup.model.snapshot import Snapshot
 from trueup.render import cue, helm, jsonnet
@@ -52,9 +54,13 @@ async def build(
     *,
     limits: RenderLimits = DEFAULT_LIMITS,
     capabilities: Capabilities = Capabilities(),  # noqa: B008 frozen
+    remotes: Sequence[RemoteContent] = (),
 ) -> Build:
-    """Raises BuildFailed, NotBuiltYet (both Terminal) or EngineFailed (Transient)."""
-    begun = await engines.use(lambda engine: _begin(engine, snapshot, spec, limits), seconds=limits.seconds)
+    """Raises BuildFailed, NotBuiltYet (both Terminal), EngineFailed (Transient) or RemotesNeeded.
+
+    `remotes` are what was fetched for it; the snapshot shows them at their places (`remotes.WithRemotes`).
+    """
+    begun = await engines.use(lambda engine: _begin(engine, snapshot, spec, limits, remotes), seconds=limits.seconds)
     match begun.tool:
         case Tool.HELM:
             return await _chart(begun, spec, engines, limits, capabilities)
@@ -73,7 +79,13 @@ async def build(
             assert_never(unknown)
 
 
-def _begin(engine: EngineProcess, snapshot: Snapshot, spec: RenderSpec, limits: RenderLimits) -> _Begun:
+def _begin(
+    engine: EngineProcess,
+    snapshot: Snapshot,
+    spec: RenderSpec,
+    limits: RenderLimits,
+    remotes: Sequence[RemoteContent],
+) -> _Begun:
     """With a process in hand; blocks."""
     recorder = Recorder(snapshot, Ignoring(spec.ignore) if spec.mode is RenderMode.FLUX else None)
     at = recorder.look(clean_path(spec.path))
@@ -89,7 +101,7 @@ def _begin(engine: EngineProcess, snapshot: Snapshot, spec: RenderSpec, limits: 
         case Tool.DIRECTORY:
             return begun(found=read_directory(engine, recorder, at.path, _directory_options(spec), limits))
         case Tool.KUSTOMIZE:
-            return begun(found=Directory(build_kustomization(engine, recorder, at.path, spec, limits)))
+            return begun(found=Directory(build_kustomization(engine, recorder, at.path, spec, limits, remotes)))
         case unknown:
             assert_never(unknown)
 

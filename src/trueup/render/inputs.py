@@ -16,6 +16,7 @@ from trueup.model.errors import BuildFailed
 from trueup.model.manifest import Origin
 from trueup.model.snapshot import Entry, EntryType, Input, InputKind, Inputs, Snapshot
 from trueup.render.ignore import IGNORE_FILE, Pattern, Rules, parse_patterns, rules_for
+from trueup.render.remotes import is_remote, root_depth
 
 _MAX_LINKS = 40
 _MAX_LINK_TEXT = 4096
@@ -114,15 +115,16 @@ class Recorder:
         return known
 
     def _resolve(self, path: str, notes: set[Input]) -> At:
-        todo = [name for name in reversed(path.split("/")) if name]
-        here: list[str] = []
+        names = [name for name in path.split("/") if name]
+        here = names[: root_depth(names)]
+        todo = list(reversed(names[len(here) :]))
         links = 0
         while todo:
             name = todo.pop()
             if name in {"", "."}:
                 continue
             if name == "..":
-                if not here:
+                if len(here) <= root_depth(here):
                     raise outside(path)
                 here.pop()
                 continue
@@ -176,6 +178,8 @@ class Recorder:
     def _hidden(self, path: str, entry: Entry) -> tuple[bool, _Notes]:
         """Whether the source leaves it out. An ignored directory is there all the same when anything below it is;
         ignore files below a directory that is left out altogether are not looked for."""
+        if is_remote(path):
+            return False, _NONE  # a source's rules are about its own files
         if (known := self._verdicts.get(path)) is None:
             known = self._verdicts[path] = self._judge(path, directory=entry.type is EntryType.DIRECTORY)
         return known
@@ -234,8 +238,9 @@ def _as_it_stands(path: str, entry: Entry) -> Input:
 
 
 def still_true(inputs: Inputs, snapshot: Snapshot) -> bool:
-    """Whether every look would find in `snapshot` what it found then."""
-    return inputs.snapshot_id == snapshot.id or all(holds(item, snapshot) for item in inputs.items)
+    """Whether every look would find in `snapshot` what it found then. Remote bases are asked about by themselves."""
+    own = (item for item in inputs.items if not is_remote(item.path))
+    return inputs.snapshot_id == snapshot.id or all(holds(item, snapshot) for item in own)
 
 
 def holds(item: Input, snapshot: Snapshot) -> bool:

@@ -7,10 +7,13 @@ resource adds is merged by the engine, with the library's own types.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from trueup.model.errors import BuildFailed
 from trueup.model.manifest import Origin
+from trueup.model.remote import RemoteContent
 from trueup.model.rendering import Overlay, RenderMode, RenderSpec
 from trueup.model.snapshot import EntryType
 from trueup.render.built import BuiltObject
@@ -18,6 +21,7 @@ from trueup.render.engine.process import EngineProcess
 from trueup.render.files import KUSTOMIZATION_FILES, SnapshotFiles
 from trueup.render.inputs import Recorder, join
 from trueup.render.limits import RenderLimits
+from trueup.render.remotes import engine_remotes
 from trueup.render.requests import request_objects
 
 _MANIFESTS = (".yaml", ".yml")
@@ -29,9 +33,14 @@ def has_kustomization(recorder: Recorder, path: str) -> bool:
 
 
 def build_kustomization(
-    engine: EngineProcess, recorder: Recorder, path: str, spec: RenderSpec, limits: RenderLimits
+    engine: EngineProcess,
+    recorder: Recorder,
+    path: str,
+    spec: RenderSpec,
+    limits: RenderLimits,
+    remotes: Sequence[RemoteContent] = (),
 ) -> tuple[BuiltObject, ...]:
-    """Raises BuildFailed with file and line."""
+    """Raises BuildFailed with file and line, or RemotesNeeded: build again once they are among the Recorder's files."""
     resources: list[str] | None = None
     if spec.mode is RenderMode.FLUX and not has_kustomization(recorder, path):
         resources = generated_resources(recorder, path, limits)
@@ -47,6 +56,7 @@ def build_kustomization(
         "path": path,
         "resources": resources,
         "overlay": overlay_params(spec.overlay, spec.mode),
+        "remotes": engine_remotes(remotes),
         "maxObjects": limits.objects,
         "maxBytes": limits.output_bytes,
     }

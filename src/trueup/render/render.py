@@ -16,15 +16,16 @@ from msgspec import Struct
 
 from trueup.model.manifest import Declared
 from trueup.model.outcome import Notice
+from trueup.model.remote import RemoteFetcher, RemoteNeed
 from trueup.model.rendering import Capabilities, RenderMode, RenderSpec
 from trueup.model.snapshot import Inputs, Snapshot
-from trueup.render.building import build
 from trueup.render.built import Asked, Build
 from trueup.render.cache import BuildCache, Reason, Verdict, question_of
 from trueup.render.engine.build import CUE, HELM, JSONNET, KUSTOMIZE
 from trueup.render.engine.identity import identity, rules_identity
 from trueup.render.engine.pool import EnginePool
 from trueup.render.finish import finished, needs_engine
+from trueup.render.gathering import Gathering
 from trueup.render.helm import holds_for
 from trueup.render.limits import DEFAULT_LIMITS, RenderLimits
 
@@ -44,6 +45,8 @@ class Rendered(Struct, frozen=True, kw_only=True):
     asked: Asked = Asked()
     """What a chart asked of the cluster."""
     notices: tuple[Notice, ...] = ()
+    remotes: tuple[RemoteNeed, ...] = ()
+    """What of outside the repository it was made of, too."""
     from_cache: bool = False
 
 
@@ -57,32 +60,55 @@ class Renderer:
         cache: BuildCache | None = None,
         limits: RenderLimits = DEFAULT_LIMITS,
         capabilities: Callable[[], Capabilities] = Capabilities,
+        remotes: RemoteFetcher | None = None,
     ) -> None:
         self.engines = engines
         self.limits = limits
         self._cache = cache
         self._capabilities = capabilities
+        self._remotes = remotes
+        """For renders that bring none of their own."""
 
     async def render(
-        self, snapshot: Snapshot, spec: RenderSpec, variables: Mapping[str, str] | None = None
+        self,
+        snapshot: Snapshot,
+        spec: RenderSpec,
+        variables: Mapping[str, str] | None = None,
+        *,
+        remotes: RemoteFetcher | None = None,
     ) -> Rendered:
-        """Raises BuildFailed, NotBuiltYet (both Terminal) or EngineFailed (Transient).
+        """Raises BuildFailed, NotBuiltYet (both Terminal) or EngineFailed (Transient); with `remotes` SourceError too.
 
         `variables` hold the data of the substitution's sources and its inline variables, merged; None: only the latter.
+        Without `remotes` a kustomization that names something outside its repository is refused.
         """
-        built, verdict = await self.build(snapshot, spec)
+        gathering = Gathering(remotes or self._remotes)
+        built, verdict = await self._build(snapshot, spec, gathering, explain=False)
         rendered = await finish(built, spec, variables, self.engines)
-        return msgspec.structs.replace(rendered, from_cache=verdict.used)
+        return msgspec.structs.replace(rendered, from_cache=verdict.used, remotes=gathering.used(built.inputs))
 
-    async def build(self, snapshot: Snapshot, spec: RenderSpec, *, explain: bool = False) -> tuple[Build, Verdict]:
+    async def build(
+        self,
+        snapshot: Snapshot,
+        spec: RenderSpec,
+        *,
+        remotes: RemoteFetcher | None = None,
+        explain: bool = False,
+    ) -> tuple[Build, Verdict]:
         """The half that Git alone decides, and why it did or did not come from the cache."""
+        return await self._build(snapshot, spec, Gathering(remotes or self._remotes), explain=explain)
+
+    async def _build(
+        self, snapshot: Snapshot, spec: RenderSpec, gathering: Gathering, *, explain: bool
+    ) -> tuple[Build, Verdict]:
         capabilities = self._capabilities()
-        begin = partial(build, snapshot, spec, self.engines, limits=self.limits, capabilities=capabilities)
+        begin = partial(gathering.build, snapshot, spec, self.engines, limits=self.limits, capabilities=capabilities)
+        await gathering.prepare()
         if self._cache is None or spec.private:
             return await begin(), Verdict(Reason.PRIVATE if spec.private else Reason.OFF)
         question = question_of(spec, await asyncio.to_thread(engine_identities, spec))
         fits = partial(holds_for, spec=spec, capabilities=capabilities)
-        find = partial(self._cache.find, question, snapshot, fits, explain=explain)
+        find = partial(self._cache.find, question, gathering.view(snapshot), fits, explain=explain)
         kept, verdict = await asyncio.to_thread(find)
         if kept is not None:
             return kept, verdict
@@ -107,9 +133,11 @@ async def render(
     *,
     limits: RenderLimits = DEFAULT_LIMITS,
     cache: BuildCache | None = None,
+    remotes: RemoteFetcher | None = None,
 ) -> Rendered:
     """One render; see `Renderer.render`."""
-    return await Renderer(engines, cache=cache, limits=limits).render(snapshot, spec, variables)
+    renderer = Renderer(engines, cache=cache, limits=limits)
+    return await renderer.render(snapshot, spec, variables, remotes=remotes)
 
 
 async def finish(build: Build, spec: RenderSpec, variables: Mapping[str, str] | None, engines: EnginePool) -> Rendered:

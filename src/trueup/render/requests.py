@@ -7,11 +7,13 @@ from msgspec import Raw, Struct
 
 from trueup.model.errors import BuildFailed, NotBuiltYet, TrueupError
 from trueup.model.manifest import Origin
+from trueup.model.remote import RemoteNeed
 from trueup.render.built import BuiltObject
-from trueup.render.engine.frames import File, Problem
+from trueup.render.engine.frames import File, Need, Problem
 from trueup.render.engine.process import EngineProcess, FileServer, Refused
+from trueup.render.remotes import RemotesNeeded
 
-_NOT_BUILT_YET = frozenset({"RemoteRefused", "NotBuiltYet"})
+_NOT_BUILT_YET = frozenset({"NotBuiltYet"})
 
 
 class _Object(Struct, frozen=True):
@@ -60,17 +62,27 @@ def request_objects(
     files: FileServer,
     along: tuple[tuple[File, ...], tuple[bytes, ...]],
 ) -> Objects:
-    """One request whose answer is objects. Raises BuildFailed or NotBuiltYet with file, line and what to try."""
+    """One request whose answer is objects. Raises BuildFailed or NotBuiltYet with file, line and what to try.
+
+    Or RemotesNeeded, where it may have failed for something that has to be fetched.
+    """
     try:
         raw = engine.call(kind, params, files, *along)
     except Refused as refused:
         if refused.problem.code == "Empty":
             return Objects(())
-        raise as_error(refused.problem) from refused
+        error = as_error(refused.problem)
+        if refused.problem.needs:
+            raise RemotesNeeded(tuple(map(_need, refused.problem.needs)), error) from refused
+        raise error from refused
     answer = _objects.decode(raw)
     # Copies, so that one small object does not keep the whole answer in memory.
     objects = tuple(BuiltObject(one.object.copy(), one.path, one.line, one.text) for one in answer.objects)
     return Objects(objects, answer.skipped)
+
+
+def _need(need: Need) -> RemoteNeed:
+    return RemoteNeed(need.text, Origin(need.path, need.line) if need.path else None, need.directory)
 
 
 def request_parsed(engine: EngineProcess, texts: list[str]) -> tuple[Parsed, ...]:
@@ -81,5 +93,7 @@ def request_parsed(engine: EngineProcess, texts: list[str]) -> tuple[Parsed, ...
 def as_error(problem: Problem) -> TrueupError:
     """Terminal: only another revision or spec can help."""
     origin = Origin(problem.path, problem.line, problem.column) if problem.path else None
+    if problem.code == "RemoteRefused":
+        return BuildFailed(problem.message, reason="RemoteRefused", hint=problem.hint, origin=origin)
     kind = NotBuiltYet if problem.code in _NOT_BUILT_YET else BuildFailed
     return kind(problem.message, hint=problem.hint, origin=origin)

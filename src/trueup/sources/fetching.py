@@ -38,9 +38,11 @@ from trueup.sources.oci.charts import OciCharts
 from trueup.sources.oci.client import RegistryClient
 from trueup.sources.oci.fetcher import OciFetcher
 from trueup.sources.parent import Parent
+from trueup.sources.remotebases import RemoteBases
 from trueup.sources.secrets import Granted, SourceSecrets, load_key
 from trueup.sources.treesnapshot import Mount, TreeSnapshot
 
+_UNUSED_REMOTE = timedelta(days=1)
 _EMPTY = Revision("empty", "sha256", "0" * 64)
 
 
@@ -80,6 +82,7 @@ class SourceFetchers:
         self.http = HttpFetcher()
         granted = Granted(load_key(root))
         self._git = GitFetcher(self.mirrors, GitHubTokens(self.http))
+        self.remotes = RemoteBases(self.mirrors, self._git, self.store, allow_local=allow_local)
         self._repositories = HelmRepositoryFetcher(self.store, self.http, reader, granted)
         registries = RegistryClient(self.http)
         self._oci = OciFetcher(registries, self.store, granted, root / "spool")
@@ -132,9 +135,11 @@ class SourceFetchers:
     async def close(self) -> None:
         """Ends its connections."""
         await self.http.close()
+        await self.remotes.close()
 
     async def collect(self) -> None:
         """Removes what no snapshot in use needs. Only once all sources were opened again after a start."""
+        self.remotes.forget(unused=_UNUSED_REMOTE)
         await self.mirrors.collect()
         await self.store.collect()
 

@@ -18,7 +18,7 @@ from trueup.model.source import GitReference
 from trueup.sources.giterrors import EmptyRepository
 from trueup.sources.semver import SemverError, highest, parse_constraint
 
-_FULL_HASH = re.compile(r"^(?:[0-9a-f]{40}|[0-9a-f]{64})$")
+FULL_HASH = re.compile(r"^(?:[0-9a-f]{40}|[0-9a-f]{64})$")
 _ABBREVIATED = re.compile(r"^[0-9a-f]{7,63}$", re.IGNORECASE)
 HEADS, TAGS = "refs/heads/", "refs/tags/"
 
@@ -103,7 +103,7 @@ def direct_target(reference: GitReference) -> Target | None:
         case _Kind.HEAD:
             return Target(name="HEAD", ref="HEAD")
         case _Kind.EXPRESSION:
-            if _FULL_HASH.match(value):
+            if FULL_HASH.match(value):
                 return Target(name="", commit=value)
             if value.startswith("refs/"):
                 return Target(name=value, ref=value)
@@ -193,14 +193,14 @@ def _first(reference: GitReference) -> tuple[_Kind, str]:
         return _Kind.BRANCH, reference.branch
     if reference.expression and reference.expression != "HEAD":
         expression = reference.expression
-        return _Kind.EXPRESSION, expression.lower() if _FULL_HASH.match(expression.lower()) else expression
+        return _Kind.EXPRESSION, expression.lower() if FULL_HASH.match(expression.lower()) else expression
     return _Kind.HEAD, "HEAD"
 
 
 def check_reference(reference: GitReference) -> None:
     """Raises InvalidInput for names that git would not take, or would take for something else."""
     kind, value = _first(reference)
-    if kind is _Kind.COMMIT and not _FULL_HASH.match(value):
+    if kind is _Kind.COMMIT and not FULL_HASH.match(value):
         raise InvalidInput(
             f"{value!r} is not a full commit hash", hint="write all 40 hexadecimal digits", field="ref.commit"
         )
@@ -253,7 +253,7 @@ def _by_range(text: str, listing: Listing, url: str) -> Target:
 
 
 def _by_expression(text: str, listing: Listing, url: str) -> Target:
-    if _FULL_HASH.match(text):
+    if FULL_HASH.match(text):
         return Target(name="", commit=text)
     try:
         constraint = parse_constraint(text)

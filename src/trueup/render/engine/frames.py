@@ -60,6 +60,15 @@ class Place(Struct, frozen=True):
     column: int = 0
 
 
+class Need(Struct, frozen=True):
+    """Something outside the Snapshot that a request may have failed for."""
+
+    text: str
+    path: str = ""
+    line: int = 0
+    directory: bool = False
+
+
 class Problem(Struct, frozen=True):
     """What is wrong with the input, where, and what to try."""
 
@@ -70,6 +79,7 @@ class Problem(Struct, frozen=True):
     column: int = 0
     hint: str = ""
     places: tuple[Place, ...] = ()
+    needs: tuple[Need, ...] = ()
 
 
 class Hello(Struct, frozen=True, tag="hello", tag_field="type"):

@@ -1,0 +1,58 @@
+"""What an App may be rendered from outside its repository: remote bases, with its own source's credentials.
+
+A remote that moved concerns an App only when a file that it read there changed; that is looked at every interval, as Flux does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import timedelta
+from typing import Protocol
+
+from trueup.controllers.credentials import SourceCredentials
+from trueup.model.remote import RemoteFetcher, RemoteNeed
+from trueup.model.source import Source
+from trueup.sources.remotebases import RemoteBases
+from trueup.sources.secrets import NO_SECRETS
+
+
+class Remotes(Protocol):
+    """Gives the fetcher for one render, or None where nothing may be fetched (`--no-remote-bases`)."""
+
+    def bound(
+        self, source: Source | None, expected: Sequence[RemoteNeed], max_age: timedelta
+    ) -> AbstractAsyncContextManager[RemoteFetcher | None]: ...
+
+
+class AppRemotes:
+    """Implements `Remotes`."""
+
+    def __init__(self, bases: RemoteBases, credentials: SourceCredentials) -> None:
+        self._bases = bases
+        self._credentials = credentials
+
+    @asynccontextmanager
+    async def bound(
+        self, source: Source | None, expected: Sequence[RemoteNeed], max_age: timedelta
+    ) -> AsyncIterator[RemoteFetcher | None]:
+        secrets = await self._credentials.find(source, fresh=False) if source is not None else NO_SECRETS
+        bound = self._bases.of(source, secrets, expected=expected, max_age=max_age)
+        try:
+            yield bound
+        finally:
+            bound.release()
+
+
+class NoRemotes:
+    """Implements `Remotes` where nothing may be fetched."""
+
+    @asynccontextmanager
+    async def bound(
+        self,
+        source: Source | None,
+        expected: Sequence[RemoteNeed],
+        max_age: timedelta,
+    ) -> AsyncIterator[RemoteFetcher | None]:
+        del source, expected, max_age
+        yield None

@@ -1,0 +1,52 @@
+"""Remote bases: what a kustomization names outside its repository, and what was fetched for it. Values only.
+
+A render says what it needs (`RemoteNeed`), the shell fetches it, and the render goes on with the content mounted. Nothing
+is fetched while a library works.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from msgspec import Struct
+
+from trueup.model.manifest import Origin
+from trueup.model.snapshot import Snapshot
+
+
+class RemoteNeed(Struct, frozen=True):
+    """`text` as the kustomization at `origin` names it. `directory`: only a repository will do (components)."""
+
+    text: str
+    origin: Origin | None = None
+    directory: bool = False
+
+
+class RemoteContent(Struct, frozen=True, kw_only=True):
+    """One remote at one revision. `key` is the same at every revision; `path` is that of a directory or file in the snapshot."""
+
+    text: str
+    key: str
+    snapshot: Snapshot
+    path: str
+    is_file: bool
+    repository: str = ""
+    """What is cloned, and `reference` what of it: as the library would note it."""
+    reference: str = ""
+
+
+class RemoteFetcher(Protocol):
+    """Bound to one App: its credentials, its patience."""
+
+    @property
+    def expected(self) -> tuple[RemoteNeed, ...]:
+        """What its last render needed."""
+        ...
+
+    async def fetch(self, needs: Sequence[RemoteNeed]) -> tuple[RemoteContent, ...]:
+        """The content of those needs that name something remote; a text that does not is left out.
+
+        Raises BuildFailed (refused; no such path) or SourceError, naming file and line.
+        """
+        ...
