@@ -233,6 +233,13 @@ CREATE = {
         *("--secret-ref", "key", "--ignore-paths", "/*", "--ignore-paths", "!/deploy", "--recurse-submodules"),
         *("--interval", "30s", "--namespace", "shop"),
     ],
+    "source-oci": ["source", "oci", "podinfo", "--url", "oci://ghcr.io/stefanprodan/manifests/podinfo"],
+    "source-oci-full": [
+        *("source", "oci", "podinfo", "--url", "oci://ghcr.io/team/podinfo", "--tag", "v1", "--tag-semver", ">=1.0 <2"),
+        *("--digest", "sha256:" + "0" * 64, "--secret-ref", "pull", "--service-account", "puller", "--insecure"),
+        *("--cert-ref", "certs", "--proxy-secret-ref", "proxy", "--verify-secret-ref", "keys", "--interval", "30s"),
+    ],
+    "kustomization-oci": ["kustomization", "podinfo", "--source", "OCIRepository/podinfo"],
     "kustomization": ["kustomization", "podinfo", "--source", "podinfo", "--path", "./kustomize", "--prune"],
     "kustomization-full": [
         *("kustomization", "podinfo", "--source", "GitRepository/podinfo.sources", "--prune", "--wait"),
@@ -271,7 +278,8 @@ def test_create_exports_what_its_dialect_reads(trueup: Trueup, golden: Golden, c
             ["source", "git", "a", "--url", "https://example.com", "--interval", "3"],
             "--interval: '3' is not a duration",
         ),
-        (["kustomization", "a", "--source", "OCIRepository/b"], "no source that can be used"),
+        (["kustomization", "a", "--source", "HelmChart/b"], "no source that can be used"),
+        (["source", "oci", "a", "--url", "https://ghcr.io/team/a"], "spec.url"),
         (["kustomization", "a", "--source", "b", "--substitute", "x"], "is not K=V"),
         (["application", "a", "--repo", "https://example.com", "--project", "other"], "spec.project"),
     ],

@@ -71,11 +71,60 @@ def create_source_git(
     _create(_resource(GIT_REPOSITORY, namespace, name, spec), export, no_wait, timeout, kubeconfig, context)
 
 
+@source.command("oci")
+@shown
+def create_source_oci(
+    name: Name,
+    url: Annotated[str, typer.Option("--url", help="oci://host/repository, without tag or digest.")],
+    tag: Annotated[str, typer.Option("--tag", help="Follow this tag.")] = "",
+    semver: Annotated[str, typer.Option("--tag-semver", help="The newest tag in this range, such as '>=1.0 <2'.")] = "",
+    digest: Annotated[str, typer.Option("--digest", help="This manifest, sha256:...")] = "",
+    secret_ref: Annotated[str, typer.Option("--secret-ref", help="Secret of the registry's credentials.")] = "",
+    service_account: Annotated[
+        str, typer.Option("--service-account", help="ServiceAccount whose imagePullSecrets are used.")
+    ] = "",
+    cert_ref: Annotated[str, typer.Option("--cert-ref", help="Secret with ca.crt, or tls.crt and tls.key.")] = "",
+    proxy_secret_ref: Annotated[str, typer.Option("--proxy-secret-ref", help="Secret with the proxy's address.")] = "",
+    verify_secret_ref: Annotated[
+        str,
+        typer.Option("--verify-secret-ref", help="Secret with cosign's public keys; only what they signed is used."),
+    ] = "",
+    insecure: Annotated[bool, typer.Option("--insecure", help="HTTP, or a certificate that nobody checks.")] = False,
+    ignore_paths: Annotated[list[str] | None, typer.Option("--ignore-paths", help="gitignore lines.")] = None,
+    interval: Interval = "5m",
+    export: Export = False,
+    no_wait: NoWait = False,
+    timeout: Timeout = "5m",
+    namespace: TargetNamespace = FLUX_NAMESPACE,
+    kubeconfig: Kubeconfig = None,
+    context: Context = "",
+) -> None:
+    """An artifact in an OCI registry to watch (OCIRepository)."""
+    spec = {
+        "interval": _duration(interval, "--interval"),
+        "url": url,
+        "ref": _given({"tag": tag, "semver": semver, "digest": digest}) or None,
+        "secretRef": {"name": secret_ref} if secret_ref else None,
+        "serviceAccountName": service_account or None,
+        "certSecretRef": {"name": cert_ref} if cert_ref else None,
+        "proxySecretRef": {"name": proxy_secret_ref} if proxy_secret_ref else None,
+        "verify": {"provider": "cosign", "secretRef": {"name": verify_secret_ref}} if verify_secret_ref else None,
+        "insecure": insecure or None,
+        "ignore": "\n".join(ignore_paths) if ignore_paths else None,
+    }
+    _create(_resource(OCI_REPOSITORY, namespace, name, spec), export, no_wait, timeout, kubeconfig, context)
+
+
 @create.command("kustomization")
 @shown
 def create_kustomization(
     name: Name,
-    source_: Annotated[str, typer.Option("--source", help="GitRepository/NAME, or GitRepository/NAME.NAMESPACE.")],
+    source_: Annotated[
+        str,
+        typer.Option(
+            "--source", help="KIND/NAME or KIND/NAME.NAMESPACE; the kind is GitRepository where none is named."
+        ),
+    ],
     path: Annotated[str, typer.Option("--path", help="Folder in the source.")] = "./",
     prune: Annotated[bool, typer.Option("--prune/--no-prune", help="Delete what left Git.")] = False,
     wait: Annotated[bool, typer.Option("--wait/--no-health", help="Ready only when all objects are well.")] = False,
