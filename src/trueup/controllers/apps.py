@@ -306,6 +306,7 @@ class AppController:
             # A newer revision came meanwhile; whether it concerns us could not be told before the inputs were known.
             memory.content_stale = memory.saved.inputs is None or not still_true(memory.saved.inputs, feed.snapshot)
             self.queue.add(memory.ref)
+        await self._check_variables(memory)  # the first render is what tells of remote bases
         self._wake_dependents(memory)
 
     async def _go_on(self, memory: AppMemory, obj: Manifest, requests: Requests, feed: Feed | None) -> None:
