@@ -26,6 +26,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "helmchart": compatibility.helm_chart,
     "ocirepository": compatibility.oci_repository,
     "helmrelease": compatibility.helm_release,
+    "bucket": compatibility.bucket,
     "application": compatibility.application,
     "syncoptions": compatibility.sync_options,
     "run-options": options.run,

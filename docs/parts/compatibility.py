@@ -15,6 +15,7 @@ from docs.parts.tables import table
 from trueup.dialects.argocd.application_resource import ApplicationSpec
 from trueup.dialects.argocd.options import _FIELDS, ALWAYS_SO, PROPAGATION
 from trueup.dialects.argocd.shared import APPLICATION
+from trueup.dialects.flux.bucket import BucketSpec
 from trueup.dialects.flux.gitrepository_resource import GitRepositorySpec
 from trueup.dialects.flux.helmchart import HelmChartSpec
 from trueup.dialects.flux.helmrelease_resource import HelmReleaseSpec
@@ -22,6 +23,7 @@ from trueup.dialects.flux.helmrepository import HelmRepositorySpec
 from trueup.dialects.flux.kustomization_resource import KustomizationSpec
 from trueup.dialects.flux.ocirepository_resource import OciRepositorySpec
 from trueup.dialects.flux.shared import (
+    BUCKET,
     GIT_REPOSITORY,
     HELM_CHART,
     HELM_RELEASE,
@@ -51,6 +53,7 @@ _SAMPLES: dict[str, Any] = {
     "spec.source.kustomize.replicas": [{"name": "web", "count": 2}],
     "spec.syncPolicy.syncOptions": ["PruneLast=true"],
     "spec.sourceRef.kind": "GitRepository",
+    "spec.sts.endpoint": "https://sts.example.com",
     "spec.syncPolicy.retry.backoff.duration": "5s",
     "spec.syncPolicy.retry.backoff.maxDuration": "3m",
     "spec.chart.spec": {"chart": "shop", "sourceRef": {"kind": "GitRepository", "name": "shop"}},
@@ -65,6 +68,7 @@ _SAMPLES_OF: dict[type[Struct], dict[str, Any]] = {
 """The same of one resource alone."""
 _BESIDE_OF: dict[type[Struct], dict[str, dict[str, Any]]] = {
     HelmRepositorySpec: {"spec.provider": {"spec": {"type": "oci", "url": "oci://example.com/charts"}}},
+    BucketSpec: {"spec.provider": {"spec": {"secretRef": {"name": "keys"}}}},
 }
 """The same for one resource alone."""
 _VALUES_BESIDE: dict[tuple[type[Struct], str, Any], dict[str, Any]] = {
@@ -112,6 +116,11 @@ _BASE: dict[type[Struct], dict[str, Any]] = {
             "chart": {"spec": {"chart": "shop", "sourceRef": {"kind": "GitRepository", "name": "shop"}}},
         },
     },
+    BucketSpec: {
+        "apiVersion": BUCKET.api_version, "kind": "Bucket",
+        "metadata": {"name": "shop", "namespace": "default"},
+        "spec": {"interval": "5m", "bucketName": "shop", "endpoint": "minio.example.com"},
+    },
     ApplicationSpec: {
         "apiVersion": APPLICATION.api_version, "kind": "Application",
         "metadata": {"name": "shop", "namespace": "argocd"},
@@ -146,6 +155,10 @@ def oci_repository() -> str:
 
 def helm_release() -> str:
     return _table(HelmReleaseSpec)
+
+
+def bucket() -> str:
+    return _table(BucketSpec)
 
 
 def application() -> str:

@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from tests.e2e.stack import Stack, git_repository, kustomization, until
+from tests.peers.objectstore import PASSWORD, USER, ObjectStore
 from tests.sources.helm.kit import chart_files, entry, packed, packed_chart
 
 GROUP = "source.toolkit.fluxcd.io/v1"
@@ -146,3 +147,36 @@ def offer(stack: Stack, namespace: str, folder: Path, url: str, color: str) -> N
     stack.kubectl(
         "patch", "externalartifact", "app", "-n", namespace, "--subresource=status", "--type=merge", "-p", body
     )
+
+
+def test_a_bucket_is_applied_and_followed(stack: Stack, namespace: str, object_store: ObjectStore) -> None:
+    def declared(color: str) -> dict[str, str | bytes | None]:
+        return {
+            "deploy/made.yaml": f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: made}}\ndata: {{color: {color}}}\n"
+        }
+
+    object_store.fill(namespace, {**declared("blue"), "README.md": "hello"})
+    stack.kubectl(
+        "create", "secret", "generic", "keys", "-n", namespace,
+        f"--from-literal=accesskey={USER}", f"--from-literal=secretkey={PASSWORD}",
+    )  # fmt: skip
+    stack.apply(
+        resource(
+            "Bucket", namespace, bucketName=namespace, endpoint=object_store.host, insecure=True, interval="10m",
+            secretRef={"name": "keys"},
+        )
+    )  # fmt: skip
+    wanted = kustomization(namespace, path="./deploy")
+    wanted["spec"]["sourceRef"] = {"kind": "Bucket", "name": "app"}
+    stack.apply(wanted)
+    until(lambda: color_of(stack, namespace) == "blue", within=60, what="blue")
+    status = until_ready(stack, "bucket", namespace, "stored artifact: revision 'sha256:")
+    assert status["artifact"]["revision"].startswith("sha256:")
+    object_store.fill(namespace, declared("red"))
+    stack.annotate("bucket", "app", namespace, "reconcile.fluxcd.io/requestedAt=now")
+    until(lambda: color_of(stack, namespace) == "red", within=60, what="red")
+
+
+def color_of(stack: Stack, namespace: str) -> str:
+    made = stack.get("configmap", "made", namespace) or {}
+    return str((made.get("data") or {}).get("color"))

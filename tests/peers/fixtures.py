@@ -12,6 +12,7 @@ import pytest
 from tests.peers.controlplane import ControlPlane
 from tests.peers.kubectl import Kubectl
 from tests.peers.locate import find_program
+from tests.peers.objectstore import ObjectStore, prepared_object_store
 from tests.peers.registry import Registry, prepared_registry
 from tests.peers.toolchain import NoGo
 
@@ -62,6 +63,16 @@ async def real_namespace(control_plane: ControlPlane) -> AsyncIterator[str]:
     await control_plane.service_account_ready(name)
     yield name
     await control_plane.send("DELETE", f"/api/v1/namespaces/{name}")
+
+
+@pytest.fixture(scope="session")
+def object_store() -> Iterator[ObjectStore]:
+    """The session's real MinIO, without TLS; make buckets of your own names."""
+    _found("minio")
+    with prepared_object_store() as store:
+        _in_a_thread(store.start())
+        yield store
+        _in_a_thread(store.stop())
 
 
 @pytest.fixture(scope="session")

@@ -76,7 +76,13 @@ REGISTRY = Peer(
     module="github.com/distribution/distribution/v3",
     programs={"registry": "github.com/distribution/distribution/v3/cmd/registry"},
 )
-PEERS = {peer.name: peer for peer in (KUBERNETES, ETCD, KWOK, HELM, JSONNET, CUE, KUSTOMIZE, REGISTRY)}
+MINIO = Peer(name="minio", module="github.com/minio/minio", programs={"minio": "github.com/minio/minio"})
+FAKEGCS = Peer(
+    name="fakegcs",
+    module="github.com/fsouza/fake-gcs-server",
+    programs={"fake-gcs-server": "github.com/fsouza/fake-gcs-server"},
+)
+PEERS = {peer.name: peer for peer in (KUBERNETES, ETCD, KWOK, HELM, JSONNET, CUE, KUSTOMIZE, REGISTRY, MINIO, FAKEGCS)}
 
 
 class Pin(msgspec.Struct, frozen=True):

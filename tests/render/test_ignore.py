@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from trueup.render.ignore import is_ignored, parse_patterns, patterns_for
+from trueup.sources.ignore import is_ignored, parse_patterns, patterns_for
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ from msgspec import Struct
 from trueup.model.errors import BuildFailed
 from trueup.model.manifest import Origin
 from trueup.model.snapshot import Entry, EntryType, Input, InputKind, Inputs, Snapshot
-from trueup.render.ignore import IGNORE_FILE, Pattern, Rules, parse_patterns, rules_for
 from trueup.render.remotes import is_remote, root_depth
+from trueup.sources.ignore import IGNORE_FILE, Pattern, Rules, parse_patterns, rules_for
 
 _MAX_LINKS = 40
 _MAX_LINK_TEXT = 4096

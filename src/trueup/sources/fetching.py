@@ -10,7 +10,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Protocol, assert_never
 
-from trueup.model.errors import NotBuiltYet
 from trueup.model.revision import Revision, composite_revision
 from trueup.model.snapshot import Details
 from trueup.model.source import (
@@ -24,6 +23,7 @@ from trueup.model.source import (
     Source,
     parents_of,
 )
+from trueup.sources.buckets.fetcher import BucketFetcher
 from trueup.sources.contentstore import ContentStore
 from trueup.sources.external import ExternalFetcher
 from trueup.sources.gitfetcher import GitFetcher
@@ -87,6 +87,7 @@ class SourceFetchers:
         registries = RegistryClient(self.http)
         self._oci = OciFetcher(registries, self.store, granted, root / "spool")
         puller = ChartPuller(self.http, reader, OciCharts(registries))
+        self._buckets = BucketFetcher(self.store, granted, root / "spool")
         self._external = ExternalFetcher(self.store, self.http, granted)
         self._charts = HelmChartFetcher(self.store, self._repositories, puller, reader, granted, find=find)
 
@@ -113,7 +114,7 @@ class SourceFetchers:
             case ExternalSource():
                 return await self._external.fetch(source, secrets, known=known, max_age=max_age)
             case BucketSource():
-                raise NotBuiltYet(f"{type(source).__name__} is not fetched yet")
+                return await self._buckets.fetch(source, secrets, known=known, max_age=max_age)
             case unknown:
                 assert_never(unknown)
 
@@ -129,6 +130,8 @@ class SourceFetchers:
                 return await self._charts.reopen(source, secrets, revision)
             case ExternalSource():
                 return await self._external.reopen(source, secrets, revision)
+            case BucketSource():
+                return await self._buckets.reopen(source, secrets, revision)
             case _:
                 return None
 

@@ -8,6 +8,7 @@ claim that Flux's own controllers were installed.
 from __future__ import annotations
 
 from trueup.dialects.crd import AGE, READY, STATUS, Column, Definition, build_crd
+from trueup.dialects.flux.bucket import BucketSpec, BucketStatus
 from trueup.dialects.flux.externalartifact import ExternalArtifactSpec, ExternalArtifactStatus
 from trueup.dialects.flux.gitrepository_resource import GitRepositorySpec, GitRepositoryStatus
 from trueup.dialects.flux.helmchart import HelmChartSpec, HelmChartStatus
@@ -17,6 +18,7 @@ from trueup.dialects.flux.kustomization_resource import KustomizationSpec, Kusto
 from trueup.dialects.flux.ocirepository_resource import OciRepositorySpec, OciRepositoryStatus
 from trueup.dialects.flux.shared import (
     API_LEVEL,
+    BUCKET,
     EXTERNAL_ARTIFACT,
     GIT_REPOSITORY,
     HELM_CHART,
@@ -151,5 +153,20 @@ def helm_release_crd() -> Manifest:
         ),
         spec=HelmReleaseSpec,
         status=HelmReleaseStatus,
+        status_default=_NOT_YET_OBSERVED,
+    )
+
+
+def bucket_crd() -> Manifest:
+    return build_crd(
+        Definition(
+            kind=BUCKET,
+            description="A bucket of an object store that is watched for changes.",
+            columns=(Column("Endpoint", ".spec.endpoint"), AGE, READY, STATUS),
+            categories=("all", "fluxcd", "fluxcd-sources"),
+            labels=_LABELS,
+        ),
+        spec=BucketSpec,
+        status=BucketStatus,
         status_default=_NOT_YET_OBSERVED,
     )
