@@ -27,7 +27,8 @@ CEL = "cel"
 """Kubernetes' own rules and conditions, and expressions of anyone."""
 GOTEMPLATE = "gotemplate"
 CUE = "cue"
-ENGINES = (KUSTOMIZE, JSONNET, HELM, CEL, GOTEMPLATE, CUE)
+REGO = "rego"
+ENGINES = (KUSTOMIZE, JSONNET, HELM, CEL, GOTEMPLATE, CUE, REGO)
 
 _GO_VERSION = re.compile(r"go(\d+)\.(\d+)(?:\.(\d+))?")
 _GO_DIRECTIVE = re.compile(r"^go (\d+)\.(\d+)(?:\.(\d+))?$", re.MULTILINE)
