@@ -47,7 +47,7 @@ def test_every_part_has_a_place_on_some_page() -> None:
 @pytest.mark.parametrize(
     ("spec", "wanted"),
     [
-        (KustomizationSpec, ["spec.kubeConfig", "spec.decryption", "spec.sourceRef.kind: Bucket"]),
+        (KustomizationSpec, ["spec.kubeConfig", "spec.decryption", "spec.healthCheckExprs"]),
         (GitRepositorySpec, ["spec.provider: aws", "spec.serviceAccountName"]),
         (ApplicationSpec, ["spec.sources", "spec.source.plugin", "spec.project: (any other)"]),
     ],
