@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import cast
 
+import pytest
+
 from tests.controllers.room import Commit
 from trueup.controllers.credentials import SourceCredentials
 from trueup.controllers.feeds import Feed, Feeds
@@ -22,6 +24,7 @@ from trueup.model.news import News, NewsKind
 from trueup.model.refs import ObjectRef
 from trueup.model.revision import Revision
 from trueup.model.source import CompositeSource, GitReference, GitSource, Member, Source
+from trueup.sources.http import RateLimited
 from trueup.sources.parent import Parent
 from trueup.sources.secrets import SourceSecrets
 from trueup.sources.treesnapshot import TreeSnapshot
@@ -110,10 +113,10 @@ class Loop:
     async def _tell(self, feed: Feed, before: TreeSnapshot | None) -> None:
         self.told.append(feed)
 
-    async def until_quiet(self) -> None:
-        """Works until nothing is due."""
+    async def until_quiet(self, seconds: float = 0.5) -> None:
+        """Works until nothing is due, or for longer."""
         task = asyncio.create_task(work(self.sources.queue, self.sources.look, workers=4, name="source"))
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(seconds)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
 
@@ -180,3 +183,17 @@ async def test_a_storm_of_news_is_one_more_look(looptime: object) -> None:
     await loop.until_quiet()
     assert loop.remote.asked == [ONE]
     assert loop.sources.heard(News(kind=NewsKind.GIT, urls=(ONE.url,), ref="refs/heads/other")) == 0
+
+
+@pytest.mark.looptime
+async def test_a_host_that_wants_to_be_left_alone_is(looptime: object) -> None:
+    loop = Loop()
+    busy = RateLimited("too many requests")
+    busy.retry_after = 900
+    loop.remote.heads[ONE] = busy
+    loop.sources.use(APP, ONE)
+    await loop.until_quiet(890)
+    assert loop.remote.asked == [ONE]
+    loop.remote.heads[ONE] = "1"
+    await loop.until_quiet(20)
+    assert loop.remote.asked == [ONE, ONE]

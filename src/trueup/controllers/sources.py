@@ -31,12 +31,15 @@ from trueup.model.revision import Revision, parse_revision
 from trueup.model.source import SourceKey, has_content
 from trueup.sources.concerned import is_concerned
 from trueup.sources.fetching import Fetcher
+from trueup.sources.http import RateLimited
 from trueup.sources.insteadof import NO_REWRITES, Rewrites
 from trueup.sources.treesnapshot import TreeSnapshot
 
 log = structlog.get_logger(__name__)
 
 RETRY = Retry(first=timedelta(seconds=2), maximum=timedelta(minutes=5))
+_LONGEST_PATIENCE = timedelta(hours=1)
+"""With a host that asks to be left alone; it may be wrong about itself."""
 
 
 @dataclass(slots=True)
@@ -221,6 +224,8 @@ class SourceController:
             log.warning("source not fetched", source=feed.label, error=str(error), failures=feed.failures)
             waited = retry_delay(RETRY, feed.failures, chance=shell.chance())
             delay = source.interval if isinstance(error, Terminal) or waited is None else waited
+            if isinstance(error, RateLimited):  # asking before the host wants to be asked makes it worse
+                delay = max(delay, min(timedelta(seconds=error.retry_after), _LONGEST_PATIENCE))
         feed.was_looked_at = True
         self.queue.add_after(feed.key, delay.total_seconds())
         if notify and (feed.snapshot is not before or (problem is None) != (feed.problem is None)):
