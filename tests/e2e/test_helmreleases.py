@@ -7,6 +7,7 @@ import os
 import subprocess
 from typing import Any
 
+from tests.e2e.manifests import crd
 from tests.e2e.stack import Stack, git_repository, until
 from tests.peers.locate import find_program
 from trueup.model.conditions import contradictions
@@ -151,3 +152,122 @@ def test_a_release_is_installed_upgraded_and_uninstalled_and_helm_reads_it(stack
     assert stack.get("configmap", "web-config", namespace) is None
     assert json.loads(helm(stack, "list", "-n", namespace, "-o", "json")) == []
     assert stack.api.list("secret", namespace, "labelSelector=owner%3Dhelm") == []
+
+
+def test_what_helm_installed_is_adopted_and_helm_rolls_back_what_we_released(stack: Stack, namespace: str) -> None:
+    repo = stack.repository(namespace, chart())
+    folder = str(repo.folder / "charts/web")
+    helm(stack, "install", "web", folder, "-n", namespace, "--set", "text=by-hand")
+    stack.apply(git_repository(namespace, repo.url), helm_release(namespace, values={"text": "ours", "extra": False}))
+    status = until_release(stack, namespace, reason="UpgradeSucceeded", version=2)
+    assert config(stack, namespace)["text"] == "ours"
+    assert stack.get("configmap", "web-extra", namespace) is None, (
+        "what helm made and the chart gives no more is pruned"
+    )
+    assert condition(status, "Released")["reason"] == "UpgradeSucceeded"
+
+    stack.merge("helmrelease", "web", namespace, {"spec": {"suspend": True}})
+    refused = helm(stack, "rollback", "web", "1", "-n", namespace, fails=True)
+    assert "conflict" in refused
+    helm(stack, "rollback", "web", "1", "-n", namespace, "--force-conflicts")
+    assert config(stack, namespace)["text"] == "by-hand"
+    stack.merge("helmrelease", "web", namespace, {"spec": {"suspend": False}})
+    until(lambda: config(stack, namespace).get("text") == "ours", what="taken over again", within=40)
+    until_release(stack, namespace, reason="UpgradeSucceeded", status="deployed")
+    assert stack.get("configmap", "web-extra", namespace) is None
+
+    helm(stack, "uninstall", "web", "-n", namespace)
+    until(lambda: config(stack, namespace).get("text") == "ours", what="installed again", within=40)
+    until_release(stack, namespace, reason="InstallSucceeded", version=1)
+
+
+def test_values_of_secrets_are_merged_and_appear_nowhere_else(stack: Stack, namespace: str) -> None:
+    secret = "hunter2-" + namespace
+    repo = stack.repository(namespace, chart())
+    values = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "values", "namespace": namespace},
+              "data": {"values.yaml": "text: from-a-map\nextra: false\n"}}  # fmt: skip
+    token = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "token", "namespace": namespace},
+             "stringData": {"token": secret}}  # fmt: skip
+    refs = [
+        {"kind": "ConfigMap", "name": "values"},
+        {"kind": "Secret", "name": "token", "valuesKey": "token", "targetPath": "text"},
+        {"kind": "Secret", "name": "not-there", "optional": True},
+    ]
+    stack.apply(git_repository(namespace, repo.url), helm_release(namespace, valuesFrom=refs))
+    until(lambda: condition(stack.status("helmrelease", "web", namespace), "Ready").get("reason") == "ValuesError")
+    stack.apply(values, token)
+    until_release(stack, namespace, reason="InstallSucceeded")
+    assert config(stack, namespace)["text"] == secret
+    failing = '{{ fail (printf "it is %s" .Values.text) }}'
+    repo.push(chart("0.2.0", config=failing))
+    until_release(stack, namespace, ready="False", reason="UpgradeFailed")
+    obj = json.dumps(stack.get("helmrelease", "web", namespace)) + json.dumps(stack.api.list("event", namespace))
+    assert "it is ***" in obj
+    assert secret not in obj
+    assert secret not in stack.controller.log
+    state = b"".join(path.read_bytes() for path in (stack.folder / "state").rglob("*") if path.is_file())
+    assert secret.encode() not in state
+    assert secret.encode() not in stack.database.read_bytes()
+
+
+def test_drift_is_left_told_or_brought_back_as_the_resource_says(stack: Stack, namespace: str) -> None:
+    repo = stack.repository(namespace, chart(web=DEPLOYMENT))
+    disable_wait = {"install": {"disableWait": True}, "upgrade": {"disableWait": True}}
+    stack.apply(git_repository(namespace, repo.url), helm_release(namespace, **disable_wait))
+    until_release(stack, namespace, reason="InstallSucceeded")
+    change = {"data": {"text": "by hand"}}
+    stack.merge("configmap", "web-config", namespace, change)
+    ignore = [{"paths": ["/spec/replicas"], "target": {"kind": "Deployment"}}]
+    stack.merge("helmrelease", "web", namespace, {"spec": {"driftDetection": {"mode": "warn"}}})
+    status = until(lambda: condition(stack.status("helmrelease", "web", namespace), "Drifted"), what="told")
+    assert "ConfigMap" in status["message"]
+    assert config(stack, namespace)["text"] == "by hand"
+    stack.merge("helmrelease", "web", namespace, {"spec": {"driftDetection": {"mode": "enabled", "ignore": ignore}}})
+    until(lambda: config(stack, namespace)["text"] == "default", what="brought back")
+    stack.kubectl("scale", "deployment/web-web", "--replicas=3", "-n", namespace)
+    stack.kubectl("delete", "configmap", "web-extra", "-n", namespace)
+    until(lambda: stack.get("configmap", "web-extra", namespace), what="made again")
+    assert stack.get("deployment", "web-web", namespace)["spec"]["replicas"] == 3, "an ignored field is no drift"
+    patch = {"spec": {"template": {"spec": {"terminationGracePeriodSeconds": 5}}, "replicas": 4}}
+    stack.merge("deployment", "web-web", namespace, patch)
+    image = {"spec": {"template": {"spec": {"containers": [{"name": "web", "image": "nginx:other"}]}}}}
+    stack.kubectl("patch", "deployment", "web-web", "-n", namespace, "-p", json.dumps(image))
+
+    def healed() -> bool:
+        spec = stack.get("deployment", "web-web", namespace)["spec"]
+        return spec["template"]["spec"]["containers"][0]["image"] == "nginx:1.27"
+
+    until(healed, what="the image is brought back")
+    assert stack.get("deployment", "web-web", namespace)["spec"]["replicas"] == 4, "and the ignored field is left"
+
+
+def test_definitions_come_first_and_stay_and_a_lookup_is_answered(stack: Stack, namespace: str) -> None:
+    group = f"{namespace}.example.com"
+    thing = f"apiVersion: {group}/v1\nkind: Thing\nmetadata: {{name: {{{{ .Release.Name }}}}}}\n"
+    looked = (
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: looked}\n"
+        'data: {found: {{ (lookup "v1" "ConfigMap" .Release.Namespace "seed").data.colour | quote }}}\n'
+    )
+    files = chart(thing=thing, looked=looked) | {"charts/web/crds/things.yaml": crd("things", "Thing", group)}
+    repo = stack.repository(namespace, files)
+    seed = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "seed", "namespace": namespace}}
+    stack.apply(seed | {"data": {"colour": "green"}})
+    stack.apply(git_repository(namespace, repo.url), helm_release(namespace))
+    status = until_release(stack, namespace, reason="InstallSucceeded")
+    assert config(stack, namespace, "looked") == {"found": "green"}
+    assert f"_things.{group}_apiextensions.k8s.io_CustomResourceDefinition" in {
+        entry["id"] for entry in status["inventory"]["entries"]
+    }
+    stack.merge("configmap", "seed", namespace, {"data": {"colour": "red"}})
+    stack.annotate("helmrelease", "web", namespace, "reconcile.fluxcd.io/requestedAt=1")
+    until(lambda: stack.status("helmrelease", "web", namespace).get("lastHandledReconcileAt") == "1")
+    assert config(stack, namespace, "looked") == {"found": "green"}, "what a lookup finds triggers nothing by itself"
+    stack.annotate(
+        "helmrelease", "web", namespace, "reconcile.fluxcd.io/requestedAt=2", "reconcile.fluxcd.io/forceAt=2"
+    )
+    until_release(stack, namespace, reason="UpgradeSucceeded", version=2)
+    assert config(stack, namespace, "looked") == {"found": "red"}
+    assert stack.status("helmrelease", "web", namespace)["lastHandledForceAt"] == "2"
+    stack.kubectl("delete", "helmrelease", "web", "-n", namespace, "--wait=true", "--timeout=30s")
+    assert stack.get("customresourcedefinition", f"things.{group}") is not None, "definitions are never taken along"
+    stack.api.delete("customresourcedefinition", f"things.{group}")

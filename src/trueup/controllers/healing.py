@@ -15,6 +15,7 @@ from trueup.controllers.memory import AppMemory
 from trueup.controllers.recording import make_record
 from trueup.controllers.reporting import failure_message
 from trueup.controllers.shell import AppShell
+from trueup.controllers.sparing import sparing_ignored
 from trueup.controllers.syncing import SyncWish, plan_sync, run_plan
 from trueup.model.app import App
 from trueup.model.change import Action, Change
@@ -67,6 +68,8 @@ class Healer:
             return
         if allowed != sent.keys():
             plan = await plan_sync(memory, app, content, shell, SyncWish(only=frozenset(allowed)))
+        if app.release is not None and app.release.ignore:
+            plan = await sparing_ignored(plan, app.release.ignore, applier)
         revision = memory.saved.revision or memory.saved.attempted
         assert revision is not None
         execution = await run_plan(memory, app, plan, applier, shell, revision=revision, started=started)

@@ -153,6 +153,8 @@ class AppMemory:
     synced_at: datetime | None = None
     release: ReleaseState | None = None
     """Of a Helm release: what its status remembers."""
+    record_news: bool = False
+    """Somebody else wrote a record of the release since it was judged."""
     stirred: asyncio.Event | None = None
     """Set while an action of the release is under way: set it when anything that it may wait for has changed."""
 

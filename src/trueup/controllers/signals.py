@@ -27,6 +27,10 @@ from trueup.sync.facts import LiveFacts
 DISCOVERY_PATIENCE = 15.0
 """Seconds that a server may take to publish a kind whose CRD is established."""
 
+FOREIGN_WRITES = 2.0
+"""Seconds after the last record that somebody else wrote of a Helm release, until it is judged."""
+FOREIGN_ACTION = 60.0
+"""The same while the record says that an action is under way."""
 HEALTH_DELAY = 0.25
 """Seconds over which health changes of one App are gathered into one status write."""
 
@@ -129,13 +133,17 @@ class Signals:
             self.health_news.add(app)
             self._queue.add_after(app, HEALTH_DELAY)
 
-    def release_changed(self, namespace: str, name: str) -> None:
-        """Somebody else wrote or deleted a record of that Helm release: whoever keeps it looks what it means."""
+    def release_changed(self, namespace: str, name: str, status: str) -> None:
+        """Somebody else wrote or deleted a record of that Helm release: whoever keeps it looks what it means.
+
+        Not at once, for a `helm` that is at work writes several; one that says so itself is given time to end.
+        """
+        patience = FOREIGN_ACTION if status.startswith(("pending-", "uninstalling")) else FOREIGN_WRITES
         for memory in self._shell.memories.values():
             release = memory.app.release if memory.app is not None else None
             if release is not None and (release.storage_namespace, release.name) == (namespace, name):
-                memory.replan = True
-                self._queue.add(memory.ref)
+                memory.record_news = True
+                self._queue.add_after(memory.ref, patience)
 
     def recheck(self) -> None:
         """What is remembered against what is seen, in memory alone: a drift whose event was lost is found here."""

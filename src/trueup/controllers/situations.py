@@ -66,7 +66,7 @@ class Situations:
             or (saved.progress is not None and is_another(requests, saved.progress)),
             requested=self._is_new(memory, requests),
             spec_changed=respecified,
-            content_changed=stale or memory.replan,
+            content_changed=stale or memory.replan or memory.record_news,
             retry_due=memory.retry_at is not None and memory.retry_at <= shell.loop_time(),
             drifted=bool(memory.heals),
             waiting=memory.wait is not None,

@@ -56,7 +56,7 @@ class Watching:
         self.control_namespace = control_namespace
         self.repositories: Informer | None = None
         self.starting = True
-        self.releases = ReleaseIndex(lambda namespace, name: self.apps.signals.release_changed(namespace, name))
+        self.releases = ReleaseIndex(lambda *what: self.apps.signals.release_changed(*what))
         self.apps: AppController
         self.sources: SourceController
 

@@ -33,9 +33,12 @@ def reduce_record(obj: Manifest) -> RecordRow | None:
 
 
 class ReleaseIndex:
-    """`on_change(namespace, name)` is called when somebody else changed a record of that release."""
+    """`on_change(namespace, name, status)` is called when somebody else changed a record of that release.
 
-    def __init__(self, on_change: Callable[[str, str], None]) -> None:
+    `status` is what the record says now; empty: it is gone.
+    """
+
+    def __init__(self, on_change: Callable[[str, str, str], None]) -> None:
         self._on_change = on_change
         self._rows: dict[tuple[str, str], dict[int, RecordRow]] = defaultdict(dict)
         self.complete = False
@@ -54,10 +57,10 @@ class ReleaseIndex:
         known = rows.get(version)
         if after is None:
             if rows.pop(version, None) is not None:
-                self._on_change(ref.namespace, name)
+                self._on_change(ref.namespace, name, "")
         elif known is None or newer(after.resource_version, known.resource_version):
             rows[version] = after
-            self._on_change(ref.namespace, name)
+            self._on_change(ref.namespace, name, after.status)
 
     def wrote(self, answer: Manifest) -> None:
         """The answer to a write of our own: its event is no news."""

@@ -87,6 +87,13 @@ def in_sync(state: ReleaseState) -> ReleaseState:
     return state
 
 
+def failing(state: ReleaseState) -> Mark | None:
+    """Which of the conditions says what is wrong: that a remedy was needed says more than what failed before."""
+    if state.remediated is not None:
+        return state.remediated
+    return next((mark for mark in (state.tested, state.released) if mark is not None and not mark.status), None)
+
+
 def ready_mark(state: ReleaseState, *, tests_count: bool) -> Mark:
     """Which of the conditions Ready repeats."""
     if state.remediated is not None:

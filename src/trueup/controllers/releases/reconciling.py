@@ -71,7 +71,7 @@ class ReleaseReconciler:
     async def sync(self, job: Job, ended: Callable[[], None]) -> None:
         """Finds out what is wanted, and begins to bring it about. `ended`: the snapshot is not read any more."""
         memory = job.memory
-        memory.wait, memory.replan = None, False
+        memory.wait, memory.replan, memory.record_news = None, False, False
         memory.saved.attempted = job.revision
         try:
             work = await self._gathered(job)
@@ -133,7 +133,11 @@ class ReleaseReconciler:
         except TrueupError as error:
             log.warning("action on a release not finished", app=str(memory.ref), error=work.masker.text(str(error)))
             memory.release = work.state
-            await self._retry(work, error.reason, work.masker.text(str(error)), None)
+            mark = marks.failing(work.state) if isinstance(error, (NotBegun, ActionFailed)) else None
+            if mark is not None:
+                await self._retry(work, mark.reason, mark.message, None)
+            else:
+                await self._retry(work, error.reason, work.masker.text(str(error)), None)
         except Exception as error:
             log.exception("action on a release failed by a bug", app=str(memory.ref))
             await tell_bug(memory.ref, error, shell)
@@ -341,6 +345,10 @@ class ReleaseReconciler:
             await self._retry(work, mark.reason, mark.message, self._retry_rules(work))
             return
         await self._settle(work, stored)
+        memory.out_of_sync.clear()
+        if work.spec.drift is not DriftMode.DISABLED:
+            now = self._shell.loop_time()
+            memory.heals |= dict.fromkeys(self._shell.tracking.drifting(memory.records), now)
         work.state = structs.replace(
             marks.in_sync(work.state), post_render_digest=_post_render_digest(work.spec), drifted=None
         )
