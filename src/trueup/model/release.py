@@ -123,16 +123,16 @@ class UninstallRules(ActionRules, frozen=True, kw_only=True):
     propagation: str = "Background"
 
 
-class TestFilter(Struct, frozen=True):
+class NamedTest(Struct, frozen=True):
     name: str
     exclude: bool = False
 
 
-class TestRules(Struct, frozen=True, kw_only=True):
+class TestingRules(Struct, frozen=True, kw_only=True):
     enable: bool = False
     timeout: timedelta
     ignore_failures: bool = False
-    filters: tuple[TestFilter, ...] = ()
+    filters: tuple[NamedTest, ...] = ()
 
 
 class ReleaseSpec(Struct, frozen=True, kw_only=True):
@@ -150,7 +150,7 @@ class ReleaseSpec(Struct, frozen=True, kw_only=True):
     upgrade: UpgradeRules
     rollback: RollbackRules
     uninstall: UninstallRules
-    test: TestRules
+    test: TestingRules
     max_history: int = 5
     """Release records to keep; 0: all."""
     drift: DriftMode = DriftMode.DISABLED

@@ -87,7 +87,9 @@ class Release(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def metadata(self) -> ChartMetadata:
-        return msgspec.json.decode(self.chart, type=_Chart).metadata if self.chart != b"null" else ChartMetadata()
+        return (
+            msgspec.json.decode(self.chart, type=_Chart).metadata if bytes(self.chart) != b"null" else ChartMetadata()
+        )
 
 
 class ChartMetadata(Struct, frozen=True, kw_only=True, rename="camel"):
@@ -103,7 +105,7 @@ class _Chart(Struct, frozen=True):
     metadata: ChartMetadata = ChartMetadata()
 
 
-class TestRun(Struct, frozen=True, kw_only=True):
+class ReleaseTest(Struct, frozen=True, kw_only=True):
     """`phase` empty: it has not run."""
 
     name: str
@@ -127,7 +129,7 @@ class ReleaseSnapshot(Struct, frozen=True, kw_only=True):
     first_deployed: str = ""
     last_deployed: str = ""
     deleted: str = ""
-    tests: tuple[TestRun, ...] | None = None
+    tests: tuple[ReleaseTest, ...] | None = None
     """None: it was not tested."""
     oci_digest: str = ""
     action: str = ""

@@ -37,14 +37,14 @@ from trueup.model.release import (
     DriftMode,
     IgnoreRule,
     InstallRules,
+    NamedTest,
     PostRenderer,
     PostRenderStrategy,
     ReleaseSpec,
     Remediation,
     Remedy,
     RollbackRules,
-    TestFilter,
-    TestRules,
+    TestingRules,
     UninstallRules,
     UpgradeRules,
     ValuesSource,
@@ -287,12 +287,12 @@ def _uninstall(ref: ObjectRef, said: Uninstall, timeout: timedelta) -> Uninstall
     )
 
 
-def _test(ref: ObjectRef, said: Test, timeout: timedelta) -> TestRules:
-    return TestRules(
+def _test(ref: ObjectRef, said: Test, timeout: timedelta) -> TestingRules:
+    return TestingRules(
         enable=said.enable,
         timeout=_duration(ref, said.timeout, "spec.test.timeout", timeout),
         ignore_failures=said.ignore_failures,
-        filters=tuple(TestFilter(item.name, item.exclude) for item in said.filters),
+        filters=tuple(NamedTest(item.name, item.exclude) for item in said.filters),
     )
 
 

@@ -19,7 +19,7 @@ from trueup.model.errors import InvalidInput
 from trueup.model.inventory import Inventory
 from trueup.model.manifest import Manifest, generation_of, ref_of, status_of
 from trueup.model.outcome import AppStatus, State
-from trueup.model.releaserecord import ReleaseSnapshot, TestRun
+from trueup.model.releaserecord import ReleaseSnapshot, ReleaseTest
 from trueup.model.releasestate import Attempt, Mark, ReleaseState
 
 RELEASED = "Released"
@@ -231,8 +231,8 @@ def _snapshot(row: ReleaseRow) -> ReleaseSnapshot:
     )
 
 
-def _test_run(name: str, row: TestHookRow) -> TestRun:
-    return TestRun(name=name, started_at=row.last_started, completed_at=row.last_completed, phase=row.phase)
+def _test_run(name: str, row: TestHookRow) -> ReleaseTest:
+    return ReleaseTest(name=name, started_at=row.last_started, completed_at=row.last_completed, phase=row.phase)
 
 
 def _mark(row: dict[str, Any] | None) -> Mark | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import StrEnum
 
-from trueup.model.release import TestFilter
+from trueup.model.release import NamedTest
 from trueup.model.releaserecord import Hook
 
 CRD = "CustomResourceDefinition"
@@ -39,7 +39,7 @@ def is_deleted_at(hook: Hook, policy: DeletePolicy) -> bool:
     return hook.kind != CRD and policy in (hook.delete_policies or (DeletePolicy.BEFORE_CREATION,))
 
 
-def is_chosen(hook: Hook, filters: Iterable[TestFilter]) -> bool:
+def is_chosen(hook: Hook, filters: Iterable[NamedTest]) -> bool:
     """Whether a test runs: named ones alone where any is named, and none that is excluded."""
     included = {each.name for each in filters if not each.exclude}
     excluded = {each.name for each in filters if each.exclude}

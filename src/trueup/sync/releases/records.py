@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from msgspec import structs
 
-from trueup.model.releaserecord import HookPhase, Release, ReleaseSnapshot, TestRun
+from trueup.model.releaserecord import HookPhase, Release, ReleaseSnapshot, ReleaseTest
 
 GOOD = ("deployed", "superseded")
 
@@ -35,9 +35,9 @@ def snapshot_of(
     )
 
 
-def tests_of(release: Release) -> tuple[TestRun, ...]:
+def tests_of(release: Release) -> tuple[ReleaseTest, ...]:
     return tuple(
-        TestRun(
+        ReleaseTest(
             name=hook.name,
             started_at=hook.last_run.started_at,
             completed_at=hook.last_run.completed_at,
