@@ -8,9 +8,11 @@ import typer
 
 from trueup.cli.console import out, shown, tell
 from trueup.cli.engines import local_cache
+from trueup.cli.home import find_home
 from trueup.cli.options import Format, Output
 from trueup.cli.output import write, write_data
 from trueup.cli.table import print_table
+from trueup.sources.diskuse import CONTENT, MIRRORS, measured
 
 
 @shown
@@ -18,7 +20,7 @@ def cache(
     clear: Annotated[bool, typer.Option("--clear", help="Remove all kept builds; they are made again.")] = False,
     output: Format = Output.TABLE,
 ) -> None:
-    """Show what kept builds take on this machine's disk, and what they may take."""
+    """Show what kept builds, and what `trueup up` fetched, take on this machine's disk, and what they may take."""
     from trueup.cli import answers
 
     kept = local_cache()
@@ -42,6 +44,7 @@ def cache(
             "limit": said.limit,
         },
     ]
+    rows += _fetched()
     match output:
         case Output.JSON | Output.YAML:
             write_data(rows, output)
@@ -59,6 +62,24 @@ def cache(
                 for row in rows
             ]
             print_table(out, ("WHAT", "ENTRIES", "SIZE", "LIMIT", "PLACE"), shown_rows)
+
+
+def _fetched() -> list[dict[str, object]]:
+    """What the controller of `trueup up` has fetched on this machine; nothing where there is none."""
+    root = find_home().controller
+    use = measured(root)
+    sizes = ((MIRRORS, use.mirrors), (CONTENT, use.content))
+    return [
+        {
+            "what": name,
+            "place": str(root / name),
+            "entries": sum(1 for place in (root / name).iterdir() if place.is_dir()),
+            "bytes": size,
+            "limit": use.limit,
+        }
+        for name, size in sizes
+        if (root / name).is_dir()
+    ]
 
 
 def megabytes(size: object) -> str:

@@ -42,6 +42,9 @@ def run(
         ),
     ] = None,
     render_cache_size: Annotated[int, typer.Option(min=1, help="What the kept builds may take, in MiB.")] = 512,
+    source_storage: Annotated[
+        int, typer.Option(min=1, help="What Git mirrors and other fetched content may take together, in MiB.")
+    ] = 10240,
     namespace: Annotated[str, typer.Option(help="Namespace of the Lease.")] = "trueup-system",
     http_port: Annotated[int, typer.Option(help="Port of health, metrics and hooks.")] = 8080,
     http_host: Annotated[str, typer.Option(help="Address to listen on.")] = "0.0.0.0",  # noqa: S104 probes come from outside the pod
@@ -70,6 +73,7 @@ def run(
         state_dir=state_dir or find_home().controller,
         render_cache=render_cache,
         render_cache_bytes=render_cache_size << 20,
+        source_bytes=source_storage << 20,
         namespace=namespace,
         allow_local_git=allow_local_git,
         remote_bases=not no_remote_bases,

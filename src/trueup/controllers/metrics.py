@@ -34,6 +34,15 @@ class Metrics:
         self.cache_limit = Gauge(
             "trueup_render_cache_limit_bytes", "What the kept builds may take.", registry=self.registry
         )
+        self.source_bytes = Gauge(
+            "trueup_source_bytes",
+            "Bytes of what was fetched (Git mirrors; content of everything else), as last counted.",
+            ("store",),
+            registry=self.registry,
+        )
+        self.source_limit = Gauge(
+            "trueup_source_limit_bytes", "What all that was fetched may take.", registry=self.registry
+        )
         self.drift = Counter(
             "trueup_drift_healed_total", "Objects brought back by drift healing.", ("dialect",), registry=self.registry
         )

@@ -60,6 +60,7 @@ from trueup.render.chartreading import EngineChartReader
 from trueup.render.engine.pool import EnginePool
 from trueup.render.releases import ReleaseEngine
 from trueup.render.render import Renderer
+from trueup.sources.diskuse import CONTENT, DEFAULT_LIMIT, MIRRORS, DiskBudget
 from trueup.sources.fetching import SourceFetchers
 from trueup.sources.insteadof import NO_REWRITES, Rewrites
 from trueup.sources.mirrors import GitMirrors
@@ -86,6 +87,8 @@ class ControllerOptions(Struct, frozen=True, kw_only=True):
     render_cache: Path | None = None
     """Kept builds; several controllers may share the folder. None: one of its own in `state_dir`."""
     render_cache_bytes: int = DEFAULT_BYTES
+    source_bytes: int = DEFAULT_LIMIT
+    """What mirrors and other fetched content may take together."""
     app_workers: int = 48
     source_workers: int = 16
     requests_in_flight: int = 32
@@ -155,8 +158,10 @@ class WorkingTerm:
             EngineChartReader(self.engines),
             allow_local=self.options.allow_local_git,
             find=KnownRepositories(self.resources, source_dialects, credentials).find,
+            most_bytes=self.options.source_bytes,
         )
         self.stack.push_async_callback(fetchers.close)
+        await self._show_disk(fetchers.budget)
         sources = SourceController(
             SourceShell(
                 fetcher=fetchers,
@@ -251,6 +256,13 @@ class WorkingTerm:
         metrics.cache_bytes.set_function(lambda: cache.known_usage.bytes)
         metrics.cache_limit.set(cache.max_bytes)
         return cache
+
+    async def _show_disk(self, budget: DiskBudget) -> None:
+        await asyncio.to_thread(budget.measure)
+        metrics = self.setup.metrics
+        metrics.source_bytes.labels(MIRRORS).set_function(lambda: budget.known.mirrors)
+        metrics.source_bytes.labels(CONTENT).set_function(lambda: budget.known.content)
+        metrics.source_limit.set(budget.limit)
 
     async def _view(self, managed: ManagedObjects) -> LiveView[Kept]:
         return await self.stack.enter_async_context(LiveView(self.client, managed.reduce))

@@ -26,6 +26,7 @@ from pygit2.enums import FileMode
 from trueup.model.errors import InvalidInput
 from trueup.model.revision import Revision
 from trueup.model.snapshot import Details
+from trueup.sources.diskuse import DiskBudget, full
 from trueup.sources.gitcommand import Git
 from trueup.sources.giterrors import DiskFull
 from trueup.sources.gitobjects import ObjectReader
@@ -48,9 +49,10 @@ _LONGEST = 255
 class ContentStore:
     """All content of one process that is not Git's. `root` is a folder of its own; one process at a time may use it."""
 
-    def __init__(self, root: Path, git: Git) -> None:
+    def __init__(self, root: Path, git: Git, budget: DiskBudget | None = None) -> None:
         self._root = root
         self._git = git
+        self._budget = budget
         self._turn = asyncio.Lock()
         """Held by whoever writes or collects, so that nothing is collected between its writing and its being held."""
         self._held: Counter[str] = Counter()
@@ -73,6 +75,7 @@ class ContentStore:
         raised; then nothing is granted. Raises InvalidInput for a path that may not be, DiskFull, MirrorCorrupt.
         """
         details = details or Details()
+        files = _within(self._budget, files) if self._budget is not None else files
         async with self._turn:
             repository = await asyncio.to_thread(self._repository)
             tree = await asyncio.to_thread(repository.write, files)
@@ -147,6 +150,19 @@ class ContentStore:
 
     def _mark(self) -> None:
         self._corrupt = True
+
+
+def _within(budget: DiskBudget, files: Iterable[StoredFile]) -> Iterator[StoredFile]:
+    """The files as long as there is room for them, counted as they are, not as they are stored. Runs in a thread."""
+    room, taken = budget.room(), 0
+    try:
+        for file in files:
+            taken += len(file.data)
+            if taken > room:
+                raise full(budget.measure())
+            yield file
+    finally:
+        budget.grew(content=taken)
 
 
 class _Repository:

@@ -5,6 +5,7 @@ The fetchers of one process share its mirrors and its store. When to fetch is th
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -25,6 +26,7 @@ from trueup.model.source import (
 )
 from trueup.sources.buckets.fetcher import BucketFetcher
 from trueup.sources.contentstore import ContentStore
+from trueup.sources.diskuse import CONTENT, DEFAULT_LIMIT, MIRRORS, DiskBudget
 from trueup.sources.external import ExternalFetcher
 from trueup.sources.gitfetcher import GitFetcher
 from trueup.sources.githubapp import GitHubTokens
@@ -75,10 +77,17 @@ class SourceFetchers:
     """
 
     def __init__(
-        self, root: Path, reader: ChartReader, *, allow_local: bool, find: FindHelmRepository = knows_none
+        self,
+        root: Path,
+        reader: ChartReader,
+        *,
+        allow_local: bool,
+        find: FindHelmRepository = knows_none,
+        most_bytes: int = DEFAULT_LIMIT,
     ) -> None:
-        self.mirrors = GitMirrors(root / "mirrors", allow_local=allow_local)
-        self.store = ContentStore(root / "content", self.mirrors.git)
+        self.budget = DiskBudget(root, most_bytes)
+        self.mirrors = GitMirrors(root / MIRRORS, allow_local=allow_local, budget=self.budget)
+        self.store = ContentStore(root / CONTENT, self.mirrors.git, self.budget)
         self.http = HttpFetcher()
         granted = Granted(load_key(root))
         self._git = GitFetcher(self.mirrors, GitHubTokens(self.http))
@@ -145,6 +154,7 @@ class SourceFetchers:
         self.remotes.forget(unused=_UNUSED_REMOTE)
         await self.mirrors.collect()
         await self.store.collect()
+        await asyncio.to_thread(self.budget.measure)
 
     async def _composed(self, parents: Sequence[Parent], known: TreeSnapshot | None) -> TreeSnapshot:
         """The members side by side, below `0`, `1` and so on."""

@@ -20,6 +20,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from trueup.sources.credentials import GitCredentials
+from trueup.sources.diskuse import DiskBudget, directory_size, full
 from trueup.sources.gitenv import credential_files, git_environment
 from trueup.sources.giterrors import GitFailure, TooLarge, classify, missing_program, scrub, timed_out
 from trueup.sources.giturl import GitUrl
@@ -59,6 +60,7 @@ class Git:
         parallel_per_host: int = 16,
         max_bytes: int = 2 * 1024**3,
         scratch: Path | None = None,
+        budget: DiskBudget | None = None,
     ) -> None:
         self._allow_local = allow_local
         self._program = program
@@ -69,6 +71,7 @@ class Git:
         )
         self._max_bytes = max_bytes
         self._scratch = scratch
+        self._budget = budget
         self.started = 0
         """How many git processes were started so far (for metrics and tests)."""
 
@@ -107,6 +110,7 @@ class Git:
         grows: Path | None,
     ) -> bytes:
         self.started += 1
+        room = await asyncio.to_thread(self._budget.room) if grows and self._budget else None
         before = await asyncio.to_thread(directory_size, grows) if grows else 0
         try:
             process = await asyncio.create_subprocess_exec(
@@ -121,11 +125,16 @@ class Git:
             raise missing_program(self._program) from error
         try:
             async with asyncio.timeout(deadline.total_seconds()):
-                out, err, code = await self._watch(process, grows, before)
+                out, err, code = await self._watch(process, grows, before, room)
         except TimeoutError as error:
             raise timed_out(access.url if access else None, deadline) from error
         finally:
             await end_group(process)
+            grown = await asyncio.to_thread(directory_size, grows) - before if grows and self._budget else 0
+            if self._budget:
+                self._budget.grew(mirrors=grown)
+        if room is not None and self._budget is not None and grown > room:
+            raise full(self._budget.known)  # it came between two looks of the guard; the next collection removes it
         if code != 0:
             secrets = access.credentials.secrets if access and access.credentials else ()
             stderr = scrub(err.decode("utf-8", "replace"), secrets)
@@ -133,14 +142,14 @@ class Git:
         return out
 
     async def _watch(
-        self, process: asyncio.subprocess.Process, grows: Path | None, before: int
+        self, process: asyncio.subprocess.Process, grows: Path | None, before: int, room: int | None
     ) -> tuple[bytes, bytes, int]:
         """Reads both pipes to their ends while the size is watched; the first error ends all."""
         assert process.stdout is not None
         assert process.stderr is not None
         try:
             async with asyncio.TaskGroup() as group:
-                guard = group.create_task(self._guard_size(grows, before), name="git size") if grows else None
+                guard = group.create_task(self._guard_size(grows, before, room), name="git size") if grows else None
                 out = group.create_task(_read(process.stdout, _STDOUT_LIMIT, keep_reading=False), name="git stdout")
                 err = group.create_task(_read(process.stderr, _STDERR_LIMIT, keep_reading=True), name="git stderr")
                 await asyncio.wait([out, err])
@@ -151,11 +160,13 @@ class Git:
             raise several.exceptions[0] from None
         return out.result(), err.result(), code
 
-    async def _guard_size(self, directory: Path, before: int) -> None:
+    async def _guard_size(self, directory: Path, before: int, room: int | None) -> None:
         while True:
             size = await asyncio.to_thread(directory_size, directory) - before
             if size > self._max_bytes:
                 raise TooLarge(size, self._max_bytes)
+            if room is not None and self._budget is not None and size > room:
+                raise full(await asyncio.to_thread(self._budget.measure))
             await asyncio.sleep(_SIZE_CHECK_SECONDS)
 
     @asynccontextmanager
@@ -169,21 +180,6 @@ class Git:
             yield directory
         finally:
             await asyncio.shield(asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True))
-
-
-def directory_size(directory: Path) -> int:
-    """Bytes of all files below; files that vanish meanwhile count as nothing."""
-    total = 0
-    stack = [str(directory)]
-    while stack:
-        with contextlib.suppress(FileNotFoundError), os.scandir(stack.pop()) as entries:
-            for entry in entries:
-                with contextlib.suppress(FileNotFoundError):
-                    if entry.is_dir(follow_symlinks=False):
-                        stack.append(entry.path)
-                    else:
-                        total += entry.stat(follow_symlinks=False).st_size
-    return total
 
 
 def _write_private(files: Mapping[str, tuple[str, int]], parent: Path | None) -> Path:

@@ -286,6 +286,9 @@ class Mirror:
                 if path.is_file() and path.name not in held:
                     path.unlink(missing_ok=True)
                     dropped += folder == SNAPSHOTS
+        for path in (self.directory / INCOMING).rglob("*"):
+            # What came and was never held: a fetch that failed at its end, or was overtaken.
+            dropped += path.is_file() and path.read_text(encoding="ascii").strip() not in held
         shutil.rmtree(self.directory / INCOMING, ignore_errors=True)
         return dropped, len(list((self.directory / "objects" / "pack").glob("*.pack")))
 

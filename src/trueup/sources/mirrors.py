@@ -18,6 +18,7 @@ from trueup.model.revision import Revision
 from trueup.model.snapshot import EntryType
 from trueup.model.source import GitReference, GitSource
 from trueup.sources.credentials import GitCredentials
+from trueup.sources.diskuse import DiskBudget
 from trueup.sources.gitcommand import Access, Git
 from trueup.sources.giterrors import MirrorCorrupt
 from trueup.sources.gitobjects import SUBMODULE_ID_PREFIX, CommitFacts
@@ -50,11 +51,17 @@ class GitMirrors:
         environment: Mapping[str, str] | None = None,
         parallel: int = 64,
         max_bytes: int = 2 * 1024**3,
+        budget: DiskBudget | None = None,
     ) -> None:
         self._root = root
         self._allow_local = allow_local
         self.git = Git(
-            allow_local=allow_local, program=program, environment=environment, parallel=parallel, max_bytes=max_bytes
+            allow_local=allow_local,
+            program=program,
+            environment=environment,
+            parallel=parallel,
+            max_bytes=max_bytes,
+            budget=budget,
         )
         self._mirrors: dict[str, Mirror] = {}
         self._key: bytes | None = None
