@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+import json
+from pathlib import Path
+
 import msgspec
 import pytest
+from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from tests.peers.registry import Registry
 from tests.sources.oci.kit import Kit, contents, oci, secret
+from tests.sources.webserver import web_server
 from tests.support.ocipush import Layer, PrivateKey, Pusher, manifest_of, public_pem, sign, tar_gz
 from trueup.model.errors import InvalidInput, NotBuiltYet
 from trueup.model.source import ArtifactVerification, OidcIdentity
@@ -116,3 +122,28 @@ def test_a_changed_payload_or_signature_is_not_signed() -> None:
         assert not is_signed(public, signature, b"payloaD")
         assert not is_signed(public, signature[:-1] + bytes([signature[-1] ^ 1]), b"payload")
         assert not is_signed(public, b"", b"payload")
+
+
+RECORDED = json.loads(Path(__file__).with_name("cosign-signed.json").read_text())
+"""One artifact that cosign 3 itself signed in both forms (`--new-bundle-format=false`, and not), with the public key."""
+IMAGE, BUNDLES = (f"sha256-{RECORDED['digest'].removeprefix('sha256:')}{ending}" for ending in (".sig", ""))
+
+
+async def recorded(request: web.Request) -> web.Response:
+    kind, name = request.match_info["path"].removeprefix("v2/web/").partition("/")[::2]
+    found = RECORDED.get(kind, {}).get(name)
+    return web.Response(body=base64.b64decode(found)) if found else web.Response(status=404)
+
+
+@pytest.mark.parametrize("hidden", [IMAGE, BUNDLES])
+async def test_what_cosign_itself_signed_is_signed_in_either_form(
+    kit: Kit, hidden: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(RECORDED["manifests"], hidden)
+    trusted = SourceSecrets(trust=SecretData("Opaque", {"cosign.pub": RECORDED["key"].encode()}))
+    async with web_server(recorded) as server:
+        url = f"oci://{server.url.removeprefix('http://')}/web"
+        snapshot = await kit.fetch(oci(url, tag="v1", verify=COSIGN), trusted)
+        assert contents(snapshot) == {"a.yaml": "a: 1\n"}
+        with pytest.raises(SignatureInvalid, match="of 1 that are there none is by one of them"):
+            await kit.fetch(oci(url, tag="v1", verify=COSIGN), trusting(OTHER))
