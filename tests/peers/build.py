@@ -49,7 +49,7 @@ def ensure(peer: Peer, report: Report = lambda _: None) -> Path:
         return folder
     root.mkdir(parents=True, exist_ok=True)
     target = root / current_key(peer)
-    with _locked(root / f".{target.name}.lock", lambda: report(f"{peer.name}: another process builds it, waiting")):
+    with locked(root / f".{target.name}.lock", lambda: report(f"{peer.name}: another process builds it, waiting")):
         if not target.is_dir():
             _build_into(target, peer, report)
     return target
@@ -137,7 +137,7 @@ def _module_folder(go: GoTool, peer: Peer) -> Path:
 
 
 @contextlib.contextmanager
-def _locked(path: Path, on_wait: Callable[[], None]) -> Iterator[None]:
+def locked(path: Path, on_wait: Callable[[], None]) -> Iterator[None]:
     """Holds a lock of the file until the block ends; the system frees it if we die."""
     with path.open("w") as file:
         try:

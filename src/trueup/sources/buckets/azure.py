@@ -100,16 +100,19 @@ def open_azure(source: BucketSource, secrets: SourceSecrets) -> AzureClient:
     more: dict[str, Any] = {}
     if proxy is not None:
         more["proxies"] = {"http": _with_login(proxy), "https": _with_login(proxy)}
-    client = ContainerClient(
-        account_url=source.endpoint,
-        container_name=source.bucket,
-        credential=credential,
-        connection_timeout=CONNECT_SECONDS,
-        read_timeout=STALL_SECONDS,
-        retry_total=2,
-        permit_redirects=False,
-        **more,
-    )
+    try:
+        client = ContainerClient(
+            account_url=source.endpoint,
+            container_name=source.bucket,
+            credential=credential,
+            connection_timeout=CONNECT_SECONDS,
+            read_timeout=STALL_SECONDS,
+            retry_total=2,
+            permit_redirects=False,
+            **more,
+        )
+    except ValueError as error:
+        raise InvalidInput(f"the bucket cannot be read so: {error}", field="spec.endpoint") from error
     return AzureClient(client, source, credential)
 
 
