@@ -49,6 +49,7 @@ _SAMPLES: dict[str, Any] = {
     "spec.destination.name": "other",
     "spec.source.repoURL": "https://example.com/shop.git",
     "spec.source.path": "deploy",
+    "spec.sources": [{"repoURL": "https://example.com/shop.git", "path": "deploy", "targetRevision": "1.x"}],
     "spec.source.kustomize.images": ["web:2"],
     "spec.source.kustomize.replicas": [{"name": "web", "count": 2}],
     "spec.syncPolicy.syncOptions": ["PruneLast=true"],
@@ -76,6 +77,7 @@ _VALUES_BESIDE: dict[tuple[type[Struct], str, Any], dict[str, Any]] = {
 }
 """The same for one value of a field."""
 _BESIDE: dict[str, dict[str, Any]] = {
+    "spec.source.chart": {"spec": {"source": {"targetRevision": "1.x"}}},
     "spec.syncPolicy.managedNamespaceMetadata": {"spec": {"syncPolicy": {"syncOptions": ["CreateNamespace=true"]}}},
 }
 """What else must be said for a field to have a meaning."""
@@ -234,7 +236,8 @@ def _nested_unbuilt(root: type[Struct], node: Any, path: str, sample: Any) -> It
         inner = msgspec.inspect.type_info(field.type)
         values = _values(inner) or [_sample(inner, f"{path}.{field.encode_name}")]
         for value in values:
-            row = {**_required(struct, path), **(sample if isinstance(sample, dict) else {}), field.encode_name: value}
+            first = sample[0] if isinstance(sample, list) and isinstance(sample[0], dict) else sample
+            row = {**_required(struct, path), **(first if isinstance(first, dict) else {}), field.encode_name: value}
             if _state(root, path, [row] if is_list else row) == "not yet":
                 shown = f"{path}{'[]' if is_list else ''}.{field.encode_name}"
                 yield shown, str(value) if _values(inner) else "", "not yet", ""

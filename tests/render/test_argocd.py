@@ -96,7 +96,6 @@ async def test_links_to_files_are_followed_and_dead_ones_passed_over(argocd: Ren
     ("files", "what"),
     [
         ({"app/Chart.yaml": "name: x\n"}, "Helm"),
-        ({"app/.argocd-source.yaml": "kustomize: {}\n", "app/a.yaml": config_map("a")}, "argocd-source"),
     ],
 )
 async def test_what_is_not_built_yet_is_said(argocd: Render, files: dict[str, str], what: str) -> None:

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from trueup.cli.answers import kept_root
 from trueup.cli.progress import Progress
 from trueup.cli.remotes import remotes_of_this_user
+from trueup.dialects.argocd.rendering import refine
 from trueup.render.cache import BuildCache
 from trueup.render.engine.pool import EnginePool
 from trueup.render.render import Renderer
@@ -29,4 +30,4 @@ async def engines(reporter: Progress, *, workers: int = 2) -> AsyncIterator[Engi
 async def renderer(reporter: Progress, *, workers: int = 2, fetch: bool = False) -> AsyncIterator[Renderer]:
     """As the controller renders, with this machine's kept builds. `fetch`: with remote bases."""
     async with engines(reporter, workers=workers) as pool, remotes_of_this_user(fetch) as remotes:
-        yield Renderer(pool, cache=local_cache(), remotes=remotes)
+        yield Renderer(pool, cache=local_cache(), remotes=remotes, refine=refine)

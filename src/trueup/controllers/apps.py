@@ -199,7 +199,8 @@ class AppController:
                 if memory.app is not None and memory.app.release is not None:
                     self._releases.move_revision(memory, feed.snapshot.revision)
                 else:
-                    await self._reconciler.move_revision(memory, obj, feed.snapshot.revision)
+                    parts = feed.snapshot.details.parts
+                    await self._reconciler.move_revision(memory, obj, feed.snapshot.revision, parts)
                 self._wake_dependents(memory)
             case Step.IDLE:
                 await self._idle(memory, obj)
@@ -358,6 +359,8 @@ class AppController:
         """What to sync to: the newest, unless a pin or a client says another revision. Raises SourceError."""
         if memory.was_pinned and memory.pin is not None:
             return await self._shell.sources.at_revision(feed, memory.pin.revision)
+        if requests.operation is not None and requests.operation.revisions:
+            return await self._shell.sources.at_expressions(feed, requests.operation.revisions)
         if requests.operation is not None and requests.operation.revision:
             return await self._shell.sources.at_expression(feed, requests.operation.revision)
         return newest

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from trueup.controllers.values import ValueStore, secret_data
-from trueup.dialects.argocd.repositories import match_repository_secret
+from trueup.dialects.argocd.repositories import CHARTS, GIT, match_repository_secret
 from trueup.model.errors import AuthenticationFailed
 from trueup.model.manifest import Manifest
 from trueup.model.refs import ObjectRef
-from trueup.model.source import Source, address_of
+from trueup.model.source import GitSource, Source, address_of
 from trueup.sources.secrets import NONE, SecretData, SourceSecrets
 
 
@@ -26,7 +26,8 @@ class SourceCredentials:
         pull = await self._pull_secrets(refs.account, fresh=fresh) if refs.account is not None else ()
         argo = NONE
         if refs.by_url:
-            ref = match_repository_secret(address_of(source), list(self._repositories()))
+            types = GIT if isinstance(source, GitSource) else CHARTS
+            ref = match_repository_secret(address_of(source), list(self._repositories()), types=types)
             argo = await self._read(ref, fresh=fresh)
         return SourceSecrets(
             auth=await self._read(refs.auth, fresh=fresh),

@@ -164,6 +164,7 @@ class Endings:
             started=started,
             finished=self._shell.clock(),
             initiated_by=by,
+            parts=saved.parts,
             limit=self._shell.dialect_of(memory.ref).history_limit if asked is None else asked,
         )
 
@@ -180,6 +181,7 @@ class Endings:
             started_at=last.started_at if last is not None and last.finished_at is None else now,
             finished_at=now,
             revision=memory.saved.attempted,
+            parts=memory.saved.parts,
             automated=operation is None or operation.automated,
             initiated_by=operation.initiated_by if operation else "",
             report=memory.report,
@@ -225,6 +227,7 @@ def operation_status(
         started_at=started,
         finished_at=None if phase is OperationPhase.RUNNING else max(now, started),
         revision=job.revision,
+        parts=job.memory.saved.parts,
         automated=operation is None or operation.automated,
         initiated_by=operation.initiated_by if operation else "",
         retry_count=job.memory.failures if phase is OperationPhase.RUNNING else max(job.memory.failures - 1, 0),

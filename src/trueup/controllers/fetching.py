@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from trueup.controllers.credentials import SourceCredentials
@@ -14,6 +15,7 @@ from trueup.model.revision import Revision, git_revision
 from trueup.model.source import GitSource, Source, expressed, pinned
 from trueup.sources.fetching import Fetcher
 from trueup.sources.parent import Parent
+from trueup.sources.secrets import NO_SECRETS
 from trueup.sources.treesnapshot import TreeSnapshot
 
 COMMIT = re.compile("[0-9a-f]{40}([0-9a-f]{24})?")
@@ -75,6 +77,21 @@ class FeedFetching:
         if wanted is None:
             raise InvalidInput(f"{feed.label} has no revision {expression!r}", hint="sync without a revision")
         return await self._once(feed, wanted)
+
+    async def at_expressions(self, feed: Feed, expressions: Sequence[str]) -> TreeSnapshot:
+        """Several sources, each at what is said for it; an empty text leaves it as it is."""
+        source = _source_of(feed)
+        if len(expressions) != len(feed.parents):
+            raise InvalidInput(
+                f"{len(expressions)} revisions are named for {len(feed.parents)} sources", hint="name one for each"
+            )
+        parents: list[Parent] = []
+        for parent, expression in zip(await self._parents(feed, fresh=False), expressions, strict=True):
+            own = self._feeds.get(parent.key)
+            if expression and own is not None:
+                parent = replace(parent, snapshot=await self.at_expression(own, expression))
+            parents.append(parent)
+        return await self._fetcher.fetch(source, NO_SECRETS, parents)
 
     def lacks_news_of(self, feed: Feed) -> bool:
         """Whether a parent is about to be looked at for the first time: there is nothing to say until then."""

@@ -44,6 +44,8 @@ class Saved(Struct, kw_only=True):
     revision: Revision | None = None
     """The source's revision that the status shows; the rendered content holds for it."""
     attempted: Revision | None = None
+    parts: tuple[Revision, ...] = ()
+    """Of several sources: the revision of each that `attempted` is made of."""
     applied: Revision | None = None
     inputs: Inputs | None = None
     asked: Asked = Asked()

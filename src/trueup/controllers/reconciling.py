@@ -26,6 +26,7 @@ from trueup.model.manifest import Manifest
 from trueup.model.outcome import OperationPhase, Requests, State
 from trueup.model.refs import ObjectRef
 from trueup.model.revision import Revision
+from trueup.model.snapshot import Details, Snapshot
 from trueup.records.record import RecordKind, StoredManifest
 from trueup.sync.execute import Execution
 from trueup.sync.facts import LiveFacts
@@ -58,7 +59,7 @@ class Reconciler:
         memory.last_hooks, memory.healthy = (), frozenset()
         if memory.saved.attempted != job.revision or (job.asked and not job.retries):
             memory.failures = 0
-        memory.saved.attempted = job.revision
+        memory.saved.attempted, memory.saved.parts = job.revision, parts_of(job.snapshot)
         dialect = shell.dialect_of(memory.ref)
         operation = job.operation
         rules = dialect.requested_rules(job.app, operation) if operation is not None else job.app.rules
@@ -146,12 +147,15 @@ class Reconciler:
             return
         await self._endings.unhealthy(memory, obj, outcome.message, token=token)
 
-    async def move_revision(self, memory: AppMemory, obj: Manifest, revision: Revision) -> None:
+    async def move_revision(
+        self, memory: AppMemory, obj: Manifest, revision: Revision, parts: tuple[Revision, ...] = ()
+    ) -> None:
         """A newer revision changes nothing that the App reads: it has been applied by being the same."""
         saved = memory.saved
         saved.revision = revision
         if saved.state is State.READY:
             saved.attempted = saved.applied = revision
+            saved.parts = parts
             end = Conclusion(
                 state=saved.state, reason=saved.reason, message=f"Applied revision: {revision}", quiet=True
             )
@@ -266,6 +270,12 @@ class Reconciler:
         await self._endings.succeeded(
             memory, job.obj, change_summary(report), token=job.token, tell=tell, by=initiator(job)
         )
+
+
+def parts_of(snapshot: Snapshot) -> tuple[Revision, ...]:
+    """Of several sources: the revision of each."""
+    details = getattr(snapshot, "details", None)
+    return details.parts if isinstance(details, Details) else ()
 
 
 def _is_told(job: Job) -> bool:

@@ -33,6 +33,7 @@ def make_status(memory: AppMemory, generation: int, live: LiveView, now: datetim
         message=saved.message,
         observed_generation=generation,
         attempted=saved.attempted,
+        parts=saved.parts,
         applied=saved.applied,
         handled_request=token,
         inventory=saved.inventory,
@@ -115,6 +116,7 @@ def with_deployment(
     finished: datetime,
     initiated_by: str,
     limit: int,
+    parts: tuple[Revision, ...] = (),
 ) -> tuple[HistoryEntry, ...]:
     """The history with one more deployment: equal to the last in content and result counts up, as Flux does."""
     took = finished - started
@@ -131,6 +133,7 @@ def with_deployment(
         duration=took if took > timedelta() else timedelta(),
         succeeded=succeeded,
         initiated_by=initiated_by,
+        parts=tuple(map(str, parts)),
     )
     return _newest((*history, entry), limit)
 

@@ -7,7 +7,7 @@ the source's resource is told `controllers.sourcereport`'s.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -127,6 +127,10 @@ class SourceController:
     async def at_expression(self, feed: Feed, expression: str) -> TreeSnapshot:
         """The same source at another commit, tag, branch or version than its own, for one sync. Raises SourceError."""
         return await self._fetching.at_expression(feed, expression)
+
+    async def at_expressions(self, feed: Feed, expressions: Sequence[str]) -> TreeSnapshot:
+        """Several sources, each at another revision than its own, for one sync. Raises SourceError."""
+        return await self._fetching.at_expressions(feed, expressions)
 
     async def look(self, key: SourceKey) -> None:
         """One look at one source. Raises only what must end the loop (a lost Lease, cancellation)."""

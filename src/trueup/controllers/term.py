@@ -50,6 +50,7 @@ from trueup.controllers.tracking import Tracking
 from trueup.controllers.values import ValueStore
 from trueup.controllers.watching import Watching
 from trueup.controllers.webhooksecrets import SECONDS, WebhookSecrets
+from trueup.dialects.argocd.rendering import refine
 from trueup.dialects.dialect import Dialect
 from trueup.model.errors import TrueupError
 from trueup.model.manifest import Manifest, uid_of
@@ -184,7 +185,9 @@ class WorkingTerm:
             resources=self.resources,
             memories=self.memories,
             sources=sources,
-            renderer=CountedRenderer(Renderer(self.engines, cache=cache, capabilities=capabilities), metrics),
+            renderer=CountedRenderer(
+                Renderer(self.engines, cache=cache, capabilities=capabilities, refine=refine), metrics
+            ),
             remotes=AppRemotes(fetchers.remotes, credentials) if self.options.remote_bases else NoRemotes(),
             capabilities=capabilities.look,
             managed=managed,

@@ -23,6 +23,20 @@ def merge_patch(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str
     return patch
 
 
+def merged(value: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
+    """What a JSON merge patch makes of a value; a null takes its key away."""
+    result = dict(value)
+    for key, change in patch.items():
+        if change is None:
+            result.pop(key, None)
+        elif isinstance(change, Mapping):
+            old = result.get(key)
+            result[key] = merged(old if isinstance(old, Mapping) else {}, change)
+        else:
+            result[key] = change
+    return result
+
+
 def overlaid(before: Mapping[str, Any], ours: Mapping[str, Any]) -> dict[str, Any]:
     """`before` with our keys set; a key that is None is removed. Keys that we do not name stay as they are."""
     after = {key: value for key, value in before.items() if key not in ours}

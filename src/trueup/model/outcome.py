@@ -58,6 +58,8 @@ class HistoryEntry(Struct, frozen=True, kw_only=True):
     count: int = 1
     initiated_by: str = ""
     """A user's name; empty: the controller itself."""
+    parts: tuple[str, ...] = ()
+    """Of several sources: the revision of each."""
 
 
 class OperationPhase(StrEnum):
@@ -78,6 +80,7 @@ class OperationStatus(Struct, frozen=True, kw_only=True):
     started_at: datetime
     finished_at: datetime | None = None
     revision: Revision | None = None
+    parts: tuple[Revision, ...] = ()
     automated: bool = True
     initiated_by: str = ""
     retry_count: int = 0
@@ -106,6 +109,8 @@ class AppStatus(Struct, frozen=True, kw_only=True):
     observed_generation: int
     attempted: Revision | None = None
     """The revision that the last sync worked on."""
+    parts: tuple[Revision, ...] = ()
+    """Of several sources: the revision of each that `attempted` is made of."""
     applied: Revision | None = None
     """The last revision that was applied with success (and became healthy, where the App waits)."""
     handled_request: str = ""
@@ -163,6 +168,8 @@ class OperationRequest(Struct, frozen=True, kw_only=True):
     """Argo CD's top-level `operation.sync`."""
 
     revision: str = ""
+    revisions: tuple[str, ...] = ()
+    """Of several sources, one each."""
     prune: bool = False
     dry_run: bool = False
     force: bool = False

@@ -8,6 +8,13 @@ from msgspec import Struct, field
 
 from trueup.model.refs import ObjectRef
 
+REFS = ".argocd-refs"
+"""Where a part of several sources sees the others that it refers to, each below its name; never listed."""
+
+
+REVISION_MARKS = {"": "\ue000revision\ue000", "_SHORT": "\ue000revision7\ue000", "_SHORT_8": "\ue000revision8\ue000"}
+"""What stands in a spec's texts for the revision, until it is known: Argo CD's `ARGOCD_APP_REVISION` with these endings."""
+
 
 class RenderMode(StrEnum):
     """Whose rule says which files of the path are taken when the path holds no kustomization file."""
@@ -109,11 +116,12 @@ class CueOptions(Struct, frozen=True, kw_only=True):
     tags: tuple[str, ...] = ()
 
 
-class HelmValueFile(Struct, frozen=True):
-    """A path from the repository's root; one that is `optional` may be absent."""
+class HelmValueFile(Struct, frozen=True, omit_defaults=True):
+    """A path from the repository's root; one that is `optional` may be absent, a `pattern` may stand for several files."""
 
     path: str
     optional: bool = False
+    pattern: bool = False
 
 
 class HelmFileValue(Struct, frozen=True):
@@ -156,6 +164,8 @@ class DirectoryOptions(Struct, frozen=True, kw_only=True):
     recurse: bool = False
     include: str = ""
     exclude: str = ""
+    any_extension: bool = False
+    """Files of any name are read as manifests, not only those that end as these do."""
     jsonnet: JsonnetOptions = JsonnetOptions()
 
 
@@ -196,8 +206,24 @@ class RenderSpec(Struct, frozen=True, kw_only=True):
     """`spec.ignore` of the source: gitignore lines in place of the default exclusions; None: the defaults."""
     substitution: Substitution | None = None
     common_metadata: CommonMetadata | None = None
+    parts: tuple[Part, ...] = ()
+    """Set: several sources, each rendered by itself; of this spec only what comes after the build counts."""
+    overrides: bytes = b""
+    """Set: what the dialect needs to read the spec anew with the override files that stand in Git (`render.overrides`)."""
+    override_files: tuple[str, ...] = ()
+    """Where these would stand, from the root."""
+    revision_marks: bool = False
+    """Set: texts of this spec hold marks that stand for the revision, so that every revision is another question."""
     private: bool = False
     """Set: a Secret's value stands in this spec (a release's values, say). What is made of it is never kept on a disk."""
+
+
+class Part(Struct, frozen=True, kw_only=True):
+    """One of several sources: what is mounted at `root` of the Snapshot. `refs` are mounts that it may read, by name."""
+
+    root: str
+    spec: RenderSpec
+    refs: dict[str, str] = field(default_factory=dict)
 
 
 def variables_used_by(spec: RenderSpec) -> tuple[ObjectRef, ...]:

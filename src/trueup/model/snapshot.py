@@ -92,6 +92,9 @@ class InputKind(StrEnum):
     """A directory was listed; the digest covers names and types, not what the files hold."""
     DIRECTORY = "directory"
     """A name was looked for and is a directory, which was not listed. The digest is empty."""
+    REVISION = "revision"
+    """The revision itself is in the output, so that every other one is another question; the path is empty (of several
+    sources: where that one is mounted)."""
     SYMLINK = "symlink"
     """A link was followed; the digest is its target text's id."""
 

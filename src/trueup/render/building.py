@@ -115,11 +115,6 @@ def _asked(spec: RenderSpec) -> Tool | None:
 
 def _detected(recorder: Recorder, path: str, spec: RenderSpec) -> Tool:
     """An explicit block decides; otherwise a kustomization before a chart before a plain directory."""
-    if recorder.look(join(path, ".argocd-source.yaml")).is_file:
-        raise NotBuiltYet(
-            "parameter overrides in .argocd-source.yaml are not carried out yet",
-            origin=Origin(join(path, ".argocd-source.yaml")),
-        )
     if spec.directory is not None:
         return Tool.DIRECTORY
     if spec.force_kustomize:

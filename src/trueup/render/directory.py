@@ -86,7 +86,7 @@ def _manifests(recorder: Recorder, root: str, options: DirectoryOptions, limits:
                 if options.recurse:
                     deeper.append((here, name))
             elif (
-                entry.name.endswith(_MANIFESTS)
+                (options.any_extension or entry.name.endswith(_MANIFESTS))
                 and _wanted(name, options)
                 and (entry.type is EntryType.FILE or recorder.look(here).is_file)
             ):

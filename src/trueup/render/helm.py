@@ -21,6 +21,7 @@ from trueup.render.files import SnapshotFiles
 from trueup.render.inputs import Recorder
 from trueup.render.limits import RenderLimits
 from trueup.render.requests import as_error, request_parsed
+from trueup.render.valuefiles import expanded
 
 
 class _Document(Struct, frozen=True):
@@ -65,7 +66,9 @@ def template(
         "path": path,
         "releaseName": options.release_name,
         "namespace": options.namespace,
-        "valueFiles": [{"path": each.path, "optional": each.optional} for each in options.value_files],
+        "valueFiles": [
+            {"path": each.path, "optional": each.optional} for each in expanded(recorder, options.value_files, limits)
+        ],
         "values": options.values,
         "set": options.set,
         "setString": options.set_string,

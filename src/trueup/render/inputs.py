@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from trueup.model.errors import BuildFailed
 from trueup.model.manifest import Origin
-from trueup.model.snapshot import Entry, EntryType, Input, InputKind, Inputs, Snapshot
+from trueup.model.snapshot import Details, Entry, EntryType, Input, InputKind, Inputs, Snapshot
 from trueup.render.remotes import is_remote, root_depth
 from trueup.sources.ignore import IGNORE_FILE, Pattern, Rules, parse_patterns, rules_for
 
@@ -240,7 +240,10 @@ def _as_it_stands(path: str, entry: Entry) -> Input:
 def still_true(inputs: Inputs, snapshot: Snapshot) -> bool:
     """Whether every look would find in `snapshot` what it found then. Remote bases are asked about by themselves."""
     own = (item for item in inputs.items if not is_remote(item.path))
-    return inputs.snapshot_id == snapshot.id or all(holds(item, snapshot) for item in own)
+    if inputs.snapshot_id == snapshot.id:
+        # Equal content may still have another revision.
+        own = (item for item in own if item.kind is InputKind.REVISION)
+    return all(holds(item, snapshot) for item in own)
 
 
 def holds(item: Input, snapshot: Snapshot) -> bool:
@@ -252,6 +255,8 @@ def holds(item: Input, snapshot: Snapshot) -> bool:
             return _is(snapshot.entry(item.path), EntryType.FILE, item.digest)
         case InputKind.SYMLINK:
             return _is(snapshot.entry(item.path), EntryType.SYMLINK, item.digest)
+        case InputKind.REVISION:
+            return item.digest == _revision_at(item.path, snapshot)
         case InputKind.DIRECTORY:
             entry = snapshot.entry(item.path)
             return entry is not None and entry.type is EntryType.DIRECTORY
@@ -260,6 +265,13 @@ def holds(item: Input, snapshot: Snapshot) -> bool:
                 return listing_digest(snapshot.listing(item.path)) == item.digest
             except (FileNotFoundError, NotADirectoryError):
                 return False
+
+
+def _revision_at(root: str, snapshot: Snapshot) -> str:
+    """Of the whole, or of the source that is mounted there."""
+    details = getattr(snapshot, "details", None)
+    parts = details.parts if isinstance(details, Details) else ()
+    return str(parts[int(root)] if root.isdigit() and int(root) < len(parts) else snapshot.revision)
 
 
 def _is(entry: Entry | None, kind: EntryType, digest: str) -> bool:

@@ -24,6 +24,8 @@ class InputIndex:
         self._readers: dict[Input, set[ObjectRef]] = defaultdict(set)
         self._at: dict[str, set[Input]] = defaultdict(set)
         """What was looked for at a path: files, links, absent names, directories."""
+        self._revisions: set[Input] = set()
+        """Looks at the revision itself: any other one turns them."""
         self._absent_below: dict[str, set[Input]] = defaultdict(set)
         """Absent names by the directories on the way to them, where a link may appear."""
 
@@ -36,7 +38,9 @@ class InputIndex:
         self._inputs[app] = inputs
         for item in inputs.items:
             readers = self._readers[item]
-            if not readers:
+            if not readers and item.kind is InputKind.REVISION:
+                self._revisions.add(item)
+            elif not readers:
                 for table, path in self._places(item):
                     table[path].add(item)
             readers.add(app)
@@ -49,6 +53,9 @@ class InputIndex:
             if readers:
                 continue
             del self._readers[item]
+            if item.kind is InputKind.REVISION:
+                self._revisions.discard(item)
+                continue
             for table, path in self._places(item):
                 table[path].discard(item)
                 if not table[path]:
@@ -65,6 +72,9 @@ class InputIndex:
         """
         apps: set[ObjectRef] = set()
         checked: set[Input] = set()
+        for item in self._revisions:
+            if after is None or not holds(item, after):
+                apps |= self._readers[item]
         for change in changes:
             for item in self._touched(change):
                 if item not in checked:

@@ -14,6 +14,7 @@ from functools import partial
 import msgspec
 from msgspec import Struct
 
+from trueup.model.errors import TrueupError
 from trueup.model.manifest import Declared
 from trueup.model.outcome import Notice
 from trueup.model.remote import RemoteFetcher, RemoteNeed
@@ -27,7 +28,10 @@ from trueup.render.engine.pool import EnginePool
 from trueup.render.finish import finished, needs_engine
 from trueup.render.gathering import Gathering
 from trueup.render.helm import holds_for
+from trueup.render.joining import joined, within
 from trueup.render.limits import DEFAULT_LIMITS, RenderLimits
+from trueup.render.parts import PartSnapshot
+from trueup.render.refining import Refine, settled
 
 _MANY = 100
 """Objects to decode that are worth a thread, so that the event loop goes on."""
@@ -61,6 +65,7 @@ class Renderer:
         limits: RenderLimits = DEFAULT_LIMITS,
         capabilities: Callable[[], Capabilities] = Capabilities,
         remotes: RemoteFetcher | None = None,
+        refine: Refine | None = None,
     ) -> None:
         self.engines = engines
         self.limits = limits
@@ -68,6 +73,7 @@ class Renderer:
         self._capabilities = capabilities
         self._remotes = remotes
         """For renders that bring none of their own."""
+        self._refine = refine
 
     async def render(
         self,
@@ -99,6 +105,35 @@ class Renderer:
         return await self._build(snapshot, spec, Gathering(remotes or self._remotes), explain=explain)
 
     async def _build(
+        self, snapshot: Snapshot, spec: RenderSpec, gathering: Gathering, *, explain: bool
+    ) -> tuple[Build, Verdict]:
+        if spec.parts:
+            return await self._composed(snapshot, spec, gathering, explain=explain)
+        spec, looks = await settled(snapshot, spec, self.engines, self._refine)
+        built, verdict = await self._built(snapshot, spec, gathering, explain=explain)
+        if looks:
+            inputs = Inputs.of(built.inputs.snapshot_id, (*built.inputs.items, *looks))
+            built = msgspec.structs.replace(built, inputs=inputs)
+        return built, verdict
+
+    async def _composed(
+        self, snapshot: Snapshot, spec: RenderSpec, gathering: Gathering, *, explain: bool
+    ) -> tuple[Build, Verdict]:
+        """Several sources, each by itself; the first that was not kept says why."""
+        builds: list[Build] = []
+        verdict = Verdict(Reason.USED)
+        for part in spec.parts:
+            view = PartSnapshot(snapshot, part.root, part.refs)
+            try:
+                built, said = await self._build(view, part.spec, gathering, explain=explain)
+            except TrueupError as error:
+                error.message = f"sources[{part.root}]: {error.message}"
+                raise
+            builds.append(within(built, view, part.root))
+            verdict = said if verdict.used else verdict
+        return joined(builds, snapshot.id), verdict
+
+    async def _built(
         self, snapshot: Snapshot, spec: RenderSpec, gathering: Gathering, *, explain: bool
     ) -> tuple[Build, Verdict]:
         capabilities = self._capabilities()

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import timedelta
-
 from trueup.dialects.argocd import marks
 from trueup.dialects.argocd.application_resource import ApplicationSpec, SyncPolicy
-from trueup.dialects.argocd.charts import chart_of
-from trueup.dialects.argocd.environment import build_environment
 from trueup.dialects.argocd.history import history_limit
 from trueup.dialects.argocd.hooks import WAVE_ANNOTATIONS
-from trueup.dialects.argocd.images import parse_image
-from trueup.dialects.argocd.jsonnet import jsonnet_of
 from trueup.dialects.argocd.options import SyncOptions, read_options
+from trueup.dialects.argocd.rendering import render_of
 from trueup.dialects.argocd.retries import read_retry
 from trueup.dialects.argocd.shared import (
     DEFAULT_PROJECT,
@@ -22,36 +16,15 @@ from trueup.dialects.argocd.shared import (
     IN_CLUSTER_SERVER,
     SKIP_RECONCILE,
 )
-from trueup.dialects.argocd.source_resource import (
-    Destination,
-    DirectoryOptions,
-    KustomizeOptions,
-    KustomizePatch,
-    KustomizeReplica,
-    Source,
-)
+from trueup.dialects.argocd.source_resource import Destination
+from trueup.dialects.argocd.sources import INTERVAL, source_of, sources_of
 from trueup.dialects.argocd.unbuilt import unbuilt_fields
-from trueup.dialects.cue import cue_of, refuse_with_cue
+from trueup.dialects.cue import cue_of
 from trueup.dialects.reading import finalizers_of, identity, not_built, read_struct
 from trueup.model.app import App, DeletionPolicy, KindOrder, NamespaceMetadata, SyncRules
 from trueup.model.errors import InvalidInput
 from trueup.model.manifest import Manifest, annotations_of, spec_of
 from trueup.model.refs import ObjectRef
-from trueup.model.rendering import (
-    CueOptions,
-    ImageOverride,
-    Overlay,
-    Patch,
-    PatchTarget,
-    RenderMode,
-    RenderSpec,
-    ReplicaOverride,
-)
-from trueup.model.rendering import DirectoryOptions as Directory
-from trueup.model.source import GitReference, GitSource
-
-INTERVAL = timedelta(minutes=2)
-"""Argo CD's `timeout.reconciliation`."""
 
 
 def read_application(obj: Manifest, control_namespace: str) -> App:
@@ -61,14 +34,14 @@ def read_application(obj: Manifest, control_namespace: str) -> App:
     options = read_options(spec.sync_policy.sync_options if spec.sync_policy else ())
     not_built(ref, unbuilt_fields(spec, options, obj))
     _check_destination(ref, spec.destination)
-    source = _source(ref, spec)
+    sources = sources_of(ref, spec)
     return App(
         ref=ref,
         dialect="argocd",
         # Our own status writes raise the generation of an Application: it says nothing about the spec.
         generation=0,
-        source=_git_source(source, suspend=is_suspended(obj)),
-        render=_render(ref, spec, source, cue_of(obj, ref)),
+        source=source_of(ref, spec, sources, suspend=is_suspended(obj)),
+        render=render_of(ref, spec, sources, cue_of(obj, ref)),
         rules=_rules(ref, spec, options, obj, control_namespace),
         project=spec.project or DEFAULT_PROJECT,
         history_limit=history_limit(obj),
@@ -94,120 +67,6 @@ def _check_destination(ref: ObjectRef, destination: Destination) -> None:
             field="spec.destination.server",
             hint=f'write "{IN_CLUSTER_SERVER}"',
         )
-
-
-def _source(ref: ObjectRef, spec: ApplicationSpec) -> Source:
-    source = spec.source
-    if source is None:
-        raise InvalidInput("there is no source", ref=ref, field="spec.source", hint="name a repoURL and a path")
-    if not source.repo_url:
-        raise InvalidInput("the source names no repository", ref=ref, field="spec.source.repoURL")
-    if not source.path:
-        raise InvalidInput(
-            "the source names no path", ref=ref, field="spec.source.path", hint='write "." for the whole repository'
-        )
-    blocks = {"kustomize": source.kustomize, "helm": source.helm, "directory": source.directory}
-    if len(named := [name for name, block in blocks.items() if block is not None]) > 1:
-        raise InvalidInput(
-            f"a source is built by one tool, and {' and '.join(named)} are named",
-            ref=ref,
-            field="spec.source",
-            hint="remove one of the blocks",
-        )
-    return source
-
-
-def _git_source(source: Source, *, suspend: bool) -> GitSource:
-    """Credentials are found by URL among the repository Secrets, which is the caller's to do (`match_repository_secret`)."""
-    return GitSource(
-        url=source.repo_url,
-        reference=GitReference(expression=source.target_revision or "HEAD"),
-        by_url=True,
-        interval=INTERVAL,
-        recurse_submodules=True,
-        suspend=suspend,
-    )
-
-
-def _render(ref: ObjectRef, spec: ApplicationSpec, source: Source, cue: CueOptions | None) -> RenderSpec:
-    if cue is not None:
-        blocks = {"kustomize": source.kustomize, "helm": source.helm, "directory": source.directory}
-        refuse_with_cue(ref, {f"spec.source.{name}": block is not None for name, block in blocks.items()})
-    environment = build_environment(ref, spec, source)
-    return RenderSpec(
-        path=source.path,
-        mode=RenderMode.ARGOCD,
-        cue=cue,
-        overlay=_overlay(ref, source.kustomize) if source.kustomize else Overlay(),
-        directory=_directory(source.directory, environment) if source.directory else None,
-        helm=chart_of(ref.name, spec.destination.namespace, source, environment),
-        force_kustomize=source.kustomize is not None,
-        force_helm=source.helm is not None,
-    )
-
-
-def _directory(options: DirectoryOptions, environment: Mapping[str, str]) -> Directory:
-    return Directory(
-        recurse=options.recurse,
-        include=options.include,
-        exclude=options.exclude,
-        jsonnet=jsonnet_of(options.jsonnet, environment),
-    )
-
-
-def _overlay(ref: ObjectRef, options: KustomizeOptions) -> Overlay:
-    return Overlay(
-        namespace=options.namespace,
-        name_prefix=options.name_prefix,
-        name_suffix=options.name_suffix,
-        images=tuple(_image(ref, number, text) for number, text in enumerate(options.images)),
-        replicas=tuple(_replica(ref, number, row) for number, row in enumerate(options.replicas)),
-        patches=tuple(_patch(patch) for patch in options.patches),
-        components=options.components,
-        ignore_missing_components=options.ignore_missing_components,
-        common_labels=options.common_labels,
-        common_annotations=options.common_annotations,
-        force_common_labels=options.force_common_labels,
-        force_common_annotations=options.force_common_annotations,
-        label_without_selector=options.label_without_selector,
-        label_include_templates=options.label_include_templates,
-    )
-
-
-def _image(ref: ObjectRef, number: int, text: str) -> ImageOverride:
-    if (image := parse_image(text)) is None:
-        field = f"spec.source.kustomize.images[{number}]"
-        hint = 'write "name:tag", "name@digest" or "name=new-name:tag"'
-        raise InvalidInput(f"{text!r} is not an image override", ref=ref, field=field, hint=hint)
-    return image
-
-
-def _replica(ref: ObjectRef, number: int, row: KustomizeReplica) -> ReplicaOverride:
-    try:
-        return ReplicaOverride(row.name, int(row.count))
-    except ValueError as error:
-        field = f"spec.source.kustomize.replicas[{number}].count"
-        raise InvalidInput(f"{row.count!r} is not a number", ref=ref, field=field) from error
-
-
-def _patch(patch: KustomizePatch) -> Patch:
-    target = patch.target
-    return Patch(
-        patch=patch.patch,
-        path=patch.path,
-        options=patch.options,
-        target=PatchTarget(
-            group=target.group,
-            version=target.version,
-            kind=target.kind,
-            name=target.name,
-            namespace=target.namespace,
-            label_selector=target.label_selector,
-            annotation_selector=target.annotation_selector,
-        )
-        if target
-        else None,
-    )
 
 
 def _rules(

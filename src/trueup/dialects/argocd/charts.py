@@ -15,29 +15,53 @@ import msgspec
 from trueup.dialects.argocd.environment import expand
 from trueup.dialects.argocd.source_resource import HelmOptions, HelmParameter, Source
 from trueup.model import rendering
-from trueup.model.rendering import HelmFileValue, HelmValueFile
+from trueup.model.errors import InvalidInput
+from trueup.model.refs import ObjectRef
+from trueup.model.rendering import REFS, HelmFileValue, HelmValueFile
 
 _COMMA = re.compile(r"([^\\]),")
+_IS_VARIABLE = re.compile(r"\$\{?ARGOCD_")
 _URL = re.compile(r"^[a-zA-Z][a-zA-Z0-9+.-]*://")
 
 
-def chart_of(name: str, namespace: str, source: Source, environment: Mapping[str, str]) -> rendering.HelmOptions:
-    """Always given: whether there is a chart is seen only in the path."""
+def chart_of(
+    ref: ObjectRef,
+    namespace: str,
+    source: Source,
+    environment: Mapping[str, str],
+    refs: Mapping[str, str],
+    field: str,
+) -> rendering.HelmOptions:
+    """Always given: whether there is a chart is seen only in the path. `refs` are the names of other sources."""
     options = source.helm or HelmOptions()
     texts = [each for each in options.parameters if each.force_string]
+
+    def place(text: str, where: str) -> str:
+        name, slash, rest = text.partition("/")
+        if name.startswith("$") and not _IS_VARIABLE.match(name):
+            if name[1:] not in refs or not slash:
+                known = ", ".join(f"${each}" for each in sorted(refs)) or "none"
+                raise InvalidInput(
+                    f"{name} names no source", ref=ref, field=where, hint=f"sources with a ref here: {known}"
+                )
+            return _from_root(f"{REFS}/{name[1:]}", expand(rest, environment))
+        return _from_root(source.path, expand(text, environment))
+
     return rendering.HelmOptions(
-        release_name=options.release_name or name,
+        release_name=options.release_name or ref.name,
         namespace=options.namespace or namespace,
         value_files=tuple(
-            HelmValueFile(_from_root(source.path, expand(each, environment)), options.ignore_missing_value_files)
-            for each in options.value_files
+            HelmValueFile(
+                place(each, f"{field}.helm.valueFiles[{number}]"), options.ignore_missing_value_files, pattern=True
+            )
+            for number, each in enumerate(options.value_files)
         ),
         values=_values(options),
         set=_set([each for each in options.parameters if not each.force_string], environment),
         set_string=_set(texts, environment),
         set_file=tuple(
-            HelmFileValue(each.name, _from_root(source.path, expand(each.path, environment)))
-            for each in options.file_parameters
+            HelmFileValue(each.name, place(each.path, f"{field}.helm.fileParameters[{number}].path"))
+            for number, each in enumerate(options.file_parameters)
         ),
         kube_version=options.kube_version,
         api_versions=options.api_versions,
@@ -51,10 +75,7 @@ def unbuilt_of(options: HelmOptions) -> dict[str, bool]:
     """What of the block has a meaning that is not built yet."""
     texts = (*options.value_files, *(each.path for each in options.file_parameters))
     return {
-        f"spec.source.helm.version={options.version}": options.version not in ("", "v3"),
-        "spec.source.helm.valueFiles with $ref": any(re.match(r"\$(?!ARGOCD_|\{?ARGOCD_)", each) for each in texts),
-        "spec.source.helm.valueFiles with a URL": any(_URL.match(each) for each in texts),
-        "spec.source.helm.valueFiles with a pattern": any(set("*?[") & set(each) for each in options.value_files),
+        "helm.valueFiles with a URL": any(_URL.match(each) for each in texts),
     }
 
 

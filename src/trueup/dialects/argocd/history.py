@@ -11,7 +11,7 @@ from trueup.model.inventory import Inventory, InventoryEntry
 from trueup.model.manifest import Manifest, spec_of, status_of
 from trueup.model.outcome import HistoryEntry
 from trueup.model.refs import ObjectRef
-from trueup.model.revision import Revision, parse_revision
+from trueup.model.revision import Revision, composite_revision, parse_revision
 
 HISTORY_LIMIT = 10
 LONGEST_HISTORY = 100
@@ -41,7 +41,7 @@ def inventory_of(obj: Manifest) -> Inventory:
 
 def applied_revision_of(obj: Manifest) -> Revision | None:
     rows = rows_of(status_of(obj).get("history"))
-    return parse_revision(str(rows[-1].get("revision") or "")) if rows else None
+    return parse_revision(_stored_revision(rows[-1])) if rows else None
 
 
 def history_of(obj: Manifest) -> tuple[HistoryEntry, ...]:
@@ -54,7 +54,8 @@ def history_of(obj: Manifest) -> tuple[HistoryEntry, ...]:
         entries.append(
             HistoryEntry(
                 id=int(row.get("id") or 0),
-                revision=str(row.get("revision") or ""),
+                revision=_stored_revision(row),
+                parts=_stored_parts(row),
                 digest="",
                 first_at=started,
                 last_at=deployed,
@@ -66,31 +67,58 @@ def history_of(obj: Manifest) -> tuple[HistoryEntry, ...]:
     return tuple(entries)
 
 
+def _stored_parts(row: dict[str, Any]) -> tuple[str, ...]:
+    found = row.get("revisions")
+    return tuple(str(each) for each in found) if isinstance(found, list) else ()
+
+
+def _stored_revision(row: dict[str, Any]) -> str:
+    """Of several sources: of all together."""
+    parts = [parse_revision(text) for text in _stored_parts(row)]
+    if parts and all(parts):
+        return str(composite_revision([part for part in parts if part is not None]))
+    return str(row.get("revision") or "")
+
+
+def sources_in(obj: Manifest) -> dict[str, Any]:
+    """`source` or `sources` as the spec has them, for the parts of a status that repeat them."""
+    spec = spec_of(obj)
+    several = spec.get("sources")
+    if isinstance(several, list) and several:
+        return {"sources": several}
+    return {"source": spec["source"]} if isinstance(spec.get("source"), dict) else {}
+
+
 def history_rows(obj: Manifest, entries: Iterable[HistoryEntry]) -> list[dict[str, Any]]:
     """Rows that are stored already stay as they are, with the source that they were made from; new ones take today's."""
     stored = {row.get("id"): row for row in rows_of(status_of(obj).get("history"))}
-    source = spec_of(obj).get("source")
+    sources = sources_in(obj)
     rows: list[dict[str, Any]] = []
     for entry in sorted((entry for entry in entries if entry.succeeded), key=lambda entry: entry.id):
-        digest = _commit(entry.revision)
+        shown = _shown(entry)
         known = stored.get(entry.id)
-        if known is not None and known.get("revision") == digest:
+        if known is not None and all(known.get(key) == value for key, value in shown.items()):
             rows.append(known)
             continue
         row: dict[str, Any] = {
             "id": entry.id,
-            "revision": digest,
+            **shown,
             "deployStartedAt": format_time(entry.last_at - entry.duration),
             "deployedAt": format_time(entry.last_at),
             "initiatedBy": {"username": entry.initiated_by} if entry.initiated_by else {"automated": True},
         }
-        if isinstance(source, dict):
-            row["source"] = source
+        row.update(sources)
         rows.append(row)
     limit = history_limit(obj)
     return rows[-limit:] if limit else []
 
 
+def _shown(entry: HistoryEntry) -> dict[str, Any]:
+    if entry.parts:
+        return {"revisions": [_commit(text) for text in entry.parts]}
+    return {"revision": _commit(entry.revision)}
+
+
 def _commit(text: str) -> str:
     revision = parse_revision(text)
-    return revision.digest if revision else text
+    return revision.digest or revision.name if revision else text

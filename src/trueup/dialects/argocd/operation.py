@@ -11,6 +11,7 @@ from typing import Any
 from msgspec import structs
 
 from trueup.dialects.argocd.application_resource import Operation
+from trueup.dialects.argocd.history import sources_in
 from trueup.dialects.argocd.options import read_options
 from trueup.dialects.argocd.retries import read_retry
 from trueup.dialects.reading import format_time, parse_time, read_struct, rows_of
@@ -46,6 +47,7 @@ def read_operation(obj: Manifest) -> OperationRequest | None:
     force = bool(strategy and ((strategy.apply and strategy.apply.force) or (strategy.hook and strategy.hook.force)))
     return OperationRequest(
         revision=sync.revision,
+        revisions=sync.revisions,
         prune=sync.prune,
         dry_run=sync.dry_run,
         force=force,
@@ -64,7 +66,12 @@ def unbuilt_operation(obj: Manifest) -> list[str]:
     sync = raw.get("sync") if isinstance(raw, dict) else None
     if not isinstance(sync, dict):
         return []
-    found = [f"operation.sync.{key}" for key in ("manifests", "sources", "revisions") if sync.get(key)]
+    found = [f"operation.sync.{key}" for key in ("manifests",) if sync.get(key)]
+    several, wanted = sync.get("sources"), spec_of(obj).get("sources")
+    if isinstance(several, list) and several:
+        rows = wanted if isinstance(wanted, list) else []
+        if [_without_revision(row) for row in several] != [_without_revision(row) for row in rows]:
+            found.append("operation.sync.sources")
     # A rollback repeats the source that it goes back to; only its revision may differ from today's.
     source, declared = sync.get("source"), spec_of(obj).get("source")
     if isinstance(source, dict) and _without_revision(source) != _without_revision(declared):
@@ -176,16 +183,20 @@ def _operation(obj: Manifest, status: OperationStatus) -> dict[str, Any]:
     sync: dict[str, Any] = {"prune": True} if status.prune else {}
     if status.dry_run:
         sync["dryRun"] = True
-    if status.revision is not None:
-        sync["revision"] = status.revision.digest
+    if status.revision is not None and "sources" not in sources_in(obj):
+        sync["revision"] = revision_text(status.revision)
+    if status.parts:
+        sync["revisions"] = [revision_text(part) for part in status.parts]
     initiator: dict[str, Any] = {"automated": True} if status.automated else {"username": status.initiated_by}
     return {"initiatedBy": initiator, "sync": sync}
 
 
 def _sync_result(obj: Manifest, status: OperationStatus) -> dict[str, Any]:
-    result: dict[str, Any] = {"revision": revision_text(status.revision)}
-    if isinstance(source := spec_of(obj).get("source"), dict):
-        result["source"] = source
+    result: dict[str, Any] = {"revision": revision_text(status.revision), **sources_in(obj)}
+    if "sources" in result:
+        result["revision"] = ""
+    if status.parts:
+        result["revisions"] = [revision_text(part) for part in status.parts]
     if managed := _managed_namespace_metadata(obj):
         result["managedNamespaceMetadata"] = managed
     if status.report is not None:
@@ -302,5 +313,5 @@ def _message(status: OperationStatus) -> str:
 
 
 def revision_text(revision: Revision | None) -> str:
-    """Argo CD writes the bare commit, without the name that led there."""
-    return revision.digest if revision else ""
+    """Argo CD writes the bare commit, without the name that led there; of a chart its version."""
+    return revision.digest or revision.name if revision else ""

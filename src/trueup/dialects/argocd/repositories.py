@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from trueup.dialects.argocd.shared import DEFAULT_PROJECT, PREFIX
@@ -20,14 +20,18 @@ SECRET_TYPE = PREFIX + "secret-type"
 REPOSITORY = "repository"
 REPO_CREDS = "repo-creds"
 
+GIT = ("", "git")
+"""The types of Secrets for Git; one that names none is for Git."""
+CHARTS = ("helm", "oci")
+"""Those for Helm repositories and registries."""
 _SCP = re.compile(r"^(?P<user>[^/@:]+)@(?P<host>[^/:]+):(?P<path>.*)$")
 _CREDENTIALS = ("username", "password", "bearerToken", "sshPrivateKey", "tlsClientCertData", "githubAppPrivateKey")
 
 
 def match_repository_secret(
-    url: str, secrets: Iterable[Manifest], *, project: str = DEFAULT_PROJECT
+    url: str, secrets: Iterable[Manifest], *, project: str = DEFAULT_PROJECT, types: Collection[str] = GIT
 ) -> ObjectRef | None:
-    """The Secret to read, or None where none fits.
+    """The Secret to read, or None where none fits. `types` are those that are for such a source.
 
     A Secret of the project goes before one of no project; one of another project is not ours to use. A `repository` that
     holds no credentials itself takes them from the fitting `repo-creds`, as with the original.
@@ -38,7 +42,7 @@ def match_repository_secret(
     for secret in secrets:
         kind = labels_of(secret).get(SECRET_TYPE)
         own = normalise_url(field_of(secret, "url"))
-        if not own or field_of(secret, "type") not in ("", "git"):
+        if not own or field_of(secret, "type") not in types:
             continue
         scope = field_of(secret, "project")
         if scope not in ("", project):
@@ -58,7 +62,7 @@ def normalise_url(url: str) -> str:
     text = url.strip().lower()
     if "://" not in text and (match := _SCP.match(text)):
         text = f"ssh://{match['user']}@{match['host']}/{match['path']}"
-    return text.removesuffix("/").removesuffix(".git").removeprefix("ssh://")
+    return text.removesuffix("/").removesuffix(".git").removeprefix("ssh://").removeprefix("oci://")
 
 
 def field_of(secret: Mapping[str, Any], key: str) -> str:

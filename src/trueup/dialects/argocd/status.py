@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from trueup.dialects.argocd.history import history_rows
+from trueup.dialects.argocd.history import history_rows, sources_in
 from trueup.dialects.argocd.operation import (
     new_state,
     operation_is_done,
@@ -96,8 +96,12 @@ def app_patch(obj: Manifest, status: AppStatus, now: datetime, control_namespace
     ours: dict[str, Any] = {
         "sync": {
             "status": {True: "Synced", False: "OutOfSync", None: "Unknown"}[status.synced],
-            "comparedTo": {key: spec[key] for key in ("source", "destination") if isinstance(spec.get(key), dict)},
-            "revision": revision_text(compared) or None,
+            "comparedTo": {
+                **sources_in(obj),
+                **{key: spec[key] for key in ("destination",) if isinstance(spec.get(key), dict)},
+            },
+            "revision": revision_text(compared) or None if not status.parts else None,
+            "revisions": [revision_text(part) for part in status.parts] or None,
         },
         "health": _health(obj, status, now),
         "resources": _resource_rows(obj, status) or None,
@@ -108,7 +112,9 @@ def app_patch(obj: Manifest, status: AppStatus, now: datetime, control_namespace
     if status.history:
         ours["history"] = history_rows(obj, status.history)
     if status.source_type:
-        ours["sourceType"] = status.source_type
+        several = "sources" in sources_in(obj)
+        ours["sourceType"] = None if several else status.source_type
+        ours["sourceTypes"] = status.source_type.split(",") if several else None
     if status.images:
         summary = status_of(obj).get("summary")
         ours["summary"] = {**(summary if isinstance(summary, dict) else {}), "images": sorted(set(status.images))}

@@ -1,0 +1,125 @@
+"""Applications of charts out of repositories and of several sources, end to end."""
+
+from __future__ import annotations
+
+import http.server
+import threading
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.e2e.manifests import config
+from tests.e2e.stack import Stack, until
+from tests.e2e.test_argocd import application, automated, until_status
+from tests.sources.helm.kit import entry, packed
+
+TEMPLATE = (
+    "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: {{ .Release.Name }}-app}\n"
+    "data: {version: {{ .Chart.Version | quote }}, colour: {{ .Values.colour | quote }}}\n"
+)
+
+
+def publish(folder: Path, *versions: str) -> None:
+    rows = []
+    for version in versions:
+        data = packed(
+            {
+                "app/Chart.yaml": f"apiVersion: v2\nname: app\nversion: {version}\n",
+                "app/values.yaml": "colour: blue\n",
+                "app/templates/app.yaml": TEMPLATE,
+            }
+        )
+        (folder / f"app-{version}.tgz").write_bytes(data)
+        rows.append({**entry("app", version, data), "urls": [f"app-{version}.tgz"]})
+    (folder / "new").write_text(yaml.safe_dump({"apiVersion": "v1", "entries": {"app": rows}}))
+    (folder / "new").rename(folder / "index.yaml")
+
+
+@pytest.fixture
+def charts(tmp_path: Path) -> Iterator[tuple[Path, str]]:
+    handler = partial(http.server.SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield tmp_path, f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+def data(stack: Stack, name: str, namespace: str) -> dict[str, Any]:
+    return (stack.get("configmap", name, namespace) or {}).get("data") or {}
+
+
+def test_a_chart_of_a_repository_follows_its_range_of_versions(
+    stack: Stack, namespace: str, charts: tuple[Path, str]
+) -> None:
+    folder, url = charts
+    publish(folder, "1.0.0", "2.0.0")
+    app = application(namespace, url, syncPolicy=automated())
+    app["spec"]["source"] = {"repoURL": url, "chart": "app", "targetRevision": "1.x", "helm": {"releaseName": "shop"}}
+    stack.apply(app)
+    status = until_status(stack, namespace, "first version", sync="Synced", phase="Succeeded", revision="1.0.0")
+    assert data(stack, "shop-app", namespace) == {"version": "1.0.0", "colour": "blue"}
+    assert status["sourceType"] == "Helm"
+    assert [row["revision"] for row in status["history"]] == ["1.0.0"]
+
+    publish(folder, "1.0.0", "1.1.0", "2.0.0")
+    stack.annotate("application", namespace, "argocd", "argocd.argoproj.io/refresh=normal")
+    until_status(stack, namespace, "next version", sync="Synced", revision="1.1.0")
+    until(lambda: data(stack, "shop-app", namespace)["version"] == "1.1.0")
+
+
+def test_several_sources_are_one_application_and_can_be_rolled_back_together(
+    stack: Stack, namespace: str, charts: tuple[Path, str]
+) -> None:
+    folder, url = charts
+    publish(folder, "1.0.0")
+    values = stack.repository(f"{namespace}-values", {"env/prod.yaml": "colour: green\n"})
+    extra = stack.repository(f"{namespace}-extra", {"extra/settings.yaml": config("extra", colour="red")})
+    app = application(namespace, url, syncPolicy=automated())
+    del app["spec"]["source"]
+    app["spec"]["sources"] = [
+        {
+            "repoURL": url,
+            "chart": "app",
+            "targetRevision": "1.0.0",
+            "helm": {"releaseName": "shop", "valueFiles": ["$values/env/prod.yaml"]},
+        },
+        {"repoURL": values.url, "targetRevision": "main", "ref": "values"},
+        {"repoURL": extra.url, "targetRevision": "main", "path": "extra"},
+    ]
+    stack.apply(app)
+    status = until_status(stack, namespace, "all sources", sync="Synced", phase="Succeeded")
+    assert data(stack, "shop-app", namespace)["colour"] == "green"
+    assert data(stack, "extra", namespace)["colour"] == "red"
+    first = ["1.0.0", values.git("rev-parse", "HEAD"), extra.git("rev-parse", "HEAD")]
+    assert status["sync"]["revisions"] == first
+    assert "revision" not in status["sync"]
+    assert status["sourceTypes"] == ["Helm", "Directory"]
+    assert status["operationState"]["syncResult"]["revisions"] == first
+    assert len(status["operationState"]["syncResult"]["sources"]) == 3
+    assert [row["revisions"] for row in status["history"]] == [first]
+
+    values.push({"env/prod.yaml": "colour: yellow\n"})
+    until(lambda: data(stack, "shop-app", namespace)["colour"] == "yellow", within=60)
+    second = [first[0], values.git("rev-parse", "HEAD"), first[2]]
+    status = until(
+        lambda: (
+            found
+            if (found := stack.status("application", namespace, "argocd"))["sync"].get("revisions") == second
+            else {}
+        )
+    )
+
+    # What `argocd app rollback` writes, once automated sync is off.
+    stack.merge("application", namespace, "argocd", {"spec": {"syncPolicy": None}})
+    operation = {
+        "sync": {"revisions": first, "sources": app["spec"]["sources"]},
+        "initiatedBy": {"username": "somchai"},
+    }
+    stack.merge("application", namespace, "argocd", {"operation": operation})
+    until(lambda: data(stack, "shop-app", namespace)["colour"] == "green", within=60)
+    until(lambda: len(stack.status("application", namespace, "argocd")["history"]) == 3)
+    assert stack.status("application", namespace, "argocd")["history"][-1]["revisions"] == first
