@@ -170,6 +170,20 @@ def test_what_git_ignores_is_not_rendered(trueup: Trueup, tmp_path: Path) -> Non
     assert trueup("render", f"{tmp_path}/app", "-o", "name").stdout == "ConfigMap/web\n"
 
 
+def test_a_remote_base_is_refused_with_its_line_and_fetched_when_asked_for(trueup: Trueup, tmp_path: Path) -> None:
+    tree(
+        tmp_path / "base", {"web/kustomization.yaml": "resources: [web.yaml]\n", "web/web.yaml": BASE["base/web.yaml"]}
+    )
+    git = ("git", "-C", str(tmp_path / "base"), "-c", "user.name=a", "-c", "user.email=a@example.com")
+    for arguments in (["init", "-q", "-b", "main"], ["add", "-A"], ["commit", "-q", "-m", "first"]):
+        subprocess.run([*git, *arguments], check=True)
+    tree(tmp_path / "app", {"kustomization.yaml": f"resources:\n- file://{tmp_path}/base//web?ref=main\n"})
+    subprocess.run(["git", "init", "-q", tmp_path / "app"], check=True)
+    refused = trueup("render", f"{tmp_path}/app")
+    assert (refused.code, "kustomization.yaml:2" in refused.stderr, "--fetch" in refused.stderr) == (1, True, True)
+    assert trueup("render", f"{tmp_path}/app", "--fetch", "-o", "name").stdout == "ConfigMap/web\n"
+
+
 def test_a_sound_working_tree_is_valid(trueup: Trueup, tmp_path: Path) -> None:
     tree(tmp_path, BASE)
     ran = trueup("validate", str(tmp_path), "-o", "json")

@@ -45,6 +45,13 @@ BASE: dict[str, str | bytes | None] = {
     "shared/s.yaml": MAP.format("s", "shared"),
     "shared/f.txt": "some text\n",
     "part/kustomization.yaml": "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\nnameSuffix: -part\n",
+    "gen/kustomization.yaml": "resources: [g.yaml]\n",
+    "gen/g.yaml": "apiVersion: builtin\nkind: ConfigMapGenerator\nmetadata: {name: made}\nliterals: [a=b]\n",
+    "label/kustomization.yaml": "resources: [l.yaml]\n",
+    "label/l.yaml": (
+        "apiVersion: builtin\nkind: LabelTransformer\nmetadata: {name: l}\nlabels: {from: afar}\n"
+        "fieldSpecs: [{path: metadata/labels, create: true}]\n"
+    ),
     "unread/other.yaml": MAP.format("unread", "x"),
 }
 
@@ -88,6 +95,10 @@ FILES = {
     "/all.yaml": MAP.format("file", "web"),
     "/patch.yaml": MAP.format("a", "patched"),
     "/x.txt": "text of the web\n",
+    "/replace.yaml": (
+        "source: {kind: ConfigMap, name: local, fieldPath: data.value}\n"
+        "targets: [{select: {kind: ConfigMap, name: base-a}, fieldPaths: [data.value]}]\n"
+    ),
 }
 
 
@@ -170,6 +181,8 @@ def app(kustomization: str, **files: str) -> dict[str, str]:
         "resources: ['{git}//base?ref=v1', '{web}/all.yaml', local.yaml]\ncomponents: ['{git}//part?ref=v1']\n",
         "resources: ['{git}//base?ref=v1']\npatches:\n- path: '{web}/patch.yaml'\n  target: {{name: a}}\n",
         "configMapGenerator:\n- name: gen\n  files: ['x.txt={web}/x.txt']\n",
+        "resources: [local.yaml]\ngenerators: ['{git}//gen?ref=v1']\ntransformers: ['{git}//label?ref=v1']\n",
+        "resources: [local.yaml, '{git}//base?ref=v1']\nreplacements:\n- path: '{web}/replace.yaml'\n",
         "buildMetadata: [originAnnotations]\nresources: ['{git}//base?ref=v1', local.yaml]\n",
     ],
 )
