@@ -37,6 +37,12 @@ type object struct {
 	Text string          `json:"text,omitempty"`
 }
 
+// place is where an object was declared; line 0: in the file as a whole.
+type place struct {
+	path string
+	line int
+}
+
 type objects struct {
 	Objects []object `json:"objects"`
 }
@@ -74,36 +80,44 @@ func buildGuarded(fs *snapshotFS, params *buildParams) (result *objects, err err
 }
 
 func buildIn(fs *snapshotFS, params *buildParams) (*objects, error) {
-	if err := prepare(fs, params, true); err != nil {
+	if err := prepare(fs, params, false); err != nil {
 		return nil, err
 	}
 	resources, err := run(fs, params.Path)
-	if err != nil && !mentionsAnnotations(fs, params) {
+	if err != nil {
 		return nil, err
 	}
-	origins := origins{fs: fs, root: params.Path}
-	if err == nil {
-		err = origins.take(resources)
-	}
-	if mentionsAnnotations(fs, params) {
-		// Notes about origins live in an annotation while the library works. Where a patch or selector looks at
-		// annotations it could see them, so what counts is a second build without.
-		if err := prepare(fs, params, false); err != nil {
+	places, sure := matched(fs, resources)
+	if !sure {
+		if places, err = noted(fs, params, resources); err != nil {
 			return nil, err
 		}
-		if resources, err = run(fs, params.Path); err != nil {
-			return nil, err
-		}
-		if resources.Size() != len(origins.paths) {
-			origins.paths = make([]string, resources.Size())
-		}
-	} else if err != nil {
-		return nil, err
 	}
 	if err := fs.remotes.renameOrigins(resources); err != nil {
 		return nil, err
 	}
-	return collect(resources, &origins, params)
+	return collect(resources, places, params)
+}
+
+// noted builds once more, with the library's own notes about where objects come from. They live in an annotation while it
+// works, which a patch or selector could see, so nothing else of this build counts.
+func noted(fs *snapshotFS, params *buildParams, resources resmap.ResMap) ([]place, error) {
+	places := make([]place, resources.Size())
+	if err := prepare(fs, params, true); err != nil {
+		return nil, err
+	}
+	again, err := run(fs, params.Path)
+	if err != nil || again.Size() != len(places) {
+		return places, nil // no place is better than a wrong one
+	}
+	origins := origins{fs: fs, root: params.Path}
+	if err := origins.take(again); err != nil {
+		return nil, err
+	}
+	for i, resource := range resources.Resources() {
+		places[i].path, places[i].line = origins.of(i, resource.GetKind(), resource.GetName())
+	}
+	return places, nil
 }
 
 func run(fs *snapshotFS, dir string) (resmap.ResMap, error) {
@@ -113,7 +127,7 @@ func run(fs *snapshotFS, dir string) (resmap.ResMap, error) {
 	}).Run(fs, mounted(dir))
 }
 
-func collect(resources resmap.ResMap, origins *origins, params *buildParams) (*objects, error) {
+func collect(resources resmap.ResMap, places []place, params *buildParams) (*objects, error) {
 	if params.MaxObjects > 0 && resources.Size() > params.MaxObjects {
 		return nil, tooMany(resources.Size(), params.MaxObjects)
 	}
@@ -128,7 +142,7 @@ func collect(resources resmap.ResMap, origins *origins, params *buildParams) (*o
 			return nil, tooLarge(params.MaxBytes)
 		}
 		one := object{JSON: text}
-		one.Path, one.Line = origins.of(i, resource.GetKind(), resource.GetName())
+		one.Path, one.Line = places[i].path, places[i].line
 		if bytes.IndexByte(text, '$') >= 0 {
 			asYAML, err := yaml.JSONToYAML(text)
 			if err != nil {
@@ -145,28 +159,6 @@ func collect(resources resmap.ResMap, origins *origins, params *buildParams) (*o
 func changesSchema(fs *snapshotFS) bool {
 	for at, text := range fs.read {
 		if isKustomization(path.Base(at)) && (bytes.Contains(text, []byte("openapi")) || bytes.Contains(text, []byte("crds"))) {
-			return true
-		}
-	}
-	return false
-}
-
-// mentionsAnnotations says that the build may have looked at the annotation that carries origins.
-func mentionsAnnotations(fs *snapshotFS, params *buildParams) bool {
-	if params.Overlay != nil && params.Overlay.mentionsAnnotations() {
-		return true
-	}
-	for _, text := range fs.read {
-		if looksAtAnnotations(text) {
-			return true
-		}
-	}
-	return false
-}
-
-func looksAtAnnotations(text []byte) bool {
-	for _, word := range []string{"metadata/annotations", "annotationSelector", "metadata.annotations", "buildMetadata"} {
-		if bytes.Contains(text, []byte(word)) {
 			return true
 		}
 	}

@@ -242,18 +242,6 @@ func (o *overlay) addComponents(k *types.Kustomization, fs *snapshotFS, dir stri
 	return nil
 }
 
-func (o *overlay) mentionsAnnotations() bool {
-	if len(o.BuildMetadata) > 0 {
-		return true
-	}
-	for _, patch := range o.Patches {
-		if looksAtAnnotations([]byte(patch.Patch)) || (patch.Target != nil && patch.Target.AnnotationSelector != "") {
-			return true
-		}
-	}
-	return false
-}
-
 // checkEmpty refuses a kustomization file that says nothing, as the library does: our notes would hide that from it, and
 // an empty answer by mistake would remove everything. Where the file is written anew, `resources: []` is lost with it.
 func checkEmpty(k types.Kustomization, at string, rewritten bool) error {

@@ -89,6 +89,28 @@ def test_many_repositories_with_the_same_path_all_find_their_builds(cache: Build
     assert [data_of(cache.find(ASKED, snapshot)[0]) for snapshot in snapshots] == [one.id for one in snapshots]
 
 
+def test_many_releases_of_one_chart_all_find_their_builds(cache: BuildCache) -> None:
+    snapshot = MemorySnapshot({"a.yaml": "1"})
+    for number in range(100):
+        made = msgspec.structs.replace(build(snapshot, "a.yaml", filler=str(number)), question=f"release {number}")
+        cache.put(msgspec.structs.replace(ASKED, release=made.question), snapshot, made)
+
+    def found(number: int) -> str:
+        asked = msgspec.structs.replace(ASKED, release=f"release {number}")
+        return data_of(cache.find(asked, snapshot, lambda head: head.question == asked.release)[0])
+
+    assert [found(number) for number in range(100)] == [str(number) for number in range(100)]
+
+
+def test_what_is_no_chart_is_shared_by_all_releases(cache: BuildCache) -> None:
+    snapshot = MemorySnapshot({"a.yaml": "1"})
+    for number in range(20):
+        cache.put(msgspec.structs.replace(ASKED, release=f"release {number}"), snapshot, build(snapshot, "a.yaml"))
+
+    assert len(files_of(cache)) == 1
+    assert cache.find(msgspec.structs.replace(ASKED, release="another"), snapshot)[1].used
+
+
 def test_why_no_build_was_used_is_told(cache: BuildCache) -> None:
     one, two = MemorySnapshot({"a.yaml": "1", "b": "1"}), MemorySnapshot({"a.yaml": "2", "b": "1"})
 
@@ -161,12 +183,12 @@ def test_the_longest_unused_entries_go_when_it_is_full(tmp_path: Path) -> None:
 
 
 def test_only_a_few_builds_are_kept_that_differ_in_what_lies_elsewhere(cache: BuildCache) -> None:
-    for number in range(20):
+    for number in range(200):
         snapshot = MemorySnapshot({"base/a.yaml": str(number), "app/k.yaml": "same"})
         asked = msgspec.structs.replace(ASKED, path="./app/")
         cache.put(asked, snapshot, build(snapshot, "base/a.yaml"))
 
-    assert len(files_of(cache)) == 8
+    assert 8 <= len(files_of(cache)) < 60
 
 
 def test_a_disk_that_cannot_be_written_costs_no_error(tmp_path: Path) -> None:

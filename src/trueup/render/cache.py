@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -24,6 +23,7 @@ from trueup.model.rendering import RenderSpec
 from trueup.model.snapshot import EntryType, Input, Snapshot
 from trueup.render.built import Build
 from trueup.render.cachefile import Damaged, Head, encode, head_of, read_body, read_head
+from trueup.render.helm import question as release_question
 from trueup.render.inputs import holds
 
 DEFAULT_BYTES = 512 << 20
@@ -31,6 +31,8 @@ _TRIED = 32
 """Entries of one question that a lookup opens: those of other repositories with the same path are many, and rarely ours."""
 _ALIKE = 8
 """Entries kept of one question and one content of its directory: they differ in what lies elsewhere."""
+_TRIMMED = "01"
+"""Digests that begin so, an eighth of all, have their neighbours counted: doing so each time would cost more than it saves."""
 _SECRET = "secret"  # noqa: S105 the name of a mark
 _SCRATCH_SECONDS = 3600.0
 _EMPTY_SECONDS = 30 * 24 * 3600.0
@@ -68,11 +70,15 @@ class Verdict(Struct, frozen=True):
 
 
 class Question(Struct, frozen=True):
-    """All that decides a build besides the Snapshot: `spec` and `engine` are digests, `path` is the App's."""
+    """All that decides a build besides the Snapshot: `spec` and `engine` are digests, `path` is the App's.
+
+    `release` is the `Build.question` that a chart's build would have; what is no chart is shared whatever it says.
+    """
 
     spec: str
     engine: str
     path: str
+    release: str = ""
 
 
 class Usage(Struct, frozen=True):
@@ -114,20 +120,17 @@ class BuildCache:
         names = _names(folder)
         if names is None:
             return None, Verdict(Reason.COLD)
-        mark = f"{question.engine}-{_SECRET}"
-        ours = [name for name in names if name.startswith(question.engine) and name != mark]
-        near = f"{question.engine}-{_nearby(snapshot, question.path)}-"
-        ours.sort(key=lambda name: not name.startswith(near))  # stable: the newest first among each
         nearest: Verdict | None = None
-        for name in ours[:_TRIED]:
+        for name in _in_order(folder, names, question, _directory(snapshot, question.path)):
             build, verdict = self._open(folder / name, snapshot, fits, explain=explain)
             if build is not None:
                 return build, verdict
             if nearest is None or (explain and len(verdict.changed) < len(nearest.changed)):
                 nearest = verdict
-        if mark in names and (not ours or names.index(mark) < min(map(names.index, ours))):
+        mark = f"{question.engine}-{_SECRET}"
+        if mark in names and (nearest is None or _is_newest(folder, mark, names)):
             return None, Verdict(Reason.SECRET)
-        return None, nearest or Verdict(Reason.ENGINE if names else Reason.EVICTED)
+        return None, nearest or Verdict(_why_none(question, names))
 
     def put(self, question: Question, snapshot: Snapshot, build: Build) -> bool:
         """Keeps a build; False when it must not or cannot be kept."""
@@ -137,15 +140,15 @@ class BuildCache:
                 folder.mkdir(parents=True, exist_ok=True, mode=0o700)
                 (folder / f"{question.engine}-{_SECRET}").touch(mode=0o600)
                 return False
-            near = f"{question.engine}-{_nearby(snapshot, question.path)}-"
+            near = f"{_release(question.engine, build.question)}{_directory(snapshot, question.path)}-"
             data = encode(build)
             told = msgspec.msgpack.encode(head_of(build), order="deterministic")
-            self._write(folder, near + hashlib.sha256(told).hexdigest()[:32], data)
+            name = hashlib.sha256(told).hexdigest()[:32]
+            self._write(folder, near + name, data)
+            if name[0] in _TRIMMED:
+                _trim(folder, near)
         except OSError:
             return False  # a full or read-only disk costs speed, never a sync
-        alike = [name for name in _names(folder) or () if name.startswith(near)]
-        for stale in alike[_ALIKE:]:
-            (folder / stale).unlink(missing_ok=True)
         self._bound(len(data))
         return True
 
@@ -197,20 +200,21 @@ class BuildCache:
 
     def _write(self, folder: Path, name: str, data: bytes) -> None:
         """Whole or not at all. What a process leaves behind that dies in the middle is swept later."""
+        scratch = folder / f".{name[-32:]}.{os.getpid()}.{threading.get_ident()}"
         for last in (False, True):
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             try:
-                handle, scratch = tempfile.mkstemp(dir=folder, prefix=".")
+                handle = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
                 break
             except FileNotFoundError:
-                if last:  # swept as empty between the two lines, twice
+                if last:  # swept as empty between the two lines
                     raise
+                folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(data)
-            Path(scratch).replace(folder / name)
+            scratch.replace(folder / name)
         except BaseException:
-            Path(scratch).unlink(missing_ok=True)
+            scratch.unlink(missing_ok=True)
             raise
 
     def _bound(self, added: int) -> None:
@@ -239,7 +243,7 @@ class BuildCache:
 
     def _entries(self) -> Iterator[tuple[int, int, Path]]:
         """Time of last use, bytes, place. Marks are none."""
-        for path in self.root.glob("*/*/*-*-*"):
+        for path in self.root.glob("*/*/*-*-*-*"):
             with contextlib.suppress(OSError):
                 stat = path.stat()
                 yield stat.st_mtime_ns, stat.st_size, path
@@ -271,27 +275,73 @@ def question_of(spec: RenderSpec, engine_versions: str) -> Question:
     decides = msgspec.structs.replace(spec, substitution=None, common_metadata=None, helm=None)
     encoded = msgspec.msgpack.encode(decides, order="deterministic")
     engine = hashlib.sha256(engine_versions.encode()).hexdigest()[:16]
-    return Question(hashlib.sha256(encoded).hexdigest(), engine, spec.path)
+    release = release_question(spec.helm) if spec.helm is not None else ""
+    return Question(hashlib.sha256(encoded).hexdigest(), engine, spec.path, release)
+
+
+# An entry's name: engine, release, what the App's own directory holds, what was looked at. It says which of many kept builds
+# are opened, and in which order; whether one holds is for its looks to say.
 
 
 def _names(folder: Path) -> list[str] | None:
-    """Entries and marks, the last used first; None: nothing was ever kept there."""
+    """Entries and marks; None: nothing was ever kept there."""
     try:
-        with os.scandir(folder) as rows:
-            found = [(row.stat().st_mtime_ns, row.name) for row in rows if not row.name.startswith(".")]
+        return [name for name in os.listdir(folder) if name[0] != "."]  # noqa: PTH208 names alone, and often
     except FileNotFoundError:
         return None
     except OSError:
         return []
-    return [name for _, name in sorted(found, reverse=True)]
 
 
-def _nearby(snapshot: Snapshot, path: str) -> str:
-    """A digest of the App's own directory: which of many kept builds is tried first, never whether it holds."""
+def _release(engine: str, release: str) -> str:
+    """How names begin of what this code built for this release; an empty release: for none, so for all."""
+    told = hashlib.sha256(release.encode()).hexdigest()[:16] if release else "0"
+    return f"{engine}-{told}-"
+
+
+def _directory(snapshot: Snapshot, path: str) -> str:
     inside = "/".join(part for part in path.split("/") if part not in {"", "."})
     try:
         entries = snapshot.listing(inside)
     except OSError:
-        return "0" * 16
+        return "0"
     rows = (f"{one.type} {one.name} {one.id if one.type is not EntryType.DIRECTORY else ''}" for one in entries)
     return hashlib.sha256("\0".join(rows).encode(errors="surrogateescape")).hexdigest()[:16]
+
+
+def _in_order(folder: Path, names: list[str], question: Question, directory: str) -> Iterator[str]:
+    """Those worth opening: whose directory holds the same first, and of each the last used first."""
+    begin = tuple({_release(question.engine, question.release), _release(question.engine, "")})
+    ours = [name for name in names if name.startswith(begin)]
+    near = [name for name in ours if name.split("-")[2] == directory]
+    yield from _last_used_first(folder, near)
+    others = [name for name in ours if name not in set(near)]
+    yield from _last_used_first(folder, others)[: max(0, _TRIED - len(near))]
+
+
+def _last_used_first(folder: Path, names: list[str]) -> list[str]:
+    return sorted(names, key=lambda name: _used(folder / name), reverse=True) if len(names) > 1 else names
+
+
+def _used(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+def _is_newest(folder: Path, mark: str, names: list[str]) -> bool:
+    return _used(folder / mark) >= max(_used(folder / name) for name in names)
+
+
+def _why_none(question: Question, names: list[str]) -> Reason:
+    if any(name.startswith(f"{question.engine}-") for name in names):
+        return Reason.ANSWERS  # of other releases alone
+    return Reason.ENGINE if names else Reason.EVICTED
+
+
+def _trim(folder: Path, near: str) -> None:
+    """Keeps a few of those that differ only in what lies elsewhere."""
+    alike = [name for name in _names(folder) or () if name.startswith(near)]
+    for stale in _last_used_first(folder, alike)[_ALIKE:]:
+        (folder / stale).unlink(missing_ok=True)

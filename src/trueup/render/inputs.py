@@ -43,6 +43,7 @@ class At(Struct, frozen=True):
         return self.entry is not None and self.entry.type is EntryType.DIRECTORY
 
 
+_TURNS = frozenset({"", ".", ".."})
 _Notes: TypeAlias = frozenset[Input]
 _NONE: _Notes = frozenset()
 
@@ -105,14 +106,30 @@ class Recorder:
 
     def _found(self, path: str) -> tuple[At, _Notes]:
         if (known := self._at.get(path)) is None:
-            notes: set[Input] = set()
-            try:
-                at = self._resolve(path, notes)
-            except BuildFailed:
-                self._dead_ends[path] = frozenset(notes)
-                raise
-            known = self._at[path] = at, frozenset(notes)
+            if (known := self._beside(path)) is None:
+                notes: set[Input] = set()
+                try:
+                    at = self._resolve(path, notes)
+                except BuildFailed:
+                    self._dead_ends[path] = frozenset(notes)
+                    raise
+                known = at, frozenset(notes)
+            self._at[path] = known
         return known
+
+    def _beside(self, path: str) -> tuple[At, _Notes] | None:
+        """The short way for most looks: a name in a directory that was found where its path says. None: the whole way."""
+        parent, _, name = path.rpartition("/")
+        known = self._at.get(parent)
+        if known is None or name in _TURNS:
+            return None
+        at, notes = known
+        if at.path != parent or not at.is_directory:
+            return None
+        entry, looks = self._entry(path)
+        if entry is not None and entry.type is EntryType.SYMLINK:
+            return None
+        return At(path, entry), notes | looks if looks else notes
 
     def _resolve(self, path: str, notes: set[Input]) -> At:
         names = [name for name in path.split("/") if name]

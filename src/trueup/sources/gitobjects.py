@@ -24,6 +24,8 @@ from trueup.sources.giterrors import MirrorCorrupt
 pygit2.settings.owner_validation = False  # a volume's files may belong to another user; we open only our own folders
 
 _CACHED_TREES = 20_000
+_SMALL_BLOB = 64 << 10
+_CACHED_BLOB_BYTES = 4 << 20
 _FORBIDDEN = frozenset({"", ".", "..", ".git"})
 SUBMODULE_ID_PREFIX = "commit:"
 """Marks the id of a directory that is a submodule's place: a commit of another repository, not a tree of this one."""
@@ -55,6 +57,8 @@ class ObjectReader:
         self._on_corrupt = on_corrupt
         self._lock = threading.Lock()
         self._trees: OrderedDict[str, tuple[Entry, ...]] = OrderedDict()
+        self._blobs: OrderedDict[str, bytes] = OrderedDict()
+        self._blob_bytes = 0
         try:
             self._repository = pygit2.Repository(str(directory))
         except (pygit2.GitError, OSError) as error:
@@ -120,10 +124,26 @@ class ObjectReader:
             return entries
 
     def blob(self, blob_id: str) -> bytes:
+        """Small ones are remembered for a while: many Apps read the same bases, charts and libraries."""
+        with self._lock:
+            if (known := self._blobs.get(blob_id)) is not None:
+                self._blobs.move_to_end(blob_id)
+                return known
         kind, data = self.raw(blob_id)
         if kind != ObjectType.BLOB:
             raise self._corrupt(f"{blob_id} is not a blob")
+        if len(data) <= _SMALL_BLOB:
+            self._remember(blob_id, data)
         return data
+
+    def _remember(self, blob_id: str, data: bytes) -> None:
+        with self._lock:
+            if blob_id not in self._blobs:
+                self._blobs[blob_id] = data
+                self._blob_bytes += len(data)
+            while self._blob_bytes > _CACHED_BLOB_BYTES:
+                _, forgotten = self._blobs.popitem(last=False)
+                self._blob_bytes -= len(forgotten)
 
     def raw(self, object_id: str) -> tuple[ObjectType, bytes]:
         """Any object byte for byte, without its header."""

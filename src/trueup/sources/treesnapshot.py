@@ -27,6 +27,7 @@ class View(Struct, frozen=True):
 
 
 WHOLE = View()
+_KNOWN_DIRECTORIES = 4096
 
 
 class Mount(Struct, frozen=True):
@@ -81,6 +82,7 @@ class TreeSnapshot:
         self.hold = hold or Hold()
         self.view = view
         self.details = details or Details()
+        self._known: dict[str, dict[str, Entry] | None] = {}
         self._id = self._content_id()
 
     def __repr__(self) -> str:
@@ -122,13 +124,26 @@ class TreeSnapshot:
         if path == "":
             return Entry("", EntryType.DIRECTORY, self._id)
         parent, _, name = path.rpartition("/")
-        entries = self._entries(parent)
-        return _find(entries, name) if entries is not None else None
+        names = self._named(parent)
+        return names.get(name) if names is not None else None
+
+    def _named(self, path: str) -> dict[str, Entry] | None:
+        """The directory's entries by name; None when there is no such directory. A render asks for the same ones again."""
+        try:
+            return self._known[path]
+        except KeyError:
+            pass
+        entries = self._entries(path)
+        found = {entry.name: entry for entry in entries} if entries is not None else None
+        if len(self._known) >= _KNOWN_DIRECTORIES:
+            self._known.clear()
+        self._known[path] = found
+        return found
 
     def listing(self, path: str) -> tuple[Entry, ...]:
-        entries = self._entries(path)
-        if entries is not None:
-            return entries
+        names = self._named(path)
+        if names is not None:
+            return tuple(names.values())
         if self.entry(path) is None:
             raise FileNotFoundError(path)
         raise NotADirectoryError(path)
