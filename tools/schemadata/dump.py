@@ -8,7 +8,8 @@ sorted keys, gzipped without a time: the same server gives the same bytes.
     openapi-v2.json.gz          /openapi/v2
     openapi-v3/<name>.json.gz   /openapi/v3/<path>, "/" in the path written "__": apis/apps/v1 -> apis__apps__v1
     tables.json.gz              {"<group>/<version>/<resource>": [columnDefinitions]}, core's as "v1/pods"
-    bootstrap.json.gz           the roles, bindings and priority classes that a new cluster has, without server-set metadata
+    bootstrap.json.gz           the roles, bindings, priority classes, API services, flow schemas with their levels and service
+                                addresses that a new cluster has, without server-set metadata and times
     version.json.gz             what /version says of the release: gitVersion, major, minor
 """
 
@@ -32,6 +33,10 @@ BOOTSTRAP = (
     "/apis/rbac.authorization.k8s.io/v1/roles",
     "/apis/rbac.authorization.k8s.io/v1/rolebindings",
     "/apis/scheduling.k8s.io/v1/priorityclasses",
+    "/apis/apiregistration.k8s.io/v1/apiservices",
+    "/apis/flowcontrol.apiserver.k8s.io/v1/flowschemas",
+    "/apis/flowcontrol.apiserver.k8s.io/v1/prioritylevelconfigurations",
+    "/apis/networking.k8s.io/v1/servicecidrs",
 )
 SERVER_SET = frozenset({"uid", "resourceVersion", "generation", "creationTimestamp", "managedFields"})
 
@@ -60,9 +65,13 @@ def listable(discovery: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def as_declared(obj: dict[str, Any]) -> dict[str, Any]:
-    """The object without what the server sets, as one would declare it."""
+    """The object without what the server sets, as one would declare it, and without times."""
     metadata = {key: value for key, value in obj["metadata"].items() if key not in SERVER_SET}
-    return {**obj, "metadata": metadata}
+    declared = {**obj, "metadata": metadata}
+    if conditions := obj.get("status", {}).get("conditions"):
+        timeless = [{key: value for key, value in row.items() if key != "lastTransitionTime"} for row in conditions]
+        declared["status"] = {**obj["status"], "conditions": timeless}
+    return declared
 
 
 async def bootstrap(server: ControlPlane) -> list[dict[str, Any]]:

@@ -22,6 +22,7 @@ from trueup.embedded import tlsbuffers
 from trueup.embedded.api import bootstrap
 from trueup.embedded.api.addresses import ServiceAddresses
 from trueup.embedded.api.admission import Admission
+from trueup.embedded.api.apiservices import ApiServices
 from trueup.embedded.api.builtin import builtin_kinds
 from trueup.embedded.api.crd.controller import DefinitionController
 from trueup.embedded.api.deletion import Deletion
@@ -102,6 +103,7 @@ class Cluster:
         self.writes = Writes(store, self.registry, self.fields, admission, self.clock.now, expressions)
         self.removal = Deletion(store, admission, self.clock.now)
         self.definitions = DefinitionController(store, self.registry, self.writes, self.removal, self.fields)
+        self._api_services = ApiServices(store, self.client("apiserver", "kube-apiserver"))
         self.subresources = Subresources(
             store,
             self.registry,
@@ -169,6 +171,7 @@ class Cluster:
                 tasks = [group.create_task(self.definitions.run(), name="custom-resource-definitions")]
                 try:
                     await bootstrap.ensure(self.client("apiserver", "kube-apiserver"))
+                    tasks.append(group.create_task(self._api_services.run(), name="api-services"))
                     if self.settings.workloads:
                         tasks.append(group.create_task(self._run_controllers(), name="controllers"))
                         roles = self.client("clusterrole-aggregation-controller", "clusterrole-aggregation-controller")

@@ -21,7 +21,9 @@ CASES = Path(__file__).parent / "cases"
 RECORDED = CASES / "statuses-recorded.json"
 NAMESPACE = "statuses"
 MERGE = "application/merge-patch+json"
-KNOWN_DIFFERENCES = {"Node statuses-node": "a new node is not tainted: no node here waits for its kubelet"}
+KNOWN_DIFFERENCES = {
+    "Node statuses-node": "a new node is not tainted: no node here waits for its kubelet",
+}
 PATCH = {"metadata": {"labels": {"touched": "yes"}, "finalizers": ["example.com/x"]}, "spec": None}
 
 

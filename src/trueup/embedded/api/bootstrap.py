@@ -1,12 +1,15 @@
-"""What a new cluster has from its first moment: the system namespaces, RBAC's default roles, and the `kubernetes` Service."""
+"""What a new cluster has from its first moment: the system namespaces, RBAC's default roles, the `kubernetes` Service, and what
+tells of the server itself: its API services, flow schemas and the addresses of Services."""
 
 from __future__ import annotations
 
+from trueup.embedded.api import metadata
 from trueup.embedded.api.client import Client
 from trueup.embedded.api.kinds import read_data
+from trueup.embedded.api.writes import utc_now
 from trueup.embedded.storage.keys import Resource
 from trueup.model.apierror import ApiError
-from trueup.model.manifest import Manifest, api_version_of, kind_of, name_of, namespace_of
+from trueup.model.manifest import Manifest, api_version_of, kind_of, name_of, namespace_of, status_of
 
 NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 _SERVICE: Manifest = {
@@ -41,6 +44,10 @@ async def _create(client: Client, manifest: Manifest) -> None:
         return
     try:
         await client.create(resource, manifest)
+        if conditions := status_of(manifest).get("conditions"):
+            now = metadata.timestamp(utc_now())
+            rows = [{**row, "lastTransitionTime": now} for row in conditions]
+            await client.patch(resource, "", name_of(manifest), {"status": {"conditions": rows}}, "status")
     except ApiError as error:
         if error.reason != "AlreadyExists":
             raise

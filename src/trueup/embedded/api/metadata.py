@@ -42,6 +42,7 @@ _NAME_RULES: dict[Resource, Callable[[str], list[str]]] = {
         for plural in ("roles", "clusterroles", "rolebindings", "clusterrolebindings")
     },
     Resource("certificates.k8s.io", "certificatesigningrequests"): names.path_segment_problems,
+    Resource("apiregistration.k8s.io", "apiservices"): lambda _: [],  # its own rules know what it must be
     Resource("certificates.k8s.io", "clustertrustbundles"): lambda _: [],
     Resource("networking.k8s.io", "ipaddresses"): lambda _: [],
 }

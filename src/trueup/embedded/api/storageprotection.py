@@ -9,9 +9,11 @@ from trueup.embedded.storage.keys import Resource
 from trueup.model.manifest import Manifest
 
 CLAIM_FINALIZER, VOLUME_FINALIZER = "kubernetes.io/pvc-protection", "kubernetes.io/pv-protection"
+CLASS_FINALIZER = "kubernetes.io/vac-protection"
 _FINALIZERS = {
     Resource("", "persistentvolumeclaims"): CLAIM_FINALIZER,
     Resource("", "persistentvolumes"): VOLUME_FINALIZER,
+    Resource("storage.k8s.io", "volumeattributesclasses"): CLASS_FINALIZER,
 }
 
 

@@ -1,4 +1,5 @@
-"""What is in use stays: a deleted claim goes when no pod uses it any more, a deleted volume when no claim is bound to it.
+"""What is in use stays: a deleted claim goes when no pod uses it any more, a deleted volume when no claim is bound to it, a
+deleted class of volume attributes when nothing names it.
 
 Admission puts the finalizers on (`api.storageprotection`); here they come off, as the controllers pvc-protection and
 pv-protection do: https://kubernetes.io/docs/concepts/storage/persistent-volumes/#storage-object-in-use-protection
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from trueup.embedded.api.storageprotection import CLAIM_FINALIZER, VOLUME_FINALIZER
+from trueup.embedded.api.storageprotection import CLAIM_FINALIZER, CLASS_FINALIZER, VOLUME_FINALIZER
 from trueup.embedded.storage.keys import Key, Resource
 from trueup.embedded.workloads.controller import Controller, Trigger, itself
 from trueup.embedded.workloads.informer import Happened
@@ -18,6 +19,7 @@ from trueup.embedded.workloads.view import View
 from trueup.embedded.workloads.writes import NOTHING, Work, patch_of
 from trueup.model.manifest import Manifest, is_deleting, metadata_of, name_of, namespace_of, uid_of
 
+ATTRIBUTES_CLASSES = Resource("storage.k8s.io", "volumeattributesclasses")
 _ENDED = ("Succeeded", "Failed")
 
 
@@ -68,6 +70,32 @@ def _decide_volume(view: View, key: Key) -> Work:
     return release(PERSISTENT_VOLUMES, volume, VOLUME_FINALIZER)
 
 
+def _decide_class(view: View, key: Key) -> Work:
+    found = view.get(ATTRIBUTES_CLASSES, *key)
+    if found is None or not _waits(found, CLASS_FINALIZER):
+        return NOTHING
+    if any(
+        _names_class(each, key.name)
+        for kind in (PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES)
+        for each in view.list(kind)
+    ):
+        return NOTHING
+    return release(ATTRIBUTES_CLASSES, found, CLASS_FINALIZER)
+
+
+def _names_class(obj: Manifest, name: str) -> bool:
+    """Whether a claim or volume has the class, or is on its way to it or from it."""
+    places = (("spec", "volumeAttributesClassName"), ("status", "currentVolumeAttributesClassName"))
+    return any(dig(obj, *place) == name for place in places)
+
+
+def _classes_of(_: View, happened: Happened) -> Iterable[Key]:
+    found = (
+        dig(each, "spec", "volumeAttributesClassName") for each in (happened.old, happened.new) if each is not None
+    )
+    return [Key("", str(name)) for name in found if name]
+
+
 def _volume_of_claim(_: View, happened: Happened) -> Iterable[Key]:
     named = dig(happened.newest, "spec", "volumeName")
     return (Key("", str(named)),) if named else ()
@@ -90,5 +118,14 @@ CONTROLLERS = (
         decide=_decide_volume,
         triggers=(Trigger(PERSISTENT_VOLUMES, itself), Trigger(PERSISTENT_VOLUME_CLAIMS, _volume_of_claim)),
         workers=4,
+    ),
+    Controller(
+        name="vac-protection",
+        decide=_decide_class,
+        triggers=(
+            Trigger(ATTRIBUTES_CLASSES, itself),
+            Trigger(PERSISTENT_VOLUME_CLAIMS, _classes_of),
+            Trigger(PERSISTENT_VOLUMES, _classes_of),
+        ),
     ),
 )

@@ -42,6 +42,11 @@ def nulls_of(node: SchemaNode) -> tuple[str, ...]:
     return _writing(node).nulls
 
 
+def has_message(node: SchemaNode) -> bool:
+    """Whether a struct's Go type is known; then `nulls_of` tells all of its nulls."""
+    return _message_of(node) is not None
+
+
 def without_zeros(node: SchemaNode, obj: Manifest) -> Manifest:
     """The object less what Go leaves out, before defaults are filled in; shares what stays as it is."""
     made: Manifest = _struct(node, obj)
@@ -103,7 +108,7 @@ def _value(node: SchemaNode, value: Any) -> Any:
 
 @cache
 def _writing(node: SchemaNode) -> _Writing:
-    message = _messages().get(node.name.replace("io.k8s.", "k8s.io.", 1).replace("-", "_"))
+    message = _message_of(node)
     zeros, below = set(), {}
     for name, field in node.properties.items():
         is_map = (
@@ -142,6 +147,10 @@ def _holds_nulls(field: SchemaNode) -> bool:
         writing = _writing(node)
         known = _holding[node] = bool(writing.nulls) or any(map(_holds_nulls, writing.below.values()))
     return known
+
+
+def _message_of(node: SchemaNode) -> _Message | None:
+    return _messages().get(node.name.replace("io.k8s.", "k8s.io.", 1).replace("-", "_"))
 
 
 @cache

@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from trueup.embedded.schema.gowriting import nulls_of
+from trueup.embedded.schema.gowriting import has_message, nulls_of
 from trueup.embedded.schema.node import MISSING, SchemaNode
 from trueup.model.manifest import Manifest
 
@@ -27,6 +27,6 @@ def _zero(node: SchemaNode) -> dict[str, Any]:
         elif name in node.required:
             if field.default is not MISSING:
                 out[name] = field.default
-            elif field.type in ("array", "object"):
+            elif field.type in ("array", "object") and not has_message(node):
                 out[name] = None
     return out | dict.fromkeys(nulls_of(node))

@@ -7,6 +7,7 @@ from __future__ import annotations
 from trueup.embedded.api.rules import (
     admissionregistration,
     apiextensions,
+    apiregistration,
     apps,
     authorization,
     autoscaling,
@@ -26,6 +27,7 @@ _RULES: dict[Resource, Rules] = {
     for module in (
         admissionregistration,
         apiextensions,
+        apiregistration,
         apps,
         authorization,
         autoscaling,

@@ -1,4 +1,4 @@
-"""Kinds of the smaller groups: storage, policy, scheduling, coordination, API registration, flow control."""
+"""Kinds of the smaller groups: storage, policy, scheduling, coordination, flow control."""
 
 from __future__ import annotations
 
@@ -104,11 +104,6 @@ def _default_budget(manifest: Manifest) -> None:
     set_default(status, disruptionsAllowed=0, currentHealthy=0, desiredHealthy=0, expectedPods=0)
 
 
-def _default_api_service(manifest: Manifest) -> None:
-    if isinstance(service := at(manifest, "spec", "service"), dict):
-        set_default(service, port=443)
-
-
 def _validate_lease(manifest: Manifest) -> list[FieldProblem]:
     spec = manifest.get("spec") or {}
     problems = []
@@ -122,6 +117,39 @@ def _validate_lease(manifest: Manifest) -> list[FieldProblem]:
         said = "may only be specified if `strategy` is defined"
         problems.append(forbidden_field("spec.preferredHolder", said))
     return problems
+
+
+def _default_flow_schema(manifest: Manifest) -> None:
+    set_default(child(manifest, "spec"), matchingPrecedence=1000)
+
+
+def _default_level(manifest: Manifest) -> None:
+    spec = child(manifest, "spec")
+    for part, shares in (("limited", 30), ("exempt", 0)):
+        if isinstance(found := spec.get(part), dict):
+            set_default(found, nominalConcurrencyShares=shares, lendablePercent=0)
+    if isinstance(queuing := at(spec, "limited", "limitResponse", "queuing"), dict):
+        set_default(queuing, queues=64, handSize=8, queueLengthLimit=50)
+
+
+def _validate_level(manifest: Manifest) -> list[FieldProblem]:
+    response = at(manifest, "spec", "limited", "limitResponse") or {}
+    if response.get("type") == "Queue" and response.get("queuing") is None:
+        return [required("spec.limited.limitResponse.queuing")]
+    return []
+
+
+def _default_attachment(manifest: Manifest) -> None:
+    set_default(child(manifest, "status"), attached=False)
+
+
+def _default_device_claim(manifest: Manifest) -> None:
+    for request in at(manifest, "spec", "devices", "requests") or ():
+        for exact in (request.get("exactly"), *(request.get("firstAvailable") or ())):
+            if isinstance(exact, dict):
+                default_text(exact, allocationMode="ExactCount")
+                if exact["allocationMode"] == "ExactCount":
+                    set_default(exact, count=1)
 
 
 RULES: dict[Resource, Rules] = {
@@ -141,8 +169,14 @@ RULES: dict[Resource, Rules] = {
     Resource("policy", "poddisruptionbudgets"): Rules(
         default=_default_budget, validate=_validate_budget, counts_generation=True
     ),
-    Resource("apiregistration.k8s.io", "apiservices"): Rules(default=_default_api_service),
     Resource("coordination.k8s.io", "leases"): Rules(creates_on_update=True, validate=_validate_lease),
-    Resource("flowcontrol.apiserver.k8s.io", "flowschemas"): Rules(counts_generation=True),
-    Resource("flowcontrol.apiserver.k8s.io", "prioritylevelconfigurations"): Rules(counts_generation=True),
+    Resource("flowcontrol.apiserver.k8s.io", "flowschemas"): Rules(
+        default=_default_flow_schema, counts_generation=True
+    ),
+    Resource("flowcontrol.apiserver.k8s.io", "prioritylevelconfigurations"): Rules(
+        default=_default_level, validate=_validate_level, counts_generation=True
+    ),
+    Resource("storage.k8s.io", "volumeattachments"): Rules(default=_default_attachment),
+    Resource("resource.k8s.io", "resourceclaims"): Rules(default=_default_device_claim),
+    Resource("resource.k8s.io", "deviceclasses"): Rules(counts_generation=True),
 }

@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any
 
 from trueup.embedded.api.kinds import Kind, read_data
-from trueup.embedded.api.tables import cells, custom, scales
+from trueup.embedded.api.tables import cells, cluster, custom, scales
 from trueup.model.manifest import Manifest, metadata_of
 
 
@@ -27,6 +27,8 @@ def table_of(
 ) -> Manifest:
     """A `meta.k8s.io` Table of objects in the kind's version. `include`: what each row carries (None, Metadata, Object)."""
     now = now or datetime.now(UTC)
+    if order := cluster.ORDERS.get(f"{kind.api_version}/{kind.plural}"):
+        manifests = sorted(manifests, key=order)
     definitions = custom.columns_of(kind) if kind.is_custom else _builtin_columns(kind.api_version, kind.plural)
     return {
         "kind": "Table",

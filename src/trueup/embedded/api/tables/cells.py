@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, TypeAlias
 
 from trueup.embedded.api.kinds import Kind
-from trueup.embedded.api.tables import access, config, events, network, scales, storage, workloads
+from trueup.embedded.api.tables import access, cluster, config, events, network, scales, storage, workloads
 from trueup.embedded.api.tables.text import age
 from trueup.model.manifest import Manifest, metadata_of, name_of
 
@@ -18,6 +18,7 @@ Cells: TypeAlias = Callable[[Manifest, datetime], list[Any]]
 
 _CELLS: Mapping[str, Cells] = {
     **access.CELLS,
+    **cluster.CELLS,
     **config.CELLS,
     **events.CELLS,
     **network.CELLS,
