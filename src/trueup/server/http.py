@@ -11,10 +11,11 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 from aiohttp import web
-from msgspec import DecodeError, Struct, json
+from msgspec import Struct
 
 from trueup.server.webhooks.handling import webhook_handler
 from trueup.server.webhooks.receiver import Receiver
+from trueup.sources.foreignjson import NotReadable, read_json
 
 log = structlog.get_logger(__name__)
 
@@ -80,8 +81,8 @@ def make_app(
             log.warning("push notice refused", peer=request.remote)
             raise web.HTTPUnauthorized(text="a push notice needs the controller's push token\n")
         try:
-            notice = json.decode(await request.read(), type=Push)
-        except DecodeError as error:
+            notice = read_json(await request.read(), Push)
+        except NotReadable as error:
             raise web.HTTPBadRequest(text=f"not a push notice: {error}\n") from error
         return web.json_response({"sources": await on_push(notice.url)}, status=202)
 

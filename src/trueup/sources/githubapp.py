@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from msgspec import Struct
 
 from trueup.model.errors import AuthenticationFailed, InvalidInput
+from trueup.sources.foreignjson import NotReadable, read_json
 from trueup.sources.http import HttpAnswer, HttpLimits, Request
 from trueup.sources.httpaccess import HttpAccess
 from trueup.sources.inflight import InFlight
@@ -104,9 +105,9 @@ class GitHubTokens:
         if answer.status != 201:
             raise _refused(app, answer, f"no token for the installation {installation}")
         try:
-            found = msgspec.json.decode(answer.body, type=_Token)
+            found = read_json(answer.body, _Token)
             ends = datetime.fromisoformat(found.expires_at).replace(tzinfo=UTC).timestamp()
-        except (msgspec.MsgspecError, ValueError) as error:
+        except ValueError as error:
             raise AuthenticationFailed(f"{app.base_url} answers with something that is not a token") from error
         while len(self._kept) >= _MOST_TOKENS:
             del self._kept[next(iter(self._kept))]
@@ -119,8 +120,8 @@ class GitHubTokens:
             answer = await self._http.fetch(_request(f"{app.base_url}{place}/installation", claim, access, "GET"))
             if answer.status == 200:
                 try:
-                    return str(msgspec.json.decode(answer.body, type=_Installation).id)
-                except msgspec.MsgspecError as error:
+                    return str(read_json(answer.body, _Installation).id)
+                except NotReadable as error:
                     raise AuthenticationFailed(f"{app.base_url} answers with no installation") from error
             if answer.status != 404:
                 raise _refused(app, answer, "its installations are not told")

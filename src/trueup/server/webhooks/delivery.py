@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from typing import TypeVar
 from urllib.parse import parse_qs
 
-import msgspec
 from msgspec import Struct
+
+from trueup.sources.foreignjson import NotReadable, read_json
 
 S = TypeVar("S", bound=Struct)
 
@@ -53,6 +54,6 @@ class Delivery(Struct, frozen=True, kw_only=True):
         if self.header("content-type").startswith("application/x-www-form-urlencoded"):
             body = (parse_qs(body.decode("utf-8", "replace")).get("payload") or [""])[0].encode()
         try:
-            return msgspec.json.decode(body, type=type_)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            return read_json(body, type_)
+        except NotReadable as error:
             raise Refused(400, f"the body is not what this event has: {error}") from error

@@ -10,12 +10,14 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable, Iterable
+from itertools import zip_longest
 
 import msgspec
 from msgspec import Struct
 from yarl import URL
 
 from trueup.model.errors import AuthenticationFailed
+from trueup.sources.foreignjson import NotReadable, read_json
 from trueup.sources.http import AddressRefused, HttpFetcher, HttpLimits, Request, shown
 from trueup.sources.httpaccess import HttpAccess
 from trueup.sources.oci.address import OciAddress
@@ -58,7 +60,7 @@ def read_challenges(headers: Iterable[str]) -> tuple[Challenge, ...]:
     found: list[Challenge] = []
     for header in headers:
         marks = list(_SCHEME.finditer(header))
-        for mark, following in zip(marks, [*marks[1:], None], strict=True):
+        for mark, following in zip_longest(marks, marks[1:]):
             text = header[mark.end() : following.start() if following is not None else len(header)]
             values = {
                 name.lower(): re.sub(r"\\(.)", r"\1", quoted) or plain
@@ -119,8 +121,8 @@ class Authorizer:
                 f"the token service {shown(challenge.realm)} of {party.address.host} answers {answer.status}"
             )
         try:
-            token = msgspec.json.decode(answer.body, type=_Token)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+            token = read_json(answer.body, _Token)
+        except NotReadable:
             token = _Token()  # an error of decoding could show a part of the token
         value = token.token or token.access_token
         if not value or not value.isascii() or not value.isprintable() or " " in value:

@@ -13,11 +13,11 @@ from datetime import timedelta
 from io import BytesIO
 from typing import IO
 
-import msgspec
 from msgspec import Struct, structs
 from yarl import URL
 
 from trueup.model.errors import RefNotFound, SourceError
+from trueup.sources.foreignjson import NotReadable, read_json
 from trueup.sources.giterrors import CertificateUntrusted, Unreachable
 from trueup.sources.http import Downloaded, DownloadTooLarge, HttpAnswer, HttpFetcher, HttpLimits, Request
 from trueup.sources.httpaccess import HttpAccess
@@ -106,8 +106,8 @@ class RegistryClient:
             if answer.status != 200:
                 raise refusal(answer, str(repository.address), anonymous=repository.login.is_anonymous)
             try:
-                page = msgspec.json.decode(answer.body, type=_Tags)
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                page = read_json(answer.body, _Tags)
+            except NotReadable as error:
                 raise RegistryFailed(f"{repository.address}: the list of tags cannot be read: {error}") from error
             found += page.tags or ()
             if len(found) > _MOST_TAGS or pages > _MOST_TAGS // 10:

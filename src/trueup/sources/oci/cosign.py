@@ -12,7 +12,6 @@ import base64
 import binascii
 from collections.abc import AsyncIterator, Mapping
 
-import msgspec
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -20,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from msgspec import Struct, field
 
 from trueup.model.errors import InvalidInput, RefNotFound
+from trueup.sources.foreignjson import NotReadable, read_json
 from trueup.sources.giterrors import RepositoryNotFound
 from trueup.sources.oci.client import RegistryClient, Repository
 from trueup.sources.oci.manifest import ManifestUnusable
@@ -161,8 +161,8 @@ def is_signed(key: PublicKey, signature: bytes, payload: bytes) -> bool:
 
 def _is_about(payload: bytes, digest: str) -> bool:
     try:
-        critical = msgspec.json.decode(payload, type=_Payload).critical
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        critical = read_json(payload, _Payload).critical
+    except NotReadable:
         return False
     return critical.type in _PAYLOAD_TYPES and critical.image.get("docker-manifest-digest") == digest
 
@@ -170,8 +170,8 @@ def _is_about(payload: bytes, digest: str) -> bool:
 def _states(statement: bytes, digest: str) -> bool:
     algorithm, _, value = digest.partition(":")
     try:
-        said = msgspec.json.decode(statement, type=_Statement)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        said = read_json(statement, _Statement)
+    except NotReadable:
         return False
     return said.predicate_type == COSIGN_STATEMENT and any(
         subject.digest.get(algorithm) == value for subject in said.subject
@@ -180,8 +180,8 @@ def _states(statement: bytes, digest: str) -> bool:
 
 def _envelope(bundle: bytes) -> _Envelope | None:
     try:
-        return msgspec.json.decode(bundle, type=_Bundle).dsse_envelope
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        return read_json(bundle, _Bundle).dsse_envelope
+    except NotReadable:
         return None
 
 

@@ -11,10 +11,10 @@ import binascii
 import fnmatch
 from collections.abc import Iterator, Mapping
 
-import msgspec
 from msgspec import Struct, field
 
 from trueup.model.errors import InvalidInput, NotBuiltYet
+from trueup.sources.foreignjson import NotReadable, read_json
 from trueup.sources.oci.address import DOCKER_HUB, OciAddress
 from trueup.sources.secrets import NONE, SecretData, SourceSecrets
 
@@ -84,9 +84,9 @@ def read_config(text: bytes, key: str) -> _Config:
     """`.dockercfg` is the older form: the hosts without `auths` around them."""
     try:
         if key == ".dockercfg":
-            return _Config(auths=msgspec.json.decode(text, type=dict[str, _Auth]))
-        return msgspec.json.decode(text, type=_Config)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+            return _Config(auths=read_json(text, dict[str, _Auth]))
+        return read_json(text, _Config)
+    except NotReadable:
         # msgspec names the place, but a decode error of a secret is not worth the risk of showing a part of it
         raise InvalidInput(f"the key {key!r} of the Secret is not a Docker config file", field=key) from None
 

@@ -5,10 +5,10 @@ Codes: OCI distribution spec v1.1, "Error Codes". The body is the registry's, so
 
 from __future__ import annotations
 
-import msgspec
 from msgspec import Struct
 
 from trueup.model.errors import AuthenticationFailed, RefNotFound, SourceError
+from trueup.sources.foreignjson import NotReadable, read_json
 from trueup.sources.giterrors import RepositoryNotFound
 from trueup.sources.http import HttpAnswer, RateLimited, shown
 
@@ -37,8 +37,8 @@ class _Body(Struct, frozen=True):
 def error_codes(body: bytes) -> tuple[tuple[str, str], ...]:
     """(code, message) of each row; nothing for a body that is not the spec's."""
     try:
-        return tuple((row.code[:60], row.message[:200]) for row in msgspec.json.decode(body, type=_Body).errors[:3])
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        return tuple((row.code[:60], row.message[:200]) for row in read_json(body, _Body).errors[:3])
+    except NotReadable:
         return ()
 
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import hashlib
 
-import msgspec
 from msgspec import Struct, field
 
 from trueup.model.errors import SourceError
+from trueup.sources.foreignjson import NotReadable, read_json
 from trueup.sources.oci.address import is_digest
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -91,8 +91,8 @@ def read_manifest(body: bytes, *, wanted: str, what: str) -> Manifest:
     if wanted and digest != wanted:
         raise DigestMismatch(f"{what}: the manifest that came is {digest}, not {wanted}", hint=TRY_AGAIN)
     try:
-        document = msgspec.json.decode(body, type=Document)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        document = read_json(body, Document)
+    except NotReadable as error:
         raise ManifestUnusable(f"{what} is not an OCI manifest: {error}") from error
     if (document.layers is None) == (document.manifests is None):
         kind = document.media_type or "no media type"
