@@ -58,7 +58,7 @@ async def test_metrics_are_given_as_they_are(url: str) -> None:
         ("", b'{"url": "http://localhost/web.git"}', 401),
         ("s3cret", b"not json", 400),
         ("s3cret", b'{"uri": "x"}', 400),
-        ("s3cret", b'{"x":' + b"[" * 100_000, 400),
+        ("s3cret", b'{"x":' + b"[" * 10_000, 400),
         ("s3cret", b"x" * 100_000, 413),
     ],
 )
