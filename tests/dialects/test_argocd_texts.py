@@ -10,7 +10,7 @@ import pytest
 from trueup.dialects.argocd.images import parse_image
 from trueup.dialects.argocd.marks import OPT_OUT, unsupported_mark
 from trueup.dialects.argocd.options import read_options
-from trueup.dialects.argocd.repositories import match_repository_secret
+from trueup.dialects.argocd.repositories import host_of, match_repository_secrets
 from trueup.dialects.flux.marks import unsupported_mark as flux_unsupported_mark
 from trueup.model.rendering import ImageOverride
 
@@ -123,17 +123,34 @@ ALL = [ORG, ORG_DEEP, EXACT, BARE, OTHERS, HELM, SSH]
     ],
 )
 def test_a_url_finds_the_secret_that_fits_best(url: str, found: str | None) -> None:
-    ref = match_repository_secret(url, ALL)
-    assert (ref.name if ref else None) == found
+    refs = match_repository_secrets(url, ALL)
+    assert (refs[-1].name if refs else None) == found
 
 
 def test_a_repository_without_credentials_is_still_found_when_no_template_fits() -> None:
-    ref = match_repository_secret("https://example.com/org/plain", [BARE])
-    assert ref is not None
+    (ref,) = match_repository_secrets("https://example.com/org/plain", [BARE])
     assert (ref.kind, ref.namespace, ref.name) == ("Secret", "argocd", "bare")
 
 
 def test_a_projects_own_secret_goes_first() -> None:
-    ref = match_repository_secret("https://example.com/org/team/apps", ALL, project="payments")
-    assert ref is not None
+    (ref,) = match_repository_secrets("https://example.com/org/team/apps", ALL, project="payments")
     assert ref.name == "others"
+
+
+def test_a_repository_without_credentials_keeps_its_own_words_and_takes_those_of_the_template() -> None:
+    refs = match_repository_secrets("https://example.com/org/plain", ALL)
+    assert [ref.name for ref in refs] == ["bare", "org"]
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("git@Example.com:org/apps.git", ("ssh", "example.com")),
+        ("ssh://git@example.com:2222/a", ("ssh", "example.com")),
+        ("https://Example.com:8443/a", ("https", "example.com")),
+        ("file:///srv/git", None),
+        ("nonsense", None),
+    ],
+)
+def test_the_host_decides_which_of_argo_cds_lists_counts(url: str, expected: tuple[str, str] | None) -> None:
+    assert host_of(url) == expected

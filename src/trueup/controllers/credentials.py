@@ -2,33 +2,56 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable
 
 from trueup.controllers.values import ValueStore, secret_data
-from trueup.dialects.argocd.repositories import CHARTS, GIT, match_repository_secret
+from trueup.dialects.argocd.repositories import (
+    CHARTS,
+    GIT,
+    KNOWN_HOSTS,
+    KNOWN_HOSTS_KEY,
+    TLS_CERTIFICATES,
+    host_of,
+    match_repository_secrets,
+)
+from trueup.dialects.argocd.shared import CONTROL_NAMESPACE
+from trueup.model.apierror import ApiError
 from trueup.model.errors import AuthenticationFailed
 from trueup.model.manifest import Manifest
 from trueup.model.refs import ObjectRef
 from trueup.model.source import GitSource, Source, address_of
 from trueup.sources.secrets import NONE, SecretData, SourceSecrets
 
+ABSENT_SECONDS = 300.0
+"""How long a ConfigMap that is not there is not asked for again."""
+
 
 class SourceCredentials:
-    """`repositories` gives the labelled repository Secrets of the control namespace, as a watch knows them."""
+    """`repositories` gives the labelled repository Secrets of the control namespace (Argo CD's), as a watch knows them."""
 
-    def __init__(self, secrets: ValueStore, repositories: Callable[[], Iterable[Manifest]]) -> None:
+    def __init__(
+        self,
+        secrets: ValueStore,
+        repositories: Callable[[], Iterable[Manifest]],
+        control_namespace: str = CONTROL_NAMESPACE,
+    ) -> None:
         self._secrets = secrets
         self._repositories = repositories
+        self._namespace = control_namespace
+        self._absent_until: dict[ObjectRef, float] = {}
 
     async def find(self, source: Source, *, fresh: bool) -> SourceSecrets:
         """Raises AuthenticationFailed when a named Secret is not there."""
         refs = source.secrets
         pull = await self._pull_secrets(refs.account, fresh=fresh) if refs.account is not None else ()
-        argo = NONE
+        argo, known_hosts, authorities = NONE, "", ""
         if refs.by_url:
+            address = address_of(source)
             types = GIT if isinstance(source, GitSource) else CHARTS
-            ref = match_repository_secret(address_of(source), list(self._repositories()), types=types)
-            argo = await self._read(ref, fresh=fresh)
+            found = match_repository_secrets(address, list(self._repositories()), types=types)
+            argo = _merged([await self._read(ref, fresh=fresh) for ref in found])
+            known_hosts, authorities = await self._trusted(address, fresh=fresh)
         return SourceSecrets(
             auth=await self._read(refs.auth, fresh=fresh),
             certificates=await self._read(refs.certificates, fresh=fresh),
@@ -36,7 +59,35 @@ class SourceCredentials:
             trust=await self._read(refs.trust, fresh=fresh),
             pull=pull,
             argo=argo,
+            known_hosts=known_hosts,
+            authorities=authorities,
         )
+
+    async def _trusted(self, address: str, *, fresh: bool) -> tuple[str, str]:
+        """Argo CD's lists: keys of SSH hosts, and certificates by the name of the host. Each only where the address needs it."""
+        place = host_of(address)
+        if place is None:
+            return "", ""
+        scheme, host = place
+        if scheme == "ssh":
+            return await self._texts(KNOWN_HOSTS, KNOWN_HOSTS_KEY, fresh=fresh), ""
+        return "", await self._texts(TLS_CERTIFICATES, host, fresh=fresh)
+
+    async def _texts(self, name: str, key: str, *, fresh: bool) -> str:
+        ref = ObjectRef("", "ConfigMap", self._namespace, name)
+        now = asyncio.get_running_loop().time()
+        if not fresh and now < self._absent_until.get(ref, now):
+            return ""  # few have it, and a source that does not change asks nothing of the API server
+        try:
+            obj = await self._secrets.get(ref, fresh=fresh)
+        except ApiError as error:
+            if not error.is_forbidden:
+                raise
+            obj = None
+        if obj is None:
+            self._absent_until[ref] = now + ABSENT_SECONDS
+        data = obj.get("data") if obj is not None else None
+        return str(data.get(key) or "") if isinstance(data, dict) else ""
 
     async def _read(self, ref: ObjectRef | None, *, fresh: bool) -> SecretData:
         if ref is None:
@@ -60,3 +111,13 @@ class SourceCredentials:
             if (secret := await self._secrets.get(ref, fresh=fresh)) is not None:
                 found.append(SecretData(str(secret.get("type") or "Opaque"), secret_data(secret)))
         return tuple(found)
+
+
+def _merged(found: list[SecretData]) -> SecretData:
+    """The first one's words go before those of the others."""
+    if not found:
+        return NONE
+    data: dict[str, bytes] = {}
+    for secret in reversed(found):
+        data |= {key: value for key, value in secret.data.items() if value}
+    return SecretData(found[0].type, data)

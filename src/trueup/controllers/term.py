@@ -152,7 +152,7 @@ class WorkingTerm:
         views = [await self._view(managed) for _ in range(VERSIONS_OF_A_KIND)]
         tracking = Tracking(ClusterWatches(self.client, views), managed)
         cache = await self._cache()
-        credentials = SourceCredentials(values, watching.repository_secrets)
+        credentials = SourceCredentials(values, watching.repository_secrets, self.options.control_namespace)
         source_dialects = {kind.group_kind: d for d in self.setup.dialects for kind in d.source_kinds}
         fetchers = SourceFetchers(
             self.options.state_dir,

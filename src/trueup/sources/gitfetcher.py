@@ -133,7 +133,7 @@ def git_credentials(secrets: SourceSecrets) -> GitCredentials | None:
     """What the Secrets say without asking anybody. None: no credentials are wanted. Raises InvalidInput."""
     if secrets.auth is not NONE:
         return credentials_from_flux(secrets.auth.data)
-    if secrets.argo is not NONE:
+    if secrets.argo is not NONE or secrets.known_hosts or secrets.authorities:
         return credentials_from_argo(
             secrets.argo.data, known_hosts=secrets.known_hosts, ca_certificate=secrets.authorities
         )

@@ -11,6 +11,7 @@ import binascii
 import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from trueup.dialects.argocd.shared import DEFAULT_PROJECT, PREFIX
 from trueup.model.manifest import Manifest, labels_of, ref_of
@@ -24,17 +25,21 @@ GIT = ("", "git")
 """The types of Secrets for Git; one that names none is for Git."""
 CHARTS = ("helm", "oci")
 """Those for Helm repositories and registries."""
+KNOWN_HOSTS, KNOWN_HOSTS_KEY = "argocd-ssh-known-hosts-cm", "ssh_known_hosts"
+TLS_CERTIFICATES = "argocd-tls-certs-cm"
+"""ConfigMaps of the control namespace: keys of SSH hosts, and certificates by the name of the host."""
 _SCP = re.compile(r"^(?P<user>[^/@:]+)@(?P<host>[^/:]+):(?P<path>.*)$")
 _CREDENTIALS = ("username", "password", "bearerToken", "sshPrivateKey", "tlsClientCertData", "githubAppPrivateKey")
 
 
-def match_repository_secret(
+def match_repository_secrets(
     url: str, secrets: Iterable[Manifest], *, project: str = DEFAULT_PROJECT, types: Collection[str] = GIT
-) -> ObjectRef | None:
-    """The Secret to read, or None where none fits. `types` are those that are for such a source.
+) -> tuple[ObjectRef, ...]:
+    """The Secrets to read, the first one's words going before the second's; none where none fits. `types` are those that
+    are for such a source.
 
     A Secret of the project goes before one of no project; one of another project is not ours to use. A `repository` that
-    holds no credentials itself takes them from the fitting `repo-creds`, as with the original.
+    holds no credentials itself (a proxy, say) takes them from the fitting `repo-creds`, as with the original.
     """
     wanted = normalise_url(url)
     exact: list[tuple[bool, bool, ObjectRef]] = []
@@ -53,9 +58,21 @@ def match_repository_secret(
             prefixes.append((len(own), ref_of(secret)))
     best = max(exact, key=lambda row: (row[1], row[0]), default=None)
     template = max(prefixes, default=None)
-    if best is not None and (best[0] or template is None):
-        return best[2]
-    return template[1] if template is not None else None
+    if best is not None and best[0]:
+        return (best[2],)
+    return tuple(found for found in (best and best[2], template and template[1]) if found is not None)
+
+
+def host_of(url: str) -> tuple[str, str] | None:
+    """`ssh` or the scheme, and the name of the host; None where there is no host."""
+    if "://" not in url:
+        match = _SCP.match(url.strip())
+        return ("ssh", match["host"].lower()) if match else None
+    try:
+        parts = urlsplit(url.strip())
+    except ValueError:
+        return None
+    return (parts.scheme.lower(), parts.hostname) if parts.hostname else None
 
 
 def normalise_url(url: str) -> str:
