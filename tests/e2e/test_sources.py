@@ -180,3 +180,21 @@ def test_a_bucket_is_applied_and_followed(stack: Stack, namespace: str, object_s
 def color_of(stack: Stack, namespace: str) -> str:
     made = stack.get("configmap", "made", namespace) or {}
     return str((made.get("data") or {}).get("color"))
+
+
+def test_a_release_follows_a_charts_repository(stack: Stack, namespace: str, tmp_path: Path) -> None:
+    publish(tmp_path, "1.0.0")
+    with served(tmp_path) as url:
+        chart = {"chart": "app", "version": "1.x", "sourceRef": {"kind": "HelmRepository", "name": "app"}}
+        release = resource("HelmRelease", namespace, interval="10m", chart={"spec": chart})
+        release["apiVersion"] = "helm.toolkit.fluxcd.io/v2"
+        stack.apply(resource("HelmRepository", namespace, url=url, interval="10m"), release)
+
+        def deployed(version: str) -> bool:
+            history = stack.status("helmrelease", "app", namespace).get("history") or [{}]
+            return history[0].get("chartVersion") == version and history[0].get("status") == "deployed"
+
+        until(lambda: deployed("1.0.0"), within=60, what="1.0.0")
+        publish(tmp_path, "1.0.0", "1.1.0", "2.0.0")
+        stack.annotate("helmrepository", "app", namespace, "reconcile.fluxcd.io/requestedAt=now")
+        until(lambda: deployed("1.1.0"), within=60, what="1.1.0")

@@ -32,6 +32,13 @@ from trueup.sources.secrets import NO_SECRETS, Granted, SecretData, SourceSecret
 from trueup.sources.treediff import leaves
 from trueup.sources.treesnapshot import TreeSnapshot
 
+TEMPLATE = """\
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: {{ .Release.Name }}-{{ .Chart.Name }}}
+data: {color: {{ .Values.color | default "none" | quote }}, version: {{ .Chart.Version | quote }}}
+"""
+
 
 def packed(files: Mapping[str, str | bytes]) -> bytes:
     """A .tar.gz of these files."""
@@ -52,7 +59,7 @@ def chart_files(name: str, version: str, **more: Any) -> dict[str, str]:
     files = {
         "Chart.yaml": yaml.safe_dump(metadata),
         "values.yaml": yaml.safe_dump(values),
-        "templates/config.yaml": "kind: ConfigMap\n",
+        "templates/config.yaml": TEMPLATE,
     }
     return {**files, **more.pop("files", {})}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from trueup.sources.helm.index import remember
 from trueup.sources.helm.reading import IndexRow
 from trueup.sources.helm.urls import chart_url, index_url, normalise, same_origin
 from trueup.sources.helm.values import merge_values
@@ -82,3 +83,12 @@ def test_values_are_merged_map_by_map_and_everything_else_is_replaced() -> None:
     above = {"m": {"y": {"z": 3}}, "l": [3], "s": None}
     merged = merge_values([("a", below), ("b", None), ("c", above)])
     assert merged == {"m": {"x": 1, "y": {"z": 3}}, "l": [3], "s": None}
+
+
+def test_a_time_of_change_is_remembered_once_its_second_is_over() -> None:
+    changed = "Mon, 05 Jan 2026 10:00:00 GMT"
+    assert remember({"Last-Modified": changed, "Date": changed}).headers == {}
+    later = {"Last-Modified": changed, "Date": "Mon, 05 Jan 2026 10:00:02 GMT"}
+    assert remember(later).headers == {"If-Modified-Since": changed}
+    assert remember({"Last-Modified": changed, "ETag": '"a"'}).headers == {"If-None-Match": '"a"'}
+    assert remember({"Last-Modified": "yesterday", "Date": changed}).headers == {}

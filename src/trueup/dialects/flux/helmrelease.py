@@ -19,6 +19,7 @@ from trueup.dialects.flux.helmrelease_resource import (
 )
 from trueup.dialects.flux.kustomization import all_patches, patch_target
 from trueup.dialects.flux.shared import (
+    BUCKET,
     EXTERNAL_ARTIFACT,
     GIT_REPOSITORY,
     HELM_CHART,
@@ -62,7 +63,7 @@ DEFAULT_TIMEOUT = timedelta(minutes=5)
 RETRY_INTERVAL = timedelta(minutes=5)
 FIRST_RETRY = timedelta(seconds=1)
 HISTORY = 5
-_ORIGINS = frozenset({GIT_REPOSITORY.kind, HELM_REPOSITORY.kind})
+_ORIGINS = frozenset({GIT_REPOSITORY.kind, HELM_REPOSITORY.kind, BUCKET.kind})
 _REFERENCED = frozenset({HELM_CHART.kind, OCI_REPOSITORY.kind, EXTERNAL_ARTIFACT.kind})
 
 

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from email.utils import parsedate_to_datetime
 from urllib.parse import quote
 
 import msgspec
@@ -17,6 +19,7 @@ from trueup.sources.storedfile import StoredFile
 
 _REPOSITORY = "repository.json"
 _LONGEST_NAME = 200
+_A_SECOND = timedelta(seconds=1)
 
 
 class Remembered(Struct, frozen=True):
@@ -29,6 +32,16 @@ class Remembered(Struct, frozen=True):
     def headers(self) -> dict[str, str]:
         conditions = {"If-None-Match": self.etag, "If-Modified-Since": self.modified}
         return {name: value for name, value in conditions.items() if value}
+
+
+def remember(headers: Mapping[str, str]) -> Remembered:
+    """A time of change says nothing while more may change within its second (RFC 9110, 8.8.2.2)."""
+    modified = headers.get("Last-Modified", "")
+    try:
+        settled = parsedate_to_datetime(headers.get("Date", "")) - parsedate_to_datetime(modified) > _A_SECOND
+    except (TypeError, ValueError):
+        settled = False
+    return Remembered(headers.get("ETag", ""), modified if settled else "")
 
 
 _rows = msgspec.json.Decoder(tuple[IndexRow, ...])

@@ -16,7 +16,7 @@ from trueup.sources.contentstore import ContentStore
 from trueup.sources.freshness import Freshness
 from trueup.sources.helm.access import read_access
 from trueup.sources.helm.download import Http
-from trueup.sources.helm.index import Remembered, index_files, remembered_of
+from trueup.sources.helm.index import Remembered, index_files, remember, remembered_of
 from trueup.sources.helm.limits import DEFAULT_LIMITS, HelmLimits
 from trueup.sources.helm.reading import ChartReader
 from trueup.sources.helm.urls import index_url
@@ -69,7 +69,7 @@ class HelmRepositoryFetcher:
         if answer.status == 304 and known is not None:
             return known
         digest = hashlib.sha256(answer.body).hexdigest()
-        now = Remembered(answer.header("ETag"), answer.header("Last-Modified"))
+        now = remember(answer.headers)
         if known is not None and known.revision.digest == digest and self._store.holds(known):
             self._newer[known.tree_id] = now
             return known
