@@ -157,8 +157,14 @@ async def test_one_chart_may_be_there_twice_under_aliases(fetching: Fetching, se
         server.publish("db", version)
     row = {"name": "db", "repository": server.web.url}
     rows = ({**row, "version": "1.0.0", "alias": "old"}, {**row, "version": "2.0.0", "alias": "new"})
-    chart = await fetching.chart_in(await committed(fetching, app(**needs(*rows))), CHART)
+    commit = await committed(fetching, app(**needs(*rows)))
+    chart = await fetching.chart_in(commit, CHART)
     assert {"charts/db-1.0.0/Chart.yaml", "charts/db-2.0.0/Chart.yaml"} <= set(texts(chart))
+    assert server.asked.count("/index.yaml") == 1
+    chart.release()
+    commit.release()
+    assert await fetching.store.collect(), "nothing holds the index any more"
+    assert not list(fetching.store._open.directory.glob("refs/trueup/trees/*"))  # type: ignore[union-attr]
 
 
 async def test_what_is_committed_in_charts_is_left_alone(fetching: Fetching, server: ChartServer) -> None:

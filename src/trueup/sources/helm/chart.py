@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import posixpath
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -22,7 +23,7 @@ from trueup.model.source import HelmChartSource, HelmRepositorySource, Reconcile
 from trueup.sources.contentstore import ContentStore
 from trueup.sources.freshness import Freshness
 from trueup.sources.helm.charttree import clean_path, files_below, resolve
-from trueup.sources.helm.dependencies import Dependencies
+from trueup.sources.helm.dependencies import Dependencies, FindRepository
 from trueup.sources.helm.download import ChartNotFound
 from trueup.sources.helm.limits import DEFAULT_LIMITS, HelmLimits
 from trueup.sources.helm.metadata import CHART_FILE
@@ -30,7 +31,7 @@ from trueup.sources.helm.package import unpack_chart
 from trueup.sources.helm.pulling import ChartPuller, Repository, Signed
 from trueup.sources.helm.reading import ChartInvalid, ChartReader, IndexRow
 from trueup.sources.helm.repository import HelmRepositoryFetcher
-from trueup.sources.helm.urls import OCI
+from trueup.sources.helm.urls import OCI, normalise
 from trueup.sources.helm.values import VALUES_FILE, as_yaml, merge_values
 from trueup.sources.helm.versions import with_metadata
 from trueup.sources.parent import Parent
@@ -150,14 +151,31 @@ class HelmChartFetcher:
         if kept is not None and str(kept.revision) == version and kept.details.chart == metadata.name:
             return kept
         if is_folder:
-            files |= await self._dependencies.complete(
-                files, snapshot, at, lambda url: self._repository_of(source.namespace, url), what=what
-            )
+            async with self._opened(source.namespace) as find:
+                files |= await self._dependencies.complete(files, snapshot, at, find, what=what)
         files = await self._with_values(source, files, _SnapshotFiles(snapshot), what)
         return await self._stored(files, version, metadata.version, grant, Details(chart=metadata.name))
 
+    @asynccontextmanager
+    async def _opened(self, namespace: str) -> AsyncIterator[FindRepository]:
+        """Finds the repositories of dependencies; each index is fetched once, and given up at the end."""
+        known: dict[str, Repository] = {}
+
+        async def find(url: str) -> Repository:
+            place = normalise(url)
+            if place not in known:
+                known[place] = await self._repository_of(namespace, url)
+            return known[place]
+
+        try:
+            yield find
+        finally:
+            for repository in known.values():
+                if repository.index is not None:
+                    repository.index.release()
+
     async def _repository_of(self, namespace: str, url: str) -> Repository:
-        """For a dependency: the HelmRepository of that URL, or else the place itself, without credentials."""
+        """The HelmRepository of that URL, or else the place itself, without credentials."""
         found = await self._find(namespace, url) if namespace else None
         origin, secrets = found or (HelmRepositorySource(url=url, oci=url.startswith(OCI)), NO_SECRETS)
         index = None if origin.oci else await self._repositories.fetch(origin, secrets)
