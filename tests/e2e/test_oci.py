@@ -12,10 +12,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.e2e.manifests import config
 from tests.e2e.stack import Stack, kustomization, until
+from tests.e2e.test_argocd import application, automated, until_status
 from tests.e2e.test_sources import resource, until_ready
 from tests.peers.registry import PASSWORD, USER, Registry, prepared_registry
 from tests.sources.helm.kit import packed_chart
-from tests.support.ocipush import HELM_CONFIG, HELM_CONTENT, Layer, Pusher, public_pem
+from tests.support.ocipush import HELM_CONFIG, HELM_CONTENT, Layer, Pusher, public_pem, tar_gz
 
 LOGIN = f"{USER}:{PASSWORD}"
 SOURCE = {"kind": "OCIRepository", "name": "repo"}
@@ -182,3 +183,34 @@ def test_a_chart_in_a_registry_follows_its_versions(stack: Stack, namespace: str
     publish("1.1.0")
     stack.annotate("helmchart", "app", namespace, "reconcile.fluxcd.io/requestedAt=now")
     until_ready(stack, "helmchart", namespace, "pulled 'app' chart with version '1.1.0'")
+
+
+def test_an_application_takes_its_manifests_from_a_private_artifact(
+    stack: Stack, namespace: str, private_registry: Registry
+) -> None:
+    registry = private_registry
+    pusher = Pusher(registry.url, f"argo/{namespace}", login=LOGIN)
+    plain = "application/vnd.oci.image.layer.v1.tar+gzip"
+
+    def publish(version: str, colour: str) -> str:
+        layer = Layer(tar_gz({"deploy/settings.yaml": config(colour=colour)}), plain)
+        return asyncio.run(pusher.artifact(version, layer))
+
+    digest = publish("1.0.0", "blue")
+    url = f"oci://{registry.host}/argo/{namespace}"
+    login = {"type": b"oci", "url": url.encode(), "username": USER.encode(), "password": PASSWORD.encode()}
+    credentials = secret("argocd", f"repo-{namespace}", login)
+    credentials["metadata"]["labels"] = {"argocd.argoproj.io/secret-type": "repository"}
+    app = application(namespace, url, "deploy", syncPolicy=automated())
+    app["spec"]["source"]["targetRevision"] = "1.x"
+    stack.apply(credentials, app)
+    try:
+        until_status(stack, namespace, "the artifact is applied", sync="Synced", revision=digest)
+        assert stack.status("application", namespace, "argocd")["history"][0]["revision"] == digest
+        assert colour(stack, namespace) == "blue"
+        moved = publish("1.1.0", "green")
+        stack.annotate("application", namespace, "argocd", "argocd.argoproj.io/refresh=normal")
+        until_status(stack, namespace, "the newer version is applied", sync="Synced", revision=moved)
+        assert colour(stack, namespace) == "green"
+    finally:
+        stack.api.delete("secret", f"repo-{namespace}", "argocd")

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from trueup.dialects.argocd.shared import revision_text
 from trueup.dialects.reading import format_time, parse_time, rows_of
 from trueup.model.inventory import Inventory, InventoryEntry
 from trueup.model.manifest import Manifest, spec_of, status_of
@@ -121,4 +122,4 @@ def _shown(entry: HistoryEntry) -> dict[str, Any]:
 
 def _commit(text: str) -> str:
     revision = parse_revision(text)
-    return revision.digest or revision.name if revision else text
+    return revision_text(revision) if revision else text

@@ -14,6 +14,7 @@ from trueup.dialects.argocd.application_resource import Operation
 from trueup.dialects.argocd.history import sources_in
 from trueup.dialects.argocd.options import read_options
 from trueup.dialects.argocd.retries import read_retry
+from trueup.dialects.argocd.shared import revision_text
 from trueup.dialects.reading import format_time, parse_time, read_struct, rows_of
 from trueup.model.app import SyncRules
 from trueup.model.change import Action, Change
@@ -21,7 +22,7 @@ from trueup.model.hook import HookPhase, HookResult, Phase
 from trueup.model.manifest import Manifest, ref_of, spec_of, status_of
 from trueup.model.outcome import OperationPhase, OperationRequest, OperationStatus, StoredSync
 from trueup.model.refs import ObjectRef
-from trueup.model.revision import Revision, parse_revision
+from trueup.model.revision import parse_revision
 
 _FINAL = (OperationPhase.SUCCEEDED, OperationPhase.FAILED, OperationPhase.ERROR)
 _RESULTS = {
@@ -310,8 +311,3 @@ def _message(status: OperationStatus) -> str:
         case OperationPhase.FAILED | OperationPhase.ERROR:
             failures = len(status.report.failures) if status.report else 0
             return f"{failures} objects could not be synced" if failures else "the sync failed"
-
-
-def revision_text(revision: Revision | None) -> str:
-    """Argo CD writes the bare commit, without the name that led there; of a chart its version."""
-    return revision.digest or revision.name if revision else ""

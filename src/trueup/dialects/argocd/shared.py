@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from trueup.dialects.dialect import ServedKind
 from trueup.model.hook import Phase
+from trueup.model.revision import Revision
 
 GROUP = "argoproj.io"
 APPLICATION = ServedKind(group=GROUP, versions=("v1alpha1",), kind="Application", plural="applications")
@@ -40,3 +41,12 @@ HOOK_FINALIZERS = {
 def instance_name(namespace: str, name: str, control_namespace: str) -> str:
     """How an Application is named in tracking ids: `<app>`, or `<ns>_<app>` outside the control namespace."""
     return name if namespace == control_namespace else f"{namespace}_{name}"
+
+
+def revision_text(revision: Revision | None) -> str:
+    """Argo CD writes the bare commit, without the name that led there; of an OCI artifact its digest, of a chart its version."""
+    if revision is None:
+        return ""
+    if revision.algorithm == "sha256" and not revision.name:
+        return str(revision)
+    return revision.digest or revision.name

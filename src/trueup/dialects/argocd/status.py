@@ -14,10 +14,9 @@ from trueup.dialects.argocd.operation import (
     new_state,
     operation_is_done,
     prunes_by_itself,
-    revision_text,
     was_reported,
 )
-from trueup.dialects.argocd.shared import REFRESH, REFRESH_TIMESTAMP
+from trueup.dialects.argocd.shared import REFRESH, REFRESH_TIMESTAMP, revision_text
 from trueup.dialects.dialect import StatusPatch
 from trueup.dialects.patching import merge_patch, overlaid
 from trueup.dialects.reading import format_time, rows_of
