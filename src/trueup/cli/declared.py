@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from msgspec import Struct, structs
 
 from trueup.cli.console import tell
-from trueup.cli.fetching import Fetching, read_source
+from trueup.cli.fetching import Fetching, ListedRepositories, read_source
 from trueup.cli.progress import Progress
 from trueup.cli.session import Found, Session
 from trueup.cli.times import utc_now
@@ -157,7 +157,9 @@ async def fetched_snapshot(
     with tempfile.TemporaryDirectory(prefix="trueup-") as folder:
         # Local repositories are for `trueup up`: a remote cluster has no business to name folders of this machine.
         local = urlsplit(session.client.config.server).hostname in _LOOPBACK
-        fetchers = SourceFetchers(Path(folder), EngineChartReader(engines), allow_local=local)
+        fetchers = SourceFetchers(
+            Path(folder), EngineChartReader(engines), allow_local=local, find=ListedRepositories(session).find
+        )
         fetching = Fetching(session, fetchers, reporter)
         source = await fetching.read(app.source)
         if (pin := view_app(found.obj, found.kind.dialect, utc_now()).pin) is not None:

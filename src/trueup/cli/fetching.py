@@ -6,16 +6,20 @@ from trueup.cli.console import tell
 from trueup.cli.progress import Progress
 from trueup.cli.session import Session
 from trueup.controllers.credentials import SourceCredentials
+from trueup.controllers.repositories import KnownRepositories
+from trueup.controllers.resources import Resources
 from trueup.controllers.values import ValueStore
 from trueup.dialects.argocd.repositories import SECRET_TYPE
 from trueup.dialects.argocd.shared import CONTROL_NAMESPACE
+from trueup.dialects.flux.shared import HELM_REPOSITORY
 from trueup.model.apierror import ApiError
 from trueup.model.errors import InvalidInput
 from trueup.model.manifest import Manifest
 from trueup.model.refs import ObjectRef
-from trueup.model.source import Source, SourceKey, address_of, has_content, parents_of
+from trueup.model.source import HelmRepositorySource, Source, SourceKey, address_of, has_content, parents_of
 from trueup.sources.fetching import Fetcher
 from trueup.sources.parent import Parent
+from trueup.sources.secrets import SourceSecrets
 from trueup.sources.treesnapshot import TreeSnapshot
 
 
@@ -78,3 +82,22 @@ class Fetching:
                 raise
             tell(f"the repository Secrets cannot be read ({error.message}); trying without credentials")
             return []
+
+
+class ListedRepositories:
+    """The HelmRepositories that charts' dependencies may come from, as this person may list them."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    async def find(self, namespace: str, url: str) -> tuple[HelmRepositorySource, SourceSecrets] | None:
+        """`sources.helm.chart.FindHelmRepository`."""
+        kinds = await self._session.kinds()
+        kind = next((kind for kind in kinds if kind.group_kind == HELM_REPOSITORY.group_kind), None)
+        if kind is None:
+            return None
+        resources = Resources()
+        for obj in await self._session.client.list_all(kind.resource, namespace):
+            resources.put(obj)
+        credentials = SourceCredentials(ValueStore(lambda ref: self._session.get(ref, "v1")), list)
+        return await KnownRepositories(resources, {kind.group_kind: kind.dialect}, credentials).find(namespace, url)
