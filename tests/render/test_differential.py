@@ -34,6 +34,7 @@ from trueup.render.engine.pool import EnginePool
 from trueup.render.inputs import Recorder
 from trueup.render.limits import DEFAULT_LIMITS
 from trueup.render.manifests import read_manifests
+from trueup.render.render import Renderer
 
 pytestmark = pytest.mark.real
 
@@ -59,7 +60,7 @@ async def refused(
         return False
     assert theirs is None or theirs.returncode != 0, f"the official tool gives {theirs.stdout.decode()[:500]}"
     with pytest.raises(TrueupError) as error:
-        await build(case.snapshot(), spec, engines)
+        await Renderer(engines).build(case.snapshot(), spec)
     assert case.refused in str(error.value), str(error.value)
     return True
 

@@ -93,7 +93,8 @@ class EnginePool:
                     raise  # the work's own
                 process.kill(f"it took longer than {limit:g} s")
                 raise EngineFailed(
-                    f"rendering took longer than {limit:g} s", hint="split the path into several Apps"
+                    f"rendering took longer than {limit:g} s",
+                    hint="look for what never ends, or split the path into several Apps",
                 ) from error
             except EngineFailed:
                 raise

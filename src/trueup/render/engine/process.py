@@ -215,7 +215,7 @@ class EngineProcess:
         if code == EXIT_MEMORY:
             return EngineFailed(
                 f"the engine needed more than {self._memory >> 20} MiB of memory",
-                hint="look for YAML aliases or generators that blow up, or split the path",
+                hint="look for aliases, loops or texts that blow up, or split the path into several Apps",
             )
         return EngineFailed(f"the engine ended with code {code}: {self._last_words() or 'it said nothing'}")
 
