@@ -234,3 +234,77 @@ async def test_a_budget_says_how_many_pods_may_go(world: World, spec: dict[str, 
     await world.apply(deployment(replicas=0))
     await world.pass_time(2)
     assert world.get(POD_DISRUPTION_BUDGETS, "web")["status"]["disruptionsAllowed"] == 0
+
+
+def storage_class(name: str, provisioner: str = "simulate.trueup.dev/volumes", **fields: Any) -> Manifest:
+    body = {"provisioner": provisioner, **fields}
+    return {"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": name}, **body}
+
+
+def user_of(claim_name: str, name: str = "user") -> Manifest:
+    spec = {
+        "containers": [{"name": "c", "image": "i"}],
+        "volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": claim_name}}],
+    }
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": "default"}, "spec": spec}
+
+
+def unscheduled(world: World, name: str = "user") -> str:
+    """Why a pod has no node."""
+    pod = world.get(PODS, name)
+    assert "nodeName" not in pod["spec"]
+    [row] = (each for each in pod["status"].get("conditions", ()) if each["type"] == "PodScheduled")
+    return str(row["message"])
+
+
+LATE = "WaitForFirstConsumer"
+
+
+async def test_a_claim_that_waits_for_its_first_consumer_is_bound_where_that_runs(world: World) -> None:
+    await world.apply(storage_class("late", volumeBindingMode=LATE))
+    await world.apply(claim(storageClassName="late"))
+    await world.pass_time(5)
+    assert world.get(PERSISTENT_VOLUME_CLAIMS, "data")["status"] == {"phase": "Pending"}
+    assert world.all(PERSISTENT_VOLUMES) == []
+    await world.apply(user_of("data"))
+    await world.pass_time(5)
+    pod, found = world.get(PODS, "user"), world.get(PERSISTENT_VOLUME_CLAIMS, "data")
+    assert found["status"]["phase"] == "Bound"
+    assert pod["status"]["phase"] == "Running"
+    marks = found["metadata"]["annotations"]
+    assert marks["volume.kubernetes.io/selected-node"] == pod["spec"]["nodeName"]
+    assert marks["volume.kubernetes.io/storage-provisioner"] == "simulate.trueup.dev/volumes"
+
+
+async def test_a_volume_that_can_be_used_on_one_node_only_decides_where_the_pod_goes(world: World) -> None:
+    await world.apply(storage_class("local", "kubernetes.io/no-provisioner", volumeBindingMode=LATE))
+    await world.apply(claim(storageClassName="local"))
+    await world.apply(user_of("data"))
+    await world.pass_time(5)
+    said = "0/1 nodes are available: 1 node(s) didn't find available persistent volumes to bind."
+    assert unscheduled(world).startswith(said)
+    there = volume("disk", "1Gi")
+    terms = [{"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["trueup-node-1"]}]}]
+    there["spec"] |= {"storageClassName": "local", "nodeAffinity": {"required": {"nodeSelectorTerms": terms}}}
+    await world.apply(there)
+    await world.pass_time(5)
+    assert world.get(PODS, "user")["spec"]["nodeName"] == "trueup-node-1"
+    assert world.get(PERSISTENT_VOLUME_CLAIMS, "data")["spec"]["volumeName"] == "disk"
+
+
+async def test_a_pod_waits_for_claims_that_are_missing_or_have_no_volume(world: World) -> None:
+    await world.apply(storage_class("now", "kubernetes.io/no-provisioner"))
+    await world.apply(user_of("data"))
+    await world.pass_time(2)
+    assert unscheduled(world) == '0/1 nodes are available: persistentvolumeclaim "data" not found. not found'
+    await world.apply(claim(storageClassName="now"))
+    await world.pass_time(2)
+    assert unscheduled(world) == "0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims. not found"
+    free = volume("free", "1Gi")
+    free["spec"]["storageClassName"] = "now"
+    await world.apply(free)
+    await world.apply(
+        claim(storageClassName="now") | {"metadata": {"name": "data", "namespace": "default", "labels": {"a": "b"}}}
+    )
+    await world.pass_time(5)
+    assert world.get(PODS, "user")["status"]["phase"] == "Running"

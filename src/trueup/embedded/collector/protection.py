@@ -7,29 +7,21 @@ pv-protection do: https://kubernetes.io/docs/concepts/storage/persistent-volumes
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from trueup.embedded.api.storageprotection import CLAIM_FINALIZER, CLASS_FINALIZER, VOLUME_FINALIZER
 from trueup.embedded.storage.keys import Key, Resource
 from trueup.embedded.workloads.controller import Controller, Trigger, itself
 from trueup.embedded.workloads.informer import Happened
 from trueup.embedded.workloads.kinds import PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, PODS
-from trueup.embedded.workloads.objects import dig, mapping_of, rows_of
+from trueup.embedded.workloads.objects import dig, mapping_of
+from trueup.embedded.workloads.podstate import claims_of
 from trueup.embedded.workloads.view import View
 from trueup.embedded.workloads.writes import NOTHING, Work, patch_of
-from trueup.model.manifest import Manifest, is_deleting, metadata_of, name_of, namespace_of, uid_of
+from trueup.model.manifest import Manifest, is_deleting, metadata_of, namespace_of, uid_of
 
 ATTRIBUTES_CLASSES = Resource("storage.k8s.io", "volumeattributesclasses")
 _ENDED = ("Succeeded", "Failed")
-
-
-def claims_of(pod: Manifest) -> Iterator[str]:
-    """The claims that a pod uses, those of its ephemeral volumes among them."""
-    for volume in rows_of(pod, "spec", "volumes"):
-        if name := dig(volume, "persistentVolumeClaim", "claimName"):
-            yield str(name)
-        elif volume.get("ephemeral") is not None:
-            yield f"{name_of(pod)}-{volume.get('name')}"
 
 
 def uses(pod: Manifest, claim: str) -> bool:

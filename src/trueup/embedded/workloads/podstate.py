@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from trueup.embedded.workloads.clock import read_time
-from trueup.embedded.workloads.objects import find_condition
-from trueup.model.manifest import Manifest, is_deleting, status_of
+from trueup.embedded.workloads.objects import dig, find_condition, rows_of
+from trueup.model.manifest import Manifest, is_deleting, name_of, status_of
 
 ENDED = ("Succeeded", "Failed")
 
@@ -51,3 +52,12 @@ def next_available(pods: list[Manifest], min_ready_seconds: int, now: datetime) 
     """When the next ready pod will become available by time alone."""
     times = (available_at(pod, min_ready_seconds) for pod in pods) if min_ready_seconds else ()
     return min((when for when in times if when is not None and when > now), default=None)
+
+
+def claims_of(pod: Manifest) -> Iterator[str]:
+    """The claims that a pod uses, those of its ephemeral volumes among them."""
+    for volume in rows_of(pod, "spec", "volumes"):
+        if name := dig(volume, "persistentVolumeClaim", "claimName"):
+            yield str(name)
+        elif volume.get("ephemeral") is not None:
+            yield f"{name_of(pod)}-{volume.get('name')}"

@@ -14,7 +14,7 @@ from trueup.embedded.workloads.kinds import PERSISTENT_VOLUME_CLAIMS, PERSISTENT
 from trueup.embedded.workloads.objects import dig, mapping_of
 from trueup.embedded.workloads.quantity import bytes_of
 from trueup.embedded.workloads.view import View
-from trueup.embedded.workloads.writes import NOTHING, Create, Update, Work, Write, delete_of, status_write
+from trueup.embedded.workloads.writes import NOTHING, Create, Say, Update, Work, Write, delete_of, status_write
 from trueup.model.manifest import (
     Manifest,
     annotations_of,
@@ -32,19 +32,40 @@ _PROVISIONED = "pv.kubernetes.io/provisioned-by"
 _MARKS = {"pv.kubernetes.io/bind-completed": "yes", "pv.kubernetes.io/bound-by-controller": "yes"}
 
 
-def bind(claim: Manifest, volume: Manifest | None, candidates: Iterable[Manifest], reclaim: str) -> Work:
+SELECTED_NODE = "volume.kubernetes.io/selected-node"
+COMPONENT = "persistentvolume-controller"
+_NO_PROVISIONER = "kubernetes.io/no-provisioner"
+_PROVISIONER_OF_CLAIM = ("volume.beta.kubernetes.io/storage-provisioner", "volume.kubernetes.io/storage-provisioner")
+
+
+def waits(storage_class: Manifest | None) -> bool:
+    """Whether claims of the class are bound only when a pod that uses them gets a node."""
+    return storage_class is not None and storage_class.get("volumeBindingMode") == "WaitForFirstConsumer"
+
+
+def makes_volumes(storage_class: Manifest | None) -> bool:
+    """Whether volumes are made for claims of the class; for those of no class that is known they are."""
+    return storage_class is None or storage_class.get("provisioner") != _NO_PROVISIONER
+
+
+def bind(
+    claim: Manifest, volume: Manifest | None, candidates: Iterable[Manifest], storage_class: Manifest | None
+) -> Work:
     """One step of a claim towards its volume. `volume` is the one it names; `candidates` are all that exist."""
     if is_deleting(claim):
         return NOTHING
     spec = spec_of(claim)
     if not spec.get("volumeName"):
-        held = next((each for each in candidates if _is_held(each, claim)), None)
-        chosen = held or next((each for each in candidates if _fits(each, claim)), None)
+        held = next((each for each in candidates if is_held_by(each, claim)), None)
+        if held is None and waits(storage_class) and SELECTED_NODE not in annotations_of(claim):
+            return _wait(claim)
+        chosen = held or next((each for each in candidates if fits(each, claim)), None)
         if chosen is None:
-            return Work((Create(PERSISTENT_VOLUMES, new_volume(claim, reclaim)),))
+            return _provision(claim, storage_class)
         if held is None:
-            return Work((Update(PERSISTENT_VOLUMES, _claimed(chosen, claim)),))
-        metadata = {**metadata_of(claim), "annotations": {**annotations_of(claim), **_MARKS}}
+            return Work((Update(PERSISTENT_VOLUMES, claimed_by(chosen, claim)),))
+        marks = {**_MARKS, **(_provisioned_marks(storage_class) if _PROVISIONED in annotations_of(chosen) else {})}
+        metadata = {**metadata_of(claim), "annotations": {**annotations_of(claim), **marks}}
         return Work(
             (
                 Update(
@@ -56,8 +77,8 @@ def bind(claim: Manifest, volume: Manifest | None, candidates: Iterable[Manifest
     if volume is None:
         return Work(status_write(PERSISTENT_VOLUME_CLAIMS, claim, {**status_of(claim), "phase": "Lost"}))
     if not dig(volume, "spec", "claimRef"):
-        return Work((Update(PERSISTENT_VOLUMES, _claimed(volume, claim)),))
-    if not _is_held(volume, claim):
+        return Work((Update(PERSISTENT_VOLUMES, claimed_by(volume, claim)),))
+    if not is_held_by(volume, claim):
         return Work(status_write(PERSISTENT_VOLUME_CLAIMS, claim, {**status_of(claim), "phase": "Pending"}))
     status = {
         **status_of(claim),
@@ -66,6 +87,32 @@ def bind(claim: Manifest, volume: Manifest | None, candidates: Iterable[Manifest
         "capacity": dict(mapping_of(volume, "spec", "capacity")),
     }
     return Work(status_write(PERSISTENT_VOLUME_CLAIMS, claim, status))
+
+
+def _wait(claim: Manifest) -> Work:
+    if status_of(claim).get("phase") not in (None, "Pending"):
+        return NOTHING
+    said = "waiting for first consumer to be created before binding"
+    return Work((*_pending(claim), Say(claim, "WaitForFirstConsumer", said, COMPONENT)))
+
+
+def _provision(claim: Manifest, storage_class: Manifest | None) -> Work:
+    if not makes_volumes(storage_class):
+        said = f"no volume plugin matched name: {_NO_PROVISIONER}"
+        return Work((*_pending(claim), Say(claim, "ProvisioningFailed", said, COMPONENT, "Warning")))
+    reclaim = str((storage_class or {}).get("reclaimPolicy") or "Delete")
+    return Work((Create(PERSISTENT_VOLUMES, new_volume(claim, reclaim)),))
+
+
+def _pending(claim: Manifest) -> tuple[Write, ...]:
+    return tuple(status_write(PERSISTENT_VOLUME_CLAIMS, claim, {**status_of(claim), "phase": "Pending"}))
+
+
+def _provisioned_marks(storage_class: Manifest | None) -> dict[str, str]:
+    """What a claim says of who made its volume; only claims of a class say it."""
+    if storage_class is None:
+        return {}
+    return dict.fromkeys(_PROVISIONER_OF_CLAIM, str(storage_class.get("provisioner")))
 
 
 def new_volume(claim: Manifest, reclaim: str) -> Manifest:
@@ -96,15 +143,17 @@ def _reference(claim: Manifest) -> dict[str, str]:
     }
 
 
-def _claimed(volume: Manifest, claim: Manifest) -> Manifest:
+def claimed_by(volume: Manifest, claim: Manifest) -> Manifest:
+    """The volume kept for a claim."""
     return {**volume, "spec": {**volume["spec"], "claimRef": _reference(claim)}}
 
 
-def _is_held(volume: Manifest, claim: Manifest) -> bool:
+def is_held_by(volume: Manifest, claim: Manifest) -> bool:
+    """Whether the volume is kept for this very claim."""
     return bool(dig(volume, "spec", "claimRef", "uid") == uid_of(claim))
 
 
-def _fits(volume: Manifest, claim: Manifest) -> bool:
+def fits(volume: Manifest, claim: Manifest) -> bool:
     """A free volume of the claim's class, modes and size, or one that an administrator kept for this claim."""
     spec, wanted = spec_of(volume), spec_of(claim)
     reserved = dig(spec, "claimRef")
@@ -142,8 +191,7 @@ def decide_claim(view: View, key: Key) -> Work:
     named = spec_of(claim).get("volumeName")
     volume = view.get(PERSISTENT_VOLUMES, "", str(named)) if named else None
     storage_class = view.get(STORAGE_CLASSES, "", str(spec_of(claim).get("storageClassName") or ""))
-    reclaim = str((storage_class or {}).get("reclaimPolicy") or "Delete")
-    return bind(claim, volume, list(view.list(PERSISTENT_VOLUMES)), reclaim)
+    return bind(claim, volume, list(view.list(PERSISTENT_VOLUMES)), storage_class)
 
 
 def decide_volume(view: View, key: Key) -> Work:

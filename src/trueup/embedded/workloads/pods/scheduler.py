@@ -12,8 +12,10 @@ from trueup.embedded.storage.keys import Key
 from trueup.embedded.workloads.clock import stamp
 from trueup.embedded.workloads.controller import Controller, Trigger
 from trueup.embedded.workloads.informer import Happened
-from trueup.embedded.workloads.kinds import NODES, PODS
+from trueup.embedded.workloads.kinds import NODES, PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, PODS
 from trueup.embedded.workloads.objects import condition_is, dig, mapping_of, rows_of, with_condition
+from trueup.embedded.workloads.pods.podclaims import PodClaims, claims_for
+from trueup.embedded.workloads.podstate import claims_of
 from trueup.embedded.workloads.view import View
 from trueup.embedded.workloads.writes import NOTHING, Say, Update, Work, status_write
 from trueup.model.manifest import (
@@ -28,6 +30,7 @@ from trueup.model.manifest import (
 )
 
 COMPONENT = "default-scheduler"
+NO_CLAIMS = PodClaims()
 
 
 def misfit(pod: Manifest, node: Manifest) -> str:
@@ -96,31 +99,42 @@ def _tolerates(pod: Manifest, taint: dict[str, Any]) -> bool:
     return False
 
 
-def choose(pod: Manifest, nodes: Sequence[Manifest], load: Counter[str]) -> str:
-    """The fitting node with the fewest pods, by name among equals; empty when none fits."""
-    fitting = [name_of(node) for node in nodes if not misfit(pod, node)]
-    return min(fitting, key=lambda name: (load[name], name), default="")
+def choose(
+    pod: Manifest, nodes: Sequence[Manifest], load: Counter[str], claims: PodClaims = NO_CLAIMS
+) -> Manifest | None:
+    """The fitting node with the fewest pods, by name among equals; None when none fits."""
+    if claims.hindrance:
+        return None
+    fitting = [node for node in nodes if not (misfit(pod, node) or claims.misfit(node, _fits_term))]
+    return min(fitting, key=lambda node: (load[name_of(node)], name_of(node)), default=None)
 
 
-def refusal(pod: Manifest, nodes: Sequence[Manifest]) -> str:
+def refusal(pod: Manifest, nodes: Sequence[Manifest], claims: PodClaims = NO_CLAIMS) -> str:
     """`0/2 nodes are available: ...`, as the scheduler says it."""
     total = len(nodes)
     if not total:
         return "no nodes available to schedule pods"
-    reasons = Counter(misfit(pod, node) for node in nodes)
+    if claims.hindrance:
+        return f"0/{total} nodes are available: {claims.hindrance}. not found"
+    reasons = Counter(misfit(pod, node) or claims.misfit(node, _fits_term) for node in nodes)
     counted = ", ".join(sorted(f"{count} {reason}" for reason, count in reasons.items()))
     preempt = f"preemption: 0/{total} nodes are available: {total} Preemption is not helpful for scheduling."
     return f"0/{total} nodes are available: {counted}. {preempt}"
 
 
-def place(pod: Manifest, nodes: Sequence[Manifest], load: Counter[str], now: str) -> Work:
-    """Binds the pod, or says why it cannot be placed."""
-    if node := choose(pod, nodes, load):
+def place(
+    pod: Manifest, nodes: Sequence[Manifest], load: Counter[str], now: str, claims: PodClaims = NO_CLAIMS
+) -> Work:
+    """Binds the pod, or says why it cannot be placed; claims that waited for it come first."""
+    if (chosen := choose(pod, nodes, load, claims)) is not None:
+        if claims.waiting:
+            return Work(claims.choose(chosen, _fits_term))
+        node = name_of(chosen)
         load[node] += 1
         bound = {**pod, "spec": {**pod["spec"], "nodeName": node}}
         message = f"Successfully assigned {namespace_of(pod)}/{name_of(pod)} to {node}"
         return Work((Update(PODS, bound), Say(pod, "Scheduled", message, COMPONENT)))
-    message = refusal(pod, nodes)
+    message = refusal(pod, nodes, claims)
     said: dict[str, Any] = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
     if generation_of(pod):
         said["observedGeneration"] = generation_of(pod)
@@ -141,13 +155,18 @@ class Scheduler:
             return NOTHING
         if rows_of(pod, "spec", "schedulingGates") or spec_of(pod).get("schedulerName", COMPONENT) != COMPONENT:
             return NOTHING
-        return place(pod, list(view.list(NODES)), self._load, stamp(view.now))
+        return place(pod, list(view.list(NODES)), self._load, stamp(view.now), claims_for(view, pod))
 
     def controller(self) -> Controller:
         return Controller(
             name="scheduler",
             decide=self.decide,
-            triggers=(Trigger(PODS, self._pods), Trigger(NODES, _waiting_pods)),
+            triggers=(
+                Trigger(PODS, self._pods),
+                Trigger(NODES, _waiting_pods),
+                Trigger(PERSISTENT_VOLUME_CLAIMS, _pods_of_claim),
+                Trigger(PERSISTENT_VOLUMES, _pods_with_claims),
+            ),
         )
 
     def _pods(self, _: View, happened: Happened) -> Iterable[Key]:
@@ -163,6 +182,27 @@ def _waiting_pods(view: View, happened: Happened) -> Iterable[Key]:
     if happened.new is not None and happened.old is not None and not _may_matter(happened.new, happened.old):
         return ()
     return [Key(namespace_of(pod), name_of(pod)) for pod in view.list(PODS) if not spec_of(pod).get("nodeName")]
+
+
+def _pods_of_claim(view: View, happened: Happened) -> Iterable[Key]:
+    """Pods that wait for the claim."""
+    claim = happened.newest
+    return [
+        Key(namespace_of(pod), name_of(pod))
+        for pod in view.list(PODS, namespace_of(claim))
+        if not spec_of(pod).get("nodeName") and name_of(claim) in claims_of(pod)
+    ]
+
+
+def _pods_with_claims(view: View, happened: Happened) -> Iterable[Key]:
+    """A volume that came or went free may be what a pod's claim waits for."""
+    if happened.new is None or dig(happened.new, "spec", "claimRef"):
+        return ()
+    return [
+        Key(namespace_of(pod), name_of(pod))
+        for pod in view.list(PODS)
+        if not spec_of(pod).get("nodeName") and any(claims_of(pod))
+    ]
 
 
 def _may_matter(new: Manifest, old: Manifest) -> bool:
