@@ -22,7 +22,7 @@ from tests.render.conftest import Files
 from tests.sources.gitkit import ServerProcess, Work, server_process
 from tests.sources.webserver import WebServer, web_server
 from tests.support.snapshots import MemorySnapshot
-from trueup.model.errors import BuildFailed, RefNotFound, SourceError
+from trueup.model.errors import BuildFailed, RefNotFound, SourceError, TrueupError
 from trueup.model.remote import RemoteNeed
 from trueup.model.rendering import RenderMode, RenderSpec
 from trueup.model.source import GitReference, GitSource
@@ -288,6 +288,35 @@ async def test_what_cannot_be_fetched_is_said_with_the_line_that_names_it(
     with pytest.raises(error, match=says) as caught:
         await remotes.render(app(f"namePrefix: x-\nresources:\n- {text}\n"))
     assert str(getattr(caught.value, "origin", None)) == "app/kustomization.yaml:3"
+
+
+async def test_a_password_that_stands_in_an_address_is_shown_nowhere(remotes: Remotes) -> None:
+    url = remotes.url.replace("://", "://bot:hunter2@")
+    good = await remotes.render(app(f"resources: ['{url}//base?ref=v1']\n"))
+    assert "hunter2" not in str([one.origin for one in good.objects])
+    for entry in (
+        f"{url}//base?ref=v9",
+        f"{url}//missing?ref=v1",
+        f"{remotes.web.url}/none.yaml".replace("://", "://a:hunter2@"),
+    ):
+        with pytest.raises(TrueupError) as caught:
+            await remotes.render(app(f"resources: ['{entry}']\n"))
+        assert "hunter2" not in str(caught.value)
+    with pytest.raises(BuildFailed, match="not fetched here") as refused:
+        await Renderer(remotes.engines).render(
+            MemorySnapshot(app(f"resources: ['{url}//base']\n")), RenderSpec(path="app", mode=RenderMode.ARGOCD)
+        )
+    assert "hunter2" not in str(refused.value)
+
+
+async def test_a_place_in_a_remote_is_named_by_its_repository(remotes: Remotes) -> None:
+    remotes.push({"bad/kustomization.yaml": "resources: [b.yaml]\n", "bad/b.yaml": "kind: ConfigMap\nmetadata: [\n"})
+    good = await remotes.render(app(f"resources: ['{remotes.url}//base?ref=v1']\n"))
+    places = {str(one.origin) for one in good.objects}
+    assert f"{remotes.url}//base/a.yaml?ref=v1:1" in places
+    with pytest.raises(BuildFailed) as caught:
+        await remotes.render(app(f"resources: ['{remotes.url}//bad?ref=main']\n"))
+    assert str(caught.value.origin).startswith(f"{remotes.url}//bad/b.yaml?ref=main")
 
 
 async def test_remotes_that_name_each_other_end(remotes: Remotes) -> None:

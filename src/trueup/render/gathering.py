@@ -8,6 +8,8 @@ import asyncio
 import contextlib
 from collections.abc import Iterable
 
+from msgspec import structs
+
 from trueup.model.errors import BuildFailed, TrueupError
 from trueup.model.remote import RemoteContent, RemoteFetcher, RemoteNeed
 from trueup.model.rendering import Capabilities, RenderSpec
@@ -18,6 +20,7 @@ from trueup.render.engine.pool import EnginePool
 from trueup.render.inputs import holds
 from trueup.render.limits import RenderLimits
 from trueup.render.remotes import MOST_REMOTES, MOST_ROUNDS, PLACE, RemotesNeeded, WithRemotes, is_remote, refused
+from trueup.sources.giturl import mask_url
 from trueup.sources.remotetext import is_remote_file, parse_remote_base
 
 _NOT_FETCHED = "remote bases and URLs are not fetched here, so that the repository alone decides what runs"
@@ -58,7 +61,7 @@ class Gathering:
         """Raises what a build raises, and SourceError where a remote cannot be fetched."""
         for _ in range(MOST_ROUNDS):
             try:
-                return await build(
+                built = await build(
                     self.view(snapshot),
                     spec,
                     engines,
@@ -66,12 +69,41 @@ class Gathering:
                     capabilities=capabilities,
                     remotes=tuple(self._contents.values()),
                 )
+                return self._placed(built)
             except RemotesNeeded as needed:
                 missing = tuple(need for need in needed.needs if need.text not in self._contents)
-                if not missing:
-                    raise needed.otherwise from None
-                await self._get(missing, needed.otherwise)
+                try:
+                    if not missing:
+                        raise needed.otherwise from None
+                    await self._get(missing, needed.otherwise)
+                except TrueupError as error:
+                    raise self._placed_error(error) from None
+            except TrueupError as error:
+                raise self._placed_error(error) from error.__cause__
         raise BuildFailed(f"remote bases name further ones, more than {MOST_ROUNDS} deep", hint="look for a circle")
+
+    def _placed(self, built: Build) -> Build:
+        """With the places of remote objects as people know them: the repository and the path in it."""
+        if not self._contents:
+            return built
+        objects = tuple(structs.replace(one, path=self._shown(one.path)) for one in built.objects)
+        return structs.replace(built, objects=objects)
+
+    def _placed_error(self, error: TrueupError) -> TrueupError:
+        if error.origin is not None:
+            error.origin = structs.replace(error.origin, path=self._shown(error.origin.path))
+        return error
+
+    def _shown(self, path: str) -> str:
+        if not is_remote(path):
+            return path
+        key, _, below = path.removeprefix(f"{PLACE}/").partition("/")
+        found = next((content for content in self._contents.values() if content.key == key), None)
+        if found is None:
+            return path
+        if found.is_file:
+            return mask_url(found.text)
+        return f"{mask_url(found.repository)}//{below}" + (f"?ref={found.reference}" if found.reference else "")
 
     async def _get(self, missing: tuple[RemoteNeed, ...], otherwise: Exception) -> None:
         if self._fetcher is None:

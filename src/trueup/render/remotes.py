@@ -15,6 +15,7 @@ from trueup.model.errors import BuildFailed
 from trueup.model.remote import RemoteContent, RemoteNeed
 from trueup.model.revision import Revision
 from trueup.model.snapshot import Entry, Snapshot
+from trueup.sources.giturl import mask_url
 
 PLACE = ".trueup/remotes"
 _ROOT = tuple(PLACE.split("/"))
@@ -97,7 +98,7 @@ def engine_remotes(contents: Iterable[RemoteContent]) -> list[EngineRemote]:
 def refused(needs: Sequence[RemoteNeed], why: str, hint: str) -> BuildFailed:
     """For all of them at once, so that nobody corrects one after another."""
     first = needs[0]
-    others = [f"{need.text} ({need.origin})" for need in needs[1:_SHOWN]]
+    others = [f"{mask_url(need.text)} ({need.origin})" for need in needs[1:_SHOWN]]
     more = f"; also {', '.join(others)}" if others else ""
     more += f" and {len(needs) - _SHOWN} more" if len(needs) > _SHOWN else ""
-    return BuildFailed(f"{first.text}: {why}{more}", reason="RemoteRefused", hint=hint, origin=first.origin)
+    return BuildFailed(f"{mask_url(first.text)}: {why}{more}", reason="RemoteRefused", hint=hint, origin=first.origin)

@@ -12,6 +12,7 @@ from trueup.render.built import BuiltObject
 from trueup.render.engine.frames import File, Need, Problem
 from trueup.render.engine.process import EngineProcess, FileServer, Refused
 from trueup.render.remotes import RemotesNeeded
+from trueup.sources.giturl import mask_url
 
 _NOT_BUILT_YET = frozenset({"NotBuiltYet"})
 
@@ -94,6 +95,6 @@ def as_error(problem: Problem) -> TrueupError:
     """Terminal: only another revision or spec can help."""
     origin = Origin(problem.path, problem.line, problem.column) if problem.path else None
     if problem.code == "RemoteRefused":
-        return BuildFailed(problem.message, reason="RemoteRefused", hint=problem.hint, origin=origin)
+        return BuildFailed(mask_url(problem.message), reason="RemoteRefused", hint=problem.hint, origin=origin)
     kind = NotBuiltYet if problem.code in _NOT_BUILT_YET else BuildFailed
-    return kind(problem.message, hint=problem.hint, origin=origin)
+    return kind(mask_url(problem.message), hint=problem.hint, origin=origin)

@@ -22,7 +22,7 @@ from trueup.sources.contentstore import ContentStore
 from trueup.sources.credentials import GitCredentials
 from trueup.sources.gitfetcher import GitFetcher
 from trueup.sources.gitsnapshot import GitSnapshot
-from trueup.sources.giturl import parse_git_url
+from trueup.sources.giturl import mask_url, parse_git_url
 from trueup.sources.http import HttpAnswer, HttpFetcher, HttpLimits, Request, shown
 from trueup.sources.listing import FULL_HASH
 from trueup.sources.mirrors import GitMirrors
@@ -147,7 +147,7 @@ class RemoteBases:
                 missing = missing or error
                 continue
             return _Kept(found, _now(), _now(), reference)
-        raise missing or RefNotFound(f"{base.repository}: there is no {base.reference!r}")
+        raise missing or RefNotFound(f"{mask_url(base.repository)}: there is no {base.reference!r}")
 
     async def _downloaded(self, url: str, kept: _Kept | None) -> _Kept | None:
         usable = kept is not None and self._store.holds(kept.snapshot)
@@ -251,8 +251,7 @@ class BoundRemotes:
         entry = await asyncio.to_thread(snapshot.entry, base.path)
         if entry is None or entry.type is EntryType.FILE:
             raise BuildFailed(
-                f"{shown(base.repository) if '://' in base.repository else base.repository} "
-                f"has no directory {base.path!r} at {snapshot.revision.short}",
+                f"{mask_url(base.repository)} has no directory {base.path!r} at {snapshot.revision.short}",
                 origin=need.origin,
                 hint="check the path behind // and the ref",
             )
