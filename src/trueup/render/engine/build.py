@@ -71,7 +71,7 @@ def _locked(folder: Path) -> Iterator[None]:
 
 def _build(sources: Path, name: str, target: Path, progress: Progress) -> None:
     go = find_go(sources / name)
-    progress(f"building the {name} engine (once; about half a minute)")
+    progress(f"building the {name} engine (once; a minute or two)")
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".build-") as scratch:
         output = Path(scratch) / name
         command = [str(go), "build", *FLAGS, "-o", str(output), "."]
