@@ -224,8 +224,10 @@ async def test_a_busy_host_is_asked_again_when_it_says() -> None:
     assert waits == [7]
 
 
-async def test_a_host_that_wants_to_be_left_alone_for_long_is() -> None:
-    async with web_server(answering(429, **{"Retry-After": "3600"})) as server, HttpFetcher() as http:
+@pytest.mark.parametrize("said", ["3600", "Fri, 27 Nov 2026 13:00:00 GMT"])
+async def test_a_host_that_wants_to_be_left_alone_for_long_is(said: str) -> None:
+    headers = {"Retry-After": said, "Date": "Fri, 27 Nov 2026 12:00:00 GMT"}
+    async with web_server(answering(429, **headers)) as server, HttpFetcher() as http:
         with pytest.raises(RateLimited, match="3600 s") as limited:
             await http.fetch(Request(url=server.url))
     assert limited.value.retry_after == 3600
@@ -270,6 +272,42 @@ async def test_a_proxy_of_the_source_is_used_with_its_password() -> None:
         answer = await http.fetch(Request(url="http://registry.invalid/v2/", access=http_access(proxy=proxy)))
     assert answer.body == b"through"
     assert seen[0][1] == "Basic dTpw"
+
+
+async def test_a_proxy_tunnels_tls_and_the_host_behind_it_is_the_one_that_is_trusted(tmp_path: Path) -> None:
+    asked: list[bytes] = []
+    authority = Authority()
+
+    async with web_server(answering(200, b"through"), authority=authority, folder=tmp_path) as server:
+        port = int(server.url.rpartition(":")[2])
+
+        async def tunnel(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            asked.append(await reader.readuntil(b"\r\n\r\n"))
+            to, back = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+
+            async def carry(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+                while data := await source.read(4096):
+                    target.write(data)
+                target.close()
+
+            await asyncio.gather(carry(reader, back), carry(to, writer), return_exceptions=True)
+
+        proxy = await asyncio.start_server(tunnel, "127.0.0.1", 0)
+        address = f"http://127.0.0.1:{proxy.sockets[0].getsockname()[1]}".encode()
+        access = http_access(
+            {"ca.crt": authority.keys.certificate}, {"address": address, "username": b"u", "password": b"p"}
+        )
+        async with HttpFetcher() as http:
+            answer = await http.fetch(Request(url="https://localhost:1/x", authorization="Bearer mine", access=access))
+            assert answer.body == b"through"
+            with pytest.raises(CertificateUntrusted):
+                await http.fetch(Request(url="https://elsewhere.example:1/x", access=access))
+        proxy.close()
+    assert asked[0].startswith(b"CONNECT localhost:1 ")
+    assert b"Proxy-Authorization: Basic dTpw" in asked[0]
+    assert b"mine" not in asked[0]
+    assert [one.authorization for one in server.asked] == ["Bearer mine"]
 
 
 def test_what_people_read_holds_no_secret() -> None:

@@ -18,6 +18,7 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from email.utils import parsedate_to_datetime
 from typing import IO, Any
 
 import aiohttp
@@ -353,7 +354,17 @@ def _wait(response: aiohttp.ClientResponse, attempt: int) -> float | None:
     said = response.headers.get("Retry-After", "")
     if re.fullmatch(r"[0-9]{1,9}", said):
         return float(said)
+    if said and (seconds := _between(response.headers.get("Date", ""), said)) is not None:
+        return seconds
     return 0.5 * 2 ** (attempt - 1) if response.status == 429 or attempt < _ATTEMPTS else None
+
+
+def _between(now: str, then: str) -> float | None:
+    """Seconds from one HTTP date to another, both by the host's own clock; None where one is none."""
+    try:
+        return max((parsedate_to_datetime(then) - parsedate_to_datetime(now)).total_seconds(), 0.0)
+    except (ValueError, TypeError):
+        return None
 
 
 def _busy(response: aiohttp.ClientResponse, wait: float) -> RateLimited:
