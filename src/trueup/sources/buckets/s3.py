@@ -5,10 +5,12 @@ https://fluxcd.io/flux/components/source/buckets/#generic
 
 from __future__ import annotations
 
+import io
 import ssl
 from collections.abc import Iterator
-from typing import IO
+from typing import IO, Any
 from urllib.parse import urlsplit
+from xml.etree.ElementTree import ParseError
 
 import urllib3
 from minio import Minio
@@ -20,7 +22,7 @@ from yarl import URL
 from trueup.model.errors import AuthenticationFailed, InvalidInput, SourceError
 from trueup.model.source import BucketSource
 from trueup.sources.buckets.access import CHUNK, CONNECT_SECONDS, STALL_SECONDS, check_host, copy_bounded, required
-from trueup.sources.buckets.objects import BucketNotFound, BucketObject, ObjectGone
+from trueup.sources.buckets.objects import MEBIBYTE, BucketNotFound, BucketObject, BucketRefused, ObjectGone
 from trueup.sources.giterrors import CertificateUntrusted, Unreachable
 from trueup.sources.http import FetchTimeout, RateLimited
 from trueup.sources.httpaccess import HttpAccess, http_access, make_tls, proxy_of
@@ -34,7 +36,36 @@ _REFUSED = (
     "InvalidToken",
     "AuthorizationHeaderMalformed",
 )
+_FAULTS = (MinioException, HTTPError, ValueError, ParseError)
+_LARGEST_ANSWER = 16 * MEBIBYTE
 _BUSY = ("SlowDown", "ServiceUnavailable", "TooManyRequests")
+
+
+class _Bounded(urllib3.PoolManager):
+    """Of a listing or an error no more is read than such an answer can be; objects are streamed, and bounded where they are copied."""
+
+    def urlopen(self, method: str, url: str, redirect: bool = True, **more: Any) -> urllib3.BaseHTTPResponse:  # type: ignore[override]
+        whole = more.pop("preload_content", True)
+        response = super().urlopen(method, url, redirect, preload_content=False, **more)
+        if not whole:
+            return response
+        data = response.read(_LARGEST_ANSWER + 1)
+        if len(data) > _LARGEST_ANSWER:
+            response.close()
+            raise BucketRefused(f"the store answers with more than {_LARGEST_ANSWER // MEBIBYTE or 1} MiB (limit)")
+        response.release_conn()
+        return urllib3.HTTPResponse(
+            io.BytesIO(data),
+            response.headers,
+            response.status,
+            reason=response.reason,
+            decode_content=False,
+            request_url=url,
+        )
+
+
+class _BoundedProxy(_Bounded, urllib3.ProxyManager):
+    """The same through a proxy."""
 
 
 class S3Client:
@@ -49,7 +80,7 @@ class S3Client:
         try:
             for one in self._client.list_objects(self._source.bucket, prefix=prefix or None, recursive=True):
                 yield BucketObject(str(one.object_name), (one.etag or "").strip('"'), one.size or 0)
-        except (MinioException, HTTPError, ValueError) as error:
+        except _FAULTS as error:
             raise self._explained(error) from error
 
     def get(self, key: str, target: IO[bytes], limit: int) -> str:
@@ -59,7 +90,7 @@ class S3Client:
             if error.code in ("NoSuchKey", "NoSuchObject"):
                 raise ObjectGone from error
             raise self._explained(error) from error
-        except (MinioException, HTTPError, ValueError) as error:
+        except _FAULTS as error:
             raise self._explained(error) from error
         try:
             copy_bounded(response.stream(CHUNK), target, limit, key)
@@ -86,7 +117,7 @@ class S3Client:
             if error.code in _BUSY:
                 return RateLimited(f"{place} asks to be left alone: {error.code}", hint="raise spec.interval")
             return SourceError(f"{place} answers {error.code}: {error.message or ''}")
-        if isinstance(error, InvalidResponseError | ServerError):
+        if isinstance(error, InvalidResponseError | ServerError | ParseError):
             return SourceError(
                 f"{place} does not answer as S3 does", hint="check spec.endpoint: it is a host, without a path"
             )
@@ -149,8 +180,13 @@ def _pool(access: HttpAccess, url: URL) -> urllib3.PoolManager:
     # A redirect is never followed: the request is signed for the one host, and nothing else may learn of it.
     retries = urllib3.Retry(total=2, redirect=False, backoff_factor=0.2, status_forcelist=[500, 502, 503, 504])
     if proxy is None:
-        return urllib3.PoolManager(timeout=timeout, retries=retries, ssl_context=context, maxsize=16)
+        return _Bounded(timeout=timeout, retries=retries, ssl_context=context, maxsize=16)
     headers = urllib3.make_headers(proxy_basic_auth=f"{proxy.username}:{proxy.password}") if proxy.username else None
-    return urllib3.ProxyManager(
-        proxy.address, proxy_headers=headers, timeout=timeout, retries=retries, ssl_context=context, maxsize=16
+    return _BoundedProxy(
+        proxy_url=proxy.address,
+        proxy_headers=headers,
+        timeout=timeout,
+        retries=retries,
+        ssl_context=context,
+        maxsize=16,
     )
