@@ -17,7 +17,7 @@ from pathlib import Path
 from bench.load import HEAD, Load, measure
 from bench.process import cpu_seconds
 from tests.embedded.fixtures import EmbeddedCluster
-from tests.peers.controlplane import ControlPlane
+from tests.peers.controlplane import CONTROLLERS, ControlPlane
 from trueup.cluster.client import KubeClient
 from trueup.cluster.config import load_config
 from trueup.cluster.resource import Resource
@@ -149,19 +149,26 @@ async def second_start(folder: Path, count: int) -> None:
 
 
 async def load(folder: Path, wanted: Load, *, against_real: bool) -> None:
-    """One table: the load on the embedded server, and on the real one with its etcd."""
+    """One table: the load on the embedded server, and on the real one with its etcd; on their APIs alone, and with their
+    controllers at work, whose processes count."""
     print(
         f"\n{wanted.objects} objects of 20 kinds, {wanted.watchers} watchers, {wanted.applies_per_second} applies and "
         f"{wanted.gets_per_second} gets a second\n\n{HEAD}"
     )
-    with _cluster(folder, "--no-workloads") as cluster:  # as the real one runs here: the API alone
-        await measure("embedded", cluster.kubeconfig, wanted, (cluster.pid,))
-    if against_real:
-        real = ControlPlane(controllers=False)
+    for title, arguments in (("embedded, its API alone", ("--no-workloads",)), ("embedded, with its controllers", ())):
+        with _cluster(folder, *arguments) as cluster:
+            await measure(title, cluster.kubeconfig, wanted, (cluster.pid,))
+    if not against_real:
+        return
+    for title, programs in (
+        ("kube-apiserver and etcd", ("kube-apiserver", "etcd")),
+        ("the same, with the real controllers and kwok", ("kube-apiserver", "etcd", *CONTROLLERS)),
+    ):
+        real = ControlPlane(controllers=len(programs) > 2)
         await real.start()
         try:
-            pids = [pid for name in ("kube-apiserver", "etcd") if (pid := real.pid(name)) is not None]
-            await measure("kube-apiserver and etcd", real.kubeconfig, wanted, tuple(pids))
+            pids = [pid for name in programs if (pid := real.pid(name)) is not None]
+            await measure(title, real.kubeconfig, wanted, tuple(pids))
         finally:
             await real.stop()
 

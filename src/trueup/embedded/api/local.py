@@ -44,7 +44,7 @@ class LocalClient:
         self._registry = registry
         self._writes = writes
         self._removal = removal
-        self._patches = Patches(writes, fields, writes.now)
+        self._patches = Patches(fields, writes.now)
         self._user = user
         self._manager = manager
 

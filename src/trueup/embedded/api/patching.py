@@ -14,7 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from trueup.embedded import merge, schema
-from trueup.embedded.api import body, refusals
+from trueup.embedded.api import body, isolating, refusals
 from trueup.embedded.api.call import Call
 from trueup.embedded.api.fields import Fields
 from trueup.embedded.api.jsonbody import Document, NotJson, read_json
@@ -22,7 +22,7 @@ from trueup.embedded.api.kinds import Kind
 from trueup.embedded.api.options import FieldValidation, WriteOptions
 from trueup.embedded.api.resetfields import reset_fields
 from trueup.embedded.api.restoring import restore_problem, restored
-from trueup.embedded.api.writes import Mutation, Writes
+from trueup.embedded.api.writes import Mutation
 from trueup.embedded.api.yamlbody import NotYaml
 from trueup.embedded.gowords import go_plain
 from trueup.model.apierror import ApiError, Cause
@@ -123,8 +123,7 @@ def _read(raw: bytes, type_: PatchType) -> tuple[Document, tuple[str, ...]]:
 class Patches:
     """Makes mutations for `Writes.change`."""
 
-    def __init__(self, writes: Writes, fields: Fields, now: Callable[[], str]) -> None:
-        self._writes = writes
+    def __init__(self, fields: Fields, now: Callable[[], str]) -> None:
         self._fields = fields
         self._now = now
 
@@ -154,7 +153,7 @@ class Patches:
             wanted = self._checked(kind, wanted, patch, options.field_validation, call)
             _check_named(wanted, name)
             wanted = self._fields.default(kind, wanted)
-            self._writes.isolate(kind, wanted, before, subresource)
+            isolating.isolate(kind, wanted, before, subresource)
             return self._fields.track(kind, before, wanted, manager, subresource, self._now())
 
         return mutation
@@ -234,10 +233,10 @@ class Patches:
             wanted = self._restored(kind, name, wanted, applied)
             if before is None:
                 _check_new(kind, name, wanted)
-                self._writes.reset_status(kind, wanted, None)
+                isolating.reset_status(kind, wanted, None)
             wanted = self._fields.default(kind, wanted, decoded=False)
             if before is not None:
-                self._writes.isolate(kind, wanted, before, subresource)
+                isolating.isolate(kind, wanted, before, subresource)
             return wanted
 
         return mutation

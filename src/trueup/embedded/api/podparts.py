@@ -9,7 +9,8 @@ from typing import Any
 
 from trueup.embedded.api.refusals import FieldProblem, duplicate, forbidden_field, invalid_value, required
 from trueup.embedded.api.rules.base import items
-from trueup.embedded.api.rules.pods import pod_spec_problems, qos_class
+from trueup.embedded.api.rules.pods import qos_class
+from trueup.embedded.api.rules.podspecs import pod_spec_problems
 from trueup.model.manifest import Manifest, spec_of
 
 EPHEMERAL, RESIZE = "ephemeralcontainers", "resize"

@@ -61,7 +61,7 @@ class Verbs(Responder):
         self._reviews = reviews
         self._subresources = subresources
         self._scales = Scales(registry, writes.now)
-        self._patches = Patches(writes, fields, writes.now)
+        self._patches = Patches(fields, writes.now)
         self._watches: dict[WatchStream, Kind] = {}
         registry.on_removed(self._end_watches)
 

@@ -14,7 +14,7 @@ from typing import TypeAlias
 import msgspec
 
 from trueup.embedded import merge
-from trueup.embedded.api import insideresources, metadata, podparts, refusals, rules
+from trueup.embedded.api import addressing, insideresources, isolating, metadata, podparts, refusals, rules
 from trueup.embedded.api.admission import Admission, Operation, Review
 from trueup.embedded.api.call import Call
 from trueup.embedded.api.celrules import CelRules
@@ -23,13 +23,12 @@ from trueup.embedded.api.fields import Fields
 from trueup.embedded.api.kinds import Kind, Registry
 from trueup.embedded.api.options import WriteOptions
 from trueup.embedded.api.refusals import FieldProblem
-from trueup.embedded.api.resetfields import metadata_of_status_write
 from trueup.embedded.api.rules.versions import NEEDS_VERSION
 from trueup.embedded.storage.keys import Resource
 from trueup.embedded.storage.record import Record
 from trueup.embedded.storage.store import Store
 from trueup.model.manifest import Manifest, is_deleting
-from trueup.model.refs import GroupKind, split_api_version
+from trueup.model.refs import GroupKind
 
 Clock: TypeAlias = Callable[[], datetime]
 Mutation: TypeAlias = Callable[[Manifest | None], Manifest]
@@ -83,12 +82,12 @@ class Writes:
             said = "create not allowed while custom resource definition is terminating"
             raise refusals.forbidden(kind.resource, _name_in(manifest), said)
         self._fields.check_metadata(kind, manifest)
-        self._check_kind(kind, manifest)
+        addressing.check_kind(self._registry, kind, manifest)
         self._fields.check(kind, manifest, options.field_validation, call)
-        self._address(kind, namespace, "", manifest)
+        addressing.address(self._registry, kind, namespace, "", manifest)
         if warning := metadata.drop_twin_owners(manifest):
             call.warn(warning)
-        self.reset_status(kind, manifest, None)
+        isolating.reset_status(kind, manifest, None)
         for field in ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"):
             manifest["metadata"].pop(field, None)  # the server's alone: nobody comes to own them
         manifest = self._fields.default(kind, manifest)
@@ -108,11 +107,11 @@ class Writes:
         unconditional: bool = False,
     ) -> Outcome:
         """Replaces an object or one subresource of it. `unconditional` lets a custom object go without a version."""
-        self._check_kind(kind, manifest)
+        addressing.check_kind(self._registry, kind, manifest)
         self._fields.check(kind, manifest, options.field_validation, call)
         if not _name_in(manifest):
             raise refusals.unnamed(name)
-        self._address(kind, namespace, name, manifest)
+        addressing.address(self._registry, kind, namespace, name, manifest)
         if warning := metadata.drop_twin_owners(manifest):
             call.warn(warning)
         manifest = self._fields.default(kind, manifest)
@@ -132,7 +131,7 @@ class Writes:
             if live is None:
                 raise refusals.not_found(kind.resource, name)
             wanted: Manifest = first.pop() if first else _decode(sent)
-            self.isolate(kind, wanted, live, subresource)
+            isolating.isolate(kind, wanted, live, subresource)
             return self._fields.track(kind, live, wanted, manager, subresource, self.now())
 
         return await self.change(kind, namespace, name, mutation, options, call, subresource, locks_uid=True)
@@ -157,93 +156,16 @@ class Writes:
             record = self._store.latest(kind.storage, namespace, name)
             if record is None:
                 wanted = mutation(None)
-                self._address(kind, namespace, name, wanted)
+                addressing.address(self._registry, kind, namespace, name, wanted)
                 return await self._insert(kind, namespace, wanted, options, call)
             # The mutation gets a copy of its own, so that whatever it shares with its result may be changed further.
             wanted = mutation(kind.from_storage(_decode(record.json)))
-            self._address(kind, namespace, name, wanted)
-            self._match_versions(kind, record, wanted, locks_uid=locks_uid)
+            addressing.address(self._registry, kind, namespace, name, wanted)
+            addressing.match_versions(kind, record, wanted, locks_uid=locks_uid)
             outcome = await self._replace(kind, record, wanted, options, call, subresource)
             if outcome is not None:
                 return outcome
         raise refusals.conflict(kind.resource, name, refusals.MODIFIED)
-
-    def isolate(self, kind: Kind, wanted: Manifest, live: Manifest, subresource: str) -> None:
-        """Takes over from `live` what this request must not touch: status from the main resource, all else from status."""
-        metadata.keep_for_update_except_version(wanted, live)
-        if subresource:
-            _keep_all_but(kind, subresource, wanted, live)
-        else:
-            self.reset_status(kind, wanted, live)
-
-    def reset_status(self, kind: Kind, wanted: Manifest, live: Manifest | None) -> None:
-        """Status is not the main resource's to write: it stays as it is, and a new object begins without."""
-        if not kind.has_status or (live is None and not rules.of(kind.storage).resets_status):
-            return
-        if live is not None and "status" in live:
-            wanted["status"] = live["status"]
-        else:
-            wanted.pop("status", None)
-
-    def _check_kind(self, kind: Kind, manifest: Manifest) -> None:
-        """Checks that the body is of the kind that the URL names, and fills in what it leaves out."""
-        said = (manifest.setdefault("apiVersion", kind.api_version), manifest.setdefault("kind", kind.name))
-        if said != (kind.api_version, kind.name):
-            raise self._wrong_kind(kind, manifest)
-
-    def _address(self, kind: Kind, namespace: str, name: str, manifest: Manifest) -> None:
-        """Checks that the body is of the kind and place that the URL names, and fills in what it leaves out."""
-        self._check_kind(kind, manifest)
-        meta = manifest.get("metadata")
-        if meta is None:
-            meta = manifest["metadata"] = {}
-        if not isinstance(meta, dict):
-            raise refusals.bad_request(f"{kind.name} has a metadata that is no object")
-        if kind.namespaced:
-            if (given := meta.get("namespace")) and given != namespace:
-                raise refusals.bad_request(
-                    "the namespace of the provided object does not match the namespace sent on the request"
-                )
-            meta["namespace"] = namespace
-        if name and meta.setdefault("name", name) != name:
-            raise refusals.bad_request(
-                f"the name of the object ({meta['name']}) does not match the name on the URL ({name})"
-            )
-
-    def _match_versions(self, kind: Kind, record: Record, wanted: Manifest, *, locks_uid: bool) -> None:
-        """Optimistic locking: a resourceVersion or uid that was sent must be the live one."""
-        meta = wanted["metadata"]
-        other_uid = (uid := meta.get("uid")) and uid != record.uid
-        if other_uid and locks_uid:
-            path = "/".join(filter(None, (kind.group if kind.is_custom else "", kind.plural, *record.key)))
-            detail = (
-                f"StorageError: invalid object, Code: 4, Key: /registry/{path}, ResourceVersion: 0, AdditionalErrorMsg: "
-                f"Precondition failed: UID in precondition: {uid}, UID in object meta: {record.uid}"
-            )
-            raise refusals.conflict(kind.resource, record.key.name, detail)
-        if (version := meta.get("resourceVersion")) and str(version) not in ("0", str(record.resource_version)):
-            raise refusals.conflict(kind.resource, record.key.name, refusals.MODIFIED)
-        if other_uid:
-            problem = refusals.invalid_value("metadata.uid", uid, "field is immutable")
-            # Custom resources are looked at twice: as an object of any kind, and as one of theirs.
-            raise refusals.invalid(
-                kind.group_kind, record.key.name, [problem, problem] if kind.is_custom else [problem]
-            )
-
-    def _wrong_kind(self, kind: Kind, manifest: Manifest) -> Exception:
-        api_version, name = str(manifest.get("apiVersion")), str(manifest.get("kind"))
-        known = self._registry.by_kind(*split_api_version(api_version), name)
-        if kind.is_custom and api_version == kind.api_version:
-            problem = refusals.invalid_value("kind", name, f"must be {kind.name}")
-            named = str((manifest.get("metadata") or {}).get("name") or "")
-            return refusals.invalid(GroupKind(kind.group, name), named, [problem])
-        if kind.is_custom:
-            return refusals.bad_request(
-                f"the API version in the data ({api_version}) does not match the expected API version ({kind.api_version})"
-            )
-        return refusals.wrong_kind(
-            kind.group_kind, api_version, name, is_known=known is not None or (api_version, name) == ("v1", "Status")
-        )
 
     async def _insert(
         self, kind: Kind, namespace: str, manifest: Manifest, options: WriteOptions, call: Call
@@ -308,11 +230,11 @@ class Writes:
         if not subresource:
             particular.prepare_update(stored, old)
             before = kind.to_storage(live) if kind.is_custom else old
-            _count_generation(kind, stored, before, counts=particular.counts_generation)
+            isolating.count_generation(kind, stored, before, counts=particular.counts_generation)
         elif subresource == "status":
             particular.prepare_status(stored, old)
         elif subresource in podparts.NAMES:
-            _count_generation(kind, stored, old, counts=True)
+            isolating.count_generation(kind, stored, old, counts=True)
         problems += self._fields.problems(kind, stored, subresource, live)
         if not subresource:
             problems += particular.validate(stored) + particular.validate_update(stored, old)
@@ -373,35 +295,6 @@ class Writes:
 def _name_in(manifest: Manifest) -> str:
     meta = manifest.get("metadata")
     return str(meta.get("name") or "") if isinstance(meta, dict) else ""
-
-
-def _keep_all_but(kind: Kind, subresource: str, wanted: Manifest, live: Manifest) -> None:
-    """A status write brings status alone; `finalize` brings a namespace's finalizers, `approval` a request's conditions."""
-    field = "spec" if subresource == "finalize" or subresource in podparts.NAMES else "status"
-    meta = metadata_of_status_write(kind, subresource, wanted["metadata"], live["metadata"])
-    brought = podparts.bring(subresource, wanted, live) if subresource in podparts.NAMES else wanted.get(field)
-    for name in list(wanted):
-        if name not in live:
-            del wanted[name]
-    wanted.update({name: value for name, value in live.items() if name != field})
-    wanted["metadata"] = meta
-    if brought is not None:
-        wanted[field] = brought
-    else:
-        wanted.pop(field, None)
-
-
-def _count_generation(kind: Kind, new: Manifest, old: Manifest, *, counts: bool) -> None:
-    if not counts and not kind.is_custom:
-        return
-    aside = {"metadata", "status"} if kind.has_status or not kind.is_custom else {"metadata"}
-    before, after = ({k: v for k, v in each.items() if k not in aside} for each in (old, new))
-    if kind.storage == _PODS:  # that a pod got a node is no new wish about it
-        before, after = (
-            {**each, "spec": {k: v for k, v in each["spec"].items() if k != "nodeName"}} for each in (before, after)
-        )
-    if before != after:
-        new["metadata"]["generation"] = (old["metadata"].get("generation") or 0) + 1
 
 
 def _is_finished(manifest: Manifest) -> bool:

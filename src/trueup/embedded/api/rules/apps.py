@@ -16,7 +16,8 @@ from trueup.embedded.api.refusals import (
 )
 from trueup.embedded.api.rules.amounts import amount_problems, is_zero
 from trueup.embedded.api.rules.base import Rules, at, child, default_text, immutable, items, non_negative, set_default
-from trueup.embedded.api.rules.pods import default_template, template_problems
+from trueup.embedded.api.rules.poddefaults import default_template
+from trueup.embedded.api.rules.podspecs import template_problems
 from trueup.embedded.api.rules.selectors import matches, selector_problems
 from trueup.embedded.storage.keys import Resource
 from trueup.model.manifest import Manifest

@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from trueup.embedded.api.refusals import FieldProblem, invalid_value, not_supported, required
 from trueup.embedded.api.rules.base import Rules, at, child, default_text, immutable, non_negative, set_default
-from trueup.embedded.api.rules.pods import default_template, template_problems
+from trueup.embedded.api.rules.poddefaults import default_template
+from trueup.embedded.api.rules.podspecs import template_problems
 from trueup.embedded.storage.keys import Resource
 from trueup.model.manifest import Manifest, name_of
 

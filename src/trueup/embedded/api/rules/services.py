@@ -15,7 +15,7 @@ from trueup.embedded.api.refusals import (
     required,
 )
 from trueup.embedded.api.rules.base import Rules, at, child, default_text, immutable, items, set_default
-from trueup.embedded.api.rules.pods import port_name_problems
+from trueup.embedded.api.rules.podcontainers import port_name_problems
 from trueup.embedded.storage.keys import Resource
 from trueup.model.manifest import Manifest
 
