@@ -6,6 +6,7 @@ is remembered, told and written. A look gathers what is wanted and begins; the a
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 import structlog
@@ -21,6 +22,7 @@ from trueup.controllers.recording import make_record
 from trueup.controllers.releases import actions, marks
 from trueup.controllers.releases.actions import NotBegun
 from trueup.controllers.releases.applying import apply_content, content_of
+from trueup.controllers.releases.chartroot import chart_root
 from trueup.controllers.releases.charts import ChartObjects
 from trueup.controllers.releases.chartvalues import gather_values
 from trueup.controllers.releases.records import ReleaseRecords, StoredRelease
@@ -40,6 +42,7 @@ from trueup.model.release import DriftMode, ReleaseSpec
 from trueup.model.releaserecord import ChartMetadata
 from trueup.model.releasestate import Mark, ReleaseAction, ReleaseState
 from trueup.model.revision import Revision
+from trueup.model.snapshot import Input, InputKind, Inputs
 from trueup.records.record import RecordKind
 from trueup.render.masking import Masker
 from trueup.render.releases import NoRelease
@@ -111,15 +114,17 @@ class ReleaseReconciler:
         gathered = await gather_values(spec, shell, fresh=job.asked or memory.content_stale)
         memory.variables_seen = gathered.seen
         memory.saved.variables_digest = variables_digest(gathered.seen, shell.secret_key)
-        work.chart_path = app.render.path
         assert job.snapshot is not None
+        work.chart_path = await asyncio.to_thread(chart_root, job.snapshot)
         metadata, inputs = await engine.metadata(job.snapshot, work.chart_path)
         work.values = gathered.values
         work.masker = Masker.of_texts(layer.text for layer in gathered.values.layers if layer.secret)
         work.chart = _versioned(metadata, job, spec)
         work.artifact_digest = f"{job.revision.algorithm}:{job.revision.digest}" if spec.artifact_digest else ""
         work.config_digest = await engine.values_digest(gathered.values)
-        memory.saved.inputs, memory.saved.revision = inputs, job.revision
+        # Whatever is another revision of a chart is looked at: its version tells whether it is another release.
+        looks = (*inputs.items, Input(InputKind.REVISION, "", str(job.revision)))
+        memory.saved.inputs, memory.saved.revision = Inputs.of(inputs.snapshot_id, looks), job.revision
         memory.content_stale = False
         return work
 

@@ -1,0 +1,152 @@
+"""Where a HelmRelease's chart comes from: Helm repositories, registries, references; and who may do what for it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.e2e.stack import Stack, git_repository, until
+from tests.e2e.test_helmreleases import chart, condition, config, helm, helm_release, until_release
+from tests.e2e.test_oci import oci_repository
+from tests.e2e.test_sources import resource, served
+from tests.peers.registry import Registry
+from tests.sources.helm.kit import entry, packed_chart
+from tests.support.ocipush import HELM_CONFIG, HELM_CONTENT, Layer, Pusher
+
+COLOUR = """\
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: {{ .Release.Name }}-colour}
+data: {colour: {{ .Values.color }}}
+"""
+
+
+def packed_app(version: str, color: str = "blue") -> bytes:
+    return packed_chart("app", version, values={"color": color}, files={"templates/config.yaml": COLOUR})
+
+
+def publish(folder: Path, *versions: str) -> None:
+    rows = []
+    for version in versions:
+        data = packed_app(version)
+        (folder / f"app-{version}.tgz").write_bytes(data)
+        rows.append({**entry("app", version, data), "urls": [f"app-{version}.tgz"]})
+    (folder / "index.yaml.new").write_text(yaml.safe_dump({"apiVersion": "v1", "entries": {"app": rows}}))
+    (folder / "index.yaml.new").rename(folder / "index.yaml")
+
+
+def from_repository(namespace: str, version: str, **spec: Any) -> dict[str, Any]:
+    template = {"spec": {"chart": "app", "version": version, "sourceRef": {"kind": "HelmRepository", "name": "app"}}}
+    return helm_release(namespace, chart=template, **spec)
+
+
+def test_a_release_follows_the_versions_of_a_repository(stack: Stack, namespace: str, tmp_path: Path) -> None:
+    publish(tmp_path, "1.0.0")
+    with served(tmp_path) as url:
+        stack.apply(resource("HelmRepository", namespace, url=url, interval="10m"), from_repository(namespace, "1.x"))
+        status = until_release(stack, namespace, reason="InstallSucceeded", chartVersion="1.0.0")
+        assert status["helmChart"] == f"{namespace}/{namespace}-web"
+        made = stack.get("helmchart", f"{namespace}-web", namespace)
+        assert made is not None
+        assert made["metadata"]["labels"]["helm.toolkit.fluxcd.io/name"] == "web"
+        publish(tmp_path, "1.0.0", "1.1.0", "2.0.0")
+        stack.annotate("helmrepository", "app", namespace, "reconcile.fluxcd.io/requestedAt=now")
+        until_release(stack, namespace, reason="UpgradeSucceeded", chartVersion="1.1.0", within=60)
+        stack.merge("helmrelease", "web", namespace, {"spec": {"chart": {"spec": {"version": "2.x"}}}})
+        until_release(stack, namespace, chartVersion="2.0.0", within=60)
+        stack.kubectl("delete", "helmchart", f"{namespace}-web", "-n", namespace)
+        until(lambda: stack.get("helmchart", f"{namespace}-web", namespace), what="the HelmChart is made again")
+        stack.kubectl("delete", "helmrelease", "web", "-n", namespace, "--wait=true", "--timeout=30s")
+        until(lambda: stack.get("helmchart", f"{namespace}-web", namespace) is None, what="and goes with the release")
+
+
+def test_a_release_of_an_artifact_follows_its_digest(stack: Stack, namespace: str, registry: Registry) -> None:
+    pusher = Pusher(registry.url, f"e2e/{namespace}/app")
+
+    def push(color: str) -> str:
+        layer = Layer(packed_app("1.0.0", color), HELM_CONTENT)
+        return asyncio.run(pusher.artifact("stable", layer, config_type=HELM_CONFIG))
+
+    digest = push("blue")
+    stack.apply(
+        oci_repository(namespace, f"oci://{registry.host}/e2e/{namespace}/app", ref={"tag": "stable"}),
+        {**helm_release(namespace), "spec": {"interval": "10m", "chartRef": {"kind": "OCIRepository", "name": "repo"}}},
+    )
+    status = until_release(stack, namespace, reason="InstallSucceeded", ociDigest=digest, within=60)
+    short = digest.removeprefix("sha256:")[:12]
+    assert status["history"][0]["chartVersion"] == status["lastAttemptedRevision"] == f"1.0.0+{short}"
+    assert status["lastAttemptedRevisionDigest"] == digest
+    assert helm(stack, "list", "-n", namespace).count(f"app-1.0.0+{short}") == 1
+    moved = push("green")
+    stack.annotate("ocirepository", "repo", namespace, "reconcile.fluxcd.io/requestedAt=now")
+    until_release(stack, namespace, reason="UpgradeSucceeded", ociDigest=moved, version=2, within=60)
+
+
+def test_a_helmchart_may_be_referred_to_and_a_changed_name_is_another_release(stack: Stack, namespace: str) -> None:
+    repo = stack.repository(namespace, chart())
+    made = resource(
+        "HelmChart", namespace, name="own", chart="charts/web", interval="10m",
+        sourceRef={"kind": "GitRepository", "name": "repo"},
+    )  # fmt: skip
+    release = helm_release(namespace, releaseName="first")
+    release["spec"] = {
+        "interval": "10m", "releaseName": "first", "chartRef": {"kind": "HelmChart", "name": "own"},
+    }  # fmt: skip
+    stack.apply(git_repository(namespace, repo.url), made, release)
+    until_release(stack, namespace, reason="InstallSucceeded")
+    assert config(stack, namespace, "first-config") != {}
+    stack.merge("helmrelease", "web", namespace, {"spec": {"releaseName": "second"}})
+    until(lambda: config(stack, namespace, "second-config"), within=60, what="installed under its new name")
+    until(lambda: config(stack, namespace, "first-config") == {}, what="and the old one is gone")
+    rows = json.loads(helm(stack, "list", "-n", namespace, "-o", "json"))
+    assert [row["name"] for row in rows] == ["second"]
+
+
+def test_a_tenant_may_do_only_what_its_account_may(stack: Stack, namespace: str) -> None:
+    repo = stack.repository(namespace, chart())
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "tenant", "namespace": namespace}}
+    stack.apply(account, git_repository(namespace, repo.url), helm_release(namespace, serviceAccountName="tenant"))
+    until(
+        lambda: "cannot" in condition(stack.status("helmrelease", "web", namespace), "Ready").get("message", ""),
+        what="it is told what it may not",
+    )
+    assert config(stack, namespace) == {}
+    role = {
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role",
+        "metadata": {"name": "tenant", "namespace": namespace},
+        "rules": [{"apiGroups": [""], "resources": ["configmaps", "secrets"], "verbs": ["*"]}],
+    }  # fmt: skip
+    binding = {
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
+        "metadata": {"name": "tenant", "namespace": namespace},
+        "subjects": [{"kind": "ServiceAccount", "name": "tenant", "namespace": namespace}],
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "tenant"},
+    }  # fmt: skip
+    stack.apply(role, binding)
+    stack.annotate("helmrelease", "web", namespace, "reconcile.fluxcd.io/requestedAt=now")
+    until_release(stack, namespace, reason="InstallSucceeded", within=60)
+
+
+def test_releases_wait_for_each_other_and_old_versions_of_the_resource_work(stack: Stack, namespace: str) -> None:
+    repo = stack.repository(namespace, chart())
+    first = helm_release(namespace, "first", version="v2beta1", suspend=True)
+    second = helm_release(namespace, "second", version="v2beta2", dependsOn=[{"name": "first"}])
+    third = helm_release(namespace, "third", targetNamespace=f"{namespace}-t", install={"createNamespace": True})
+    stack.apply(git_repository(namespace, repo.url), first, second, third)
+    until(
+        lambda: (
+            condition(stack.status("helmrelease", "second", namespace), "Ready").get("reason") == "DependencyNotReady"
+        )
+    )
+    stack.merge("helmrelease", "first", namespace, {"spec": {"suspend": False}})
+    until_release(stack, namespace, "first", reason="InstallSucceeded")
+    until_release(stack, namespace, "second", reason="InstallSucceeded")
+    until_release(stack, namespace, "third", reason="InstallSucceeded")
+    assert config(stack, f"{namespace}-t", f"{namespace}-t-third-config") != {}
+    stack.kubectl("delete", "helmrelease", "third", "-n", namespace, "--wait=true", "--timeout=30s")
+    assert stack.get("namespace", f"{namespace}-t") is not None
+    stack.api.delete("namespace", f"{namespace}-t")
