@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -150,3 +153,34 @@ def test_releases_wait_for_each_other_and_old_versions_of_the_resource_work(stac
     stack.kubectl("delete", "helmrelease", "third", "-n", namespace, "--wait=true", "--timeout=30s")
     assert stack.get("namespace", f"{namespace}-t") is not None
     stack.api.delete("namespace", f"{namespace}-t")
+
+
+def trueup(stack: Stack, *arguments: str) -> str:
+    command = [sys.executable, "-m", "trueup.cli.main", *arguments, "--kubeconfig", str(stack.kubeconfig)]
+    environment = {**os.environ, "COLUMNS": "300", "NO_COLOR": "1", "TRUEUP_DATABASE": f"sqlite:///{stack.database}"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False, timeout=60)
+    return done.stdout + done.stderr
+
+
+def test_the_command_line_works_on_releases(stack: Stack, namespace: str) -> None:
+    repo = stack.repository(namespace, chart())
+    stack.apply(git_repository(namespace, repo.url), helm_release(namespace, values={"text": "hidden-value"}))
+    until_release(stack, namespace, reason="InstallSucceeded")
+    where = ("-n", namespace)
+    listed = trueup(stack, "get", *where)
+    assert "hr/web" in listed
+    assert "0.1.0" in listed
+    page = trueup(stack, "describe", "helmrelease/web", *where)
+    assert f"{namespace}/web, recorded in {namespace}" in page
+    assert "InstallSucceeded" in page
+    assert "hidden-value" not in page
+    assert "ConfigMap/" in trueup(stack, "tree", "hr/web", *where)
+    assert "0.1.0" in trueup(stack, "history", "hr/web", *where)
+    assert "suspended" in trueup(stack, "suspend", "hr/web", *where).lower()
+    stack.merge("configmap", "web-config", namespace, {"data": {"text": "by hand"}})
+    shown = trueup(stack, "diff", "hr/web", *where)
+    assert "web-config" in shown
+    assert "hidden-value" not in shown
+    assert "web-config" in trueup(stack, "render", "hr/web", *where)
+    assert "resumed" in trueup(stack, "resume", "hr/web", *where).lower()
+    assert "synced" in trueup(stack, "sync", "hr/web", *where)

@@ -18,6 +18,7 @@ from msgspec import Struct, structs
 from trueup.cli.console import tell
 from trueup.cli.fetching import Fetching, ListedRepositories, read_source
 from trueup.cli.progress import Progress
+from trueup.cli.releases import declare_release
 from trueup.cli.session import Found, Session
 from trueup.cli.times import utc_now
 from trueup.cli.views import view_app
@@ -27,8 +28,8 @@ from trueup.controllers.values import SECRET, variables_of
 from trueup.model.app import App
 from trueup.model.errors import InvalidInput, SourceError
 from trueup.model.outcome import Notice
-from trueup.model.revision import Revision
-from trueup.model.snapshot import Snapshot
+from trueup.model.revision import Revision, chart_revision
+from trueup.model.snapshot import Inputs, Snapshot
 from trueup.model.source import pinned
 from trueup.render.chartreading import EngineChartReader
 from trueup.render.engine.pool import EnginePool
@@ -75,6 +76,12 @@ async def declare(
     session: Session, found: Found, rendering: Renderer, tree: WorkingTree | None, reporter: Progress
 ) -> Declaration:
     """The App's objects as they are to be. Raises what reading, fetching, rendering and checking raise."""
+    if (app := found.kind.dialect.read_app(found.obj)).release is not None:
+        if tree is not None:
+            raise InvalidInput(
+                "a HelmRelease is compared with its record, not with a folder", ref=app.ref, hint="leave --path out"
+            )
+        return await _declare_release(session, app, rendering)
     async with declared_in(session, found, rendering, tree, reporter) as (app, snapshot, place):
         declared = await _declare(session, found, app, snapshot, rendering, reporter)
         return structs.replace(declared, place=place)
@@ -125,6 +132,19 @@ async def _declare(
         place=snapshot.revision.short,
         tainted=tainted,
         notices=(*rendered.notices, *parted.notices, *normalised.notices),
+    )
+
+
+async def _declare_release(session: Session, app: App, rendering: Renderer) -> Declaration:
+    release = await declare_release(session, app, rendering.engines)
+    return Declaration(
+        app=app,
+        rendered=Rendered(objects=release.objects, inputs=Inputs.of("", ()), source_type="Helm", digest=""),
+        desired=release.desired,
+        revision=chart_revision(release.chart.version),
+        place=f"release {release.version} ({release.chart})",
+        tainted=True,
+        notices=release.notices,
     )
 
 

@@ -27,6 +27,7 @@ from trueup.model.duration import format_duration
 from trueup.model.errors import TrueupError
 from trueup.model.manifest import Manifest, status_of
 from trueup.model.refs import ObjectRef
+from trueup.model.release import ReleaseSpec, Remediation
 from trueup.model.source import (
     GitReference,
     GitSource,
@@ -139,6 +140,8 @@ def app_facts(app: App) -> list[tuple[str, Cell]]:
         facts.append(("  Source", str(source)))
     else:
         facts += [("  Source", address_of(source)), ("  Reference", wanted_text(source))]
+    if app.release is not None:
+        facts += release_facts(app.release)
     facts += [
         ("  Path", app.render.path),
         ("  Sync", "automated" if rules.automated else "when asked"),
@@ -154,6 +157,27 @@ def app_facts(app: App) -> list[tuple[str, Cell]]:
         facts.append(("  Acts as", f"ServiceAccount {rules.service_account}"))
     facts.append(("  When deleted", str(rules.deletion_policy)))
     return facts
+
+
+def release_facts(release: ReleaseSpec) -> list[tuple[str, Cell]]:
+    """Names no values: they may be secret."""
+    return [
+        ("  Release", f"{release.namespace}/{release.name}, recorded in {release.storage_namespace}"),
+        ("  Values from", ", ".join(str(source.ref) for source in release.values_from)),
+        ("  Tests", "after each release" if release.test.enable else ""),
+        ("  Drift", str(release.drift)),
+        ("  After a failure", f"install: {_remedy(release.install.remediation)}; "
+                              f"upgrade: {_remedy(release.upgrade.remediation)}"),
+    ]  # fmt: skip
+
+
+def _remedy(rules: Remediation) -> str:
+    if rules.retry_interval is not None:
+        return f"tried again every {format_duration(rules.retry_interval)}"
+    if rules.retries == 0 and not rules.remediate_last_failure:
+        return "left as it is"
+    times = "for ever" if rules.retries < 0 else f"{rules.retries} times"
+    return f"{rules.remedy}, and tried again {times}"
 
 
 def source_facts(source: Source) -> list[tuple[str, Cell]]:

@@ -139,6 +139,8 @@ class Validator:
 
     async def _render_app(self, place: str, app: App, dialect: Dialect) -> Finding:
         try:
+            if app.release is not None:
+                return Finding(place=place, notes=("its chart is not rendered here: try helm template, or helm lint",))
             if self._recorder.look(clean_path(app.render.path)).entry is None:
                 return Finding(place=place, notes=(f"its path {app.render.path} is not in this working tree",))
         except TrueupError as error:

@@ -52,7 +52,9 @@ def view_app(obj: Manifest, dialect: Dialect, now: datetime) -> AppView:
     except InvalidInput:
         pin = None
     status = dict(status_of(obj))
-    view = _argocd(obj, status) if dialect.name == "argocd" else _flux(obj, status)
+    view = (
+        _argocd(obj, status) if dialect.name == "argocd" else _flux(obj, status, dialect.stored_applied_revision(obj))
+    )
     word, sync, health, message, attempted = view
     if is_deleting(obj):
         word = Status.DELETING
@@ -94,10 +96,11 @@ def view_source(obj: Manifest) -> SourceView:
 _View = tuple[Status, str, str, str, Revision | None]
 
 
-def _flux(obj: Manifest, status: Mapping[str, Any]) -> _View:
+def _flux(obj: Manifest, status: Mapping[str, Any], applied: Revision | None) -> _View:
     word, message = _by_conditions(obj, status)
-    applied, attempted = str(status.get("lastAppliedRevision") or ""), str(status.get("lastAttemptedRevision") or "")
-    sync = "Unknown" if word is Status.UNKNOWN else "Synced" if applied and applied == attempted else "OutOfSync"
+    attempted = str(status.get("lastAttemptedRevision") or "")
+    is_synced = applied is not None and applied == parse_revision(attempted)
+    sync = "Unknown" if word is Status.UNKNOWN else "Synced" if is_synced else "OutOfSync"
     healthy = find_condition(rows_of(status.get("conditions")), HEALTHY)
     health = ""
     if healthy is not None:

@@ -17,7 +17,7 @@ from trueup.model.inventory import Inventory
 from trueup.model.manifest import Manifest, annotations_of, ref_of, spec_of, status_of
 from trueup.model.outcome import AppStatus, HistoryEntry, Requests
 from trueup.model.releasestate import ReleaseState
-from trueup.model.revision import Revision
+from trueup.model.revision import Revision, chart_revision
 from trueup.model.source import Source
 
 
@@ -48,13 +48,14 @@ class FluxHelmDialect(FluxDialect):
         asked = [annotations_of(obj).get(name) or "" for name in (REQUESTED_AT, FORCE_AT, RESET_AT)]
         return digest_of(spec_of(obj), asked, own_annotations(obj))
 
-    def stored_applied_revision(self, obj: Manifest) -> Revision | None:  # noqa: ARG002
-        """Its status names versions of the chart, not revisions of the source."""
-        return None
+    def stored_applied_revision(self, obj: Manifest) -> Revision | None:
+        """The version of the chart that is deployed."""
+        latest = statuses.stored_release(obj).latest
+        return chart_revision(latest.chart_version) if latest is not None and latest.status == "deployed" else None
 
-    def stored_history(self, obj: Manifest) -> tuple[HistoryEntry, ...]:  # noqa: ARG002
-        """Its history is of releases."""
-        return ()
+    def stored_history(self, obj: Manifest) -> tuple[HistoryEntry, ...]:
+        """Of releases, as far as the status goes back."""
+        return statuses.release_history(statuses.stored_release(obj))
 
     def stored_release(self, obj: Manifest) -> ReleaseState | None:
         return statuses.stored_release(obj)

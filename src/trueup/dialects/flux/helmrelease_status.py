@@ -6,7 +6,7 @@ https://fluxcd.io/flux/components/helm/helmreleases/#helmrelease-status
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from trueup.dialects.dialect import StatusPatch
@@ -18,7 +18,7 @@ from trueup.model.conditions import FALSE, READY, RECONCILING, STALLED, TRUE, UN
 from trueup.model.errors import InvalidInput
 from trueup.model.inventory import Inventory
 from trueup.model.manifest import Manifest, generation_of, ref_of, status_of
-from trueup.model.outcome import AppStatus, State
+from trueup.model.outcome import AppStatus, HistoryEntry, State
 from trueup.model.releaserecord import ReleaseSnapshot, ReleaseTest
 from trueup.model.releasestate import Attempt, Mark, ReleaseState
 
@@ -207,6 +207,26 @@ def stored_release(obj: Manifest) -> ReleaseState:
         remediated=_mark(marks.get(REMEDIATED)),
         drifted=_mark(marks.get(DRIFTED)),
     )
+
+
+def release_history(release: ReleaseState) -> tuple[HistoryEntry, ...]:
+    """Newest last."""
+    epoch = datetime.fromtimestamp(0, UTC)
+    entries = []
+    for each in reversed(release.history):
+        at = parse_time(each.last_deployed) or epoch
+        entries.append(
+            HistoryEntry(
+                id=each.version,
+                revision=each.chart_version,
+                digest=each.digest,
+                first_at=at,
+                last_at=at,
+                duration=timedelta(),
+                succeeded=each.status in ("deployed", "superseded"),
+            )
+        )
+    return tuple(entries)
 
 
 def _snapshot(row: ReleaseRow) -> ReleaseSnapshot:
