@@ -45,6 +45,9 @@ def run(
     source_storage: Annotated[
         int, typer.Option(min=1, help="What Git mirrors and other fetched content may take together, in MiB.")
     ] = 10240,
+    artifact_size: Annotated[
+        int, typer.Option(min=1, help="What one OCI artifact may hold, packed or unpacked, in MiB.")
+    ] = 256,
     namespace: Annotated[str, typer.Option(help="Namespace of the Lease.")] = "trueup-system",
     http_port: Annotated[int, typer.Option(help="Port of health, metrics and hooks.")] = 8080,
     http_host: Annotated[str, typer.Option(help="Address to listen on.")] = "0.0.0.0",  # noqa: S104 probes come from outside the pod
@@ -74,6 +77,7 @@ def run(
         render_cache=render_cache,
         render_cache_bytes=render_cache_size << 20,
         source_bytes=source_storage << 20,
+        artifact_bytes=artifact_size << 20,
         namespace=namespace,
         allow_local_git=allow_local_git,
         remote_bases=not no_remote_bases,

@@ -65,6 +65,7 @@ from trueup.sources.diskuse import CONTENT, DEFAULT_LIMIT, MIRRORS, DiskBudget
 from trueup.sources.fetching import SourceFetchers
 from trueup.sources.insteadof import NO_REWRITES, Rewrites
 from trueup.sources.mirrors import GitMirrors
+from trueup.sources.oci.fetcher import LARGEST_ARTIFACT
 from trueup.sync.facts import AppliedRecord, LiveFacts
 
 log = structlog.get_logger(__name__)
@@ -90,6 +91,7 @@ class ControllerOptions(Struct, frozen=True, kw_only=True):
     render_cache_bytes: int = DEFAULT_BYTES
     source_bytes: int = DEFAULT_LIMIT
     """What mirrors and other fetched content may take together."""
+    artifact_bytes: int = LARGEST_ARTIFACT
     app_workers: int = 48
     source_workers: int = 16
     requests_in_flight: int = 32
@@ -160,6 +162,7 @@ class WorkingTerm:
             allow_local=self.options.allow_local_git,
             find=KnownRepositories(self.resources, source_dialects, credentials).find,
             most_bytes=self.options.source_bytes,
+            largest_artifact=self.options.artifact_bytes,
         )
         self.stack.push_async_callback(fetchers.close)
         await self._show_disk(fetchers.budget)

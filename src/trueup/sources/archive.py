@@ -104,7 +104,7 @@ def unpack_tar(
         raise ArchiveRefused(f"{what} has headers about headers without an end") from error
 
 
-_SMALLER = "put less into it, or raise the controller's limit for archives"
+_SMALLER = "put less into it (of OCI artifacts, --artifact-size is the limit)"
 _AGAIN = "push it again; the archive is a .tar or .tar.gz"
 
 

@@ -38,7 +38,7 @@ from trueup.sources.http import HttpFetcher
 from trueup.sources.mirrors import GitMirrors
 from trueup.sources.oci.charts import OciCharts
 from trueup.sources.oci.client import RegistryClient
-from trueup.sources.oci.fetcher import OciFetcher
+from trueup.sources.oci.fetcher import LARGEST_ARTIFACT, OciFetcher, artifact_limits
 from trueup.sources.parent import Parent
 from trueup.sources.remotebases import RemoteBases
 from trueup.sources.secrets import Granted, SourceSecrets, load_key
@@ -84,6 +84,7 @@ class SourceFetchers:
         allow_local: bool,
         find: FindHelmRepository = knows_none,
         most_bytes: int = DEFAULT_LIMIT,
+        largest_artifact: int = LARGEST_ARTIFACT,
     ) -> None:
         self.budget = DiskBudget(root, most_bytes)
         self.mirrors = GitMirrors(root / MIRRORS, allow_local=allow_local, budget=self.budget)
@@ -93,8 +94,10 @@ class SourceFetchers:
         self._git = GitFetcher(self.mirrors, GitHubTokens(self.http))
         self.remotes = RemoteBases(self.mirrors, self._git, self.store, allow_local=allow_local)
         self._repositories = HelmRepositoryFetcher(self.store, self.http, reader, granted)
-        registries = RegistryClient(self.http)
-        self._oci = OciFetcher(registries, self.store, granted, root / "spool")
+        registries = RegistryClient(self.http, largest_blob=largest_artifact)
+        self._oci = OciFetcher(
+            registries, self.store, granted, root / "spool", limits=artifact_limits(largest_artifact)
+        )
         puller = ChartPuller(self.http, reader, OciCharts(registries))
         self._buckets = BucketFetcher(self.store, granted, root / "spool")
         self._external = ExternalFetcher(self.store, self.http, granted)

@@ -321,7 +321,7 @@ def _too_large(response: aiohttp.ClientResponse, limit: int) -> DownloadTooLarge
     response.close()
     return DownloadTooLarge(
         f"{shown(response.url)} is larger than {limit // MEBIBYTE or 1} MiB (limit)",
-        hint="publish less in one piece, or raise the controller's limit for downloads",
+        hint="publish less in one piece",
     )
 
 

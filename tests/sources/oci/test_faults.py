@@ -6,10 +6,12 @@ import asyncio
 import gzip
 import io
 import json
+import random
 import re
 import tarfile
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from aiohttp import web
@@ -21,10 +23,12 @@ from tests.support.ocipush import MANIFEST, Layer, Pusher, digest_of, manifest_o
 from trueup.model.errors import NotBuiltYet, RefNotFound, SourceError
 from trueup.sources.archive import ArchiveRefused
 from trueup.sources.giterrors import Unreachable
-from trueup.sources.http import DownloadTooLarge, FetchTimeout, RateLimited
+from trueup.sources.http import DownloadTooLarge, FetchTimeout, HttpFetcher, RateLimited
+from trueup.sources.oci.client import RegistryClient
 from trueup.sources.oci.errors import BlobMissing
+from trueup.sources.oci.fetcher import OciFetcher, artifact_limits
 from trueup.sources.oci.manifest import DigestMismatch, ManifestUnusable
-from trueup.sources.secrets import NO_SECRETS, SourceSecrets
+from trueup.sources.secrets import NO_SECRETS, Granted, SourceSecrets
 
 FILES = {"a": "1\n"}
 LAYER = tar_gz(FILES)
@@ -288,3 +292,25 @@ async def test_a_tag_that_goes_away_is_missed_and_its_content_kept(kit: Kit, reg
 async def test_a_cloud_s_own_login_is_said_to_be_missing(kit: Kit, provider: str) -> None:
     with pytest.raises(NotBuiltYet, match=provider):
         await kit.fetch(oci("oci://reg.example/x", tag="v1", provider=provider))
+
+
+async def test_the_limit_of_an_artifact_is_one_that_can_be_set(tmp_path: Path) -> None:
+    layer = tar_gz({f"f{number}": random.Random(number).randbytes(700_000) for number in range(4)})
+    body = manifest_of([Layer(layer)])
+    async with web_server(Fake(body, layer).answer) as server, HttpFetcher() as http:
+        url = f"oci://{server.url.removeprefix('http://')}/team/web"
+        for mebibytes, fits in ((2, False), (4, True)):
+            kit = Kit(tmp_path / str(mebibytes), http)
+            fetcher = OciFetcher(
+                RegistryClient(http),
+                kit.store,
+                Granted(b"key"),
+                tmp_path / "spool",
+                limits=artifact_limits(mebibytes << 20),
+            )
+            fetch = fetcher.fetch(oci(url, tag="v1"), NO_SECRETS, known=None, max_age=timedelta(0))
+            if fits:
+                assert len((await fetch).listing("")) == 4
+            else:
+                with pytest.raises(ArchiveRefused, match="more than 2 MiB"):
+                    await fetch

@@ -123,7 +123,7 @@ class RegistryClient:
         if descriptor.size > self._largest_blob:
             raise DownloadTooLarge(
                 f"{what} is announced with {descriptor.size // MEBIBYTE} MiB; {self._largest_blob // MEBIBYTE} are the limit",
-                hint="push less in one artifact, or raise the controller's limit for downloads",
+                hint="push less in one artifact, or raise --artifact-size",
             )
         try:
             got = await self._download(repository, descriptor, target, descriptor.size or self._largest_blob)

@@ -18,7 +18,7 @@ from trueup.model.errors import InvalidInput, RefNotFound
 from trueup.model.revision import Revision
 from trueup.model.snapshot import Details
 from trueup.model.source import OciReference, OciSource
-from trueup.sources.archive import DEFAULT_LIMITS, ArchiveLimits
+from trueup.sources.archive import MEBIBYTE, ArchiveLimits
 from trueup.sources.contentstore import ContentStore
 from trueup.sources.giterrors import DiskFull
 from trueup.sources.http import FetchTimeout
@@ -34,9 +34,19 @@ from trueup.sources.secrets import Granted, SourceSecrets
 from trueup.sources.treesnapshot import TreeSnapshot
 
 LATEST = "latest"
+LARGEST_ARTIFACT = 256 * MEBIBYTE
+"""Bytes of a layer, and of what it unpacks to."""
 _IN_MEMORY = 4 * 1024 * 1024
 _REMEMBERED = 3600.0
 _MOST_REMEMBERED = 10_000
+
+
+def artifact_limits(largest: int) -> ArchiveLimits:
+    """`largest`: bytes that an artifact may unpack to; a quarter of them may be one file."""
+    return ArchiveLimits(total=largest, single=max(largest // 4, MEBIBYTE))
+
+
+_LIMITS = artifact_limits(LARGEST_ARTIFACT)
 
 
 class OciFetcher:
@@ -50,7 +60,7 @@ class OciFetcher:
         spool: Path,
         *,
         now: Callable[[], float] = time.monotonic,
-        limits: ArchiveLimits = DEFAULT_LIMITS,
+        limits: ArchiveLimits = _LIMITS,
     ) -> None:
         self._client = client
         self._store = store
