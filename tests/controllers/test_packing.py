@@ -64,3 +64,14 @@ async def test_nothing_outside_the_folder_is_served(tmp_path: Path, path: str) -
     (tmp_path / "key.gz").write_text("secret")
     store = ArtifactStore(tmp_path / "artifacts", "http://trueup", lambda: datetime.now(UTC))
     assert await store.open(path) is None
+
+
+async def test_tarballs_of_sources_that_are_gone_are_removed(repository: Path, tmp_path: Path) -> None:
+    source = GitSource(url=f"file://{repository}", reference=GitReference(branch="main"))
+    snapshot = await GitMirrors(tmp_path / "mirrors", allow_local=True).fetch(source)
+    store = ArtifactStore(tmp_path / "artifacts", "http://trueup", lambda: datetime(2026, 11, 23, tzinfo=UTC))
+    other = ObjectRef(REF.group, REF.kind, "shop", "other")
+    kept, gone = await store.pack(REF, snapshot, source), await store.pack(other, snapshot, source)
+    await store.keep_only({REF})
+    assert await store.open(kept.path) is not None
+    assert await store.open(gone.path) is None

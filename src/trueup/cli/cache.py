@@ -12,7 +12,7 @@ from trueup.cli.home import find_home
 from trueup.cli.options import Format, Output
 from trueup.cli.output import write, write_data
 from trueup.cli.table import print_table
-from trueup.sources.diskuse import CONTENT, MIRRORS, measured
+from trueup.sources.diskuse import STORES, measured
 
 
 @shown
@@ -68,7 +68,7 @@ def _fetched() -> list[dict[str, object]]:
     """What the controller of `trueup up` has fetched on this machine; nothing where there is none."""
     root = find_home().controller
     use = measured(root)
-    sizes = ((MIRRORS, use.mirrors), (CONTENT, use.content))
+    sizes = [(store, use.of(store)) for store in STORES]
     return [
         {
             "what": name,

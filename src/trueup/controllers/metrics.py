@@ -36,7 +36,7 @@ class Metrics:
         )
         self.source_bytes = Gauge(
             "trueup_source_bytes",
-            "Bytes of what was fetched (Git mirrors; content of everything else), as last counted.",
+            "Bytes of what was fetched (mirrors; content of all but Git; artifacts to serve), as last counted.",
             ("store",),
             registry=self.registry,
         )

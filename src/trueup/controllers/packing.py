@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Set
 from datetime import datetime
 from pathlib import Path
 
@@ -40,6 +41,11 @@ class ArtifactStore:
             metadata=snapshot.details.metadata,
         )
 
+    async def keep_only(self, refs: Set[ObjectRef]) -> None:
+        """Removes the tarballs of sources that are not among these; they can be made again."""
+        kept = {f"{ref.kind.lower()}/{ref.namespace}/{ref.name}" for ref in refs}
+        await asyncio.to_thread(self._drop, kept)
+
     async def open(self, path: str) -> bytes | None:
         """The tarball at a URL path below `/artifacts/`; None: there is none, or the path leads elsewhere."""
         return await asyncio.to_thread(self._read, path)
@@ -52,6 +58,11 @@ class ArtifactStore:
         for old in others[KEPT:]:
             old.unlink(missing_ok=True)
         return file.digest, file.size
+
+    def _drop(self, kept: Set[str]) -> None:
+        for folder in self._root.glob("*/*/*"):
+            if folder.is_dir() and folder.relative_to(self._root).as_posix() not in kept:
+                shutil.rmtree(folder, ignore_errors=True)
 
     def _read(self, path: str) -> bytes | None:
         root = self._root.resolve()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -25,6 +25,10 @@ class Packer(Protocol):
     """Makes the tarball of a snapshot; only with `--serve-artifacts`."""
 
     async def pack(self, ref: ObjectRef, snapshot: TreeSnapshot, source: Source) -> Artifact: ...
+
+    async def keep_only(self, refs: Set[ObjectRef]) -> None:
+        """Removes what was made for sources that are gone."""
+        ...
 
 
 @dataclass(slots=True)

@@ -12,6 +12,7 @@ import secrets
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -61,7 +62,7 @@ from trueup.render.chartreading import EngineChartReader
 from trueup.render.engine.pool import EnginePool
 from trueup.render.releases import ReleaseEngine
 from trueup.render.render import Renderer
-from trueup.sources.diskuse import CONTENT, DEFAULT_LIMIT, MIRRORS, DiskBudget
+from trueup.sources.diskuse import DEFAULT_LIMIT, STORES, DiskBudget
 from trueup.sources.fetching import SourceFetchers
 from trueup.sources.insteadof import NO_REWRITES, Rewrites
 from trueup.sources.mirrors import GitMirrors
@@ -248,6 +249,8 @@ class WorkingTerm:
             if any(feed.snapshot is None and feed.known is not None for feed in self.sources.feeds.all()):
                 continue
             try:
+                if self.setup.packer is not None:
+                    await self.setup.packer.keep_only(frozenset(self.resources))
                 await fetchers.collect()
             except TrueupError as error:
                 log.warning("fetched content not collected", error=str(error))
@@ -266,8 +269,8 @@ class WorkingTerm:
     async def _show_disk(self, budget: DiskBudget) -> None:
         await asyncio.to_thread(budget.measure)
         metrics = self.setup.metrics
-        metrics.source_bytes.labels(MIRRORS).set_function(lambda: budget.known.mirrors)
-        metrics.source_bytes.labels(CONTENT).set_function(lambda: budget.known.content)
+        for store in STORES:
+            metrics.source_bytes.labels(store).set_function(partial(_bytes_of, budget, store))
         metrics.source_limit.set(budget.limit)
 
     async def _view(self, managed: ManagedObjects) -> LiveView[Kept]:
@@ -311,6 +314,10 @@ class WorkingTerm:
     async def _read_value(self, ref: ObjectRef) -> Manifest | None:
         resource = await self.client.discovery.resource(ref.group, "v1", ref.kind)
         return await self.client.get(resource, ref.name, ref.namespace)
+
+
+def _bytes_of(budget: DiskBudget, store: str) -> int:
+    return budget.known.of(store)
 
 
 class _Listener:

@@ -11,11 +11,12 @@ import os
 import threading
 from pathlib import Path
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from trueup.sources.giterrors import DiskFull
 
-MIRRORS, CONTENT = "mirrors", "content"
+MIRRORS, CONTENT, ARTIFACTS = "mirrors", "content", "artifacts"
+STORES = (MIRRORS, CONTENT, ARTIFACTS)
 DEFAULT_LIMIT = 10 * 1024**3
 _MEBIBYTE = 1024 * 1024
 
@@ -25,11 +26,16 @@ class DiskUse(Struct, frozen=True):
 
     mirrors: int = 0
     content: int = 0
+    artifacts: int = 0
+    """Tarballs for Flux's consumers (`--serve-artifacts`)."""
     limit: int = DEFAULT_LIMIT
 
     @property
     def total(self) -> int:
-        return self.mirrors + self.content
+        return self.mirrors + self.content + self.artifacts
+
+    def of(self, store: str) -> int:
+        return {MIRRORS: self.mirrors, CONTENT: self.content, ARTIFACTS: self.artifacts}[store]
 
 
 class DiskBudget:
@@ -62,12 +68,15 @@ class DiskBudget:
     def grew(self, *, mirrors: int = 0, content: int = 0) -> None:
         with self._lock:
             use = self._known or DiskUse(limit=self.limit)
-            self._known = DiskUse(max(use.mirrors + mirrors, 0), max(use.content + content, 0), self.limit)
+            self._known = structs.replace(
+                use, mirrors=max(use.mirrors + mirrors, 0), content=max(use.content + content, 0)
+            )
 
 
 def measured(root: Path, limit: int = DEFAULT_LIMIT) -> DiskUse:
     """What is below a state folder now. Blocks."""
-    return DiskUse(directory_size(root / MIRRORS), directory_size(root / CONTENT), limit)
+    mirrors, content, artifacts = (directory_size(root / store) for store in STORES)
+    return DiskUse(mirrors, content, artifacts, limit)
 
 
 def full(use: DiskUse) -> DiskFull:
