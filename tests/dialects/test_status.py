@@ -215,3 +215,19 @@ def test_an_object_of_another_conditions_writer_is_kept() -> None:
     patch = ArgoCdDialect().status_patch(obj, status, NOW)
     assert patch is not None
     assert [c["type"] for c in patch.body["status"]["conditions"]] == ["InvalidSpecError", "OrphanedResourceWarning"]
+
+
+def test_a_registry_of_charts_loses_its_status_once() -> None:
+    repository: dict[str, Any] = {
+        "apiVersion": "source.toolkit.fluxcd.io/v1",
+        "kind": "HelmRepository",
+        "metadata": {"name": "charts", "namespace": "shop", "generation": 2},
+        "spec": {"type": "oci", "url": "oci://registry.example.com/charts"},
+        "status": {"observedGeneration": -1, "artifact": {"revision": "sha256:1"}},
+    }
+    ready = SourceStatus(state=State.READY, reason="", message="", observed_generation=2)
+    patch = FluxDialect().source_status_patch(repository, ready, NOW)
+    assert patch is not None
+    cleared = merged(repository, patch.body)
+    assert cleared["status"] == {}
+    assert FluxDialect().source_status_patch(cleared, ready, NOW) is None

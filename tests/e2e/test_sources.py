@@ -94,6 +94,15 @@ def test_a_chart_follows_its_repository_and_says_so_in_fluxs_words(
         assert stack.condition("helmchart", "app", namespace)["reason"] == "InvalidChartReference"
 
 
+def test_who_waits_for_a_registry_of_charts_does_not_wait_for_ever(stack: Stack, namespace: str) -> None:
+    registry = f"apiVersion: {GROUP}\nkind: HelmRepository\nmetadata: {{name: registry}}\n"
+    registry += "spec: {type: oci, url: 'oci://registry.invalid/charts'}\n"
+    repo = stack.repository(namespace, {"registry.yaml": registry})
+    stack.kustomization(namespace, repo.url, wait=True, timeout="20s")
+    stack.until_applied(namespace, within=30)
+    assert (stack.get("helmrepository", "registry", namespace) or {}).get("status") == {}
+
+
 def test_a_chart_in_git_is_packaged_with_its_values_files(stack: Stack, namespace: str) -> None:
     files: dict[str, str | bytes | None] = {
         f"charts/app/{path}": text for path, text in chart_files("app", "1.0.0").items()

@@ -54,6 +54,11 @@ class SourceReporter:
         included = tuple(parent.artifact for parent in parents if parent.artifact is not None)
         await self._report(feed, obj, dialect, state, token=token, included=included)
 
+    async def without_content(self, ref: ObjectRef, obj: Manifest, dialect: Dialect) -> None:
+        """A source of which there is no snapshot is ready as soon as it is read; no Event tells of it."""
+        status = SourceStatus(state=State.READY, reason="", message="", observed_generation=generation_of(obj))
+        await self.writer.write(ref, lambda current: dialect.source_status_patch(current, status, self.clock()))
+
     async def _report(
         self,
         feed: Feed,

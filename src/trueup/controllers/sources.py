@@ -188,6 +188,7 @@ class SourceController:
             return
         if not has_content(feed.source):
             feed.request_digest, feed.problem, feed.was_looked_at = digest, None, True
+            await self._shell.reporter.without_content(ref, obj, dialect)
             if changed:
                 await self._changed(feed, None)
             return

@@ -63,6 +63,7 @@ class HelmRepositoryStatus(SourceStatusRows, frozen=True, kw_only=True, rename="
 
 HELM_REPOSITORY_WORDS = SourceWords(
     stored=stored_revision_words,
+    statusless=lambda spec: spec.get("type") == "oci",
     reasons=dict.fromkeys(
         ("FetchFailed", "ChartNotFound", "ChartInvalid", "Timeout", "Unreachable"), "IndexationFailed"
     ),

@@ -47,10 +47,15 @@ class SourceWords(Struct, frozen=True, kw_only=True):
     """Our reasons that the kind has its own word for; the others are shown as they are."""
     observed: Callable[[Mapping[str, Any], SourceStatus], dict[str, Any]] = lambda _spec, _status: {}
     """Fields of the status that repeat what of the spec (and the fetch) the artifact was made by."""
+    statusless: Callable[[Mapping[str, Any]], bool] = lambda _spec: False
+    """Specs that have no status at all; the CRD's default is taken off, or kstatus would wait for it for ever."""
 
 
 def source_patch(obj: Manifest, status: SourceStatus, words: SourceWords, now: datetime) -> StatusPatch | None:
     """The outcome of looking at a remote."""
+    if words.statusless(spec_of(obj)):
+        there = status_of(obj)
+        return StatusPatch("status", {"status": dict.fromkeys(there)}) if there else None
     ours: dict[str, Any] = {
         "observedGeneration": status.observed_generation,
         "conditions": merge_conditions(
