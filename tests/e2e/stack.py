@@ -26,6 +26,25 @@ from trueup.model.conditions import contradictions
 
 T = TypeVar("T")
 PUSH_TOKEN = "push-token-of-the-tests"
+PLUGIN = """\
+apiVersion: argoproj.io/v1alpha1
+kind: ConfigManagementPlugin
+metadata: {name: greeter}
+spec:
+  version: v1
+  init: {command: [sh, -c, "cp greeting.txt prepared.txt"]}
+  generate:
+    command: [sh, -c]
+    args:
+      - |
+        cat <<END
+        apiVersion: v1
+        kind: ConfigMap
+        metadata: {name: greeting}
+        data: {text: "$(cat prepared.txt), ${PARAM_WHOM:-all} of $ARGOCD_APP_NAMESPACE", mood: "$ARGOCD_ENV_MOOD"}
+        END
+  discover: {fileName: greeting.txt}
+"""
 
 
 def free_port() -> int:
@@ -147,6 +166,8 @@ class Stack:
         environment = {"TRUEUP_PUSH_TOKEN": PUSH_TOKEN}
         hook = f"http://127.0.0.1:{self.http_port}/hooks/push"
         (folder / "git").mkdir(parents=True)
+        (folder / "plugins").mkdir()
+        (folder / "plugins" / "greeter.yaml").write_text(PLUGIN)
         self.git_server = Process(
             [
                 *_python("trueup.embedded.gitserver"),
@@ -169,6 +190,7 @@ class Stack:
                 "--http-host=127.0.0.1",
                 f"--http-port={self.http_port}",
                 "--allow-local-git",
+                f"--plugins={folder}/plugins",
                 f"--database=sqlite:///{self.database}",
             ],
             folder / "controller.log",

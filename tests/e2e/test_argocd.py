@@ -310,7 +310,7 @@ def test_what_is_not_built_yet_stops_the_application_and_is_named(stack: Stack, 
     source = {"repoURL": repo.url, "path": "plain"}
     cases: dict[str, tuple[dict[str, Any], str]] = {
         "project": ({"project": "shop"}, "spec.project=shop"),
-        "sources": ({"sources": [source]}, "spec.sources"),
+        "tags": ({"source": {**source, "tagPrefix": "shop"}}, "spec.source.tagPrefix"),
         "ignore": (
             {"ignoreDifferences": [{"kind": "ConfigMap", "jsonPointers": ["/data"]}]},
             "spec.ignoreDifferences",
@@ -319,7 +319,7 @@ def test_what_is_not_built_yet_stops_the_application_and_is_named(stack: Stack, 
             {"destination": {"server": "https://elsewhere.example.com", "namespace": namespace}},
             "spec.destination.server=https://elsewhere.example.com",
         ),
-        "plugin": ({"source": {**source, "plugin": {"name": "x"}}}, "spec.source.plugin"),
+        "plugin": ({"source": {**source, "plugin": {"name": "x"}}}, "there is no plugin named x"),
         "option": (
             {"syncPolicy": {**automated(), "syncOptions": ["Replace=true"]}},
             "spec.syncPolicy.syncOptions=Replace=true",

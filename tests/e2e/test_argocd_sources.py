@@ -71,6 +71,26 @@ def test_a_chart_of_a_repository_follows_its_range_of_versions(
     until(lambda: data(stack, "shop-app", namespace)["version"] == "1.1.0")
 
 
+def test_a_plugin_renders_what_it_is_named_for_and_what_it_finds(stack: Stack, namespace: str) -> None:
+    repo = stack.repository(namespace, {"greeter/greeting.txt": "hello"})
+    plugin = {
+        "name": "greeter-v1",
+        "env": [{"name": "MOOD", "value": "good"}],
+        "parameters": [{"name": "whom", "string": "world"}],
+    }
+    app = application(namespace, repo.url, "greeter", syncPolicy=automated())
+    app["spec"]["source"]["plugin"] = plugin
+    stack.apply(app)
+    status = until_status(stack, namespace, "by name", sync="Synced", phase="Succeeded")
+    assert data(stack, "greeting", namespace) == {"text": f"hello, world of {namespace}", "mood": "good"}
+    assert status["sourceType"] == "Plugin"
+
+    stack.merge("application", namespace, "argocd", {"spec": {"source": {"plugin": None}}})
+    until(lambda: data(stack, "greeting", namespace)["text"] == f"hello, all of {namespace}", what="by discovery")
+    repo.push({"greeter/greeting.txt": "good evening"})
+    until(lambda: data(stack, "greeting", namespace)["text"].startswith("good evening"), what="the next commit")
+
+
 def test_several_sources_are_one_application_and_can_be_rolled_back_together(
     stack: Stack, namespace: str, charts: tuple[Path, str]
 ) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from trueup.cli.answers import kept_root
 from trueup.cli.progress import Progress
@@ -11,6 +13,8 @@ from trueup.cli.remotes import remotes_of_this_user
 from trueup.dialects.argocd.rendering import refine
 from trueup.render.cache import BuildCache
 from trueup.render.engine.pool import EnginePool
+from trueup.render.plugins.definitions import read_plugins
+from trueup.render.plugins.plugins import Plugins
 from trueup.render.render import Renderer
 
 
@@ -26,8 +30,14 @@ async def engines(reporter: Progress, *, workers: int = 2) -> AsyncIterator[Engi
         yield pool
 
 
+def local_plugins() -> Plugins:
+    """Those of the folder that TRUEUP_PLUGINS names, as for the controller. Raises InvalidInput."""
+    folder = os.environ.get("TRUEUP_PLUGINS")
+    return Plugins(read_plugins(Path(folder)) if folder else ())
+
+
 @asynccontextmanager
 async def renderer(reporter: Progress, *, workers: int = 2, fetch: bool = False) -> AsyncIterator[Renderer]:
     """As the controller renders, with this machine's kept builds. `fetch`: with remote bases."""
     async with engines(reporter, workers=workers) as pool, remotes_of_this_user(fetch) as remotes:
-        yield Renderer(pool, cache=local_cache(), remotes=remotes, refine=refine)
+        yield Renderer(pool, cache=local_cache(), remotes=remotes, refine=refine, plugins=local_plugins())

@@ -21,6 +21,7 @@ from trueup.cluster.config import load_config
 from trueup.controllers.manager import Controller, ControllerOptions, utc_now
 from trueup.controllers.packing import ArtifactStore
 from trueup.dialects.registry import all_dialects
+from trueup.render.plugins.definitions import read_plugins
 from trueup.server.http import Artifacts, Probes, make_app
 from trueup.server.webhooks.receiver import Receiver
 
@@ -55,6 +56,10 @@ def run(
     no_remote_bases: Annotated[
         bool, typer.Option("--no-remote-bases", help="Refuse kustomizations that name other repositories or URLs.")
     ] = False,
+    plugins: Annotated[
+        Path | None,
+        typer.Option(envvar="TRUEUP_PLUGINS", help="Folder of ConfigManagementPlugin files; default: no plugins."),
+    ] = None,
     push_token: Annotated[str, typer.Option(envvar="TRUEUP_PUSH_TOKEN", help="Token of push notices.")] = "",
     database: Annotated[
         str, typer.Option(envvar="TRUEUP_DATABASE", help="SQLAlchemy URL of the records; default: none are kept.")
@@ -81,6 +86,7 @@ def run(
         namespace=namespace,
         allow_local_git=allow_local_git,
         remote_bases=not no_remote_bases,
+        plugins=read_plugins(plugins) if plugins is not None else (),
         artifact_url=base_url,
     )
     store = ArtifactStore(options.state_dir / "artifacts", base_url, utc_now) if serve_artifacts else None

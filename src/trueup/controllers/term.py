@@ -60,6 +60,8 @@ from trueup.records.record import Recorder
 from trueup.render.cache import DEFAULT_BYTES, BuildCache
 from trueup.render.chartreading import EngineChartReader
 from trueup.render.engine.pool import EnginePool
+from trueup.render.plugins.definitions import Plugin
+from trueup.render.plugins.plugins import Plugins
 from trueup.render.releases import ReleaseEngine
 from trueup.render.render import Renderer
 from trueup.sources.diskuse import DEFAULT_LIMIT, STORES, DiskBudget
@@ -86,6 +88,8 @@ class ControllerOptions(Struct, frozen=True, kw_only=True):
     allow_local_git: bool = False
     remote_bases: bool = True
     """Whether kustomizations may name other repositories and URLs."""
+    plugins: tuple[Plugin, ...] = ()
+    """Config-management plugins that Applications may use."""
     artifact_url: str = "http://localhost"
     render_cache: Path | None = None
     """Kept builds; several controllers may share the folder. None: one of its own in `state_dir`."""
@@ -136,6 +140,11 @@ class WorkingTerm:
             control_namespace=setup.options.control_namespace,
             namespace=setup.options.namespace,
         )
+
+    def _plugins(self) -> Plugins:
+        """No plugin sees the controller's folders and credentials, where the kernel lets us hide them."""
+        hide = (str(self.options.state_dir), str(Path.home()), "/var/run/secrets", "/run/secrets")
+        return Plugins(self.options.plugins, hide=hide)
 
     async def run(self) -> None:
         cluster_id = await self._cluster_id()
@@ -190,7 +199,8 @@ class WorkingTerm:
             memories=self.memories,
             sources=sources,
             renderer=CountedRenderer(
-                Renderer(self.engines, cache=cache, capabilities=capabilities, refine=refine), metrics
+                Renderer(self.engines, cache=cache, capabilities=capabilities, refine=refine, plugins=self._plugins()),
+                metrics,
             ),
             remotes=AppRemotes(fetchers.remotes, credentials) if self.options.remote_bases else NoRemotes(),
             capabilities=capabilities.look,

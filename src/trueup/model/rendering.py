@@ -151,6 +151,26 @@ class HelmOptions(Struct, frozen=True, kw_only=True):
     skip_schema_validation: bool = False
 
 
+class PluginParameter(Struct, frozen=True, kw_only=True):
+    """One of Argo CD's forms: a string, an array or a map."""
+
+    name: str
+    string: str | None = None
+    array: tuple[str, ...] | None = None
+    map: dict[str, str] | None = None
+
+
+class PluginCall(Struct, frozen=True, kw_only=True):
+    """What a config-management plugin is told. `asked`: the App says that a plugin renders it, by name or whichever fits."""
+
+    asked: bool = False
+    name: str = ""
+    env: dict[str, str] = field(default_factory=dict)
+    parameters: tuple[PluginParameter, ...] = ()
+    environment: dict[str, str] = field(default_factory=dict)
+    """The dialect's own variables, but for those that the revision decides."""
+
+
 class Capabilities(Struct, frozen=True):
     """What a chart may ask of the cluster. `api_versions` are `group/version` and `group/version/Kind`."""
 
@@ -206,6 +226,8 @@ class RenderSpec(Struct, frozen=True, kw_only=True):
     """`spec.ignore` of the source: gitignore lines in place of the default exclusions; None: the defaults."""
     substitution: Substitution | None = None
     common_metadata: CommonMetadata | None = None
+    plugin: PluginCall | None = None
+    """Set: a plugin may render the path (and must, where it is asked for)."""
     parts: tuple[Part, ...] = ()
     """Set: several sources, each rendered by itself; of this spec only what comes after the build counts."""
     overrides: bytes = b""

@@ -31,6 +31,7 @@ from trueup.render.helm import holds_for
 from trueup.render.joining import joined, within
 from trueup.render.limits import DEFAULT_LIMITS, RenderLimits
 from trueup.render.parts import PartSnapshot
+from trueup.render.plugins.plugins import Plugins
 from trueup.render.refining import Refine, settled
 
 _MANY = 100
@@ -66,6 +67,7 @@ class Renderer:
         capabilities: Callable[[], Capabilities] = Capabilities,
         remotes: RemoteFetcher | None = None,
         refine: Refine | None = None,
+        plugins: Plugins | None = None,
     ) -> None:
         self.engines = engines
         self.limits = limits
@@ -74,6 +76,7 @@ class Renderer:
         self._remotes = remotes
         """For renders that bring none of their own."""
         self._refine = refine
+        self._plugins = plugins or Plugins(())
 
     async def render(
         self,
@@ -134,6 +137,22 @@ class Renderer:
         return joined(builds, snapshot.id), verdict
 
     async def _built(
+        self, snapshot: Snapshot, spec: RenderSpec, gathering: Gathering, *, explain: bool
+    ) -> tuple[Build, Verdict]:
+        capabilities = self._capabilities()
+        plugin, looks = await self._plugins.choose(snapshot, spec, self.limits)
+        if plugin is not None:
+            built = await self._plugins.build(plugin, snapshot, spec, self.engines, self.limits, capabilities)
+            return built, Verdict(Reason.PRIVATE)
+        built, verdict = await self._tool(
+            snapshot, msgspec.structs.replace(spec, plugin=None), gathering, explain=explain
+        )
+        if looks:
+            inputs = Inputs.of(built.inputs.snapshot_id, (*built.inputs.items, *looks))
+            built = msgspec.structs.replace(built, inputs=inputs)
+        return built, verdict
+
+    async def _tool(
         self, snapshot: Snapshot, spec: RenderSpec, gathering: Gathering, *, explain: bool
     ) -> tuple[Build, Verdict]:
         capabilities = self._capabilities()

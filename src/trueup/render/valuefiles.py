@@ -29,7 +29,7 @@ def expanded(recorder: Recorder, files: Iterable[HelmValueFile], limits: RenderL
             found.pop(file.path, None)
             found[file.path] = HelmValueFile(file.path, file.optional)
             continue
-        matches = sorted(_matches(recorder, file.path, limits))
+        matches = sorted(matching(recorder, file.path, limits))
         if not matches and not file.optional:
             raise BuildFailed(
                 f"no value file matches {file.path}",
@@ -41,7 +41,8 @@ def expanded(recorder: Recorder, files: Iterable[HelmValueFile], limits: RenderL
     return tuple(found.values())
 
 
-def _matches(recorder: Recorder, pattern: str, limits: RenderLimits) -> Iterator[str]:
+def matching(recorder: Recorder, pattern: str, limits: RenderLimits) -> Iterator[str]:
+    """The files that a pattern names, in no order. Where it begins may be absent."""
     base: list[str] = []
     parts = pattern.split("/")
     while len(parts) > 1 and not _SPECIAL.search(parts[0]):

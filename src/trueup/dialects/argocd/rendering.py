@@ -23,6 +23,7 @@ from trueup.dialects.argocd.source_resource import (
     KustomizeOptions,
     KustomizePatch,
     KustomizeReplica,
+    PluginOptions,
     Source,
 )
 from trueup.dialects.argocd.sources import is_rendered
@@ -40,6 +41,8 @@ from trueup.model.rendering import (
     Part,
     Patch,
     PatchTarget,
+    PluginCall,
+    PluginParameter,
     RenderMode,
     RenderSpec,
     ReplicaOverride,
@@ -105,7 +108,29 @@ def _render(base: Base) -> RenderSpec:
         force_helm=source.helm is not None or bool(source.chart),
     )
     text = msgspec.json.encode(spec).decode()
-    return structs.replace(spec, revision_marks=any(mark in text for mark in REVISION_MARKS.values()))
+    return structs.replace(
+        spec,
+        revision_marks=any(mark in text for mark in REVISION_MARKS.values()),
+        plugin=_plugin(source, environment),
+    )
+
+
+def _plugin(source: Source, environment: Mapping[str, str]) -> PluginCall | None:
+    """Also for a source that names none: a plugin may find that the path is its own."""
+    if source.chart:
+        return None
+    options = source.plugin or PluginOptions()
+    known = {name: value for name, value in environment.items() if value not in REVISION_MARKS.values()}
+    return PluginCall(
+        asked=source.plugin is not None,
+        name=options.name,
+        env={each.name: expand(each.value, known) for each in options.env},
+        parameters=tuple(
+            PluginParameter(name=each.name, string=each.string, array=each.array, map=each.map)
+            for each in options.parameters
+        ),
+        environment=known,
+    )
 
 
 def _directory(options: DirectoryOptions, environment: Mapping[str, str]) -> Directory:

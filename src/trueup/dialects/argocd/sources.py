@@ -122,7 +122,12 @@ def _check(ref: ObjectRef, source: Source, field: str, *, several: bool) -> None
         raise InvalidInput(
             "the source names no path", ref=ref, field=f"{field}.path", hint='write "." for the whole repository'
         )
-    blocks = {"kustomize": source.kustomize, "helm": source.helm, "directory": source.directory}
+    blocks = {
+        "kustomize": source.kustomize,
+        "helm": source.helm,
+        "directory": source.directory,
+        "plugin": source.plugin,
+    }
     if len(named := [name for name, block in blocks.items() if block is not None]) > 1:
         raise InvalidInput(
             f"a source is built by one tool, and {' and '.join(named)} are named",

@@ -41,7 +41,6 @@ def unbuilt_of_source(source: Source, at: str) -> list[str]:
     """Of one source; `at` is where it stands."""
     kustomize, helm = source.kustomize or KustomizeOptions(), source.helm or HelmOptions()
     fields = {
-        "plugin": source.plugin is not None,
         "tagPrefix": bool(source.tag_prefix),
         **unbuilt_of(helm),
         "kustomize.version": bool(kustomize.version),

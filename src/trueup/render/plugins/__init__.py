@@ -1,0 +1,1 @@
+"""Config-management plugins: other people's commands that make manifests, run apart from everything else."""
