@@ -7,7 +7,7 @@ The schema and merge packages know schemas and field sets; this module knows whe
 from __future__ import annotations
 
 from trueup.embedded import merge, schema
-from trueup.embedded.api import gotypes, insideresources, refusals, rules
+from trueup.embedded.api import gotypes, insideresources, refusals, rules, scale
 from trueup.embedded.api.call import Call
 from trueup.embedded.api.conversion import SHARED
 from trueup.embedded.api.gotypes import NO_LITERALS, Literals
@@ -97,7 +97,8 @@ class Fields:
             )
         else:
             found = schema.validate(kind.schema, manifest, old=MISSING if old is None else old)
-        told = [FieldProblem(error.path, error.reason, error.message) for error in found]
+        counts = scale.problems(kind, manifest, of_status=subresource == "status")
+        told = [*counts, *(FieldProblem(error.path, error.reason, error.message) for error in found)]
         return told + (insideresources.problems(kind, manifest) if subresource != "status" else [])
 
     def track(

@@ -54,10 +54,12 @@ def timestamp(now: datetime) -> str:
 
 
 def fill_for_create(kind: Kind, manifest: Manifest, now: datetime) -> None:
-    """Makes a decoded object a new one: uid and time, nothing left of what only the server may set."""
+    """Makes a decoded object a new one: uid and time, nothing left of what only the server may set; a kind without
+    generations keeps what it was given for one."""
     metadata = manifest["metadata"]
     for field in (*_SERVER_FIELDS, "resourceVersion"):
-        metadata.pop(field, None)
+        if field != "generation":
+            metadata.pop(field, None)
     metadata["uid"] = str(uuid.uuid4())
     metadata["creationTimestamp"] = timestamp(now)
     if not kind.namespaced:

@@ -10,9 +10,11 @@ from typing import Any
 
 from trueup.embedded.api import refusals
 from trueup.embedded.api.kinds import Kind, ScalePaths
+from trueup.embedded.api.refusals import FieldProblem
 from trueup.model.manifest import Manifest, metadata_of
 from trueup.model.refs import GroupKind
 
+_MOST = (1 << 31) - 1
 _BUILTIN = ScalePaths(".spec.replicas", ".status.replicas")
 
 
@@ -35,6 +37,19 @@ def check_has_replicas(kind: Kind, manifest: Manifest) -> None:
     """A custom resource is read as a Scale only when it says how many it wants; raises 500, as the real server does."""
     if kind.scale is not None and _at(manifest, kind.scale.spec_replicas) is None:
         raise refusals.internal(f'the spec replicas field "{kind.scale.spec_replicas}" does not exist')
+
+
+def problems(kind: Kind, manifest: Manifest, *, of_status: bool) -> list[FieldProblem]:
+    """What is wrong with the numbers that a custom resource's Scale would show; of a status write with those of the status."""
+    if kind.scale is None:
+        return []
+    paths = (kind.scale.status_replicas,) if of_status else (kind.scale.spec_replicas, kind.scale.status_replicas)
+    found = [(path, number) for path in paths if (number := _integer(_at(manifest, path))) is not None]
+    told = [
+        refusals.invalid_value(path, number, "should be a non-negative integer") for path, number in found if number < 0
+    ]
+    most = f"should be less than or equal to {_MOST}"
+    return told + [refusals.invalid_value(path, number, most) for path, number in found if number > _MOST]
 
 
 def scaled(kind: Kind, live: Manifest, scale: Manifest) -> Manifest:

@@ -211,8 +211,9 @@ class Writes:
         """None when the object changed while webhooks were asked."""
         particular, old = rules.of(kind.storage), record.manifest
         live = kind.from_storage(old)
-        # Custom resources are looked at twice: as an object of any kind, and as one of theirs.
+        # Custom resources are looked at twice: as an object of any kind, and as one of theirs; then as a new one, too.
         problems = metadata.update_problems_of(wanted, live) * (2 if kind.is_custom else 1)
+        problems += metadata.common_problems(wanted["metadata"]) if kind.is_custom else []
         metadata.keep_for_update(wanted, live)
         review = Review(
             Operation.UPDATE,

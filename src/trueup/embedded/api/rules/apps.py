@@ -14,6 +14,7 @@ from trueup.embedded.api.refusals import (
     not_supported,
     required,
 )
+from trueup.embedded.api.rules import podwarnings
 from trueup.embedded.api.rules.amounts import amount_problems, is_zero
 from trueup.embedded.api.rules.base import Rules, at, child, default_text, immutable, items, non_negative, set_default
 from trueup.embedded.api.rules.poddefaults import default_template
@@ -261,18 +262,21 @@ RULES: dict[Resource, Rules] = {
         default=_default_deployment,
         validate=_validate_deployment,
         validate_update=_same_selector,
+        warnings=podwarnings.of_template("spec", "template"),
         counts_generation=True,
     ),
     _resource("replicasets"): Rules(
         default=_default_replica_set,
         validate=_validate_replicated,
         validate_update=_same_selector,
+        warnings=podwarnings.of_template("spec", "template"),
         counts_generation=True,
     ),
     _resource("statefulsets"): Rules(
         default=_default_stateful_set,
         validate=_validate_stateful_set,
         validate_update=_stateful_update,
+        warnings=podwarnings.of_template("spec", "template"),
         counts_generation=True,
     ),
     _resource("daemonsets"): Rules(
@@ -281,10 +285,14 @@ RULES: dict[Resource, Rules] = {
         prepare_update=_prepare_daemon_set_update,
         validate=_validate_daemon_set,
         validate_update=_same_selector,
+        warnings=podwarnings.of_template("spec", "template"),
         counts_generation=True,
     ),
     _resource("controllerrevisions"): Rules(validate_update=_revision_update),
     Resource("", "replicationcontrollers"): Rules(
-        default=_default_controller, counts_generation=True, deletes_orphan=True
+        default=_default_controller,
+        warnings=podwarnings.of_template("spec", "template"),
+        counts_generation=True,
+        deletes_orphan=True,
     ),
 }

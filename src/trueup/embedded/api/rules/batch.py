@@ -7,6 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from trueup.embedded.api.refusals import FieldProblem, invalid_value, not_supported, required
+from trueup.embedded.api.rules import podwarnings
 from trueup.embedded.api.rules.base import Rules, at, child, default_text, immutable, non_negative, set_default
 from trueup.embedded.api.rules.poddefaults import default_template
 from trueup.embedded.api.rules.podspecs import template_problems
@@ -181,10 +182,14 @@ RULES: dict[Resource, Rules] = {
         prepare_create=_prepare_job,
         validate=_validate_job,
         validate_update=_job_update,
+        warnings=podwarnings.of_template("spec", "template"),
         counts_generation=True,
         deletes_orphan=True,
     ),
     Resource("batch", "cronjobs"): Rules(
-        default=_default_cron_job, validate=_validate_cron_job, counts_generation=True
+        default=_default_cron_job,
+        validate=_validate_cron_job,
+        warnings=podwarnings.of_template("spec", "jobTemplate", "spec", "template"),
+        counts_generation=True,
     ),
 }

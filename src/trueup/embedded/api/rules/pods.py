@@ -12,6 +12,7 @@ from trueup.embedded.api.refusals import (
     FieldProblem,
     forbidden_field,
 )
+from trueup.embedded.api.rules import podwarnings
 from trueup.embedded.api.rules.base import Rules, at, child, items, set_default
 from trueup.embedded.api.rules.poddefaults import default_pod_spec, default_template
 from trueup.embedded.api.rules.podspecs import pod_spec_problems
@@ -131,6 +132,7 @@ RULES: dict[Resource, Rules] = {
         validate=_validate_pod,
         validate_create=_validate_new_pod,
         prepare_status=_keep_qos_class,
+        warnings=podwarnings.of_pod,
         validate_update=_pod_update_problems,
         counts_generation=True,
         returns_deleted=True,

@@ -189,6 +189,29 @@ def _slice_update(new: Manifest, old: Manifest) -> list[FieldProblem]:
     return immutable("addressType", at(new, "addressType"), at(old, "addressType"))
 
 
+def _warnings(new: Manifest, _: Manifest | None) -> list[str]:
+    """Fields that are valid and do nothing. Follows pkg/api/service/warnings.go."""
+    spec = new.get("spec") or {}
+    is_name, is_headless = spec.get("type") == "ExternalName", spec.get("clusterIP") == "None"
+    said = []
+    if is_headless:
+        said += [f"spec.{field} is ignored for headless services" for field in _IGNORED_IF_HEADLESS if spec.get(field)]
+        if spec.get("sessionAffinity") not in (None, "None"):
+            said.append("spec.SessionAffinity is ignored for headless services")
+    if spec.get("externalIPs") and not is_headless and not is_name:
+        said.append("spec.externalIPs is deprecated and may no longer be implemented in some clusters")
+    if spec.get("externalIPs") and is_name:
+        said.append('spec.externalIPs is ignored when spec.type is "ExternalName"')
+    if spec.get("externalName") and not is_name:
+        said.append('spec.externalName is ignored when spec.type is not "ExternalName"')
+    if spec.get("trafficDistribution") == "PreferClose":
+        said.append('spec.trafficDistribution: "PreferClose" is deprecated; use "PreferSameZone"')
+    return said
+
+
+_IGNORED_IF_HEADLESS = ("loadBalancerIP", "externalIPs")
+
+
 RULES: dict[Resource, Rules] = {
     Resource("", "services"): Rules(
         default=_default,
@@ -196,6 +219,7 @@ RULES: dict[Resource, Rules] = {
         prepare_update=_prepare_update,
         validate=_validate,
         validate_update=_validate_update,
+        warnings=_warnings,
         returns_deleted=True,
         creates_on_update=True,
     ),
