@@ -11,27 +11,47 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import ipaddress
 import re
-import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from datetime import timedelta
 from email.utils import parsedate_to_datetime
 from typing import IO, Any
 
 import aiohttp
-from aiohappyeyeballs import AddrInfoType
-from msgspec import Struct, field
-from multidict import CIMultiDictProxy
 from yarl import URL
 
-from trueup.model.errors import InvalidInput, SourceError
-from trueup.sources.giterrors import CertificateUntrusted, Unreachable
-from trueup.sources.httpaccess import HttpAccess, Proxy, make_tls, names_this_machine, proxy_of, reached_address
+from trueup.model.errors import InvalidInput
+from trueup.sources.addresses import names_this_machine, reached_address, socket_to_anyone, socket_to_others
+from trueup.sources.httpaccess import HttpAccess, Proxy, make_tls, proxy_of
+from trueup.sources.httpfaults import (
+    AddressRefused,
+    DownloadTooLarge,
+    FetchTimeout,
+    RateLimited,
+    TlsFailed,
+    busy,
+    fault,
+    timed_out,
+    too_large,
+)
+from trueup.sources.httpvalues import DEFAULT_HTTP_LIMITS, MEBIBYTE, Downloaded, HttpAnswer, HttpLimits, Request, shown
 
-MEBIBYTE = 1024 * 1024
+__all__ = [
+    "DEFAULT_HTTP_LIMITS",
+    "MEBIBYTE",
+    "AddressRefused",
+    "DownloadTooLarge",
+    "Downloaded",
+    "FetchTimeout",
+    "HttpAnswer",
+    "HttpFetcher",
+    "HttpLimits",
+    "RateLimited",
+    "Request",
+    "TlsFailed",
+    "shown",
+]
 _USER_AGENT = "trueup"
 _REDIRECTS = (301, 302, 303, 307, 308)
 _MOST_REDIRECTS = 10
@@ -39,92 +59,6 @@ _BUSY = (429, 502, 503, 504)
 _ATTEMPTS = 3
 _CHUNK = 64 * 1024
 _CONTEXTS = 128
-
-
-class FetchTimeout(SourceError):
-    """The host took too long: to connect, between two pieces of an answer, or in all."""
-
-    reason = "Timeout"
-
-
-class DownloadTooLarge(SourceError):
-    """More came, or was announced, than is taken."""
-
-    reason = "DownloadTooLarge"
-
-
-class RateLimited(SourceError):
-    """The host asks to be left alone for longer than one fetch may wait. `retry_after` is in seconds."""
-
-    reason = "RateLimited"
-    retry_after: float = 0.0
-
-
-class AddressRefused(SourceError):
-    """The name leads to an address, or a redirect to a place, that is not connected to."""
-
-    reason = "AddressRefused"
-
-
-class TlsFailed(Unreachable):
-    """Somebody answers, but not in TLS, or not in a form of it that we have in common."""
-
-
-class HttpLimits(Struct, frozen=True, kw_only=True):
-    """`total` bounds a whole exchange with its redirects and retries; `stall` the silence between two pieces of it."""
-
-    total: timedelta = timedelta(seconds=60)
-    connect: timedelta = timedelta(seconds=10)
-    stall: timedelta = timedelta(seconds=20)
-    size: int = 8 * MEBIBYTE
-
-
-DEFAULT_HTTP_LIMITS = HttpLimits()
-
-
-class HttpAnswer(Struct, frozen=True):
-    """`url` is where it came from in the end, for messages; `body` is whole and within the limit."""
-
-    status: int
-    headers: CIMultiDictProxy[str]
-    body: bytes
-    url: URL
-
-    def header(self, name: str) -> str:
-        return self.headers.get(name, "")
-
-    @property
-    def digest(self) -> str:
-        return f"sha256:{hashlib.sha256(self.body).hexdigest()}"
-
-
-class Downloaded(Struct, frozen=True):
-    """`digest` is `<algorithm>:<hex>` of the bytes that were written; `error` the beginning of an error's body."""
-
-    status: int
-    headers: CIMultiDictProxy[str]
-    digest: str
-    size: int
-    url: URL
-    error: bytes = b""
-
-
-class Request(Struct, frozen=True, kw_only=True):
-    """One GET, HEAD or form POST. `authorization` goes to the origin of `url` alone; no header here may hold a secret."""
-
-    url: str
-    method: str = "GET"
-    headers: Mapping[str, str] = field(default_factory=dict)
-    authorization: str = ""
-    form: Mapping[str, str] | None = None
-    """Fields of a POST; they may hold secrets, and are never sent on by a redirect."""
-    access: HttpAccess = HttpAccess()
-    limits: HttpLimits = DEFAULT_HTTP_LIMITS
-    named: bool = True
-    """The source itself names this host. False: an answer of another host led here, so it may not be this machine."""
-
-    def __repr__(self) -> str:
-        return f"Request({self.method} {shown(self.url)})"
 
 
 class HttpFetcher:
@@ -186,9 +120,9 @@ class HttpFetcher:
                 finally:
                     response.release()
         except aiohttp.ClientError as error:
-            raise _fault(error, request.url, request) from error
+            raise fault(error, request.url, request) from error
         except TimeoutError as error:  # of the timeout above, or of aiohttp's own
-            raise _timeout(request) from error
+            raise timed_out(request) from error
 
     async def _answered(self, request: Request) -> aiohttp.ClientResponse:
         for attempt in range(1, _ATTEMPTS + 1):
@@ -204,7 +138,7 @@ class HttpFetcher:
                 return response
             response.release()
             if last or wait > request.limits.total.total_seconds() / 2:
-                raise _busy(response, wait)
+                raise busy(response, wait)
             await self._sleep(wait)
         raise AssertionError("the last attempt answers or raises")
 
@@ -251,14 +185,14 @@ class HttpFetcher:
         except aiohttp.ServerDisconnectedError:
             raise
         except aiohttp.ClientError as error:
-            raise _fault(error, str(url), request) from error
+            raise fault(error, str(url), request) from error
 
     def _session(self, inner: bool) -> aiohttp.ClientSession:
         """Two pools of connections: one may hold connections to this machine, and the other never does."""
         if inner not in self._sessions:
             self._sessions[inner] = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(
-                    limit=64, limit_per_host=16, socket_factory=_socket_to_anyone if inner else _socket_to_others
+                    limit=64, limit_per_host=16, socket_factory=socket_to_anyone if inner else socket_to_others
                 ),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,
@@ -285,25 +219,18 @@ def _proxy_login(proxy: Proxy | None) -> dict[str, str]:
     return {"Proxy-Authorization": aiohttp.encode_basic_auth(proxy.username, proxy.password)}
 
 
-def shown(url: str | URL) -> str:
-    """A URL as people may read it: no user, no query (signed URLs are credentials), no fragment."""
-    try:
-        parsed = URL(url) if isinstance(url, str) else url
-        return str(parsed.with_user(None).with_query(None).with_fragment(None)) if parsed.host else str(parsed.path)
-    except ValueError:
-        return "the URL"
-
-
 async def _chunks(response: aiohttp.ClientResponse, request: Request) -> AsyncIterator[bytes]:
     limit = request.limits.size
     announced = response.content_length
     if announced is not None and announced > limit and request.method != "HEAD":
-        raise _too_large(response, limit)
+        response.close()
+        raise too_large(response, limit)
     size = 0
     async for chunk in response.content.iter_chunked(_CHUNK):
         size += len(chunk)
         if size > limit:
-            raise _too_large(response, limit)
+            response.close()
+            raise too_large(response, limit)
         yield chunk
 
 
@@ -315,14 +242,6 @@ async def _beginning(response: aiohttp.ClientResponse) -> bytes:
         if len(body) >= _CHUNK:
             break
     return body
-
-
-def _too_large(response: aiohttp.ClientResponse, limit: int) -> DownloadTooLarge:
-    response.close()
-    return DownloadTooLarge(
-        f"{shown(response.url)} is larger than {limit // MEBIBYTE or 1} MiB (limit)",
-        hint="publish less in one piece",
-    )
 
 
 def _parse(text: str) -> URL:
@@ -367,59 +286,6 @@ def _between(now: str, then: str) -> float | None:
         return None
 
 
-def _busy(response: aiohttp.ClientResponse, wait: float) -> RateLimited:
-    kind = "too many requests" if response.status == 429 else "it is busy"
-    error = RateLimited(
-        f"{shown(response.url)} answers {response.status} ({kind}), and asks to come back in {wait:g} s",
-        hint="raise spec.interval, or log in: anonymous requests often have lower limits",
-    )
-    error.retry_after = wait
-    return error
-
-
-def _timeout(request: Request) -> FetchTimeout:
-    limits = request.limits
-    return FetchTimeout(
-        f"{shown(request.url)} took longer than {limits.total.total_seconds():g} s, "
-        f"or was silent for {limits.stall.total_seconds():g} s",
-        hint="check the host, or raise spec.timeout",
-    )
-
-
-def _fault(error: aiohttp.ClientError, url: str, request: Request) -> SourceError:
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, _Refused):
-            return AddressRefused(
-                f"{shown(url)} leads to {cause.address}, {cause.why}",
-                hint="name a host that may be reached, or use an ExternalArtifact",
-            )
-        cause = cause.__cause__ or cause.__context__
-    if isinstance(error, TimeoutError):
-        return _timeout(request)
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        return CertificateUntrusted(
-            f"the certificate of {shown(url)} cannot be trusted: {error.certificate_error}",
-            hint="put the authority into ca.crt of the Secret that certSecretRef names",
-        )
-    if isinstance(error, aiohttp.ClientConnectorSSLError):
-        return TlsFailed(f"no TLS connection to {shown(url)} comes about: {error.os_error}")
-    if isinstance(error, aiohttp.ClientProxyConnectionError | aiohttp.ClientHttpProxyError):
-        return Unreachable(f"the proxy on the way to {shown(url)} does not answer or refuses", hint="check the proxy")
-    if isinstance(error, aiohttp.ClientPayloadError):
-        return Unreachable(f"the answer of {shown(url)} broke off in the middle")
-    if isinstance(error, aiohttp.ClientConnectorError):
-        return Unreachable(f"{shown(url)} cannot be reached: {error.os_error.strerror or error.os_error}")
-    return Unreachable(f"{shown(url)} gave no usable answer ({type(error).__name__})")
-
-
-class _Refused(OSError):
-    def __init__(self, address: str, why: str) -> None:
-        super().__init__(f"{address} is refused")
-        self.address = address
-        self.why = why
-
-
 def _is_loopback_answer(response: aiohttp.ClientResponse) -> bool:
     """Whether the host that answered is this machine. Unknown (a kept connection that is gone): not."""
     connection = response.connection
@@ -429,24 +295,3 @@ def _is_loopback_answer(response: aiohttp.ClientResponse) -> bool:
     if peer is None:
         return names_this_machine(response.url.host or "")
     return reached_address(peer[0]).is_loopback
-
-
-_METADATA = ipaddress.ip_network("fd00:ec2::/32")  # AWS keeps its IPv6 metadata service here
-
-
-def _socket_to_anyone(address: AddrInfoType) -> socket.socket:
-    return _connect_socket(address, loopback=True)
-
-
-def _socket_to_others(address: AddrInfoType) -> socket.socket:
-    return _connect_socket(address, loopback=False)
-
-
-def _connect_socket(address: AddrInfoType, *, loopback: bool) -> socket.socket:
-    family, kind, protocol, _, place = address
-    found = reached_address(str(place[0]))
-    if found.is_link_local or found.is_multicast or found in _METADATA:
-        raise _Refused(str(found), "a link-local or multicast address, where no source is")
-    if (found.is_loopback or found.is_unspecified) and not loopback:
-        raise _Refused(str(found), "this machine itself, to which only a source that names it may lead")
-    return socket.socket(family, kind, protocol)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import ipaddress
 import ssl
 import tempfile
 from collections.abc import Mapping
@@ -20,8 +19,8 @@ from msgspec import Struct
 from yarl import URL
 
 from trueup.model.errors import InvalidInput
+from trueup.sources.addresses import names_this_machine
 
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052
 _CERTIFICATE_KEYS = {"ca": ("ca.crt", "caFile"), "certificate": ("tls.crt", "certFile"), "key": ("tls.key", "keyFile")}
 
 
@@ -107,27 +106,6 @@ def proxy_of(access: HttpAccess, url: URL) -> Proxy | None:
     host = url.host or ""
     address = "" if names_this_machine(host) or proxy_bypass(host) else getproxies().get(url.scheme, "")
     return read_proxy({"address": address.encode()}) if address else None
-
-
-def names_this_machine(host: str) -> bool:
-    """`localhost`, `127.0.0.1`, `::1` and their like."""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return reached_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def reached_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    """An address without its zone; an IPv4 address inside an IPv6 one (mapped, or behind NAT64) is looked at as what it reaches."""
-    found = ipaddress.ip_address(text.partition("%")[0])
-    if isinstance(found, ipaddress.IPv6Address):
-        if found.ipv4_mapped is not None:
-            return found.ipv4_mapped
-        if found in _NAT64:
-            return ipaddress.IPv4Address(found.packed[-4:])
-    return found
 
 
 def make_tls(access: HttpAccess) -> ssl.SSLContext:

@@ -1,0 +1,62 @@
+"""Where a connection may lead: never to link-local addresses, and to this machine only when a source itself names it.
+
+Looked at when the socket is made, on the address that is really connected to, so a name that resolves differently twice gains nothing.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+
+from aiohappyeyeballs import AddrInfoType
+
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052
+_METADATA = ipaddress.ip_network("fd00:ec2::/32")  # AWS keeps its IPv6 metadata service here
+
+
+class AddressUnwanted(OSError):
+    """An address that is not connected to; `why` completes the sentence "it leads to ADDRESS, ..."."""
+
+    def __init__(self, address: str, why: str) -> None:
+        super().__init__(f"{address} is refused")
+        self.address = address
+        self.why = why
+
+
+def names_this_machine(host: str) -> bool:
+    """`localhost`, `127.0.0.1`, `::1` and their like."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return reached_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def reached_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """An address without its zone; an IPv4 address inside an IPv6 one (mapped, or behind NAT64) is looked at as what it reaches."""
+    found = ipaddress.ip_address(text.partition("%")[0])
+    if isinstance(found, ipaddress.IPv6Address):
+        if found.ipv4_mapped is not None:
+            return found.ipv4_mapped
+        if found in _NAT64:
+            return ipaddress.IPv4Address(found.packed[-4:])
+    return found
+
+
+def socket_to_anyone(address: AddrInfoType) -> socket.socket:
+    return _connect_socket(address, loopback=True)
+
+
+def socket_to_others(address: AddrInfoType) -> socket.socket:
+    return _connect_socket(address, loopback=False)
+
+
+def _connect_socket(address: AddrInfoType, *, loopback: bool) -> socket.socket:
+    family, kind, protocol, _, place = address
+    found = reached_address(str(place[0]))
+    if found.is_link_local or found.is_multicast or found in _METADATA:
+        raise AddressUnwanted(str(found), "a link-local or multicast address, where no source is")
+    if (found.is_loopback or found.is_unspecified) and not loopback:
+        raise AddressUnwanted(str(found), "this machine itself, to which only a source that names it may lead")
+    return socket.socket(family, kind, protocol)
