@@ -16,8 +16,9 @@ from trueup.dialects.flux.sources_shared import (
     read_interval,
     read_verification,
     secret,
+    unbuilt_verification,
 )
-from trueup.dialects.reading import identity, read_struct
+from trueup.dialects.reading import identity, not_built, read_struct
 from trueup.dialects.schema import Duration
 from trueup.model.errors import InvalidInput
 from trueup.model.manifest import Manifest, generation_of, spec_of
@@ -73,6 +74,7 @@ def read_helm_chart(obj: Manifest) -> HelmChartSource:
     """Raises InvalidInput for what cannot be."""
     ref = identity(obj)
     spec = read_struct(HelmChartSpec, spec_of(obj), ref=ref, root="spec")
+    not_built(ref, unbuilt_verification(spec.verification))
     if not spec.chart:
         raise InvalidInput("no chart is named", ref=ref, field="spec.chart", hint="write its name, or its path in Git")
     values_files = ((spec.values_file,) if spec.values_file else ()) + spec.values_files

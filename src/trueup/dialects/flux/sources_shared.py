@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 from trueup.dialects.flux.shared import ConditionRow, LocalReference
 from trueup.dialects.reading import read_duration
@@ -63,8 +63,10 @@ class ChartVerification(Struct, frozen=True, kw_only=True, rename="camel"):
     """`cosign` and `notation` for charts in OCI registries; `provenance` (Trueup alone) for a `.prov` file beside the chart."""
     secret_ref: LocalReference | None = None
     """A Secret with the trusted public keys."""
-    match_oidc_identity: Annotated[tuple[MatchIdentity, ...], Meta()] = ()
+    match_oidc_identity: tuple[MatchIdentity, ...] = field(default=(), name="matchOIDCIdentity")
     """Who may have signed, where cosign is used without a key."""
+    trusted_root_secret_ref: LocalReference | None = None
+    """A Secret with the root of trust of a Sigstore of one's own."""
 
 
 def secret(namespace: str, said: LocalReference | None) -> ObjectRef | None:
@@ -80,6 +82,19 @@ def read_interval(ref: ObjectRef, text: str) -> timedelta:
 
 def read_timeout(ref: ObjectRef, text: str) -> timedelta:
     return read_duration(text, ref=ref, field="spec.timeout")
+
+
+def unbuilt_verification(said: ChartVerification | None) -> list[str]:
+    """What of it has a meaning that is not built yet."""
+    if said is None or said.provider == PROVENANCE:
+        return []
+    fields = {
+        f"spec.verify.provider={said.provider}": said.provider != "cosign",
+        "spec.verify without secretRef (keyless)": said.provider == "cosign" and said.secret_ref is None,
+        "spec.verify.matchOIDCIdentity": bool(said.match_oidc_identity),
+        "spec.verify.trustedRootSecretRef": said.trusted_root_secret_ref is not None,
+    }
+    return [name for name, is_set in fields.items() if is_set]
 
 
 def read_verification(said: ChartVerification | None) -> tuple[ArtifactVerification | None, bool]:
