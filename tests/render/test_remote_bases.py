@@ -78,9 +78,9 @@ class Remotes:
             self.work.git("tag", tag)
         self.work.git("push", "-q", "--tags", self.url.replace("://", "://any:w@"), "main")
 
-    async def render(self, files: Files, path: str = "app") -> Rendered:
+    async def render(self, files: Files, path: str = "app", *, as_before: bool = False) -> Rendered:
         spec = RenderSpec(path=path, mode=RenderMode.ARGOCD)
-        remotes = self.bases.of(self.own, self.secrets, expected=self.needed)
+        remotes = self.bases.of(self.own, self.secrets, expected=self.needed, as_before=as_before)
         try:
             rendered = await Renderer(self.engines, cache=self.cache).render(
                 MemorySnapshot(files), spec, remotes=remotes
@@ -224,6 +224,29 @@ async def test_a_remote_that_did_not_move_costs_one_look_and_no_fetch(remotes: R
     await remotes.render(files)
     assert remotes.bases._mirrors.git.started - started == 1
     assert [one.path for one in remotes.web.asked] == ["/all.yaml"] * 2
+
+
+async def test_what_was_used_last_is_there_again_after_a_restart_without_the_remote(
+    remotes: Remotes, tmp_path: Path
+) -> None:
+    files = app(f"resources: ['{remotes.url}//base?ref=main', '{remotes.web.url}/all.yaml']\n")
+    first = await remotes.render(files)
+    assert [need.revision is not None for need in first.remotes] == [True, True]
+    remotes.push({"base/a.yaml": MAP.format("a", "two")})
+    assert manifests(await remotes.render(files, as_before=True)) == manifests(first)
+
+    remotes.served.process.terminate()
+    await remotes.served.process.wait()
+    seen = len(remotes.web.asked)
+    mirrors = GitMirrors(tmp_path / "mirrors", allow_local=True)
+    store = ContentStore(tmp_path / "content", mirrors.git)
+    async with HttpFetcher() as http:
+        remotes.bases = RemoteBases(mirrors, GitFetcher(mirrors, GitHubTokens(http)), store, allow_local=True)
+        remotes.needed = first.remotes
+        assert manifests(await remotes.render(files, as_before=True)) == manifests(first)
+    assert len(remotes.web.asked) == seen
+    with pytest.raises(SourceError):
+        await remotes.render(files)
 
 
 async def test_a_local_file_is_taken_before_a_repository_of_that_name(remotes: Remotes) -> None:

@@ -71,15 +71,17 @@ async def make_content(
     variables: Variables,
     *,
     fresh: bool = False,
+    as_before: bool = False,
 ) -> Content:
     """Renders the App from the snapshot with these variables; notes in its memory which remotes that took.
 
-    `fresh`: remote bases are asked for news whatever was heard lately. Raises BuildFailed and its kinds (only another
-    revision helps), NotBuiltYet, or Transient errors.
+    `fresh`: remote bases are asked for news whatever was heard lately; `as_before`: they are taken at the revisions of the
+    last render. Raises BuildFailed and its kinds (only another revision helps), NotBuiltYet, or Transient errors.
     """
     dialect = shell.dialect_of(memory.ref)
     age = timedelta(0) if fresh else app.rules.interval / 2
-    async with shell.remotes.bound(_source_of(memory, shell), memory.saved.remotes, age) as remotes:
+    source, expected = _source_of(memory, shell), memory.saved.remotes
+    async with shell.remotes.bound(source, expected, age, as_before=as_before) as remotes:
         rendered = await shell.renderer.render(snapshot, app.render, variables.values, remotes=remotes)
     memory.saved.remotes = rendered.remotes
     check_marks(rendered.objects, dialect)
@@ -137,7 +139,7 @@ async def content_again(
     try:
         applier = shell.applier_for(app.rules)
         variables = await gather_variables(app.render.substitution, shell, fresh=False)
-        content = await make_content(memory, app, snapshot, applier, shell, variables)
+        content = await make_content(memory, app, snapshot, applier, shell, variables, as_before=True)
     except TrueupError as error:
         log.warning("content could not be made again", app=str(memory.ref), error=str(error))
         return None

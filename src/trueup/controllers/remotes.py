@@ -21,8 +21,10 @@ class Remotes(Protocol):
     """Gives the fetcher for one render, or None where nothing may be fetched (`--no-remote-bases`)."""
 
     def bound(
-        self, source: Source | None, expected: Sequence[RemoteNeed], max_age: timedelta
-    ) -> AbstractAsyncContextManager[RemoteFetcher | None]: ...
+        self, source: Source | None, expected: Sequence[RemoteNeed], max_age: timedelta, *, as_before: bool = False
+    ) -> AbstractAsyncContextManager[RemoteFetcher | None]:
+        """`as_before`: at the revisions that were used last, without the network where the disk has them."""
+        ...
 
 
 class AppRemotes:
@@ -34,10 +36,10 @@ class AppRemotes:
 
     @asynccontextmanager
     async def bound(
-        self, source: Source | None, expected: Sequence[RemoteNeed], max_age: timedelta
+        self, source: Source | None, expected: Sequence[RemoteNeed], max_age: timedelta, *, as_before: bool = False
     ) -> AsyncIterator[RemoteFetcher | None]:
         secrets = await self._credentials.find(source, fresh=False) if source is not None else NO_SECRETS
-        bound = self._bases.of(source, secrets, expected=expected, max_age=max_age)
+        bound = self._bases.of(source, secrets, expected=expected, max_age=max_age, as_before=as_before)
         try:
             yield bound
         finally:
@@ -53,6 +55,8 @@ class NoRemotes:
         source: Source | None,
         expected: Sequence[RemoteNeed],
         max_age: timedelta,
+        *,
+        as_before: bool = False,
     ) -> AsyncIterator[RemoteFetcher | None]:
-        del source, expected, max_age
+        del source, expected, max_age, as_before
         yield None

@@ -12,6 +12,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from trueup.model.manifest import Origin
+from trueup.model.revision import Revision
 from trueup.model.snapshot import Snapshot
 
 
@@ -21,6 +22,8 @@ class RemoteNeed(Struct, frozen=True):
     text: str
     origin: Origin | None = None
     directory: bool = False
+    revision: Revision | None = None
+    """What it was when it was used last."""
 
 
 class RemoteContent(Struct, frozen=True, kw_only=True):

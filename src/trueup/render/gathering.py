@@ -47,7 +47,11 @@ class Gathering:
     def used(self, inputs: Inputs) -> tuple[RemoteNeed, ...]:
         """The needs whose content the build looked at."""
         looked = {item.path.split("/")[2] for item in inputs.items if item.path.startswith(PLACE + "/")}
-        return tuple(self._needs[content.text] for content in self._contents.values() if content.key in looked)
+        return tuple(
+            structs.replace(self._needs[content.text], revision=content.snapshot.revision)
+            for content in self._contents.values()
+            if content.key in looked
+        )
 
     async def build(
         self,

@@ -73,9 +73,14 @@ class RemoteBases:
         *,
         expected: Sequence[RemoteNeed] = (),
         max_age: timedelta = timedelta(0),
+        as_before: bool = False,
     ) -> BoundRemotes:
-        """For one render of an App that lives on that source. A look at a remote within `max_age` is not repeated."""
-        return BoundRemotes(self, source if isinstance(source, GitSource) else None, secrets, tuple(expected), max_age)
+        """For one render of an App that lives on that source. A look at a remote within `max_age` is not repeated.
+
+        `as_before`: what is expected is wanted at the revision that was used last, from the disk where it is there.
+        """
+        own = source if isinstance(source, GitSource) else None
+        return BoundRemotes(self, own, secrets, tuple(expected), max_age, as_before=as_before)
 
     async def close(self) -> None:
         await self._http.close()
@@ -101,6 +106,23 @@ class RemoteBases:
                 self._keep(key, kept)
             kept.used = _now()
             return kept.snapshot.share()
+
+    async def repository_at(
+        self, base: RemoteBase, own: GitSource | None, secrets: SourceSecrets, revision: Revision
+    ) -> TreeSnapshot | None:
+        """The same at a revision that was given before, without any network; None where it is not here any more."""
+        credentials = await self._credentials(base, own, secrets)
+        kept = self._kept.get((base.key, credentials))
+        if kept is not None and kept.snapshot.revision == revision:
+            return kept.snapshot.share()
+        source = GitSource(
+            url=base.repository, reference=GitReference(), recurse_submodules=base.submodules, timeout=base.timeout
+        )
+        return await self._mirrors.reopen(source, credentials, revision)
+
+    async def file_at(self, url: str, revision: Revision) -> TreeSnapshot | None:
+        """Likewise of a file."""
+        return await self._store.reopen(_grant(url), revision)
 
     async def file(self, url: str, max_age: timedelta) -> TreeSnapshot | None:
         """The one file that the URL gives; None where it gives none, or a page for people."""
@@ -162,7 +184,7 @@ class RemoteBases:
         if kept is not None and usable and kept.snapshot.revision == revision:
             kept.looked, kept.etag = _now(), answer.header("ETag")
             return kept
-        stored = await self._store.put([StoredFile(FILE, answer.body)], revision, grant=f"remote-{file_key(url)}")
+        stored = await self._store.put([StoredFile(FILE, answer.body)], revision, grant=_grant(url))
         return _Kept(stored, _now(), _now(), etag=answer.header("ETag"))
 
     def _keep(self, key: tuple[str, GitCredentials | None], kept: _Kept) -> None:
@@ -184,12 +206,15 @@ class BoundRemotes:
         secrets: SourceSecrets,
         expected: tuple[RemoteNeed, ...],
         max_age: timedelta,
+        *,
+        as_before: bool,
     ) -> None:
         self._bases = bases
         self._own = own
         self._secrets = secrets
         self._max_age = max_age
         self._held: list[TreeSnapshot] = []
+        self._before = {need.text: need.revision for need in expected if need.revision} if as_before else {}
         self.expected = expected
 
     def release(self) -> None:
@@ -239,14 +264,20 @@ class BoundRemotes:
             raise
 
     async def _of_file(self, need: RemoteNeed) -> RemoteContent | None:
-        snapshot = await self._bases.file(need.text, self._max_age)
+        before = self._before.get(need.text)
+        snapshot = await self._bases.file_at(need.text, before) if before is not None else None
+        snapshot = snapshot or await self._bases.file(need.text, self._max_age)
         if snapshot is None:
             return None
         self._held.append(snapshot)
         return RemoteContent(text=need.text, key=file_key(need.text), snapshot=snapshot, path=FILE, is_file=True)
 
     async def _of_repository(self, need: RemoteNeed, base: RemoteBase) -> RemoteContent:
-        snapshot = await self._bases.repository(base, self._own, self._secrets, self._max_age)
+        before = self._before.get(need.text)
+        snapshot = None
+        if before is not None:
+            snapshot = await self._bases.repository_at(base, self._own, self._secrets, before)
+        snapshot = snapshot or await self._bases.repository(base, self._own, self._secrets, self._max_age)
         self._held.append(snapshot)
         entry = await asyncio.to_thread(snapshot.entry, base.path)
         if entry is None or entry.type is EntryType.FILE:
@@ -277,6 +308,10 @@ def _references(text: str) -> list[GitReference]:
     if text.startswith(("heads/", "tags/")):
         return [GitReference(name=f"refs/{text}")]
     return [GitReference(tag=text), GitReference(branch=text)]
+
+
+def _grant(url: str) -> str:
+    return f"remote-{file_key(url)}"
 
 
 def _is_page(answer: HttpAnswer) -> bool:
