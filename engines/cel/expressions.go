@@ -20,8 +20,8 @@ import (
 )
 
 const (
-	// costLimit bounds one expression, in the library's units.
-	costLimit = 10_000_000
+	// costLimit bounds one expression, in the library's units: what Kubernetes allows one of its rules.
+	costLimit = 1_000_000
 	// checkEvery is how many loop steps pass between two looks at whether the request was given up.
 	checkEvery = 100
 	// keptPrograms bounds how many expressions' programs are kept.

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tests.peers.locate import find_program
 from tests.render.conftest import Files, Render
@@ -310,7 +312,7 @@ async def test_the_example_works(argocd: Render, tags: tuple[str, ...], replicas
         ('import "crypto/sha256"\nimport "encoding/base64"\nimport "encoding/hex"\na: hex.Encode(sha256.Sum256("x")), b: base64.Encode(null, "tä")', ()),  # noqa: E501
         ('t: string | *"none" @tag(t), n: int @tag(n,type=int), b: *false | bool @tag(b,type=bool)', ("-t", "t=x", "-t", "n=7", "-t", "b=true")),  # noqa: E501
         ("a: {if 1 < 2 {b: 1}, if 2 < 1 {c: 1}}, d: [if true {1}, 2], let q = 5, e: q * q", ()),
-        ("a: {v: x, _h: 1, #D: 2, o?: 3, r!: 4, r: 4}, y: v: 2", ()),
+        ("a: {v: x, _h: 1, #D: 2, o?: 3, r!: 4, r: 4}, x: 1", ()),
     ],
 )  # fmt: skip
 async def test_values_are_those_of_the_official_command(
@@ -370,3 +372,45 @@ async def _command(folder: Path, files: Files, path: str, *arguments: str) -> st
     out, err = await process.communicate()
     assert process.returncode == 0, err.decode()
     return out.decode()
+
+
+PACKAGES = ("a", "b", "c", "d")
+imported = st.lists(st.sampled_from(PACKAGES), max_size=2, unique=True)
+
+
+def module(imports: dict[str, list[str]], texts: dict[str, str]) -> dict[str, str]:
+    """Packages that import each other (each only later ones), with a text each; `a` exports what it sees of all."""
+    files = {"cue.mod/module.cue": MODULE}
+    for index, name in enumerate(PACKAGES):
+        below = [other for other in imports.get(name, []) if PACKAGES.index(other) > index]
+        lines = [f'import "example.com/shop/{other}"' for other in below]
+        seen = "".join(f" + {other}.#text" for other in below)
+        files[f"{name}/{name}.cue"] = "\n".join(
+            [f"package {name}", *lines, f'#text: "{texts.get(name, name)}"{seen}', ""]
+        )
+    files["a/main.cue"] = f"package a\nmain: {{{CONFIG}#text}}\n"
+    return files
+
+
+@given(
+    imports=st.dictionaries(st.sampled_from(PACKAGES), imported),
+    change=st.sampled_from([*(f"{name}/{name}.cue" for name in PACKAGES), "b/more.cue", "more.cue", "b/new/y.cue"]),
+)
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+async def test_inputs_decide_exactly_which_changes_concern_a_package(
+    engines: EnginePool, imports: dict[str, list[str]], change: str
+) -> None:
+    before = module(imports, {})
+    folder = change.rpartition("/")[0].removesuffix("/new")  # whose listing a new file or folder changes
+    new = f"package {folder or 'a'}\n#more: 1\n"
+    after = before | {change: before[change].replace('#text: "', '#text: "new ') if change in before else new}
+    spec = RenderSpec(path="a", mode=RenderMode.ARGOCD, cue=CUE)
+    was = await render(MemorySnapshot(before), spec, None, engines)
+    is_now = await render(MemorySnapshot(after), spec, None, engines)
+    concerned = not all(holds(item, MemorySnapshot(after)) for item in was.inputs.items)
+    read = {each.path for each in was.inputs.items}
+    if objects(was) != objects(is_now):
+        assert concerned
+    assert concerned == (change in read or folder in read), "a file that was read, or a directory that was listed"
