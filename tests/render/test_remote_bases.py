@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
-from collections.abc import AsyncIterator, Callable
+import sys
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
@@ -19,7 +21,7 @@ from aiohttp import web
 from tests.peers.build import ensure
 from tests.peers.pins import KUSTOMIZE
 from tests.render.conftest import Files
-from tests.sources.gitkit import ServerProcess, Work, server_process
+from tests.sources.gitkit import Work, server_process
 from tests.sources.webserver import WebServer, web_server
 from tests.support.snapshots import MemorySnapshot
 from trueup.model.errors import BuildFailed, RefNotFound, SourceError, TrueupError
@@ -56,13 +58,37 @@ BASE: dict[str, str | bytes | None] = {
 }
 
 
+class GitServer:
+    """One process for all tests of the module; each has repositories of its own."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        command = [sys.executable, "-m", "trueup.embedded.gitserver", "--root", str(root), "--token", "w"]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout is not None
+        self.url = self.process.stdout.readline().strip().removeprefix("listening ").rstrip("/")
+
+    def create(self) -> str:
+        name = f"team/{uuid.uuid4().hex[:12]}.git"
+        (self.root / "team").mkdir(exist_ok=True)
+        subprocess.run(["git", "init", "-q", "--bare", "-b", "main", self.root / name], check=True)
+        return name
+
+
+@pytest.fixture(scope="module")
+def git_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitServer]:
+    server = GitServer(tmp_path_factory.mktemp("served"))
+    yield server
+    server.process.terminate()
+    server.process.wait()
+
+
 class Remotes:
     """What a test has: a repository to name, files to name, and the shell that fetches them."""
 
-    def __init__(
-        self, served: ServerProcess, web: WebServer, work: Work, bases: RemoteBases, engines: EnginePool
-    ) -> None:
+    def __init__(self, served: GitServer, web: WebServer, work: Work, bases: RemoteBases, engines: EnginePool) -> None:
         self.served, self.web, self.work, self.bases, self.engines = served, web, work, bases, engines
+        self.name = served.create()
         self.cache: BuildCache | None = None
         self.needed: tuple[RemoteNeed, ...] = ()
         self.own: GitSource | None = None
@@ -70,7 +96,7 @@ class Remotes:
 
     @property
     def url(self) -> str:
-        return f"{self.served.url}/team/base.git"
+        return f"{self.served.url}/{self.name}"
 
     def push(self, files: dict[str, str | bytes | None], *, tag: str = "") -> None:
         self.work.commit(files)
@@ -95,6 +121,8 @@ FILES = {
     "/all.yaml": MAP.format("file", "web"),
     "/patch.yaml": MAP.format("a", "patched"),
     "/x.txt": "text of the web\n",
+    "/config.yaml": "commonLabels: [{path: data/labelled, create: true, kind: ConfigMap}]\n",
+    "/crd.json": "{}",
     "/replace.yaml": (
         "source: {kind: ConfigMap, name: local, fieldPath: data.value}\n"
         "targets: [{select: {kind: ConfigMap, name: base-a}, fieldPaths: [data.value]}]\n"
@@ -109,18 +137,15 @@ async def serve(request: web.Request) -> web.StreamResponse:
 
 
 @pytest.fixture
-async def remotes(tmp_path: Path, engines: EnginePool) -> AsyncIterator[Remotes]:
+async def remotes(tmp_path: Path, engines: EnginePool, git_server: GitServer) -> AsyncIterator[Remotes]:
     async with AsyncExitStack() as stack:
-        served = await stack.enter_async_context(
-            server_process(tmp_path / "served", "--create", "team/base", "--create", "team/nested", "--token", "w")
-        )
         web = await stack.enter_async_context(web_server(serve))
         mirrors = GitMirrors(tmp_path / "mirrors", allow_local=True)
         http = await stack.enter_async_context(HttpFetcher())
         store = ContentStore(tmp_path / "content", mirrors.git)
         bases = RemoteBases(mirrors, GitFetcher(mirrors, GitHubTokens(http)), store, allow_local=True)
         stack.push_async_callback(bases.close)
-        remotes = Remotes(served, web, Work(tmp_path / "work"), bases, engines)
+        remotes = Remotes(git_server, web, Work(tmp_path / "work"), bases, engines)
         remotes.push(BASE, tag="v1")
         yield remotes
 
@@ -184,6 +209,7 @@ def app(kustomization: str, **files: str) -> dict[str, str]:
         "resources: [local.yaml]\ngenerators: ['{git}//gen?ref=v1']\ntransformers: ['{git}//label?ref=v1']\n",
         "resources: [local.yaml, '{git}//base?ref=v1']\nreplacements:\n- path: '{web}/replace.yaml'\n",
         "buildMetadata: [originAnnotations]\nresources: ['{git}//base?ref=v1', local.yaml]\n",
+        "resources: [local.yaml]\ncommonLabels: {{a: b}}\nconfigurations: ['{web}/config.yaml']\ncrds: ['{web}/crd.json']\n",
     ],
 )
 async def test_the_result_is_that_of_the_real_kustomize(
@@ -199,8 +225,9 @@ async def test_the_result_is_that_of_the_real_kustomize(
 async def test_a_remote_base_may_name_further_ones_and_files_beside_it(remotes: Remotes) -> None:
     nested = Work(remotes.work.path.parent / "nested")
     nested.commit({"kustomization.yaml": f"namePrefix: nested-\nresources: ['{remotes.url}//base?ref=v1']\n"})
-    nested.git("push", "-q", f"{remotes.served.url}/team/nested.git".replace("://", "://any:w@"), "main")
-    rendered = await remotes.render(app(f"resources: ['{remotes.served.url}/team/nested.git?ref=main']\n"))
+    url = f"{remotes.served.url}/{remotes.served.create()}"
+    nested.git("push", "-q", url.replace("://", "://any:w@"), "main")
+    rendered = await remotes.render(app(f"resources: ['{url}?ref=main']\n"))
     assert sum(name.startswith("nested-base-") for name in names(rendered)) == 3
 
 
@@ -235,8 +262,7 @@ async def test_what_was_used_last_is_there_again_after_a_restart_without_the_rem
     remotes.push({"base/a.yaml": MAP.format("a", "two")})
     assert manifests(await remotes.render(files, as_before=True)) == manifests(first)
 
-    remotes.served.process.terminate()
-    await remotes.served.process.wait()
+    (remotes.served.root / remotes.name).rename(tmp_path / "away")
     seen = len(remotes.web.asked)
     mirrors = GitMirrors(tmp_path / "mirrors", allow_local=True)
     store = ContentStore(tmp_path / "content", mirrors.git)
