@@ -161,3 +161,27 @@ def test_a_source_in_one_word() -> None:
     assert view.url == "https://git.example.com/shop.git"
     assert view.revision is not None
     assert view.revision.short == "main@1a2b3c4"
+
+
+def test_a_registry_of_charts_is_ready_once_its_status_is_gone() -> None:
+    registry = {
+        "apiVersion": "source.toolkit.fluxcd.io/v1",
+        "kind": "HelmRepository",
+        "metadata": {"name": "charts", "namespace": "shop"},
+        "spec": {"type": "oci", "url": "oci://registry.example.com/charts"},
+    }
+    assert view_source({**registry, "status": {"observedGeneration": -1}}).status is Status.UNKNOWN
+    assert view_source({**registry, "status": {}}).status is Status.READY
+
+
+@pytest.mark.parametrize(
+    ("spec", "place"),
+    [
+        ({"url": "https://example.com/shop.git"}, "https://example.com/shop.git"),
+        ({"bucketName": "shop", "endpoint": "minio:9000"}, "minio:9000/shop"),
+        ({"chart": "web", "sourceRef": {"kind": "HelmRepository", "name": "charts"}}, "web of HelmRepository/charts"),
+    ],
+)
+def test_each_kind_of_source_says_where_it_is(spec: dict[str, Any], place: str) -> None:
+    obj = {"apiVersion": "v1", "kind": "Any", "metadata": {"name": "a", "namespace": "b"}, "spec": spec}
+    assert view_source(obj).url == place

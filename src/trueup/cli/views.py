@@ -79,6 +79,8 @@ def view_source(obj: Manifest) -> SourceView:
     artifact = status.get("artifact")
     revision = parse_revision(str(artifact.get("revision") or "")) if isinstance(artifact, dict) else None
     word, message = _by_conditions(obj, status)
+    if spec_of(obj).get("type") == "oci" and "status" in obj and not status:
+        word, message = Status.READY, "its charts are looked up one by one"
     if is_deleting(obj):
         word = Status.DELETING
     elif spec_of(obj).get("suspend") is True:
@@ -87,10 +89,20 @@ def view_source(obj: Manifest) -> SourceView:
         ref=ref_of(obj),
         status=word,
         revision=revision,
-        url=str(spec_of(obj).get("url") or ""),
+        url=_place(spec_of(obj)),
         message=message,
         created=created_at(obj),
     )
+
+
+def _place(spec: Mapping[str, Any]) -> str:
+    """Where a source is: its URL, a bucket at its endpoint, or a chart in another source."""
+    if spec.get("bucketName"):
+        return f"{spec.get('endpoint')}/{spec['bucketName']}"
+    origin = spec.get("sourceRef")
+    if spec.get("chart") and isinstance(origin, dict):
+        return f"{spec['chart']} of {origin.get('kind')}/{origin.get('name')}"
+    return str(spec.get("url") or "")
 
 
 _View = tuple[Status, str, str, str, Revision | None]

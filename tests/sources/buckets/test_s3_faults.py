@@ -11,7 +11,7 @@ from msgspec import structs
 
 from tests.sources.buckets.kit import Fetching
 from tests.sources.webserver import Handler, WebServer, web_server
-from trueup.model.errors import AuthenticationFailed, SourceError
+from trueup.model.errors import AuthenticationFailed, InvalidInput, SourceError
 from trueup.model.source import BucketSource
 from trueup.sources.buckets import s3
 from trueup.sources.buckets.objects import BucketRefused
@@ -104,3 +104,9 @@ async def test_a_proxy_is_used_with_its_login(fetching: Fetching) -> None:
 async def test_a_metadata_service_is_no_object_store(fetching: Fetching) -> None:
     with pytest.raises(AddressRefused, match="link-local"):
         await fetch(fetching, "169.254.169.254")
+
+
+@pytest.mark.parametrize("name", ["x", "a..b", "192.168.1.1"])
+async def test_a_name_that_no_bucket_has_is_refused(fetching: Fetching, name: str) -> None:
+    with pytest.raises(InvalidInput, match="no bucket's name"):
+        await fetching.fetcher.fetch(BucketSource(provider="generic", bucket=name, endpoint="127.0.0.1:1"), KEYS)

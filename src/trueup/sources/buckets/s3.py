@@ -15,6 +15,7 @@ from xml.etree.ElementTree import ParseError
 import urllib3
 from minio import Minio
 from minio.error import InvalidResponseError, MinioException, S3Error, ServerError
+from minio.helpers import check_bucket_name
 from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError, SSLError
 from urllib3.exceptions import TimeoutError as PoolTimeout
 from yarl import URL
@@ -121,6 +122,8 @@ class S3Client:
             return SourceError(
                 f"{place} does not answer as S3 does", hint="check spec.endpoint: it is a host, without a path"
             )
+        if isinstance(error, ValueError) and not isinstance(error, HTTPError):
+            return SourceError(f"{place} cannot be asked: {error}")
         cause = error.reason if isinstance(error, MaxRetryError) else error
         if isinstance(cause, SSLError):
             return CertificateUntrusted(
@@ -144,6 +147,10 @@ def open_s3(source: BucketSource, secrets: SourceSecrets) -> S3Client:
     if not isinstance(pool, urllib3.ProxyManager):
         check_host(host, port)
     user, password = required(secrets.auth, "accesskey", "secretkey") if secrets.auth is not NONE else (None, None)
+    try:
+        check_bucket_name(source.bucket)
+    except ValueError as error:
+        raise InvalidInput(f"{source.bucket!r} is no bucket's name: {error}", field="spec.bucketName") from error
     try:
         client = Minio(
             source.endpoint,
