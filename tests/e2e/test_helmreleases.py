@@ -271,3 +271,28 @@ def test_definitions_come_first_and_stay_and_a_lookup_is_answered(stack: Stack, 
     stack.kubectl("delete", "helmrelease", "web", "-n", namespace, "--wait=true", "--timeout=30s")
     assert stack.get("customresourcedefinition", f"things.{group}") is not None, "definitions are never taken along"
     stack.api.delete("customresourcedefinition", f"things.{group}")
+
+
+def test_cost_follows_the_change(stack: Stack, namespace: str) -> None:
+    many = "".join(
+        f"---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {{{{ .Release.Name }}}}-{n}}}\ndata: {{a: b}}\n"
+        for n in range(30)
+    )
+    repo = stack.repository(namespace, chart(many=many))
+    stack.apply(git_repository(namespace, repo.url), helm_release(namespace))
+    until_release(stack, namespace, reason="InstallSucceeded")
+
+    def requests() -> float:
+        return stack.metric("trueup_kubernetes_requests_total")
+
+    before = requests()
+    stack.merge("helmrelease", "web", namespace, {"spec": {"values": {"text": "new"}}})
+    until_release(stack, namespace, reason="UpgradeSucceeded", version=2)
+    assert requests() - before <= 30, "of 32 objects two changed; the rest is records, status and Events"
+    before = requests()
+    commit = repo.push({"README.md": "nothing of the chart"})
+    stack.annotate("gitrepository", "repo", namespace, "reconcile.fluxcd.io/requestedAt=now")
+    artifact = lambda: (stack.status("gitrepository", "repo", namespace).get("artifact") or {}).get("revision", "")  # noqa: E731
+    until(lambda: commit in artifact(), what="the commit is fetched")
+    assert requests() - before <= 12
+    assert stack.status("helmrelease", "web", namespace)["history"][0]["version"] == 2

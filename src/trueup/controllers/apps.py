@@ -124,6 +124,8 @@ class AppController:
             return
         if memory.retry_at is not None and (delay := memory.retry_at - self._shell.loop_time()) > 0:
             self._look_later(ref, delay)
+        if memory.records_due is not None and (delay := memory.records_due - self._shell.loop_time()) > 0:
+            self._look_later(ref, delay)
         if memory.was_pinned:
             self._look_later_at_pin_end(memory)
 

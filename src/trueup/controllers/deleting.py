@@ -69,6 +69,8 @@ class Deleter:
             await self._let_live(memory, obj, f"it cannot be read ({memory.problem})")
             return
         if app.release is not None:
+            if memory.retry_at is not None and memory.retry_at > self._shell.loop_time():
+                return  # it failed, and its next try is planned
             if app.rules.suspend:
                 await self._let_live(memory, obj, "it was suspended")
             else:

@@ -65,6 +65,8 @@ class Saved(Struct, kw_only=True):
     reason: str = ""
     message: str = ""
     operation: OperationStatus | None = None
+    record: str = ""
+    """Of a Helm release: which record is the newest, and which writing of it."""
     progress: Progress | None = None
     """Of a sync of several steps that is under way."""
     hooks: tuple[HookResult, ...] = ()
@@ -155,8 +157,8 @@ class AppMemory:
     synced_at: datetime | None = None
     release: ReleaseState | None = None
     """Of a Helm release: what its status remembers."""
-    record_news: bool = False
-    """Somebody else wrote a record of the release since it was judged."""
+    records_due: float | None = None
+    """Somebody else wrote a record of the release since it was judged: when to judge it, by the loop's clock."""
     stirred: asyncio.Event | None = None
     """Set while an action of the release is under way: set it when anything that it may wait for has changed."""
 

@@ -14,6 +14,7 @@ from trueup.dialects.dialect import Dialect
 from trueup.model.errors import Terminal
 from trueup.model.manifest import Manifest, uid_of
 from trueup.model.outcome import State
+from trueup.model.release import ReleaseSpec
 from trueup.model.source import SourceKey
 from trueup.render.readers import InputIndex
 
@@ -50,11 +51,22 @@ class Reader:
         memory.app_digest = app_digest(app)
         if first:
             self._recall(memory, obj, dialect)
+        if app.release is not None:
+            self._keep_release(memory, app.release, first=first)
         self._dependencies.note(app)
         feed = self._shell.sources.use(memory.ref, app.source, memory.saved.attempted or memory.saved.revision)
         if memory.saved.inputs is not None:
             self._readers[feed.key].add(memory.ref, memory.saved.inputs)
         self._shell.managed.claim(memory.ref, memory.saved.inventory.refs | memory.records.keys(), app.rules)
+
+    def _keep_release(self, memory: AppMemory, release: ReleaseSpec, *, first: bool) -> None:
+        """A record that changed while no controller looked is news, too."""
+        index = self._shell.releases.index
+        index.keep(memory.ref, release.storage_namespace, release.name)
+        if first and index.complete and memory.saved.record:
+            newest = index.newest(release.storage_namespace, release.name)
+            if newest != memory.saved.record:
+                memory.records_due = self._shell.loop_time()
 
     def _recall(self, memory: AppMemory, obj: Manifest, dialect: Dialect) -> None:
         """At the first sight of this process: what the status remembers and the state folder does not.
@@ -81,6 +93,8 @@ class Reader:
             self._readers[feed.key].remove(ref)
         shell.sources.leave(ref)
         shell.managed.release(ref)
+        if memory.app is not None and memory.app.release is not None:
+            shell.releases.index.leave(ref)
         shell.memories.pop(ref, None)
         shell.state.drop(ref)
         self._dependencies.forget(ref)

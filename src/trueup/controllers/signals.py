@@ -133,17 +133,15 @@ class Signals:
             self.health_news.add(app)
             self._queue.add_after(app, HEALTH_DELAY)
 
-    def release_changed(self, namespace: str, name: str, status: str) -> None:
-        """Somebody else wrote or deleted a record of that Helm release: whoever keeps it looks what it means.
+    def release_changed(self, app: ObjectRef, status: str) -> None:
+        """Somebody else wrote or deleted a record of the App's release: it looks what that means.
 
         Not at once, for a `helm` that is at work writes several; one that says so itself is given time to end.
         """
         patience = FOREIGN_ACTION if status.startswith(("pending-", "uninstalling")) else FOREIGN_WRITES
-        for memory in self._shell.memories.values():
-            release = memory.app.release if memory.app is not None else None
-            if release is not None and (release.storage_namespace, release.name) == (namespace, name):
-                memory.record_news = True
-                self._queue.add_after(memory.ref, patience)
+        if (memory := self._shell.memories.get(app)) is not None:
+            memory.records_due = self._shell.loop_time() + patience
+            self._queue.add_after(app, patience)
 
     def recheck(self) -> None:
         """What is remembered against what is seen, in memory alone: a drift whose event was lost is found here."""

@@ -66,7 +66,7 @@ class Situations:
             or (saved.progress is not None and is_another(requests, saved.progress)),
             requested=self._is_new(memory, requests),
             spec_changed=respecified,
-            content_changed=stale or memory.replan or memory.record_news,
+            content_changed=stale or memory.replan or is_due(memory.records_due, shell.loop_time()),
             retry_due=memory.retry_at is not None and memory.retry_at <= shell.loop_time(),
             drifted=bool(memory.heals),
             waiting=memory.wait is not None,
@@ -104,6 +104,10 @@ class Situations:
 def is_another(requests: Requests, progress: Progress) -> bool:
     """Whether a client asks for another sync than the one that is under way."""
     return requests.operation is not None and requests.operation != progress.operation
+
+
+def is_due(moment: float | None, now: float) -> bool:
+    return moment is not None and moment <= now
 
 
 def is_tried_again(memory: AppMemory) -> bool:

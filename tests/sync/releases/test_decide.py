@@ -61,12 +61,20 @@ GOOD_TEST = (ReleaseTest(name="t", phase="Succeeded"),)
         ),
         pytest.param(seen(), known(), structs.replace(WANTED, config_digest="x"), Standing.OUT_OF_SYNC, id="other values"),
         pytest.param(
-            seen(), known(post_render_digest="a"), structs.replace(WANTED, post_render_digest="b"), Standing.OUT_OF_SYNC,
-            id="other post-rendering",
+            seen(), known(post_render_digest="a"), structs.replace(WANTED, post_render_digest="b", generation=2),
+            Standing.OUT_OF_SYNC, id="other post-rendering",
         ),
         pytest.param(
-            seen(), known(), structs.replace(WANTED, post_render_digest="b"), Standing.IN_SYNC,
-            id="post-rendering that was never noted",
+            seen(), known(), structs.replace(WANTED, post_render_digest="b", generation=2), Standing.OUT_OF_SYNC,
+            id="post-rendering that is new",
+        ),
+        pytest.param(
+            seen(), known(post_render_digest="a"), structs.replace(WANTED, generation=2), Standing.OUT_OF_SYNC,
+            id="post-rendering that is gone",
+        ),
+        pytest.param(
+            seen(), known(post_render_digest="of flux"), structs.replace(WANTED, post_render_digest="b"),
+            Standing.IN_SYNC, id="post-rendering of the same spec",
         ),
         pytest.param(seen(), known(), structs.replace(WANTED, test=True), Standing.UNTESTED, id="not tested yet"),
         pytest.param(

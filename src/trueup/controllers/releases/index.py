@@ -33,19 +33,42 @@ def reduce_record(obj: Manifest) -> RecordRow | None:
 
 
 class ReleaseIndex:
-    """`on_change(namespace, name, status)` is called when somebody else changed a record of that release.
+    """`on_change(app, status)` is called when somebody else changed a record of the release that the App keeps.
 
     `status` is what the record says now; empty: it is gone.
     """
 
-    def __init__(self, on_change: Callable[[str, str, str], None]) -> None:
+    def __init__(self, on_change: Callable[[ObjectRef, str], None]) -> None:
         self._on_change = on_change
+        self._keepers: dict[tuple[str, str], ObjectRef] = {}
+        self._kept: dict[ObjectRef, tuple[str, str]] = {}
         self._rows: dict[tuple[str, str], dict[int, RecordRow]] = defaultdict(dict)
         self.complete = False
         """Whether all records of the cluster have been seen, and are watched."""
 
     def versions(self, namespace: str, name: str) -> Mapping[int, RecordRow]:
         return self._rows.get((namespace, name), {})
+
+    def keep(self, app: ObjectRef, namespace: str, name: str) -> None:
+        """The App keeps that release from now on; of two that name the same one, the last to say so is told."""
+        self.leave(app)
+        self._kept[app] = (namespace, name)
+        self._keepers[(namespace, name)] = app
+
+    def leave(self, app: ObjectRef) -> None:
+        release = self._kept.pop(app, None)
+        if release is not None and self._keepers.get(release) == app:
+            del self._keepers[release]
+
+    def newest(self, namespace: str, name: str) -> str:
+        """What tells the newest record from every other one, to be remembered; empty: there is none."""
+        rows = self.versions(namespace, name)
+        version = max(rows, default=0)
+        return f"{version}:{rows[version].resource_version}" if version else ""
+
+    def _tell(self, namespace: str, name: str, status: str) -> None:
+        if (app := self._keepers.get((namespace, name))) is not None:
+            self._on_change(app, status)
 
     def seen(self, ref: ObjectRef, _before: RecordRow | None, after: RecordRow | None, _raw: Manifest | None) -> None:
         """An event of the watch."""
@@ -57,10 +80,10 @@ class ReleaseIndex:
         known = rows.get(version)
         if after is None:
             if rows.pop(version, None) is not None:
-                self._on_change(ref.namespace, name, "")
+                self._tell(ref.namespace, name, "")
         elif known is None or newer(after.resource_version, known.resource_version):
             rows[version] = after
-            self._on_change(ref.namespace, name, after.status)
+            self._tell(ref.namespace, name, after.status)
 
     def wrote(self, answer: Manifest) -> None:
         """The answer to a write of our own: its event is no news."""

@@ -74,7 +74,7 @@ class ReleaseReconciler:
     async def sync(self, job: Job, ended: Callable[[], None]) -> None:
         """Finds out what is wanted, and begins to bring it about. `ended`: the snapshot is not read any more."""
         memory = job.memory
-        memory.wait, memory.replan, memory.record_news = None, False, False
+        memory.wait, memory.replan, memory.records_due = None, False, None
         memory.saved.attempted = job.revision
         try:
             work = await self._gathered(job)
@@ -360,6 +360,7 @@ class ReleaseReconciler:
         memory.release = work.state
         memory.failures, memory.retry_at = 0, None
         memory.saved.applied = job.revision
+        memory.saved.record = self._shell.releases.index.newest(work.spec.storage_namespace, work.spec.name)
         mark = marks.ready_mark(work.state, tests_count=not self._ignores_tests(work))
         end = Conclusion(state=State.READY, reason=mark.reason, message=mark.message, token=job.token)
         await conclude(memory, work.obj, end, self._shell)
@@ -416,6 +417,7 @@ class ReleaseReconciler:
             old = structs.replace(spec, name=latest.name, namespace=latest.namespace, storage_namespace=storage)
             app = _with_release(app, old)
         work = self.work_of(memory, obj, app)
+        memory.deleting = True  # from now on no look ends what is under way
         self._running.start(memory, self._uninstalled(work, done))
 
     async def _uninstalled(self, work: ReleaseWork, done: Callable[[], Awaitable[None]]) -> None:
@@ -445,6 +447,7 @@ def _wanted(work: ReleaseWork) -> Wanted:
     return Wanted(
         chart=work.chart,
         config_digest=work.config_digest,
+        generation=work.app.generation,
         post_render_digest=_post_render_digest(work.spec),
         test=work.spec.test.enable,
         ignore_test_failures=ignores,

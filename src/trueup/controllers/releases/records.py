@@ -64,6 +64,8 @@ class ReleaseRecords:
         self._engine = engine
         self._index = index
         self._listing = listing
+        self._read: dict[tuple[int, str], StoredRelease] = {}
+        """What was read or written already, by version and the digest that it was observed with."""
 
     async def versions(self) -> Mapping[int, RecordRow]:
         """The versions that there are, with their states; asks the server only where no watch tells."""
@@ -94,13 +96,15 @@ class ReleaseRecords:
     async def get(self, version: int, *, oci_digest: str = "") -> StoredRelease | None:
         """Raises NoRelease for a Secret that holds nothing that can be read."""
         ref = self._ref(version)
+        if (known := self._read.get((version, oci_digest))) is not None and self._is_current(known):
+            return known
         secret = await self._applier.get(ref, "v1")
         if secret is None:
             self._index.removed(ref)
             return None
         self._index.wrote(secret)
         recorded = await self._engine.decode(secret, oci_digest=oci_digest)
-        return StoredRelease(
+        stored = StoredRelease(
             ref=ref,
             release=recorded.release,
             labels=recorded.labels,
@@ -110,6 +114,13 @@ class ReleaseRecords:
             resource_version=resource_version_of(secret),
             uid=uid_of(secret),
         )
+        self._read[(version, oci_digest)] = stored
+        return stored
+
+    def _is_current(self, stored: StoredRelease) -> bool:
+        """Whether nobody wrote the record since, as the watch tells."""
+        row = self._index.versions(self._namespace, self._name).get(stored.release.version)
+        return self._index.complete and row is not None and row.resource_version == stored.resource_version
 
     async def create(
         self, release: Release, labels: dict[str, str], objects: tuple[Document, ...], *, limit: int
@@ -151,13 +162,15 @@ class ReleaseRecords:
                 raise
             raise RecordLost(f"the record {stored.ref.name} was changed or deleted by somebody else") from error
         self._index.wrote(answer)
-        return structs.replace(
+        stored = structs.replace(
             stored,
             release=release,
             digest=recorded.digest,
             config_digest=recorded.config_digest,
             resource_version=resource_version_of(answer),
         )
+        self._read[(release.version, oci_digest)] = stored
+        return stored
 
     async def drop(self, versions: list[int]) -> None:
         """Deletes records; one that is gone already is no failure."""

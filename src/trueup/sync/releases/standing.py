@@ -43,6 +43,7 @@ class Seen(Struct, frozen=True, kw_only=True):
 class Wanted(Struct, frozen=True, kw_only=True):
     chart: ChartMetadata
     config_digest: str
+    generation: int = 0
     post_render_digest: str = ""
     test: bool = False
     ignore_test_failures: bool = False
@@ -93,7 +94,9 @@ def _deployed(seen: Seen, state: ReleaseState, wanted: Wanted) -> Judged:
     known = state.attempt.config_digest if wanted.preserve_values else seen.config_digest
     if known != wanted.config_digest:
         return Judged(Standing.OUT_OF_SYNC, "the values changed")
-    if state.post_render_digest and state.post_render_digest != wanted.post_render_digest:
+    # Only a changed spec can ask for other post-rendering; a digest of Flux's own making says nothing to us.
+    is_other_spec = state.attempt.generation != wanted.generation
+    if is_other_spec and state.post_render_digest != wanted.post_render_digest:
         return Judged(Standing.OUT_OF_SYNC, "the post-rendering changed")
     if wanted.test:
         if latest.tests is None:
