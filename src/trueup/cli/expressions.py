@@ -21,7 +21,7 @@ from trueup.embedded.auth.rbac import Attributes
 from trueup.embedded.schema.rules import Ruled
 from trueup.model.errors import EngineFailed
 from trueup.model.manifest import Manifest
-from trueup.render.engine.build import CEL
+from trueup.render.engine.build import CEL, find_engine
 from trueup.render.engine.pool import EngineLimits, EnginePool
 from trueup.render.engine.process import EngineProcess, Refused
 
@@ -161,6 +161,8 @@ class EngineExpressions:
         if self._missing and now < self._ask_again:
             raise NotEvaluated(self._missing)
         try:
+            if await asyncio.to_thread(find_engine, CEL) is None:
+                log.info("building the cel engine, for which the first rule in CEL waits")
             async with asyncio.timeout(_BUILD_SECONDS):
                 await self._pool.version()
         except EngineFailed as error:
