@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -214,3 +215,25 @@ def test_an_application_takes_its_manifests_from_a_private_artifact(
         assert colour(stack, namespace) == "green"
     finally:
         stack.api.delete("secret", f"repo-{namespace}", "argocd")
+
+
+def test_a_registry_that_falls_silent_holds_up_nobody_else(stack: Stack, namespace: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # connections are taken, and nothing is ever said
+        url = f"oci://127.0.0.1:{silent.getsockname()[1]}/team/web"
+        stack.apply(
+            oci_repository(namespace, url, timeout="1m") | {"metadata": {"name": "silent", "namespace": namespace}}
+        )
+        repo = stack.repository(namespace, {"settings.yaml": config()})
+        stack.kustomization(namespace, repo.url)
+        stack.until_applied(namespace)
+        stack.until_applied(namespace, repo.push({"settings.yaml": config(colour="green")}))
+        assert "artifact" not in stack.status("ocirepository", "silent", namespace)
+        stack.apply(
+            oci_repository(namespace, url, timeout="1s") | {"metadata": {"name": "other", "namespace": namespace}}
+        )
+
+        def given_up() -> bool:
+            row = stack.condition("ocirepository", "other", namespace, "FetchFailed")
+            return row.get("reason") == "Timeout" and "1 s" in row.get("message", "")
+
+        until(given_up, what="the silent registry is given up")
