@@ -13,6 +13,7 @@ import asyncio
 import hashlib
 import re
 import ssl
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from email.utils import parsedate_to_datetime
@@ -32,10 +33,12 @@ from trueup.sources.httpfaults import (
     TlsFailed,
     busy,
     fault,
+    still_silent,
     timed_out,
     too_large,
 )
 from trueup.sources.httpvalues import DEFAULT_HTTP_LIMITS, MEBIBYTE, Downloaded, HttpAnswer, HttpLimits, Request, shown
+from trueup.sources.silence import SilentHosts
 
 __all__ = [
     "DEFAULT_HTTP_LIMITS",
@@ -69,9 +72,13 @@ class HttpFetcher:
         *,
         allow_loopback: bool = True,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        now: Callable[[], float] = time.monotonic,
+        silent: SilentHosts | None = None,
     ) -> None:
         self._allow_loopback = allow_loopback
         self._sleep = sleep
+        self._now = now
+        self._silent = silent or SilentHosts(now)
         self._sessions: dict[bool, aiohttp.ClientSession] = {}
         self._contexts: dict[HttpAccess, ssl.SSLContext] = {}
 
@@ -166,14 +173,19 @@ class HttpFetcher:
         if url.scheme == "http":  # a plain request carries what a CONNECT would
             headers |= _proxy_login(proxy)
         limits = request.limits
+        tls = await self._context(access) if url.scheme == "https" or proxy is not None else True
+        place = f"{url.host}:{url.port}"
+        if (ago := self._silent.enter(place)) is not None:
+            raise still_silent(place, ago)
+        started, answered = self._now(), False
         try:
-            return await self._session(inner or proxy is not None).request(
+            response = await self._session(inner or proxy is not None).request(
                 request.method,
                 url,
                 headers=headers,
                 data=request.form,
                 allow_redirects=False,
-                ssl=await self._context(access) if url.scheme == "https" or proxy is not None else True,
+                ssl=tls,
                 proxy=proxy.address if proxy else None,
                 proxy_headers=_proxy_login(proxy),
                 timeout=aiohttp.ClientTimeout(
@@ -182,10 +194,16 @@ class HttpFetcher:
                     sock_read=limits.stall.total_seconds(),
                 ),
             )
+            answered = True
+            return response
         except aiohttp.ServerDisconnectedError:
+            answered = True
             raise
         except aiohttp.ClientError as error:
+            answered = not isinstance(error, TimeoutError)  # a refusal is an answer
             raise fault(error, str(url), request) from error
+        finally:
+            self._silent.leave(place, answered=answered, waited=self._now() - started)
 
     def _session(self, inner: bool) -> aiohttp.ClientSession:
         """Two pools of connections: one may hold connections to this machine, and the other never does."""

@@ -65,6 +65,13 @@ def timed_out(request: Request) -> FetchTimeout:
     )
 
 
+def still_silent(place: str, ago: float) -> FetchTimeout:
+    return FetchTimeout(
+        f"{place} fell silent {ago:.0f} s ago, and has not answered anybody since",
+        hint="it is asked again by itself; check the host",
+    )
+
+
 def fault(error: aiohttp.ClientError, url: str, request: Request) -> SourceError:
     cause: BaseException | None = error
     while cause is not None:
