@@ -13,7 +13,7 @@ _RANDOM = "[bcdfghjklmnpqrstvwxz2456789]"
 """The letters of random names and hashes: no vowels, nothing that looks like another (k8s.io/apimachinery/util/rand)."""
 _AGE = r"(?:<invalid>|<unknown>|\d+(?:ms|[smhdy])(?:\d+[smhd])?)"
 
-_NOISE = re.compile(r"^[EIW]\d{4} .*(?:context canceled|very short watch)")
+_NOISE = re.compile(r"^[EIW]\d{4} .*(?:context canceled|context deadline exceeded|very short watch)")
 """Lines that client-go logs or not, as it happens, when its own caller hangs up."""
 
 _SUBSTITUTIONS = tuple(
@@ -54,6 +54,16 @@ _SUBSTITUTIONS = tuple(
 )
 
 
+_WARNINGS = re.compile(r"(?<=^Warning: ).*; .*$")
+_DRAIN_ERRORS = re.compile(r"(?<=due to error: \[).*(?=\], continuing command)")
+
+
+def _in_order(line: str) -> str:
+    """What `kubectl drain` says of several sorts of pods comes in the order of a Go map: any."""
+    line = _WARNINGS.sub(lambda found: "; ".join(sorted(found[0].split("; "))), line)
+    return _DRAIN_ERRORS.sub(lambda found: ", ".join(sorted(re.split(r", (?=cannot )", found[0]))), line)
+
+
 def plain(text: str) -> list[str]:
     """The lines, each without what must differ."""
     lines = []
@@ -62,7 +72,7 @@ def plain(text: str) -> list[str]:
             continue
         for pattern, by in _SUBSTITUTIONS:
             line = pattern.sub(by, line)
-        lines.append(line)
+        lines.append(_in_order(line))
     return lines
 
 

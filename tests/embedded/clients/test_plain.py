@@ -100,3 +100,11 @@ def test_every_topic_is_recorded_step_by_step() -> None:
     for topic in load_topics():
         commands = [step.command for step in topic.steps if not step.start]
         assert [each.run for each in recorded(topic.name)] == commands, topic.name
+
+
+def test_what_a_drain_says_of_several_pods_is_put_in_order() -> None:
+    said = "Warning: ignoring x; deleting y\nerror: unable to drain due to error: [cannot b: q, cannot a: p], continuing command..."
+    assert plain(said) == [
+        "Warning: deleting y; ignoring x",
+        "error: unable to drain due to error: [cannot a: p, cannot b: q], continuing command...",
+    ]
