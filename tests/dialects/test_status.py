@@ -18,6 +18,7 @@ from trueup.model.inventory import Inventory, InventoryEntry
 from trueup.model.outcome import AppStatus, Artifact, SourceStatus, State
 from trueup.model.refs import ObjectRef
 from trueup.model.revision import git_revision
+from trueup.model.snapshot import Details
 
 NOW = datetime(2026, 11, 23, 7, tzinfo=UTC)
 DIALECTS: dict[str, Dialect] = {"flux": FluxDialect(), "argocd": ArgoCdDialect()}
@@ -158,6 +159,38 @@ def test_a_failed_fetch_says_so_and_keeps_the_artifact() -> None:
         ("Ready", "False", "GitOperationFailed"),
         ("FetchFailed", "True", "GitOperationFailed"),
     ]
+
+
+def rows_after(kind: str, reason: str) -> list[tuple[str, str, str]]:
+    """Condition, status and reason of a source whose newer revision could not be had, and which has an older one."""
+    obj = {"apiVersion": "source.toolkit.fluxcd.io/v1", "kind": kind, "metadata": {"name": "a", "generation": 1}}
+    status = SourceStatus(
+        state=State.RETRYING,
+        reason=reason,
+        message="why",
+        observed_generation=1,
+        fetch_failed=True,
+        artifact=ARTIFACT,
+        details=Details(verified="verified signature of an older one"),
+    )
+    patch = FluxDialect().source_status_patch(obj, status, NOW)
+    assert patch is not None
+    return [(c["type"], c["status"], c["reason"]) for c in patch.body["status"]["conditions"]]
+
+
+def test_a_revision_that_nobody_trusted_signed_is_said_in_the_condition_for_it() -> None:
+    for reason in ("InvalidCommitSignature", "InvalidTagSignature", "InvalidGitObject", "VerificationError"):
+        rows = rows_after("GitRepository", reason)
+        assert ("SourceVerified", "False", reason) in rows
+        assert ("Ready", "False", reason) in rows
+        assert "FetchFailed" not in {row[0] for row in rows}
+        assert [row[0] for row in rows].count("SourceVerified") == 1
+
+
+def test_what_cannot_be_included_is_said_by_those_kinds_that_include() -> None:
+    for reason in ("IncludeUnavailable", "SourceNotReady", "SourceNotFound"):
+        assert ("IncludeUnavailable", "True", reason) in rows_after("GitRepository", reason)
+    assert "IncludeUnavailable" not in {row[0] for row in rows_after("HelmChart", "SourceNotReady")}
 
 
 @pytest.mark.parametrize("name", ["flux", "argocd"])

@@ -31,7 +31,9 @@ def _observed(spec: Mapping[str, Any], status: SourceStatus) -> dict[str, Any]:
 
 
 GIT_REPOSITORY_WORDS = SourceWords(
-    reasons={"FetchFailed": "GitOperationFailed", "RefNotFound": "GitOperationFailed"}, observed=_observed
+    reasons={"FetchFailed": "GitOperationFailed", "RefNotFound": "GitOperationFailed"},
+    includes=True,
+    observed=_observed,
 )
 
 

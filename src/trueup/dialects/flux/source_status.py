@@ -45,6 +45,8 @@ class SourceWords(Struct, frozen=True, kw_only=True):
     """The reason of a good outcome, by the spec."""
     reasons: Mapping[str, str] = field(default_factory=dict)
     """Our reasons that the kind has its own word for; the others are shown as they are."""
+    includes: bool = False
+    """Whether the sources that it is made of are put into it (GitRepository's `include`)."""
     observed: Callable[[Mapping[str, Any], SourceStatus], dict[str, Any]] = lambda _spec, _status: {}
     """Fields of the status that repeat what of the spec (and the fetch) the artifact was made by."""
     statusless: Callable[[Mapping[str, Any]], bool] = lambda _spec: False
@@ -95,7 +97,7 @@ def _source_conditions(spec: Mapping[str, Any], status: SourceStatus, words: Sou
     unverified = status.fetch_failed and status.reason in _UNVERIFIED
     if unverified:
         rows.append(row(generation, _VERIFIED, FALSE, reason, message))
-    elif status.fetch_failed and status.reason in _NOT_INCLUDED:
+    elif status.fetch_failed and words.includes and status.reason in _NOT_INCLUDED:
         rows.append(row(generation, _INCLUDE, TRUE, reason, message))
     elif status.fetch_failed and status.state is not State.READY:
         rows.append(row(generation, _FETCH_FAILED, TRUE, reason, message))
