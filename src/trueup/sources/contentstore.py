@@ -95,6 +95,15 @@ class ContentStore:
             self._hold(found[0])
         return self._snapshot(repository, found[0], revision, mounts, found[1])
 
+    async def is_granted(self, grant: str, snapshot: TreeSnapshot) -> bool:
+        """Whether the snapshot is what was put under this grant, and not what another source (or another spec) was given."""
+        if not self.holds(snapshot):
+            return False
+        async with self._turn:
+            repository = await asyncio.to_thread(self._repository)
+            found = await asyncio.to_thread(repository.granted, grant, snapshot.revision)
+        return found is not None and found[0] == snapshot.tree_id
+
     async def collect(self) -> bool:
         """Drops what no snapshot holds. True when anything was dropped. Call it only once all sources were opened again."""
         async with self._turn:

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 from msgspec import structs
 
+from tests.peers.certs import Authority
 from tests.sources.helm.kit import ChartServer, Fetching, basic, entry, packed, packed_chart, texts
 from tests.sources.webserver import web_server
 from trueup.model.errors import AuthenticationFailed, EngineFailed, InvalidInput, SourceError
 from trueup.model.source import ArtifactVerification, HelmChartSource, HelmRepositorySource
 from trueup.render.chartreading import EngineChartReader
 from trueup.sources.archive import ArchiveRefused
+from trueup.sources.giterrors import CertificateUntrusted
 from trueup.sources.helm.download import ChartNotFound
 from trueup.sources.helm.limits import HelmLimits
 from trueup.sources.helm.pulling import DigestMismatch
 from trueup.sources.helm.reading import ChartInvalid
 from trueup.sources.http import AddressRefused, DownloadTooLarge, FetchTimeout, HttpFetcher
+from trueup.sources.secrets import NO_SECRETS, SecretData, SourceSecrets
 
 
 def repository(server: ChartServer, **more: object) -> HelmRepositorySource:
@@ -302,10 +307,6 @@ async def test_what_is_no_chart_says_why(fetching: Fetching, server: ChartServer
 
 
 async def test_a_repository_that_stalls_is_given_up_after_its_timeout(fetching: Fetching) -> None:
-    import asyncio
-
-    from aiohttp import web
-
     async def stall(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()
         await response.prepare(request)
@@ -369,3 +370,43 @@ async def test_an_entry_without_urls_is_told(fetching: Fetching, server: ChartSe
     server.write_index()
     with pytest.raises(SourceError, match="no URL"):
         await fetching.chart(repository(server))
+
+
+async def test_what_one_address_answered_is_not_sent_to_another(fetching: Fetching, server: ChartServer) -> None:
+    server.publish("app", "1.0.0")
+    index = await fetching.repositories.fetch(repository(server), NO_SECRETS)
+    conditions: list[str] = []
+
+    async def unchanged(request: web.Request) -> web.StreamResponse:
+        conditions.append(request.headers.get("If-None-Match", ""))
+        if conditions[-1]:
+            return web.Response(status=304)
+        return web.Response(text="apiVersion: v1\nentries: {}\n")
+
+    async with web_server(unchanged) as other:
+        moved = await fetching.repositories.fetch(HelmRepositorySource(url=other.url), NO_SECRETS, known=index)
+    assert conditions == [""]
+    assert moved.id != index.id
+
+
+async def test_a_private_authority_and_a_client_certificate_are_shown_to_the_repository_alone(
+    tmp_path: Path, fetching: Fetching
+) -> None:
+    authority = Authority()
+    pair = authority.client("robot")
+    certificates = {"ca.crt": authority.keys.certificate, "tls.crt": pair.certificate, "tls.key": pair.key}
+    secrets = SourceSecrets(certificates=SecretData("kubernetes.io/tls", certificates))
+    inside = ChartServer()
+    async with (
+        web_server(inside.answer, authority=authority, folder=tmp_path, clients=True) as web_inside,
+        web_server(inside.answer, authority=authority, folder=tmp_path, clients=True) as web_outside,
+    ):
+        inside.publish("app", "1.0.0")
+        inside.rows["app"][0]["urls"] = [f"{web_outside.url}/charts/app-1.0.0.tgz"]
+        inside.write_index()
+        source = HelmRepositorySource(url=web_inside.url)
+        with pytest.raises(CertificateUntrusted):
+            await fetching.chart(source)
+        assert str((await fetching.chart(source, secrets=secrets)).revision) == "1.0.0"
+    assert [one.certificate for one in web_inside.asked] == [True]
+    assert [one.certificate for one in web_outside.asked] == [False]

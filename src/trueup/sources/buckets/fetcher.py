@@ -72,7 +72,7 @@ class BucketFetcher:
     ) -> TreeSnapshot:
         """Raises SourceError and its kinds, InvalidInput for credentials that cannot be."""
         grant = self._granted.to(source, secrets)
-        kept = known if known is not None and self._store.holds(known) else None
+        kept = known if known is not None and await self._store.is_granted(grant, known) else None
         if kept is not None and self._freshness.is_fresh(f"{grant} {source.ignore}", max_age):
             return kept
         client = await asyncio.to_thread(self._open, source, secrets)

@@ -89,7 +89,7 @@ class HelmChartFetcher:
     ) -> TreeSnapshot:
         """Raises SourceError and its kinds, and InvalidInput for a spec that cannot be."""
         grant = self._granted.to(source, secrets)
-        kept = known if known is not None and await self._is_of(known, grant) else None
+        kept = known if known is not None and await self._store.is_granted(grant, known) else None
         (parent,) = parents
         if isinstance(parent.source, HelmRepositorySource):
             if kept is not None and parent.source.oci and self._freshness.is_fresh(grant, max_age):
@@ -99,14 +99,6 @@ class HelmChartFetcher:
 
     async def reopen(self, source: HelmChartSource, secrets: SourceSecrets, revision: Revision) -> TreeSnapshot | None:
         return await self._store.reopen(self._granted.to(source, secrets), revision)
-
-    async def _is_of(self, known: TreeSnapshot, grant: str) -> bool:
-        """Whether what is known was made for this very source, and not for what the resource said before."""
-        again = await self._store.reopen(grant, known.revision) if self._store.holds(known) else None
-        if again is None:
-            return False
-        again.release()
-        return again.tree_id == known.tree_id
 
     async def _from_repository(
         self,

@@ -59,20 +59,21 @@ class HelmRepositoryFetcher:
     ) -> TreeSnapshot:
         """Raises SourceError and its kinds, ChartInvalid for what is no index, EngineFailed where it is too much."""
         grant = self._granted.to(source, secrets)
-        if known is not None and self._store.holds(known) and self._freshness.is_fresh(grant, max_age):
-            return known
+        # What another address answered says nothing about this one: its validators must not be sent here.
+        kept = known if known is not None and await self._store.is_granted(grant, known) else None
+        if kept is not None and self._freshness.is_fresh(grant, max_age):
+            return kept
         http = Http(self._http, read_access(source, secrets), source.timeout)
-        remembered = await self._remembered(known)
-        url = index_url(source.url)
-        answer = await http.get(url, size=self._limits.index, headers=remembered.headers)
+        remembered = await self._remembered(kept)
+        answer = await http.get(index_url(source.url), size=self._limits.index, headers=remembered.headers)
         self._freshness.heard(grant)
-        if answer.status == 304 and known is not None:
-            return known
+        if answer.status == 304 and kept is not None:
+            return kept
         digest = hashlib.sha256(answer.body).hexdigest()
         now = remember(answer.headers)
-        if known is not None and known.revision.digest == digest and self._store.holds(known):
-            self._newer[known.tree_id] = now
-            return known
+        if kept is not None and kept.revision.digest == digest:
+            self._newer[kept.tree_id] = now
+            return kept
         return await self._stored(source, grant, answer, Revision("", "sha256", digest), now)
 
     async def reopen(
@@ -80,11 +81,11 @@ class HelmRepositoryFetcher:
     ) -> TreeSnapshot | None:
         return await self._store.reopen(self._granted.to(source, secrets), revision)
 
-    async def _remembered(self, known: TreeSnapshot | None) -> Remembered:
-        if known is None or not self._store.holds(known):
+    async def _remembered(self, kept: TreeSnapshot | None) -> Remembered:
+        if kept is None:
             return Remembered()
-        newer = self._newer.get(known.tree_id)
-        return newer if newer is not None else await asyncio.to_thread(remembered_of, known)
+        newer = self._newer.get(kept.tree_id)
+        return newer if newer is not None else await asyncio.to_thread(remembered_of, kept)
 
     async def _stored(
         self,
