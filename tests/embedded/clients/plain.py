@@ -54,7 +54,7 @@ _SUBSTITUTIONS = tuple(
 )
 
 
-_WARNINGS = re.compile(r"(?<=^Warning: ).*; .*$")
+_WARNINGS = re.compile(r"(?<=^Warning: )(?:deleting|ignoring) .*; .*$")
 _DRAIN_ERRORS = re.compile(r"(?<=due to error: \[).*(?=\], continuing command)")
 
 
