@@ -12,7 +12,7 @@ from msgspec import structs
 from tests.sources.helm.kit import ORIGIN, ChartServer, Fetching, basic, chart_files, packed, packed_chart, texts
 from trueup.model.errors import InvalidInput, SourceError
 from trueup.model.revision import Revision
-from trueup.model.source import ArtifactVerification, HelmChartSource, HelmRepositorySource, ReconcileStrategy
+from trueup.model.source import ArtifactVerification, HelmChartSource, HelmRepositorySource, ReconcileStrategy, pinned
 from trueup.render.chartreading import EngineChartReader
 from trueup.sources.archive import ArchiveRefused
 from trueup.sources.helm.download import ChartNotFound
@@ -65,6 +65,15 @@ async def test_by_revision_every_commit_is_a_new_chart_named_after_it(fetching: 
         second, structs.replace(wanted, values_files=("charts/app/values.yaml",), generation=7), known=chart
     )
     assert str(newer.revision) == f"1.0.0+{second.revision.digest[:12]}.7"
+
+
+async def test_a_pin_to_a_version_that_the_source_has_no_more_is_told(fetching: Fetching) -> None:
+    first = await fetching.chart_in(await committed(fetching, app("1.0.0")), CHART)
+    moved = await committed(fetching, app("1.1.0"), 2)
+    pinned_at = pinned(CHART, first.revision)
+    assert isinstance(pinned_at, HelmChartSource)
+    with pytest.raises(SourceError, match=r"1\.1\.0 now, and 1\.0\.0"):
+        await fetching.chart_in(moved, pinned_at)
 
 
 async def test_values_files_are_named_from_the_root_of_the_source(fetching: Fetching) -> None:

@@ -140,6 +140,12 @@ class HelmChartFetcher:
         files = await asyncio.to_thread(_files_at, snapshot, at, is_folder, what, self._limits)
         metadata, _ = await self._dependencies.read(files, what=what)
         version = _local_version(metadata.version, source, snapshot.revision)
+        if source.version and version != source.version:  # a pin: the version of a chart in Git says nothing else
+            raise SourceError(
+                f"{what} is at version {version} now, and {source.version} is not kept any more",
+                reason="RevisionGone",
+                hint="pin the source of the chart instead",
+            )
         if kept is not None and str(kept.revision) == version and kept.details.chart == metadata.name:
             return kept
         if is_folder:
