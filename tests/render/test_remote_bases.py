@@ -36,7 +36,7 @@ from trueup.sources.gitfetcher import GitFetcher
 from trueup.sources.githubapp import GitHubTokens
 from trueup.sources.http import HttpFetcher
 from trueup.sources.mirrors import GitMirrors
-from trueup.sources.remotebases import RemoteBases
+from trueup.sources.remotebases import Owner, RemoteBases
 from trueup.sources.secrets import SecretData, SourceSecrets
 
 MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {0}}}\ndata: {{value: {1}}}\n"
@@ -91,7 +91,7 @@ class Remotes:
         self.name = served.create()
         self.cache: BuildCache | None = None
         self.needed: tuple[RemoteNeed, ...] = ()
-        self.own: GitSource | None = None
+        self.own: tuple[GitSource, ...] = ()
         self.secrets = SourceSecrets()
 
     @property
@@ -106,7 +106,8 @@ class Remotes:
 
     async def render(self, files: Files, path: str = "app", *, as_before: bool = False) -> Rendered:
         spec = RenderSpec(path=path, mode=RenderMode.ARGOCD)
-        remotes = self.bases.of(self.own, self.secrets, expected=self.needed, as_before=as_before)
+        owners = [Owner(one, self.secrets) for one in self.own]
+        remotes = self.bases.of(owners, expected=self.needed, as_before=as_before)
         try:
             rendered = await Renderer(self.engines, cache=self.cache).render(
                 MemorySnapshot(files), spec, remotes=remotes
@@ -312,9 +313,11 @@ async def test_credentials_go_only_to_the_host_that_they_are_for(remotes: Remote
         remotes.work.git("push", "-q", f"{private.url}/team/base.git".replace("://", "://any:w@"), "main")
         files = app(f"resources: ['{private.url}/team/base.git//base?ref=main']\n")
         remotes.secrets = secrets
-        remotes.own = GitSource(url=f"{private.url}/team/fleet.git", reference=GitReference(branch="main"))
+        elsewhere = GitSource(url="https://git.example.com/team/fleet.git", reference=GitReference(branch="main"))
+        there = GitSource(url=f"{private.url}/team/fleet.git", reference=GitReference(branch="main"))
+        remotes.own = (elsewhere, there)
         assert len(names(await remotes.render(files))) == 3
-        remotes.own = GitSource(url="https://git.example.com/team/fleet.git", reference=GitReference(branch="main"))
+        remotes.own = (elsewhere,)
         with pytest.raises(SourceError) as caught:
             await remotes.render(files)
     assert "hunter2" not in str(caught.value)

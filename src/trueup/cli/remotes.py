@@ -17,7 +17,6 @@ from trueup.sources.githubapp import GitHubTokens
 from trueup.sources.http import HttpFetcher
 from trueup.sources.mirrors import GitMirrors
 from trueup.sources.remotebases import RemoteBases
-from trueup.sources.secrets import NO_SECRETS
 
 Fetch = Annotated[
     bool, typer.Option("--fetch", help="Fetch what kustomizations of a working tree name outside it, as this user.")
@@ -37,6 +36,6 @@ async def remotes_of_this_user(fetch: bool) -> AsyncIterator[RemoteFetcher | Non
         store = ContentStore(folder / "content", mirrors.git)
         bases = RemoteBases(mirrors, GitFetcher(mirrors, GitHubTokens(http)), store, allow_local=True)
         stack.push_async_callback(bases.close)
-        bound = bases.of(None, NO_SECRETS)
+        bound = bases.of(())
         stack.callback(bound.release)
         yield bound

@@ -12,9 +12,8 @@ from typing import Protocol
 
 from trueup.controllers.credentials import SourceCredentials
 from trueup.model.remote import RemoteFetcher, RemoteNeed
-from trueup.model.source import Source
-from trueup.sources.remotebases import RemoteBases
-from trueup.sources.secrets import NO_SECRETS
+from trueup.model.source import CompositeSource, GitSource, Source
+from trueup.sources.remotebases import Owner, RemoteBases
 
 
 class Remotes(Protocol):
@@ -38,12 +37,18 @@ class AppRemotes:
     async def bound(
         self, source: Source | None, expected: Sequence[RemoteNeed], max_age: timedelta, *, as_before: bool = False
     ) -> AsyncIterator[RemoteFetcher | None]:
-        secrets = await self._credentials.find(source, fresh=False) if source is not None else NO_SECRETS
-        bound = self._bases.of(source, secrets, expected=expected, max_age=max_age, as_before=as_before)
+        owners = [Owner(one, await self._credentials.find(one, fresh=False)) for one in _git_sources(source)]
+        bound = self._bases.of(owners, expected=expected, max_age=max_age, as_before=as_before)
         try:
             yield bound
         finally:
             bound.release()
+
+
+def _git_sources(source: Source | None) -> list[GitSource]:
+    """The Git sources that the App itself names; one of several is as good as another."""
+    members = [member.source for member in source.members] if isinstance(source, CompositeSource) else [source]
+    return [one for one in members if isinstance(one, GitSource)]
 
 
 class NoRemotes:

@@ -13,11 +13,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from msgspec import Struct
+
 from trueup.model.errors import BuildFailed, InvalidInput, RefNotFound, SourceError, TrueupError
 from trueup.model.remote import RemoteContent, RemoteNeed
 from trueup.model.revision import Revision
 from trueup.model.snapshot import EntryType
-from trueup.model.source import GitReference, GitSource, Source
+from trueup.model.source import GitReference, GitSource
 from trueup.sources.contentstore import ContentStore
 from trueup.sources.credentials import GitCredentials
 from trueup.sources.gitfetcher import GitFetcher
@@ -45,6 +47,13 @@ _LONGEST = timedelta(minutes=5)
 _FILE_LIMITS = HttpLimits(total=timedelta(seconds=60), size=10 * 1024 * 1024)
 
 
+class Owner(Struct, frozen=True):
+    """A Git source of the App, and what its Secrets hold."""
+
+    source: GitSource
+    secrets: SourceSecrets
+
+
 @dataclass(slots=True)
 class _Kept:
     snapshot: TreeSnapshot
@@ -68,19 +77,17 @@ class RemoteBases:
 
     def of(
         self,
-        source: Source | None,
-        secrets: SourceSecrets,
+        owners: Sequence[Owner],
         *,
         expected: Sequence[RemoteNeed] = (),
         max_age: timedelta = timedelta(0),
         as_before: bool = False,
     ) -> BoundRemotes:
-        """For one render of an App that lives on that source. A look at a remote within `max_age` is not repeated.
+        """For one render of an App that lives on these Git sources. A look at a remote within `max_age` is not repeated.
 
         `as_before`: what is expected is wanted at the revision that was used last, from the disk where it is there.
         """
-        own = source if isinstance(source, GitSource) else None
-        return BoundRemotes(self, own, secrets, tuple(expected), max_age, as_before=as_before)
+        return BoundRemotes(self, tuple(owners), tuple(expected), max_age, as_before=as_before)
 
     async def close(self) -> None:
         await self._http.close()
@@ -93,11 +100,9 @@ class RemoteBases:
         for key in [key for key, turn in self._turns.items() if key not in self._kept and not turn.locked()]:
             del self._turns[key]
 
-    async def repository(
-        self, base: RemoteBase, own: GitSource | None, secrets: SourceSecrets, max_age: timedelta
-    ) -> TreeSnapshot:
+    async def repository(self, base: RemoteBase, owners: Sequence[Owner], max_age: timedelta) -> TreeSnapshot:
         """A snapshot of the caller's own to release."""
-        credentials = await self._credentials(base, own, secrets)
+        credentials = await self._credentials(base, owners)
         key = (base.key, credentials)
         async with self._turns.setdefault(key, asyncio.Lock()):
             kept = self._kept.get(key)
@@ -107,11 +112,9 @@ class RemoteBases:
             kept.used = _now()
             return kept.snapshot.share()
 
-    async def repository_at(
-        self, base: RemoteBase, own: GitSource | None, secrets: SourceSecrets, revision: Revision
-    ) -> TreeSnapshot | None:
+    async def repository_at(self, base: RemoteBase, owners: Sequence[Owner], revision: Revision) -> TreeSnapshot | None:
         """The same at a revision that was given before, without any network; None where it is not here any more."""
-        credentials = await self._credentials(base, own, secrets)
+        credentials = await self._credentials(base, owners)
         kept = self._kept.get((base.key, credentials))
         if kept is not None and kept.snapshot.revision == revision:
             return kept.snapshot.share()
@@ -137,15 +140,12 @@ class RemoteBases:
             kept.used = _now()
             return kept.snapshot.share()
 
-    async def _credentials(
-        self, base: RemoteBase, own: GitSource | None, secrets: SourceSecrets
-    ) -> GitCredentials | None:
-        if own is None:
-            return None
+    async def _credentials(self, base: RemoteBase, owners: Sequence[Owner]) -> GitCredentials | None:
+        """Those of the first owner that lives at the same place."""
         theirs = parse_git_url(base.repository, allow_local=self._allow_local)
-        ours = parse_git_url(own.url, allow_local=self._allow_local)
-        if may_share_credentials(ours, theirs):
-            return await self._git.credentials(own, secrets)
+        for owner in owners:
+            if may_share_credentials(parse_git_url(owner.source.url, allow_local=self._allow_local), theirs):
+                return await self._git.credentials(owner.source, owner.secrets)
         return None
 
     async def _newest(
@@ -202,16 +202,14 @@ class BoundRemotes:
     def __init__(
         self,
         bases: RemoteBases,
-        own: GitSource | None,
-        secrets: SourceSecrets,
+        owners: tuple[Owner, ...],
         expected: tuple[RemoteNeed, ...],
         max_age: timedelta,
         *,
         as_before: bool,
     ) -> None:
         self._bases = bases
-        self._own = own
-        self._secrets = secrets
+        self._owners = owners
         self._max_age = max_age
         self._held: list[TreeSnapshot] = []
         self._before = {need.text: need.revision for need in expected if need.revision} if as_before else {}
@@ -276,8 +274,8 @@ class BoundRemotes:
         before = self._before.get(need.text)
         snapshot = None
         if before is not None:
-            snapshot = await self._bases.repository_at(base, self._own, self._secrets, before)
-        snapshot = snapshot or await self._bases.repository(base, self._own, self._secrets, self._max_age)
+            snapshot = await self._bases.repository_at(base, self._owners, before)
+        snapshot = snapshot or await self._bases.repository(base, self._owners, self._max_age)
         self._held.append(snapshot)
         entry = await asyncio.to_thread(snapshot.entry, base.path)
         if entry is None or entry.type is EntryType.FILE:
