@@ -73,20 +73,16 @@ def test_another_tool_and_options_without_cue_are_refused(
     assert hint in refused.value.hint
 
 
-@pytest.mark.parametrize(
-    "spec",
-    [
-        {"images": [{"name": "a", "newTag": "b"}]},
-        {"patches": [{"patch": "x"}]},
-        {"targetNamespace": "x"},
-        {"namePrefix": "x"},
-        {"components": ["x"]},
-    ],
-)
-def test_what_kustomize_would_do_is_refused_beside_cue(spec: dict[str, Any]) -> None:
+@pytest.mark.parametrize("spec", [{"components": ["x"]}, {"buildMetadata": ["originAnnotations"]}])
+def test_what_is_about_files_of_a_kustomization_is_refused_beside_cue(spec: dict[str, Any]) -> None:
     (field,) = spec
     with pytest.raises(InvalidInput, match=f"spec.{field} cannot be used with trueup.dev/render: cue"):
         kustomization(ASKED, **spec)
+
+
+def test_what_kustomize_does_to_any_resources_goes_on_top() -> None:
+    render = kustomization(ASKED, targetNamespace="x", images=[{"name": "a", "newTag": "b"}])
+    assert (render.cue, render.overlay.namespace, len(render.overlay.images)) == (CueOptions(), "x", 1)
 
 
 @pytest.mark.parametrize("block", ["kustomize", "helm", "directory"])

@@ -5,15 +5,14 @@ from __future__ import annotations
 from tests.e2e.stack import Stack, git_repository, kustomization, until
 
 MODULE = 'module: "example.com/shop"\nlanguage: version: "v0.16.0"\n'
-LIBRARY = 'package lib\n#Config: {apiVersion: "v1", kind: "ConfigMap", metadata: {name: string, namespace: string}, data: {...}}\n'
+LIBRARY = 'package lib\n#Config: {apiVersion: "v1", kind: "ConfigMap", metadata: name: string, data: {...}}\n'
 PACKAGE = """\
 package web
 
 import "example.com/shop/lib"
 
-_namespace: string @tag(namespace)
-_env:       *"dev" | "prod" @tag(env)
-config: lib.#Config & {metadata: {name: "web", namespace: _namespace}, data: env: _env}
+_env:   *"dev" | "prod" @tag(env)
+config: lib.#Config & {metadata: name: "web", data: env: _env}
 """
 
 
@@ -21,9 +20,7 @@ def test_a_package_is_synced_and_a_tag_or_an_import_that_changes_syncs_it_again(
     files = {"cue.mod/module.cue": MODULE, "lib/lib.cue": LIBRARY, "apps/web/web.cue": PACKAGE}
     repo = stack.repository(namespace, files)
     wanted = kustomization(namespace, "./apps/web")
-    del wanted["spec"]["targetNamespace"]  # Kustomize's, and refused beside CUE
-    tags = f"namespace={namespace}"
-    wanted["metadata"]["annotations"] = {"trueup.dev/render": "cue", "trueup.dev/cue-tags": tags}
+    wanted["metadata"]["annotations"] = {"trueup.dev/render": "cue", "trueup.dev/cue-tags": "env=dev"}
     stack.apply(git_repository(namespace, repo.url), wanted)
 
     def data() -> dict[str, str]:
@@ -32,9 +29,7 @@ def test_a_package_is_synced_and_a_tag_or_an_import_that_changes_syncs_it_again(
 
     stack.until_applied(namespace, within=60)
     assert data() == {"env": "dev"}
-    stack.merge(
-        "kustomization", "app", namespace, {"metadata": {"annotations": {"trueup.dev/cue-tags": f"{tags}\nenv=prod"}}}
-    )
+    stack.merge("kustomization", "app", namespace, {"metadata": {"annotations": {"trueup.dev/cue-tags": "env=prod"}}})
     until(lambda: data() == {"env": "prod"}, within=30, what="another tag")
     commit = repo.push({"lib/lib.cue": LIBRARY.replace("{...}", '{more: "yes", ...}')})
     stack.annotate("gitrepository", "repo", namespace, "reconcile.fluxcd.io/requestedAt=1")
@@ -43,5 +38,5 @@ def test_a_package_is_synced_and_a_tag_or_an_import_that_changes_syncs_it_again(
     repo.push({"apps/web/web.cue": PACKAGE.replace('"web"', "1")})
     stack.annotate("gitrepository", "repo", namespace, "reconcile.fluxcd.io/requestedAt=2")
     failed = stack.until_failed(namespace, "conflicting values")
-    assert "apps/web/web.cue:7" in failed["message"]
+    assert "apps/web/web.cue:6" in failed["message"]
     assert data()["more"] == "yes", f"what {commit[:7]} made is left alone"

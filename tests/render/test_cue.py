@@ -15,7 +15,16 @@ from tests.peers.locate import find_program
 from tests.render.conftest import Files, Render
 from tests.support.snapshots import Link, MemorySnapshot
 from trueup.model.errors import BuildFailed, EngineFailed, NotBuiltYet
-from trueup.model.rendering import CommonMetadata, CueOptions, RenderMode, RenderSpec, Substitution
+from trueup.model.rendering import (
+    CommonMetadata,
+    CueOptions,
+    ImageOverride,
+    Overlay,
+    Patch,
+    RenderMode,
+    RenderSpec,
+    Substitution,
+)
 from trueup.render.cache import question_of
 from trueup.render.engine.pool import EnginePool
 from trueup.render.inputs import holds
@@ -191,6 +200,23 @@ async def test_flux_fills_in_variables_and_common_metadata_afterwards(flux: Rend
     (found,) = objects(rendered)
     assert found["data"] == {"a": 5, "b": "plain"}, "as with Kustomize, a number unless it is quoted"
     assert found["metadata"] == {"name": "x", "labels": {"team": "a"}}
+
+
+async def test_flux_puts_what_kustomize_does_on_top_and_places_stay(flux: Render) -> None:
+    web = '{apiVersion: "v1", kind: "Pod", metadata: name: "b", spec: containers: [{name: "c", image: "i:1"}]}'
+    overlay = Overlay(
+        namespace="shop",
+        name_prefix="x-",
+        images=(ImageOverride(name="i", new_tag="2"),),
+        patches=(Patch(patch="{apiVersion: v1, kind: ConfigMap, metadata: {name: a}, $patch: delete}"),),
+    )
+    files = one(f'a: {{{CONFIG}"a"}}\nb: {web}\nc: {{{CONFIG}"c"}}')
+    rendered = await flux(files, "app", cue=CUE, overlay=overlay)
+    pod, last = rendered.objects
+    assert pod.manifest["metadata"] == {"name": "x-b", "namespace": "shop"}
+    assert pod.manifest["spec"]["containers"][0]["image"] == "i:2"
+    assert last.manifest["metadata"] == {"name": "x-c", "namespace": "shop"}
+    assert [str(each.origin) for each in (pod, last)] == ["app/a.cue:3", "app/a.cue:4"]
 
 
 async def test_flux_leaves_out_what_its_source_ignores(flux: Render) -> None:

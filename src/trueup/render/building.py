@@ -27,6 +27,7 @@ from trueup.render.engine.process import EngineProcess
 from trueup.render.inputs import Ignoring, Recorder, join
 from trueup.render.kustomization import build_kustomization, has_kustomization
 from trueup.render.limits import DEFAULT_LIMITS, RenderLimits
+from trueup.render.overlaid import overlaid_objects
 
 
 class Tool(StrEnum):
@@ -157,6 +158,10 @@ async def _package(begun: _Begun, spec: RenderSpec, engines: EnginePool, limits:
     objects = await engines.beside(CUE).use(
         lambda engine: cue.export(engine, begun.recorder, begun.path, options, limits), seconds=limits.seconds
     )
+    if not spec.overlay.is_empty:
+        objects = await engines.use(
+            lambda engine: overlaid_objects(engine, objects, spec.overlay, limits), seconds=limits.seconds
+        )
     return Build(objects=objects, inputs=begun.recorder.inputs(), source_type=begun.tool.value)
 
 

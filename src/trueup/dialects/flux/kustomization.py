@@ -144,7 +144,7 @@ def _render(ref: ObjectRef, spec: KustomizationSpec, cue: CueOptions | None) -> 
     )
     common = spec.common_metadata
     if cue is not None:
-        refuse_with_cue(ref, _of_kustomize(spec))
+        refuse_with_cue(ref, _of_directories(spec))
     return RenderSpec(
         path=spec.path,
         mode=RenderMode.FLUX,
@@ -155,19 +155,9 @@ def _render(ref: ObjectRef, spec: KustomizationSpec, cue: CueOptions | None) -> 
     )
 
 
-def _of_kustomize(spec: KustomizationSpec) -> dict[str, bool]:
-    """The fields that Kustomize carries out, and whether they are set."""
-    return {
-        "spec.targetNamespace": bool(spec.target_namespace),
-        "spec.namePrefix": bool(spec.name_prefix),
-        "spec.nameSuffix": bool(spec.name_suffix),
-        "spec.images": bool(spec.images),
-        "spec.patches": bool(spec.patches),
-        "spec.patchesStrategicMerge": bool(spec.patches_strategic_merge),
-        "spec.patchesJson6902": bool(spec.patches_json6902),
-        "spec.components": bool(spec.components),
-        "spec.buildMetadata": bool(spec.build_metadata),
-    }
+def _of_directories(spec: KustomizationSpec) -> dict[str, bool]:
+    """The fields that mean something only for the files of a kustomization, and whether they are set."""
+    return {"spec.components": bool(spec.components), "spec.buildMetadata": bool(spec.build_metadata)}
 
 
 def all_patches(
