@@ -49,6 +49,8 @@ _SAMPLES: dict[str, Any] = {
     "spec.destination.name": "other",
     "spec.source.repoURL": "https://example.com/shop.git",
     "spec.source.path": "deploy",
+    "spec.ignoreDifferences.jsonPointers": ["/data"],
+    "spec.ignoreDifferences.jqPathExpressions": [".data"],
     "spec.sources": [{"repoURL": "https://example.com/shop.git", "path": "deploy", "targetRevision": "1.x"}],
     "spec.source.kustomize.images": ["web:2"],
     "spec.source.kustomize.replicas": [{"name": "web", "count": 2}],

@@ -49,7 +49,7 @@ def test_every_part_has_a_place_on_some_page() -> None:
     [
         (KustomizationSpec, ["spec.kubeConfig", "spec.decryption", "spec.healthCheckExprs"]),
         (GitRepositorySpec, ["spec.provider: aws", "spec.serviceAccountName"]),
-        (ApplicationSpec, ["spec.ignoreDifferences", "spec.source.tagPrefix", "spec.project: (any other)"]),
+        (ApplicationSpec, ["spec.sourceHydrator", "spec.source.tagPrefix", "spec.project: (any other)"]),
     ],
 )
 def test_what_is_not_built_is_found_by_trying(spec: type, wanted: list[str]) -> None:

@@ -299,6 +299,30 @@ def test_the_namespace_keeps_the_labels_and_annotations_that_the_application_giv
         drop_namespace(stack, made)
 
 
+def test_ignored_differences_are_left_and_stay_when_the_rest_is_sent(stack: Stack, namespace: str) -> None:
+    repo = stack.repository(namespace, {"web.yaml": deployment("web"), "settings.yaml": config(colour="blue")})
+    ignored = [
+        {"group": "apps", "kind": "Deployment", "jsonPointers": ["/spec/replicas"]},
+        {"kind": "ConfigMap", "jqPathExpressions": ['.data | select(has("colour")).colour']},
+    ]
+    policy = {**automated(selfHeal=True), "syncOptions": ["RespectIgnoreDifferences=true"]}
+    stack.apply(application(namespace, repo.url, syncPolicy=policy, ignoreDifferences=ignored))
+    until_status(stack, namespace, "first sync", sync="Synced", phase="Succeeded")
+    stack.kubectl("scale", "deployment/web", "--replicas=3", "-n", namespace)
+    stack.merge("configmap", "settings", namespace, {"data": {"colour": "red"}})
+    commit = repo.push({"web.yaml": deployment("web", image="nginx:1.28")})
+    stack.annotate("application", namespace, "argocd", "argocd.argoproj.io/refresh=normal")
+    until_status(stack, namespace, "the image alone", sync="Synced", phase="Succeeded", revision=commit)
+    live = until(
+        lambda: found if "1.28" in json.dumps(found := stack.get("deployment", "web", namespace)) else {},
+        what="new image",
+    )
+    assert live["spec"]["replicas"] == 3
+    settings = stack.get("configmap", "settings", namespace)
+    assert settings is not None
+    assert settings["data"] == {"colour": "red"}
+
+
 def test_what_is_not_built_yet_stops_the_application_and_is_named(stack: Stack, namespace: str) -> None:
     """One Application per field; all of them at once, for each only waits."""
     marked = config("marked", annotations={"argocd.argoproj.io/sync-options": "Replace=true"})
@@ -311,9 +335,9 @@ def test_what_is_not_built_yet_stops_the_application_and_is_named(stack: Stack, 
     cases: dict[str, tuple[dict[str, Any], str]] = {
         "project": ({"project": "shop"}, "spec.project=shop"),
         "tags": ({"source": {**source, "tagPrefix": "shop"}}, "spec.source.tagPrefix"),
-        "ignore": (
-            {"ignoreDifferences": [{"kind": "ConfigMap", "jsonPointers": ["/data"]}]},
-            "spec.ignoreDifferences",
+        "jq": (
+            {"ignoreDifferences": [{"kind": "ConfigMap", "jqPathExpressions": ["[range(1000000000)]"]}]},
+            "may not be used here",
         ),
         "server": (
             {"destination": {"server": "https://elsewhere.example.com", "namespace": namespace}},

@@ -75,6 +75,19 @@ class OptOut(Struct, frozen=True, kw_only=True):
     """An annotation that holds a comma list of such values (Argo's `sync-options`); the pairs above name it as key."""
 
 
+class IgnoreRule(Struct, frozen=True, kw_only=True):
+    """Fields of some objects that are not compared. Group and kind are globs, as are name and namespace where they are said."""
+
+    group: str = ""
+    kind: str
+    name: str = ""
+    namespace: str = ""
+    json_pointers: tuple[str, ...] = ()
+    jq_paths: tuple[str, ...] = ()
+    managers: tuple[str, ...] = ()
+    """What these managers hold on the live object."""
+
+
 class KindOrder(StrEnum):
     """In which order the kinds of one App are applied."""
 
@@ -116,6 +129,9 @@ class SyncRules(Struct, frozen=True, kw_only=True):
     """Whether a later wave also waits for objects of earlier ones that this sync did not send."""
     confirm_prune: bool = False
     """Prunes wait for a person's approval (Argo's `Prune=confirm`), whatever the objects say."""
+    ignore: tuple[IgnoreRule, ...] = ()
+    respect_ignored: bool = False
+    """What is sent has the live values of ignored fields (Argo's `RespectIgnoreDifferences`)."""
     allow_empty: bool = True
     """False: a render that comes back empty prunes nothing and fails (Argo's allowEmpty)."""
     self_heal: bool = True

@@ -12,6 +12,7 @@ from trueup.model.manifest import Manifest, api_version_of, resource_version_of,
 from trueup.sync.applier import Applier
 from trueup.sync.autoscaling import with_replicas
 from trueup.sync.facts import REPLICAS, own_entry
+from trueup.sync.ignoring import with_live_values
 from trueup.sync.outcomes import Outcome, applied, settled
 from trueup.sync.ownership import takeover_patch
 from trueup.sync.plan import Send
@@ -29,6 +30,8 @@ class StuckDeletion(Transient):
 async def apply_one(send: Send, applier: Applier, rules: SyncRules, secret_key: bytes) -> Outcome:
     """Raises ApiError, KindNotServed, ClusterUnreachable, StuckDeletion: this object's own failure."""
     manifest = await _with_live_replicas(send, applier, rules) if send.ask_replicas else send.manifest
+    if send.respect and (live := await applier.get(send.ref, send.desired.version)) is not None:
+        manifest = with_live_values(manifest, live, send.ignore)
     if send.only_create:
         try:
             answer = await applier.create(manifest)

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct, structs
 
-from trueup.model.app import SyncRules
+from trueup.model.app import IgnoreRule, SyncRules
 from trueup.model.fields import EMPTY, FieldSet, cut, managed_entries
 from trueup.model.health import Verdict
 from trueup.model.manifest import (
@@ -32,7 +32,9 @@ from trueup.model.manifest import (
 from trueup.model.refs import ObjectRef, split_api_version
 from trueup.sync.autoscaling import ScaleTarget, scale_target
 from trueup.sync.canonical import Masking, compact, masked
+from trueup.sync.fielddiff import field_changes
 from trueup.sync.health import judge, next_look
+from trueup.sync.ignoring import held_by, is_held, rules_for, without_ignored
 from trueup.sync.optout import mark_keys
 from trueup.sync.ownership import is_taken_over
 
@@ -75,11 +77,12 @@ class Lens(Struct, frozen=True):
     manager: str
     takeover_managers: tuple[str, ...]
     secret_key: bytes
+    ignore: tuple[IgnoreRule, ...] = ()
 
     @staticmethod
     def of(rules: SyncRules, secret_key: bytes) -> Lens:
         keys = mark_keys(rules.owner, rules.opt_out) | frozenset(rules.wave_annotations)
-        return Lens(keys, rules.field_manager, rules.takeover_managers, secret_key)
+        return Lens(keys, rules.field_manager, rules.takeover_managers, secret_key, rules.ignore)
 
 
 class Forecast(Struct, frozen=True):
@@ -146,9 +149,13 @@ def reduce_live(obj: Manifest, record: AppliedRecord | None, lens: Lens, now: da
         others = others.union(entry.fields)
         replicas_foreign = replicas_foreign or entry.fields.contains(REPLICAS)
     ours = record.fields if record else own
-    kept = None if ours.is_empty else owned_cut(obj, ours, record, lens.secret_key, others=others)
+    ignore = rules_for(lens.ignore, ref_of(obj))
+    shown = without_ignored(obj, ignore)
+    kept = None if ours.is_empty else owned_cut(shown, ours, record, lens.secret_key, others=others)
     meddlers: tuple[str, ...] = ()
     if record is not None and kept is not None:
+        if kept != record.cut and ignore and _differs_only_in(kept, record.cut, held_by(obj, ignore)):
+            kept = record.cut
         if kept == record.cut:
             kept = record.cut  # one copy in memory, not two
         else:
@@ -173,6 +180,17 @@ def reduce_live(obj: Manifest, record: AppliedRecord | None, lens: Lens, now: da
         replicas_foreign=replicas_foreign,
         scales=scale_target(obj),
     )
+
+
+def _differs_only_in(live: bytes, ours: bytes, held: FieldSet) -> bool:
+    """Whether all that differs is held by managers whose differences are ignored."""
+    if held.is_empty:
+        return False
+    return all(is_held(change.path, held) for change in field_changes(_decoded(live), _decoded(ours)))
+
+
+def _decoded(cut: bytes) -> Any:
+    return msgspec.json.decode(cut)
 
 
 def as_of(facts: LiveFacts, now: datetime) -> LiveFacts:

@@ -34,6 +34,7 @@ from trueup.sync import listkeys
 from trueup.sync.applier import Applier, Scope
 from trueup.sync.canonical import keyed_digest
 from trueup.sync.desired import Desired
+from trueup.sync.ignoring import rules_for, without_ignored
 from trueup.sync.marks import with_marks
 from trueup.sync.namespaces import managed_namespace
 from trueup.sync.order import CRD
@@ -172,7 +173,7 @@ def _normalise_one(
         ref=ref,
         version=kind[1],
         manifest=manifest,
-        digest=keyed_digest(manifest, secret_key),
+        digest=keyed_digest(without_ignored(manifest, rules_for(rules.ignore, ref)), secret_key),
         origin=item.origin,
         tainted=tainted,
     )

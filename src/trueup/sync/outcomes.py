@@ -12,6 +12,7 @@ from trueup.model.refs import GroupKind
 from trueup.sync.canonical import canonical, compact, masked, masking_of
 from trueup.sync.facts import Absent, AppliedRecord, LiveFacts, own_entry
 from trueup.sync.fielddiff import field_changes
+from trueup.sync.ignoring import without_ignored
 from trueup.sync.plan import Send
 
 
@@ -59,13 +60,14 @@ def settled(send: Send, action: Action, reason: str, message: str) -> Outcome:
 def record_of(send: Send, answer: Manifest, manager: str, secret_key: bytes) -> AppliedRecord:
     """What to remember of an apply: whose fields are ours is told by the answer's own managedFields."""
     own, others = own_entry(answer, manager)
+    shown = without_ignored(answer, send.ignore)
     masking = masking_of(send.desired.manifest, tainted=send.desired.tainted)
     return AppliedRecord(
         ref=send.ref,
         version=send.desired.version,
         desired_digest=send.digest,
         owned=canonical(own.to_fields_v1()),
-        cut=compact(masked(cut(answer, own, others=others), masking, secret_key), secret_key),
+        cut=compact(masked(cut(shown, own, others=others), masking, secret_key), secret_key),
         masking=masking,
         uid=uid_of(answer),
         resource_version=resource_version_of(answer),
@@ -104,7 +106,8 @@ def _comparable(send: Send, answer: Manifest, record: AppliedRecord, manager: st
         return record.cut
     _, others = own_entry(answer, manager)
     both = send.record.fields.union(record.fields)
-    return compact(masked(cut(answer, both, others=others), record.masking, secret_key), secret_key)
+    shown = without_ignored(answer, send.ignore)
+    return compact(masked(cut(shown, both, others=others), record.masking, secret_key), secret_key)
 
 
 def _compared(before: bytes, after: bytes) -> tuple[Action, tuple[FieldChange, ...]]:

@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from trueup.model.app import SyncRules
+from trueup.model.app import IgnoreRule, SyncRules
 from trueup.model.change import Action, Change, FieldChange
 from trueup.model.errors import Terminal
 from trueup.model.inventory import Inventory, InventoryEntry
@@ -24,6 +24,7 @@ from trueup.sync.canonical import Masking
 from trueup.sync.desired import Desired
 from trueup.sync.drift import drifted, has_drifted, is_stale
 from trueup.sync.facts import Absent, AppliedRecord, LiveFacts, LiveView, newer
+from trueup.sync.ignoring import rules_for
 from trueup.sync.inventory import write_ahead
 from trueup.sync.marks import Ownership, ownership
 from trueup.sync.optout import Pairs, has_mark
@@ -66,6 +67,10 @@ class Send(Struct, frozen=True, kw_only=True):
     only_create: bool = False
     merge: bool = False
     force: bool = False
+    ignore: tuple[IgnoreRule, ...] = ()
+    """The rules about this object: what is not compared."""
+    respect: bool = False
+    """Look at the live object before sending, for its ignored fields stay as they are."""
     ask_replicas: bool = False
     """An autoscaler decides the replicas and we have not seen the object: look at it before sending."""
 
@@ -208,6 +213,7 @@ def _decide(
     if is_drift and not heal:
         return _settled(item, Action.SKIPPED, "Drifted", "it was changed by others; healing is off", drift)
     manifest, ask = _manifest(item, facts, autoscaled)
+    ignore = rules_for(rules.ignore, item.ref)
     return Send(
         desired=item,
         manifest=manifest,
@@ -220,6 +226,8 @@ def _decide(
         only_create=only_create,
         merge=merge,
         force=rules.force or _marked(item.manifest, rules.opt_out.force, rules),
+        ignore=ignore,
+        respect=bool(ignore) and rules.respect_ignored and not isinstance(facts, Absent) and not only_create,
         ask_replicas=ask and not only_create,
     )
 

@@ -21,6 +21,7 @@ from trueup.sync.canonical import LAST_APPLIED, canonical, masked, masking_of
 from trueup.sync.explain import explain
 from trueup.sync.facts import own_entry
 from trueup.sync.fielddiff import HIDDEN, LONGEST, field_changes
+from trueup.sync.ignoring import with_live_values, without_ignored
 from trueup.sync.normalise import SERVER_OWNED
 from trueup.sync.order import CRD, NAMESPACE
 from trueup.sync.ownership import is_taken_over
@@ -58,7 +59,8 @@ async def _send(send: Send, plan: Plan, applier: Applier, rules: SyncRules, key:
         live = await applier.get(send.ref, version)
         if send.only_create and live is not None:
             return _change(send, Action.SKIPPED, reason="OnlyCreate", message="it is there, and is only to be created")
-        answer = await applier.apply(send.manifest, dry_run=True)
+        manifest = with_live_values(send.manifest, live, send.ignore) if send.respect and live else send.manifest
+        answer = await applier.apply(manifest, dry_run=True)
     except KindNotServed as error:
         if any(_defines(other, send) for other in plan.sends):
             return _change(
@@ -149,7 +151,7 @@ def value_at(obj: Any, path: tuple[Element, ...]) -> Any:
 
 def _visible(obj: Manifest, send: Send, key: bytes) -> Manifest:
     """Without what changes by itself or says nothing to a person, and without secrets."""
-    shown = {name: value for name, value in obj.items() if name != "status"}
+    shown = {name: value for name, value in without_ignored(obj, send.ignore).items() if name != "status"}
     metadata = {name: value for name, value in obj.get("metadata", {}).items() if name not in SERVER_OWNED}
     if isinstance(annotations := metadata.get("annotations"), dict) and LAST_APPLIED in annotations:
         metadata["annotations"] = {name: value for name, value in annotations.items() if name != LAST_APPLIED}

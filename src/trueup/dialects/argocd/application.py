@@ -21,10 +21,11 @@ from trueup.dialects.argocd.sources import INTERVAL, source_of, sources_of
 from trueup.dialects.argocd.unbuilt import unbuilt_fields
 from trueup.dialects.cue import cue_of
 from trueup.dialects.reading import finalizers_of, identity, not_built, read_struct
-from trueup.model.app import App, DeletionPolicy, KindOrder, NamespaceMetadata, SyncRules
+from trueup.model.app import App, DeletionPolicy, IgnoreRule, KindOrder, NamespaceMetadata, SyncRules
 from trueup.model.errors import InvalidInput
 from trueup.model.manifest import Manifest, annotations_of, spec_of
 from trueup.model.refs import ObjectRef
+from trueup.sync.ignoring import check_rules
 
 
 def read_application(obj: Manifest, control_namespace: str) -> App:
@@ -91,6 +92,8 @@ def _rules(
         wave_annotations=WAVE_ANNOTATIONS,
         waits_for_unchanged=not options.only_out_of_sync,
         confirm_prune=options.confirm_prune,
+        ignore=_ignored(ref, spec),
+        respect_ignored=options.respect_ignored,
         allow_empty=bool(automated and automated.allow_empty),
         self_heal=bool(automated and automated.self_heal),
         automated=automated is not None,
@@ -103,6 +106,23 @@ def _rules(
         suspend=is_suspended(obj),
         opt_out=marks.OPT_OUT,
     )
+
+
+def _ignored(ref: ObjectRef, spec: ApplicationSpec) -> tuple[IgnoreRule, ...]:
+    rules = tuple(
+        IgnoreRule(
+            group=row.group,
+            kind=row.kind,
+            name=row.name,
+            namespace=row.namespace,
+            json_pointers=row.json_pointers,
+            jq_paths=row.jq_path_expressions,
+            managers=row.managed_fields_managers,
+        )
+        for row in spec.ignore_differences
+    )
+    check_rules(rules, ref, "spec.ignoreDifferences")
+    return rules
 
 
 def _namespace_metadata(policy: SyncPolicy | None) -> NamespaceMetadata | None:

@@ -101,6 +101,7 @@ def requested_rules(rules: SyncRules, request: OperationRequest) -> SyncRules:
         prune=request.prune and not options.never_prune,
         prune_last=rules.prune_last or options.prune_last,
         confirm_prune=rules.confirm_prune or options.confirm_prune,
+        respect_ignored=rules.respect_ignored or options.respect_ignored,
         waits_for_unchanged=rules.waits_for_unchanged and not options.only_out_of_sync,
         create_namespace=rules.create_namespace or options.create_namespace,
         force=rules.force or request.force or options.force,

@@ -97,7 +97,7 @@ def app_patch(obj: Manifest, status: AppStatus, now: datetime, control_namespace
             "status": {True: "Synced", False: "OutOfSync", None: "Unknown"}[status.synced],
             "comparedTo": {
                 **sources_in(obj),
-                **{key: spec[key] for key in ("destination",) if isinstance(spec.get(key), dict)},
+                **{key: spec[key] for key in ("destination", "ignoreDifferences") if spec.get(key)},
             },
             "revision": revision_text(compared) or None if not status.parts else None,
             "revisions": [revision_text(part) for part in status.parts] or None,

@@ -24,7 +24,6 @@ def unbuilt_fields(spec: ApplicationSpec, options: SyncOptions, obj: Manifest) -
         f"spec.destination.server={destination.server}": destination.server.rstrip("/") not in ("", IN_CLUSTER_SERVER),
         f"spec.destination.name={destination.name}": destination.name not in ("", IN_CLUSTER_NAME),
         "spec.sourceHydrator": spec.source_hydrator is not None,
-        "spec.ignoreDifferences": bool(spec.ignore_differences),
     }
     found = [name for name, is_set in fields.items() if is_set]
     found.extend(f"spec.syncPolicy.syncOptions={option}" for option in options.unbuilt)
