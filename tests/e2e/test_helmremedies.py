@@ -284,3 +284,69 @@ def test_what_belongs_to_others_is_never_deleted(stack: Stack, namespace: str) -
     stack.kubectl("delete", "helmrelease", "web", "-n", namespace, "--wait=true", "--timeout=30s")
     assert config(stack, namespace) == {}
     assert stack.get("configmap", "web-extra", namespace) is not None, "it says that it is another release's"
+
+
+def test_history_is_bounded_and_may_be_kept_and_a_suspended_release_lives_on(stack: Stack, namespace: str) -> None:
+    repo = stack.repository(namespace, chart())
+    wanted = helm_release(namespace, maxHistory=2, uninstall={"keepHistory": True}, values={"text": "0"})
+    stack.apply(git_repository(namespace, repo.url), wanted)
+    until_release(stack, namespace, reason="InstallSucceeded")
+    for number in range(2, 5):
+        stack.merge("helmrelease", "web", namespace, {"spec": {"values": {"text": str(number)}}})
+        until_release(stack, namespace, version=number)
+    assert set(records(stack, namespace)) == {3, 4}
+    stack.kubectl("delete", "helmrelease", "web", "-n", namespace, "--wait=true", "--timeout=30s")
+    assert config(stack, namespace) == {}
+    assert records(stack, namespace) == {3: "superseded", 4: "uninstalled"}
+    stack.apply(wanted)
+    until_release(stack, namespace, reason="InstallSucceeded", version=5)
+    stack.merge("helmrelease", "web", namespace, {"spec": {"suspend": True}})
+    stack.kubectl("delete", "helmrelease", "web", "-n", namespace, "--wait=true", "--timeout=30s")
+    assert config(stack, namespace) != {}
+    assert records(stack, namespace)[5] == "deployed"
+
+
+def test_post_renderers_and_common_metadata_reach_every_object(stack: Stack, namespace: str) -> None:
+    repo = stack.repository(namespace, chart())
+    stack.apply(git_repository(namespace, repo.url), helm_release(namespace))
+    until_release(stack, namespace, reason="InstallSucceeded")
+    patch = {
+        "patch": "- {op: add, path: /data/patched, value: 'yes'}",
+        "target": {"kind": "ConfigMap", "name": ".*-config"},
+    }
+    spec = {
+        "postRenderers": [{"kustomize": {"patches": [patch]}}],
+        "commonMetadata": {"labels": {"team": "a"}, "annotations": {"note": "b"}},
+    }
+    stack.merge("helmrelease", "web", namespace, {"spec": spec})
+    until_release(stack, namespace, reason="UpgradeSucceeded", version=2)
+    live = stack.get("configmap", "web-config", namespace)
+    assert live is not None
+    assert live["data"]["patched"] == "yes"
+    assert live["metadata"]["labels"]["team"] == "a"
+    assert live["metadata"]["annotations"]["note"] == "b"
+    assert "patched: " in helm(stack, "get", "manifest", "web", "-n", namespace)
+    stack.merge("helmrelease", "web", namespace, {"spec": {"postRenderers": None, "commonMetadata": None}})
+    until_release(stack, namespace, reason="UpgradeSucceeded", version=3)
+    live = stack.get("configmap", "web-config", namespace)
+    assert live is not None
+    assert "patched" not in live["data"]
+    assert "team" not in live["metadata"]["labels"]
+
+
+def test_a_release_that_cannot_be_uninstalled_says_so_and_tries_again(
+    simulated: tuple[Stack, str],
+) -> None:
+    stack, namespace = simulated
+    repo = stack.repository(namespace, chart(farewell=job("farewell", "pre-delete", outcome="crash")))
+    stack.apply(git_repository(namespace, repo.url), helm_release(namespace))
+    until_release(stack, namespace, reason="InstallSucceeded")
+    stack.kubectl("delete", "helmrelease", "web", "-n", namespace, "--wait=false")
+    until(
+        lambda: condition(stack.status("helmrelease", "web", namespace), "Ready").get("reason") == "UninstallFailed",
+        what="the failed hook is told",
+    )
+    assert config(stack, namespace) != {}, "nothing goes before the hook has ended well"
+    stack.merge("helmrelease", "web", namespace, {"spec": {"uninstall": {"disableHooks": True}}})
+    until(lambda: stack.get("helmrelease", "web", namespace) is None, within=40, what="it goes without its hooks")
+    assert config(stack, namespace) == {}
