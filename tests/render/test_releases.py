@@ -128,6 +128,9 @@ async def test_values_are_merged_in_the_order_of_flux(engines: EnginePool) -> No
 async def test_the_digest_of_values_is_that_of_flux(engines: EnginePool) -> None:
     engine = ReleaseEngine(engines)
     assert await engine.values_digest(Values()) == EMPTY_DIGEST
+    # Of the example in Flux's documentation of HelmReleases.
+    documented = "sha256:e15c415d62760896bd8bec192a44c5716dc224db9e0fc609b9ac14718f8f9e56"
+    assert await engine.values_digest(Values(inline={"replicaCount": 2})) == documented
     one = await engine.values_digest(Values(inline={"b": 1, "a": {"d": [1, {"z": 1, "k": "2"}], "c": True}}))
     other = await engine.values_digest(
         Values(layers=(ValuesLayer(name="v", text="a: {c: true, d: [1, {k: '2', z: 1}]}\nb: 1\n"),))

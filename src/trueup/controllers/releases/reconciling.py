@@ -104,7 +104,7 @@ class ReleaseReconciler:
             listing=shell.releases.listing_for(app.rules),
         )
         state = memory.release or ReleaseState()
-        return ReleaseWork(shell, memory, obj, app, spec, applier, records, state, job=job)
+        return ReleaseWork(shell, memory, obj, app, spec, applier, records, state, self._running.slot(), job=job)
 
     async def _gathered(self, job: Job) -> ReleaseWork:
         """What is wanted: chart and values. Raises what keeps it from being known."""
@@ -132,7 +132,8 @@ class ReleaseReconciler:
         """A task's whole life: its errors are told on the resource; only a lost Lease ends more than this release."""
         memory, shell = work.memory, self._shell
         try:
-            await self._act(work)
+            async with work.slot:
+                await self._act(work)
         except LeaseLost:
             raise
         except TrueupError as error:
@@ -299,7 +300,7 @@ class ReleaseReconciler:
             storage_namespace=work.state.storage_namespace or work.spec.storage_namespace,
         )
         before = self.work_of(work.memory, work.obj, _with_release(work.app, old))
-        before.state, before.masker, before.chart = work.state, work.masker, work.chart
+        before.state, before.masker, before.chart, before.slot = work.state, work.masker, work.chart, work.slot
         try:
             await uninstall(before)
         except TrueupError as error:
@@ -423,7 +424,8 @@ class ReleaseReconciler:
     async def _uninstalled(self, work: ReleaseWork, done: Callable[[], Awaitable[None]]) -> None:
         memory, shell = work.memory, self._shell
         try:
-            report = await uninstall(work)
+            async with work.slot:
+                report = await uninstall(work)
             if report is not None:
                 latest = work.state.latest
                 name = latest.full_name if latest is not None else f"{work.spec.namespace}/{work.spec.name}"

@@ -7,11 +7,42 @@ the group.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from typing import Any
 
 from trueup.controllers.memory import AppMemory
 from trueup.model.refs import ObjectRef
+
+AT_WORK = 32
+"""Actions that do something at the same time; those that wait for the cluster are not counted."""
+
+
+class Slot:
+    """The right to do something, given up while an action only waits."""
+
+    def __init__(self, bound: asyncio.Semaphore) -> None:
+        self._bound = bound
+        self._held = False
+
+    async def __aenter__(self) -> Slot:
+        await self._bound.acquire()
+        self._held = True
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._held:
+            self._bound.release()
+        self._held = False
+
+    @asynccontextmanager
+    async def away(self) -> AsyncIterator[None]:
+        """For a wait; afterwards the slot is held again, unless the wait was cut off."""
+        self._bound.release()
+        self._held = False
+        yield
+        await self._bound.acquire()
+        self._held = True
 
 
 class RunningActions:
@@ -19,6 +50,7 @@ class RunningActions:
 
     def __init__(self, wake: Callable[[ObjectRef], None]) -> None:
         self._wake = wake
+        self._bound = asyncio.Semaphore(AT_WORK)
         self._group: asyncio.TaskGroup | None = None
         self._tasks: dict[ObjectRef, asyncio.Task[None]] = {}
 
@@ -45,6 +77,9 @@ class RunningActions:
             self._wake(memory.ref)
 
         task.add_done_callback(close)
+
+    def slot(self) -> Slot:
+        return Slot(self._bound)
 
     def is_running(self, ref: ObjectRef) -> bool:
         return ref in self._tasks

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -12,6 +13,7 @@ from trueup.controllers.events import Event
 from trueup.controllers.job import Job
 from trueup.controllers.memory import AppMemory
 from trueup.controllers.releases.records import ReleaseRecords, StoredRelease
+from trueup.controllers.releases.running import Slot
 from trueup.controllers.shell import AppShell
 from trueup.model.app import App
 from trueup.model.errors import TrueupError
@@ -52,6 +54,7 @@ class ReleaseWork:
     applier: Applier
     records: ReleaseRecords
     state: ReleaseState
+    slot: Slot
     masker: Masker = field(default_factory=Masker)
     job: Job | None = None
     """None: the release is only uninstalled."""
@@ -91,8 +94,7 @@ class ReleaseWork:
             left = deadline - self.shell.loop_time()
             if left <= 0:
                 return None
-            try:
-                async with asyncio.timeout(min(left, FALLBACK_SECONDS)):
-                    await stirred.wait()
-            except TimeoutError:
-                continue
+            async with self.slot.away():
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(min(left, FALLBACK_SECONDS)):
+                        await stirred.wait()
