@@ -10,7 +10,8 @@ from pathlib import Path
 import yaml
 from msgspec import Struct
 
-from bench.world import app_objects
+from bench.world import NAMESPACE, app_objects, kustomization, source
+from trueup.model.manifest import Manifest
 from trueup.model.rendering import DirectoryOptions, HelmOptions, HelmValueFile, RenderMode, RenderSpec
 
 SHARED = 10
@@ -42,6 +43,54 @@ def files(count: int) -> dict[str, str]:
     for app in apps(count):
         found |= _own_files(app)
     return found
+
+
+def changes(content: dict[str, str], all_apps: list[MonorepoApp]) -> dict[str, dict[str, str]]:
+    """What changes -> the files of a commit. Each changes what its Apps come to."""
+    one = next(app for app in all_apps[len(all_apps) // 2 :] if app.kind == "plain").own
+    base, chart = "bases/b3/objects.yaml", "charts/c3/templates/service.yaml"
+    return {
+        "file": {one: content[one].replace("8080", "8081")},
+        "shared base": {base: content[base].replace("8080", "8081")},
+        "chart": {chart: content[chart].replace("8080", "8081")},
+    }
+
+
+def everything(content: dict[str, str]) -> dict[str, str]:
+    """A commit that changes what every App comes to."""
+    return {
+        path: text.replace("8080", "8082").replace("targetPort: 8081", "targetPort: 8082") + "# again\n"
+        for path, text in content.items()
+        if not path.endswith(".tpl")
+    }
+
+
+def resources(url: str, count: int) -> list[Manifest]:
+    """One GitRepository with a Kustomization for each overlay, and an Application for each of the others."""
+    found: list[Manifest] = [source("repo", url)]
+    for app in apps(count):
+        if app.kind == "kustomize":
+            found.append(kustomization(app.name, "repo", app.spec.path))
+        else:
+            found.append(_application(app, url))
+    return found
+
+
+def _application(app: MonorepoApp, url: str) -> Manifest:
+    origin: dict[str, object] = {"repoURL": url, "targetRevision": "main", "path": app.spec.path}
+    if app.kind == "helm":
+        origin["helm"] = {"releaseName": app.name, "valueFiles": [f"../../{app.own}"]}
+    return {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "Application",
+        "metadata": {"name": app.name, "namespace": "argocd"},
+        "spec": {
+            "project": "default",
+            "source": origin,
+            "destination": {"server": "https://kubernetes.default.svc", "namespace": NAMESPACE},
+            "syncPolicy": {"automated": {"prune": True, "selfHeal": True}},
+        },
+    }
 
 
 def write(folder: Path, content: dict[str, str]) -> None:

@@ -198,18 +198,9 @@ def _concerned(index: InputIndex, before: GitSnapshot, after: GitSnapshot) -> se
 
 def _commits(repository: Repository) -> list[tuple[str, dict[str, str]]]:
     files = repository.files
-    one = next(app for app in repository.apps[len(repository.apps) // 2 :] if app.kind == "plain").own
-    base, chart = "bases/b3/objects.yaml", "charts/c3/templates/deployment.yaml"
-    everything = {
-        path: text.replace("1.27", "1.28").replace("replicas: 0", "replicas:  0") + "# again\n"
-        for path, text in files.items()
-        if not path.endswith(".tpl")
-    }
     return [
-        ("one file changed", {one: files[one].replace("1.27", "1.28")}),
-        ("one shared base changed", {base: files[base].replace("1.27", "1.26")}),
-        ("one chart changed", {chart: files[chart] + "# changed\n"}),
-        ("everything changed", everything),
+        *((f"one {what} changed", changed) for what, changed in monorepo.changes(files, repository.apps).items()),
+        ("everything changed", monorepo.everything(files)),
     ]
 
 

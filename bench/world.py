@@ -77,17 +77,17 @@ def write_repository(folder: Path, apps: int) -> None:
 
 def app_resources(url: str, apps: int) -> list[Manifest]:
     """One GitRepository and the Kustomizations."""
-    return [_source("repo", url), *(_kustomization(number, "repo") for number in range(apps))]
+    return [source("repo", url), *(_app(f"app-{number:05d}", "repo") for number in range(apps))]
 
 
 def own_resources(url_of: Callable[[str], str], apps: int) -> list[Manifest]:
     """A GitRepository for each Kustomization."""
     names = [f"app-{number:05d}" for number in range(apps)]
-    sources = [_source(name, url_of(name)) for name in names]
-    return [*sources, *(_kustomization(number, name) for number, name in enumerate(names))]
+    sources = [source(name, url_of(name)) for name in names]
+    return [*sources, *(_app(name, name) for name in names)]
 
 
-def _source(name: str, url: str) -> Manifest:
+def source(name: str, url: str) -> Manifest:
     return {
         "apiVersion": "source.toolkit.fluxcd.io/v1",
         "kind": "GitRepository",
@@ -96,17 +96,20 @@ def _source(name: str, url: str) -> Manifest:
     }
 
 
-def _kustomization(number: int, source: str) -> Manifest:
-    name = f"app-{number:05d}"
+def _app(name: str, origin: str) -> Manifest:
+    return kustomization(name, origin, f"apps/{name}")
+
+
+def kustomization(name: str, origin: str, path: str) -> Manifest:
     return {
         "apiVersion": "kustomize.toolkit.fluxcd.io/v1",
         "kind": "Kustomization",
         "metadata": {"name": name, "namespace": "default"},
         "spec": {
             "interval": "10m",
-            "path": f"./apps/{name}",
+            "path": f"./{path}",
             "prune": True,
-            "sourceRef": {"kind": "GitRepository", "name": source},
+            "sourceRef": {"kind": "GitRepository", "name": origin},
         },
     }
 
@@ -191,7 +194,16 @@ class ControllerProcess:
 class World:
     """Started once per measurement of N apps; `folder` is thrown away afterwards."""
 
-    def __init__(self, folder: Path, apps: int, *, own_repositories: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        apps: int,
+        *,
+        own_repositories: bool = False,
+        write: Callable[[Path, int], None] = write_repository,
+        resources: Callable[[str, int], list[Manifest]] = app_resources,
+    ) -> None:
+        self._write, self._resources = write, resources
         self.folder = folder
         self.apps = apps
         self.own_repositories = own_repositories
@@ -203,12 +215,12 @@ class World:
 
     async def start(self) -> None:
         seed = self.folder / "seed"
-        await asyncio.to_thread(write_repository, seed, self.apps)
+        await asyncio.to_thread(self._write, seed, self.apps)
         await self.control_plane.start()
         await self.git.start()
         await self.git.create_repository("repo", seed)
         self.url = self.git.url("repo")
-        resources = app_resources(self.url, self.apps)
+        resources = self._resources(self.url, self.apps)
         if self.own_repositories:
             for number in range(self.apps):
                 place = self.folder / "seeds" / str(number)
@@ -236,7 +248,11 @@ class World:
         await self.control_plane.stop()
 
     async def _served(self, client: KubeClient) -> None:
-        while (await client.discovery.refresh()).find("kustomize.toolkit.fluxcd.io", "v1", "Kustomization") is None:
+        kinds = (("kustomize.toolkit.fluxcd.io", "v1", "Kustomization"), ("argoproj.io", "v1alpha1", "Application"))
+        while True:
+            catalog = await client.discovery.refresh()
+            if all(catalog.find(*kind) is not None for kind in kinds):
+                return
             await asyncio.sleep(0.1)  # the API server says no more than this
 
 
