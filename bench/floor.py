@@ -19,6 +19,7 @@ from trueup.cluster.config import load_config
 from trueup.cluster.resource import Resource
 from trueup.dialects.dialect import StatusPatch
 from trueup.dialects.flux import status
+from trueup.dialects.flux.dialect import FluxDialect
 from trueup.model.inventory import Inventory, InventoryEntry
 from trueup.model.manifest import Manifest, name_of, ref_of
 from trueup.model.outcome import AppStatus, Artifact, SourceStatus, State
@@ -117,7 +118,7 @@ def _source_patches(obj: Manifest) -> list[StatusPatch]:
     outcome = SourceStatus(
         state=State.READY, reason="Succeeded", message="stored artifact", observed_generation=1, artifact=artifact
     )
-    patch = status.source_patch(obj, outcome, now)
+    patch = FluxDialect().source_status_patch(obj, outcome, now)
     assert patch is not None
     return [patch]
 

@@ -66,6 +66,7 @@ async def spied(files: Files, spec: RenderSpec, engines: EnginePool, monkeypatch
     with monkeypatch.context() as patch:
         patch.setattr(SnapshotFiles, "_add_ahead", lambda *_: None)
         patch.setattr(SnapshotFiles, "ahead", lambda *_: ((), ()))
+        patch.setattr(SnapshotFiles, "tree", lambda files, path, _: files.found(path, False))
         await build(spy, spec, engines)
     return spy
 

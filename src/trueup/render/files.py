@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from trueup.model.errors import BuildFailed
-from trueup.model.snapshot import EntryType
+from trueup.model.snapshot import Entry, EntryType
 from trueup.render.engine.frames import File, Name
 from trueup.render.inputs import At, Recorder, join, too_large
 from trueup.render.limits import RenderLimits
@@ -13,6 +13,7 @@ _AHEAD_TOTAL = 1 << 20
 _GUESSED_FILE = 128 << 10
 _GUESSED_TOTAL = 4 << 20
 _AHEAD_COUNT = 64
+_TREE_COUNT = 256
 
 
 class SnapshotFiles:
@@ -44,6 +45,33 @@ class SnapshotFiles:
             self._add(path, False, files, blobs)
             sent += files[-1].size
         return tuple(files), tuple(blobs)
+
+    def tree(self, path: str, also: tuple[str, ...]) -> tuple[tuple[File, ...], tuple[bytes, ...]]:
+        """A directory with all that lies below it, for an engine that reads all of it, and files that it will ask for."""
+        files: list[File] = []
+        blobs: list[bytes] = []
+        self._add(path, True, files, blobs)
+        pending = [path] if files[0].is_ == "directory" else []
+        while pending and len(files) < _TREE_COUNT:
+            pending += self._add_below(pending.pop(0), files, blobs)
+        for each in also:
+            if each not in self._sent:
+                self._add(each, False, files, blobs)
+        return tuple(files), tuple(blobs)
+
+    def _add_below(self, directory: str, files: list[File], blobs: list[bytes]) -> list[str]:
+        """The entries of a directory on a guess; gives the directories among them."""
+        deeper: list[str] = []
+        for name in files[-1].names if files[-1].path == directory else self._names(directory):
+            here = join(directory, name.name)
+            at = self._recorder.peek(here)
+            if name.is_ == "directory":
+                self._add(here, True, files, blobs, guessed=True)
+                if files[-1].is_ == "directory":
+                    deeper.append(here)
+            elif at.entry is not None and len(files) < _TREE_COUNT and self._may_guess(at.entry):
+                self._add(here, False, files, blobs, guessed=True)
+        return deeper
 
     def looked(self, path: str, listed: bool) -> None:
         try:
@@ -81,11 +109,17 @@ class SnapshotFiles:
 
     def _names(self, path: str) -> tuple[Name, ...]:
         rows: list[Name] = []
-        for entry in self._recorder.listing(path):
+        for entry in self._recorder.peek_listing(path):
             at = self._recorder.peek(join(path, entry.name))
             if at.entry is not None:
                 rows.append(Name(entry.name, "directory" if at.is_directory else "file"))
         return tuple(rows)
+
+    def _may_guess(self, entry: Entry) -> bool:
+        if entry.size > _GUESSED_FILE or self._guessed_bytes + entry.size > _GUESSED_TOTAL:
+            return False
+        self._guessed_bytes += entry.size
+        return True
 
     def _add_ahead(self, directory: str, files: list[File], blobs: list[bytes]) -> None:
         """The kustomization files of a directory and the small manifests beside them: one answer in place of many."""
@@ -93,8 +127,7 @@ class SnapshotFiles:
         at = self._recorder.peek(directory)
         for entry in self._recorder.snapshot.listing(at.path)[:_AHEAD_COUNT]:
             guess = entry.type is EntryType.FILE and entry.name.endswith((".yaml", ".yml"))
-            if guess and self._guessed_bytes + entry.size <= _GUESSED_TOTAL and entry.size <= _GUESSED_FILE:
-                self._guessed_bytes += entry.size
+            if guess and self._may_guess(entry):
                 paths.append(join(directory, entry.name))
         for path in paths:
             if path not in self._sent:

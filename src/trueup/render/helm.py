@@ -18,7 +18,7 @@ from trueup.model.rendering import Capabilities, HelmOptions, RenderSpec
 from trueup.render.built import Asked, BuiltObject
 from trueup.render.engine.process import EngineProcess, Refused
 from trueup.render.files import SnapshotFiles
-from trueup.render.inputs import Recorder
+from trueup.render.inputs import Recorder, join
 from trueup.render.limits import RenderLimits
 from trueup.render.requests import as_error, request_parsed
 from trueup.render.valuefiles import expanded
@@ -81,10 +81,16 @@ def template(
         "maxBytes": limits.output_bytes,
     }
     try:
-        raw = engine.call("template", params, files, *files.found(path, False))
+        raw = engine.call("template", params, files, *files.tree(path, _asked_for(path, options)))
     except Refused as refused:
         raise as_error(refused.problem) from refused
     return _templated.decode(raw)
+
+
+def _asked_for(path: str, options: HelmOptions) -> tuple[str, ...]:
+    """What the engine reads beside the chart's own files."""
+    values = tuple(each.path for each in options.value_files)
+    return (join(path, ".helmignore"), *values, *(each.path for each in options.set_file))
 
 
 def read(engine: EngineProcess, templated: Templated, limits: RenderLimits) -> tuple[BuiltObject, ...]:

@@ -89,20 +89,30 @@ class Recorder:
 
     def listing(self, path: str) -> tuple[Entry, ...]:
         """The entries of a directory that are not ignored, sorted by name; links as they stand, not followed."""
-        at = self.look(path)
+        self.look(path)
+        entries, notes = self._listed(path)
+        self._seen |= notes
+        return entries
+
+    def peek_listing(self, path: str) -> tuple[Entry, ...]:
+        """What `listing` would give, without writing it down."""
+        return self._listed(path)[0]
+
+    def _listed(self, path: str) -> tuple[tuple[Entry, ...], _Notes]:
+        at = self.peek(path)
         if not at.is_directory:
             raise NotADirectoryError(path)
         entries = self.snapshot.listing(at.path)
-        self._seen.add(Input(InputKind.LISTING, at.path, listing_digest(entries)))
+        noted = {Input(InputKind.LISTING, at.path, listing_digest(entries))}
         if self._ignoring is None:
-            return entries
+            return entries, frozenset(noted)
         shown: list[Entry] = []
         for entry in entries:
             hidden, notes = self._hidden(join(at.path, entry.name), entry)
-            self._seen |= notes
+            noted |= notes
             if not hidden:
                 shown.append(entry)
-        return tuple(shown)
+        return tuple(shown), frozenset(noted)
 
     def _found(self, path: str) -> tuple[At, _Notes]:
         if (known := self._at.get(path)) is None:
