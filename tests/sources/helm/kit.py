@@ -85,6 +85,8 @@ class ChartServer:
     credentials: str = ""
     """What the Authorization header must be; empty: nothing is asked for."""
     redirects: dict[str, str] = field(default_factory=dict)
+    statuses: list[int] = field(default_factory=list)
+    """Of the answers, in order."""
 
     def publish(self, name: str, version: str, *, row: Mapping[str, Any] | None = None, **more: Any) -> bytes:
         data = packed_chart(name, version, **more)
@@ -103,6 +105,11 @@ class ChartServer:
         return [one.path for one in self.web.asked]
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
+        response = self._answer(request)
+        self.statuses.append(response.status)
+        return response
+
+    def _answer(self, request: web.Request) -> web.StreamResponse:
         if (target := self.redirects.get(request.path)) is not None:
             raise web.HTTPFound(target)
         if self.credentials and request.headers.get("Authorization") != self.credentials:

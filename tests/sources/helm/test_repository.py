@@ -410,3 +410,26 @@ async def test_a_private_authority_and_a_client_certificate_are_shown_to_the_rep
         assert str((await fetching.chart(source, secrets=secrets)).revision) == "1.0.0"
     assert [one.certificate for one in web_inside.asked] == [True]
     assert [one.certificate for one in web_outside.asked] == [False]
+
+
+async def test_after_a_restart_too_an_unchanged_index_is_not_downloaded(
+    tmp_path: Path, fetching: Fetching, server: ChartServer
+) -> None:
+    server.publish("app", "1.0.0")
+    source = repository(server)
+    revision = (await fetching.repositories.fetch(source, NO_SECRETS)).revision
+    again = Fetching(tmp_path, fetching.http, fetching.reader)
+    known = await again.repositories.reopen(source, NO_SECRETS, revision)
+    assert known is not None
+    assert await again.repositories.fetch(source, NO_SECRETS, known=known) is known
+    assert server.statuses == [200, 304]
+
+
+async def test_a_young_answer_is_used_again_and_an_old_one_is_not(fetching: Fetching, server: ChartServer) -> None:
+    server.publish("app", "1.0.0")
+    source = repository(server)
+    known = await fetching.repositories.fetch(source, NO_SECRETS)
+    again = await fetching.repositories.fetch(source, NO_SECRETS, known=known, max_age=timedelta(minutes=5))
+    assert (again, len(server.asked)) == (known, 1)
+    assert await fetching.repositories.fetch(source, NO_SECRETS, known=known) is known
+    assert len(server.asked) == 2
