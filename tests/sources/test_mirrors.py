@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.sources.gitkit import Work, git, server_process
-from trueup.model.errors import RefNotFound
+from trueup.model.errors import RefNotFound, SourceError
 from trueup.model.source import GitReference, GitSource
 from trueup.sources.mirrors import GitMirrors
 from trueup.sources.treediff import diff
@@ -124,6 +124,17 @@ async def test_equal_polls_and_fetches_are_merged(mirrors: GitMirrors, work: Wor
     before = mirrors.git.started
     await asyncio.gather(*(mirrors.fetch(source(work), known=known) for known in found))
     assert mirrors.git.started == before + 2, "one ls-remote and one fetch for fifty who ask"
+
+
+async def test_an_answer_from_before_a_failure_is_not_used_after_it(mirrors: GitMirrors, work: Work) -> None:
+    known = await mirrors.fetch(source(work))
+    assert await mirrors.fetch(source(work), known=known) is known
+    away = work.path.rename(work.path.with_name("away"))
+    for age in (0, 5, 5):
+        with pytest.raises(SourceError):
+            await mirrors.fetch(source(work), known=known, max_age=timedelta(minutes=age))
+    away.rename(work.path)
+    assert await mirrors.fetch(source(work), known=known, max_age=timedelta(minutes=5)) is known
 
 
 async def test_branches_of_one_repository_share_one_poll(mirrors: GitMirrors, work: Work) -> None:

@@ -105,6 +105,8 @@ class Resolver:
 
         async def poll() -> Listing:
             started = _now()
+            for known in (scope, Scope.ALL):  # when this fails, what was said before counts no longer
+                self._listings.pop((name, access.who, known), None)
             only = [] if scope is Scope.ALL else ["--heads", "--tags"]
             arguments = ["ls-remote", "--symref", *only, "--", access.url.text]
             text = await self._git.run(arguments, access=access, directory=mirror.directory)
