@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from tests.embedded.workloads.world import World
+from trueup.embedded.workloads.clock import stamp
+from trueup.embedded.workloads.jobs.tally import tally
 from trueup.embedded.workloads.kinds import CRON_JOBS, JOBS, PODS
 from trueup.model.manifest import Manifest, name_of
 
@@ -108,10 +111,35 @@ async def test_a_policy_may_fail_the_job_at_an_exit_code(world: World) -> None:
 async def test_a_policy_may_ignore_failures_which_are_replaced_without_being_counted(world: World) -> None:
     policy = {"rules": [{"action": "Ignore", **ON_42}]}
     await world.apply(job(image="job:crash", annotations=EXIT, backoffLimit=0, podFailurePolicy=policy))
-    await world.pass_time(30)
+    await world.pass_time(5)
+    assert len(world.all(PODS)) == 1  # an excused failure is waited for like any other
+    await world.pass_time(45)
     assert conditions(world) == []
     assert "failed" not in status(world)
-    assert len(world.all(PODS)) > 2
+    assert len(world.all(PODS)) == 3
+
+
+def ended(phase: str, at: datetime) -> Manifest:
+    container = {"name": "c", "state": {"terminated": {"finishedAt": stamp(at)}}}
+    metadata = {"name": "p", "uid": stamp(at)}
+    return {"kind": "Pod", "metadata": metadata, "status": {"phase": phase, "containerStatuses": [container]}}
+
+
+@pytest.mark.parametrize(
+    ("ends", "waits"),
+    [
+        ([], None),
+        (["Failed"], 10),
+        (["Failed", "Failed", "Failed"], 40),
+        (["Failed", "Failed", "Succeeded"], None),
+        (["Failed", "Failed", "Succeeded", "Failed"], 10),
+    ],
+)
+def test_failures_make_the_next_pod_wait_until_one_succeeds(ends: list[str], waits: int | None) -> None:
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    pods = [ended(phase, start + timedelta(minutes=minute)) for minute, phase in enumerate(ends)]
+    last = start + timedelta(minutes=len(ends) - 1)
+    assert tally(job(), pods).back_off_end == (None if waits is None else last + timedelta(seconds=waits))
 
 
 @pytest.mark.parametrize(

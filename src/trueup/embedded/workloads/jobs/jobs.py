@@ -20,7 +20,6 @@ from trueup.embedded.workloads.jobs.indexes import (
     INDEX,
     TRACKING,
     annotations_of_next,
-    back_off,
     format_indexes,
     index_of,
     is_indexed,
@@ -83,7 +82,7 @@ def reconcile(job: Manifest, pods: Sequence[Manifest], now: datetime) -> Work:
         return Work(tuple(delete_of(PODS, pod) for pod in counts.active))
     is_limited = limit_per_index(job) is not None  # then each index has its own delay
     if missing := _missing(job, counts):
-        due = None if is_limited else _back_off_end(counts)
+        due = None if is_limited else counts.back_off_end
         if due is not None and now < due:
             return Work((), earliest(due, _deadline(job)))
         creates, later = _creates(job, missing, counts, now)
@@ -154,13 +153,6 @@ def _wanted_active(job: Manifest, counts: Tally) -> int:
 
 def _missing(job: Manifest, counts: Tally) -> int:
     return max(_wanted_active(job, counts) - len(counts.active) - counts.terminating, 0)
-
-
-def _back_off_end(counts: Tally) -> datetime | None:
-    """Failures make the next pod wait: 10 s, 20 s, 40 s, ... since the last of them."""
-    if counts.last_failure is None or not counts.all_failed:
-        return None
-    return counts.last_failure + back_off(counts.all_failed)
 
 
 def _creates(job: Manifest, count: int, counts: Tally, now: datetime) -> tuple[tuple[Write, ...], datetime | None]:

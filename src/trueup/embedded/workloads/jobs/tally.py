@@ -37,7 +37,8 @@ class Tally(Struct, frozen=True):
     failed_indexes: frozenset[int]
     awaiting: Mapping[int, Manifest]
     """The last failed pod of each index that gets another try; it stays tracked until then."""
-    last_failure: datetime | None
+    back_off_end: datetime | None
+    """When the next pod may come."""
 
     @property
     def all_succeeded(self) -> int:
@@ -70,8 +71,6 @@ def tally(job: Manifest, pods: Sequence[Manifest], ending: str = "") -> Tally:
     }
     # What stood as uncounted and is no longer tracked has had its finalizer taken off: now it counts.
     counted_succeeded, counted_failed = before_succeeded - set(tracked), before_failed - set(tracked)
-    counting = (pod for pod in pods if phase_of(pod) == "Failed" and not is_ignored(job, pod))
-    failures = [found for pod in counting if (found := indexes.end_of(pod)) is not None]
     return Tally(
         active=tuple(pod for pod in pods if is_active(pod)),
         ready=sum(is_ready(pod) for pod in pods if is_active(pod)),
@@ -84,7 +83,7 @@ def tally(job: Manifest, pods: Sequence[Manifest], ending: str = "") -> Tally:
         done_indexes=indexes.done_indexes(job, pods),
         failed_indexes=indexes.failed_indexes(job, pods),
         awaiting=waiting,
-        last_failure=max(failures, default=None),
+        back_off_end=_back_off_end(pods),
     )
 
 
@@ -93,6 +92,16 @@ def _has_ended(pod: Manifest) -> bool:
     return phase_of(pod) in ("Succeeded", "Failed") or (
         is_deleting(pod) and not metadata_of(pod).get("deletionGracePeriodSeconds")
     )
+
+
+def _back_off_end(pods: Sequence[Manifest]) -> datetime | None:
+    """Failures, excused ones too, make the next pod wait: 10 s, 20 s, 40 s, ... since the last. A success begins anew."""
+    failures, successes = (
+        sorted(end for pod in pods if phase_of(pod) == phase and (end := indexes.end_of(pod)) is not None)
+        for phase in ("Failed", "Succeeded")
+    )
+    since = [end for end in failures if not successes or end > successes[-1]]
+    return since[-1] + indexes.back_off(len(since)) if since else None
 
 
 def uncounted_status(counts: Tally) -> dict[str, Any]:
