@@ -224,6 +224,33 @@ def test_what_is_wrong_is_told_with_its_place(trueup: Trueup, tmp_path: Path, ca
     assert complaint in ran.stdout, ran.stdout
 
 
+ELSEWHERE = """\
+apiVersion: argoproj.io/v1alpha1
+kind: Application
+metadata: {name: many, namespace: argocd}
+spec:
+  project: default
+  destination: {name: in-cluster, namespace: shop}
+  sources: [{repoURL: "https://example.com/a", path: a}, {repoURL: "https://example.com/b", ref: values}]
+---
+apiVersion: argoproj.io/v1alpha1
+kind: Application
+metadata: {name: chart, namespace: argocd}
+spec:
+  project: default
+  destination: {name: in-cluster, namespace: shop}
+  source: {repoURL: "https://charts.example.com", chart: web, targetRevision: 1.x}
+"""
+
+
+def test_an_application_whose_manifests_are_elsewhere_is_read_and_not_rendered(trueup: Trueup, tmp_path: Path) -> None:
+    tree(tmp_path, {"apps.yaml": ELSEWHERE})
+    ran = trueup("validate", str(tmp_path))
+    assert ran.code == 0
+    assert "it has several sources, so it is not rendered here" in ran.stdout
+    assert "its chart comes from a repository, so it is not rendered here" in ran.stdout
+
+
 def test_standard_input_is_validated_too(trueup: Trueup) -> None:
     assert trueup("validate", "-", stdin=BASE["apps.yaml"].encode()).code == 0
     ran = trueup("validate", "-", stdin=b"kind: ConfigMap\nmetadata: {name: a}\n")

@@ -108,3 +108,21 @@ async def test_what_the_hooks_of_syncs_left_goes_with_the_objects() -> None:
     assert job_ref("migrate") not in room.cluster.objects
     assert SETTINGS not in room.cluster.objects
     assert finalizers(room) == []
+
+
+async def test_a_deletion_that_asks_for_approval_waits_for_one_that_is_younger_than_itself() -> None:
+    kept = config_map()
+    kept["metadata"]["annotations"] = {"argocd.argoproj.io/sync-options": "Delete=confirm"}
+    room = await deployed(kept)
+    room.edit(APP, {"metadata": {"annotations": {"argocd.argoproj.io/deletion-approved": "2026-11-23T07:59:00Z"}}})
+    delete(room)
+    await room.settle(60)
+    assert SETTINGS in room.cluster.objects
+    (row,) = room.resource(APP)["status"]["conditions"]
+    assert row["type"] == "DeletionError"
+    assert "waiting for somebody to approve of deleting ConfigMap/shop/settings" in row["message"]
+
+    room.edit(APP, {"metadata": {"annotations": {"argocd.argoproj.io/deletion-approved": "2026-11-23T08:00:00Z"}}})
+    await room.settle(15)
+    assert SETTINGS not in room.cluster.objects
+    assert finalizers(room) == []

@@ -62,7 +62,7 @@ def test_options_that_nobody_knows_are_kept_as_written() -> None:
         ({"argocd.argoproj.io/sync-options": "Prune=false, Delete=false,Force=true,ServerSideApply=true"}, None),
         ({"argocd.argoproj.io/sync-options": "Prune=false,Replace=true"}, "Replace=true"),
         ({"argocd.argoproj.io/sync-options": "Prune=confirm,PruneLast=true"}, None),
-        ({"argocd.argoproj.io/sync-options": "Delete=confirm"}, "Delete=confirm"),
+        ({"argocd.argoproj.io/sync-options": "Delete=confirm"}, None),
         ({"argocd.argoproj.io/sync-options": "Validate=false"}, "Validate=false"),
         ({"argocd.argoproj.io/compare-options": "IgnoreExtraneous"}, "IgnoreExtraneous"),
         ({"argocd.argoproj.io/compare-options": "ServerSideDiff=true"}, None),

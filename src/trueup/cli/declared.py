@@ -21,6 +21,7 @@ from trueup.cli.progress import Progress
 from trueup.cli.releases import declare_release
 from trueup.cli.session import Found, Session
 from trueup.cli.times import utc_now
+from trueup.cli.validation import elsewhere
 from trueup.cli.views import view_app
 from trueup.cluster.applier import ClusterApplier
 from trueup.controllers.content import check_marks
@@ -94,6 +95,8 @@ async def declared_in(
     """The App, the Snapshot that declares it (a working tree's in place of Git's own), and where that is, for people."""
     app = found.kind.dialect.read_app(found.obj)
     if tree is not None:
+        if why := elsewhere(app):
+            raise InvalidInput(f"{why}: a folder cannot stand in for it", ref=app.ref, hint="leave --path out")
         yield _with(app, tree.inside or app.render.path, await _ignore_of(session, app)), tree.snapshot, tree.shown
         return
     async with fetched_snapshot(session, found, app, rendering.engines, reporter) as (fetched, ignore):

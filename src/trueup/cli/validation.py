@@ -23,6 +23,7 @@ from trueup.model.hook import Hook
 from trueup.model.manifest import Declared, Manifest, Origin
 from trueup.model.rendering import DirectoryOptions, RenderMode, RenderSpec
 from trueup.model.snapshot import EntryType, Input
+from trueup.model.source import CompositeSource, HelmChartSource, OciSource
 from trueup.render.building import clean_path
 from trueup.render.files import KUSTOMIZATION_FILES
 from trueup.render.inputs import Recorder, join
@@ -141,6 +142,8 @@ class Validator:
         try:
             if app.release is not None:
                 return Finding(place=place, notes=("its chart is not rendered here: try helm template, or helm lint",))
+            if why := elsewhere(app):
+                return Finding(place=place, notes=(f"{why}, so it is not rendered here",))
             if self._recorder.look(clean_path(app.render.path)).entry is None:
                 return Finding(place=place, notes=(f"its path {app.render.path} is not in this working tree",))
         except TrueupError as error:
@@ -180,6 +183,19 @@ class Validator:
             return Finding(place=place, objects=len(rendered.objects), problems=problems, notes=notes)
         self.declared.extend(rendered.objects)
         return Finding(place=place, objects=len(rendered.objects), notes=notes)
+
+
+def elsewhere(app: App) -> str:
+    """Why a working tree alone cannot tell what an App declares; empty: it can."""
+    match app.source:
+        case CompositeSource():
+            return "it has several sources"
+        case HelmChartSource():
+            return "its chart comes from a repository"
+        case OciSource():
+            return "its manifests come from a registry"
+        case _:
+            return ""
 
 
 def _problem(error: TrueupError, origin: Origin | None = None) -> Problem:

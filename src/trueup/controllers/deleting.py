@@ -7,6 +7,7 @@ because its CRD or namespace goes, they live on, and that is said.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Protocol
 
 import structlog
@@ -22,18 +23,26 @@ from trueup.controllers.shell import AppShell
 from trueup.model.apierror import ApiError
 from trueup.model.app import App, DeletionPolicy
 from trueup.model.change import Action
-from trueup.model.errors import Terminal, TrueupError
+from trueup.model.errors import Terminal, Transient, TrueupError
 from trueup.model.hook import Phase
-from trueup.model.manifest import Manifest, is_deleting
+from trueup.model.manifest import Manifest, is_deleting, metadata_of
 from trueup.model.outcome import State
 from trueup.model.refs import ObjectRef
 from trueup.records.record import Record, RecordKind
 from trueup.sync.execute import Execution, execute_prunes
-from trueup.sync.facts import Absent
+from trueup.sync.facts import Absent, LiveFacts
+from trueup.sync.optout import has_mark
 from trueup.sync.order import CRD, NAMESPACE
 from trueup.sync.prunes import plan_deletion
 
 log = structlog.get_logger(__name__)
+
+
+class DeletionNotApproved(Transient):
+    """The deletion asks for a person's approval."""
+
+    reason = "DeletionNotApproved"
+
 
 CHECK_SECONDS = 2.0
 """How often a deletion that waits for its objects looks again, besides being woken by their events."""
@@ -144,6 +153,7 @@ class Deleter:
         inventory = memory.saved.inventory
         shell.managed.claim(memory.ref, inventory.refs | memory.going, app.rules)
         await shell.tracking.follow({(e.ref.group, e.version, e.ref.kind) for e in inventory.entries})
+        self._check_approved(memory, obj, app)
         prunes = plan_deletion(inventory, shell.tracking.facts(inventory.refs), app.rules)
         records, memory.records = memory.records, {}  # what goes now is not drift
         try:
@@ -174,6 +184,29 @@ class Deleter:
         shell.events.emit(obj, Event(reason="Deleted", message=f"{memory.ref}: {summary}"))
         return True
 
+    def _check_approved(self, memory: AppMemory, obj: Manifest, app: App) -> None:
+        """Raises DeletionNotApproved while a deletion that asks for a person's approval has not got it since it began."""
+        rules, opt_out = app.rules, app.rules.opt_out
+        if rules.deletion_policy is DeletionPolicy.ORPHAN:
+            return
+        facts = self._shell.tracking.facts(memory.saved.inventory.refs)
+        asking = [
+            ref
+            for ref, seen in sorted(facts.items())
+            if isinstance(seen, LiveFacts)
+            and has_mark(opt_out.confirm_delete, seen.labels, seen.annotations, opt_out.options_annotation)
+        ]
+        if not asking and not rules.confirm_delete:
+            return
+        approved = self._shell.dialect_of(memory.ref).read_requests(obj).approved_at
+        if approved is not None and approved >= datetime.fromisoformat(str(metadata_of(obj)["deletionTimestamp"])):
+            return
+        what = f"{asking[0]}{f' and {len(asking) - 1} more' if len(asking) > 1 else ''}" if asking else str(memory.ref)
+        raise DeletionNotApproved(
+            f"waiting for somebody to approve of deleting {what}",
+            hint="annotate the Application with argocd.argoproj.io/deletion-approved: the time now (RFC 3339)",
+        )
+
     async def _delete_hooks(self, memory: AppMemory, app: App) -> None:
         """What the hooks of its syncs left goes with the objects, where these go."""
         if app.rules.deletion_policy is DeletionPolicy.ORPHAN or app.rules.suspend:
@@ -201,7 +234,7 @@ class Deleter:
             return
         plan_retry(memory, error, self._shell)
         self._look_later(memory.ref, 10.0)
-        reason = error.reason if isinstance(error, HookFailed | HooksUnknown) else "PruneFailed"
+        reason = error.reason if isinstance(error, HookFailed | HooksUnknown | DeletionNotApproved) else "PruneFailed"
         memory.saved.state, memory.saved.reason, memory.saved.message = State.RETRYING, reason, str(error)
         self._shell.events.emit(obj, Event(reason=reason, message=str(error), warning=True))
         self._record(memory, str(error), "failed")

@@ -69,6 +69,8 @@ class OptOut(Struct, frozen=True, kw_only=True):
     prune_last: tuple[tuple[str, str], ...] = ()
     confirm_prune: tuple[tuple[str, str], ...] = ()
     """Pruned only once a person has approved of it."""
+    confirm_delete: tuple[tuple[str, str], ...] = ()
+    """Its App is deleted only once a person has approved of it."""
     never_heal: tuple[tuple[str, str], ...] = ()
     """What others change of it is left so."""
     options_annotation: str = ""
@@ -129,6 +131,8 @@ class SyncRules(Struct, frozen=True, kw_only=True):
     """Whether a later wave also waits for objects of earlier ones that this sync did not send."""
     confirm_prune: bool = False
     """Prunes wait for a person's approval (Argo's `Prune=confirm`), whatever the objects say."""
+    confirm_delete: bool = False
+    """The same for the deletion of the App itself."""
     ignore: tuple[IgnoreRule, ...] = ()
     respect_ignored: bool = False
     """What is sent has the live values of ignored fields (Argo's `RespectIgnoreDifferences`)."""

@@ -40,6 +40,7 @@ def mark_keys(owner: Owner, opt_out: OptOut) -> frozenset[str]:
         opt_out.force,
         opt_out.prune_last,
         opt_out.confirm_prune,
+        opt_out.confirm_delete,
         opt_out.never_heal,
     )
     keys = {key for pairs in lists for key, _ in pairs} | set(owner.labels) | set(owner.annotations)

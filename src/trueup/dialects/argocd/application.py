@@ -92,6 +92,7 @@ def _rules(
         wave_annotations=WAVE_ANNOTATIONS,
         waits_for_unchanged=not options.only_out_of_sync,
         confirm_prune=options.confirm_prune,
+        confirm_delete=options.confirm_delete,
         ignore=_ignored(ref, spec),
         respect_ignored=options.respect_ignored,
         allow_empty=bool(automated and automated.allow_empty),

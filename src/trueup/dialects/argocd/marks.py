@@ -21,9 +21,17 @@ OPT_OUT = OptOut(
     force=((SYNC_OPTIONS, "force=true"),),
     prune_last=((SYNC_OPTIONS, "prunelast=true"),),
     confirm_prune=((SYNC_OPTIONS, "prune=confirm"),),
+    confirm_delete=((SYNC_OPTIONS, "delete=confirm"),),
     options_annotation=SYNC_OPTIONS,
 )
-_PAIRS = (*OPT_OUT.never_prune, *OPT_OUT.never_delete, *OPT_OUT.force, *OPT_OUT.prune_last, *OPT_OUT.confirm_prune)
+_PAIRS = (
+    *OPT_OUT.confirm_delete,
+    *OPT_OUT.never_prune,
+    *OPT_OUT.never_delete,
+    *OPT_OUT.force,
+    *OPT_OUT.prune_last,
+    *OPT_OUT.confirm_prune,
+)
 _BUILT = {value for key, value in _PAIRS if key == SYNC_OPTIONS}
 _COMPARE_ALWAYS_SO = frozenset({"", "serversidediff=true", "serversidediff=false", "includemutationwebhook=false"})
 

@@ -41,6 +41,7 @@ class SyncOptions(Struct, frozen=True, kw_only=True):
     create_namespace: bool = False
     prune_last: bool = False
     confirm_prune: bool = False
+    confirm_delete: bool = False
     respect_ignored: bool = False
     only_out_of_sync: bool = False
     """Only objects that differ are ever sent; with this, later waves wait for these alone."""
@@ -73,6 +74,7 @@ _FIELDS = {
     "prune=confirm": "confirm_prune",
     "respectignoredifferences=true": "respect_ignored",
     "delete=false": "never_delete",
+    "delete=confirm": "confirm_delete",
     "applyoutofsynconly=true": "only_out_of_sync",
     "createnamespace=true": "create_namespace",
     "prunelast=true": "prune_last",

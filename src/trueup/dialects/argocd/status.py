@@ -44,6 +44,7 @@ _CONDITIONS = {
     "ClusterUnreachable": COMPARISON,
     "DeletionFailed": DELETION,
     "DeletionHookFailed": DELETION,
+    "DeletionNotApproved": DELETION,
     "PruneFailed": SYNC,
     "HealthCheckFailed": SYNC,
     "ReconciliationFailed": SYNC,
