@@ -26,6 +26,8 @@ const (
 	checkEvery = 100
 	// keptPrograms bounds how many expressions' programs are kept.
 	keptPrograms = 1024
+	// keptEnvironments bounds how many sets of variables are.
+	keptEnvironments = 32
 )
 
 // evaluateParams: expressions over variables of any type. Nothing of Kubernetes but its objects: the library's standard
@@ -46,7 +48,10 @@ type values struct {
 	Values []evaluated `json:"values"`
 }
 
-var programs = map[string]celgo.Program{}
+var (
+	programs     = map[string]celgo.Program{}
+	environments = map[string]*celgo.Env{}
+)
 
 // evaluate gives the value of each expression. One that fails does not keep the others from their values.
 func evaluate(raw json.RawMessage, _ *pipe.Files) (any, bool, error) {
@@ -89,23 +94,12 @@ func evaluateOne(expression string, names []string, variables map[string]any) ev
 }
 
 func programOf(expression string, names []string) (celgo.Program, error) {
-	key := strings.Join(names, ",") + "\x00" + expression
+	variables := strings.Join(names, ",")
+	key := variables + "\x00" + expression
 	if known, ok := programs[key]; ok {
 		return known, nil
 	}
-	options := []celgo.EnvOption{
-		celgo.HomogeneousAggregateLiterals(), celgo.EagerlyValidateDeclarations(true), celgo.DefaultUTCTimeZone(true),
-		celgo.CrossTypeNumericComparisons(true), celgo.OptionalTypes(),
-		celgo.ASTValidators(
-			celgo.ValidateDurationLiterals(), celgo.ValidateTimestampLiterals(), celgo.ValidateRegexLiterals(),
-			celgo.ValidateHomogeneousAggregateLiterals(),
-		),
-		ext.Strings(), ext.Sets(), ext.Encoders(), ext.Lists(), ext.Math(), ext.Bindings(), ext.TwoVarComprehensions(),
-	}
-	for _, name := range names {
-		options = append(options, celgo.Variable(name, celgo.DynType))
-	}
-	env, err := celgo.NewEnv(options...)
+	env, err := environmentOf(variables, names)
 	if err != nil {
 		return nil, err
 	}
@@ -124,6 +118,35 @@ func programOf(expression string, names []string) (celgo.Program, error) {
 	}
 	programs[key] = program
 	return program, nil
+}
+
+// environmentOf makes an environment once for each set of variables: it is by far the largest part of a program.
+func environmentOf(key string, names []string) (*celgo.Env, error) {
+	if known, ok := environments[key]; ok {
+		return known, nil
+	}
+	options := []celgo.EnvOption{
+		celgo.HomogeneousAggregateLiterals(), celgo.EagerlyValidateDeclarations(true), celgo.DefaultUTCTimeZone(true),
+		celgo.CrossTypeNumericComparisons(true), celgo.OptionalTypes(),
+		celgo.ASTValidators(
+			celgo.ValidateDurationLiterals(), celgo.ValidateTimestampLiterals(), celgo.ValidateRegexLiterals(),
+			celgo.ValidateHomogeneousAggregateLiterals(),
+		),
+		ext.Strings(), ext.Sets(), ext.Encoders(), ext.Lists(), ext.Math(), ext.Bindings(), ext.TwoVarComprehensions(),
+	}
+	for _, name := range names {
+		options = append(options, celgo.Variable(name, celgo.DynType))
+	}
+	made, err := celgo.NewEnv(options...)
+	if err != nil {
+		return nil, err
+	}
+	if len(environments) >= keptEnvironments {
+		clear(environments)
+		clear(programs)
+	}
+	environments[key] = made
+	return made, nil
 }
 
 // nativeOf is a value as JSON. The library's own conversion does it; what has no JSON is an error.

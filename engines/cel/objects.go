@@ -18,7 +18,7 @@ import (
 )
 
 // keptSchemas bounds how many schemas' programs are kept.
-const keptSchemas = 256
+const keptSchemas = 64
 
 // objectParams: a custom resource against the rules of its schema. The schema is named by its digest, and sent along
 // only when the engine says that it does not know it.
