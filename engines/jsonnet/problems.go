@@ -43,7 +43,8 @@ func explain(err error, path string) *pipe.Problem {
 		message = strings.TrimPrefix(message, loc.String()+" ")
 	}
 	if len(problem.Places) > 0 {
-		problem.Path, problem.Line = problem.Places[0].Path, problem.Places[0].Line
+		first := problem.Places[0]
+		problem.Path, problem.Line, problem.Column = first.Path, first.Line, first.Column
 		problem.Places = problem.Places[1:]
 	}
 	problem.Message = shortened(strings.TrimSpace(message))
@@ -55,7 +56,7 @@ func appendPlace(places []pipe.Place, loc *ast.LocationRange) []pipe.Place {
 	if loc.FileName == "" || strings.HasPrefix(loc.FileName, "<") || loc.Begin.Line == 0 {
 		return places
 	}
-	place := pipe.Place{Path: loc.FileName, Line: loc.Begin.Line}
+	place := pipe.Place{Path: loc.FileName, Line: loc.Begin.Line, Column: loc.Begin.Column}
 	if len(places) == 20 || (len(places) > 0 && places[len(places)-1] == place) {
 		return places
 	}

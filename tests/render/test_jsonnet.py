@@ -141,6 +141,7 @@ async def test_what_is_wrong_names_file_and_line(
     assert all(word in failed.value.message for word in words), failed.value.message
     assert failed.value.origin is not None
     assert (failed.value.origin.path, failed.value.origin.line) == (path, line)
+    assert bool(failed.value.origin.column) == bool(line), "where the line is known, so is the column"
 
 
 @pytest.mark.parametrize(
