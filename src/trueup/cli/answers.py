@@ -23,7 +23,8 @@ from trueup.render.engine.identity import cache_root, identity
 from trueup.render.inputs import holds
 from trueup.sources.worktree import open_worktree
 
-_ENGINES = ("kustomize", "jsonnet", "helm")
+_ENGINES = ("kustomize", "jsonnet", "helm", "cue")
+"""Those that may take part in a render."""
 _LIMIT = 64 << 20
 _LARGEST = 4 << 20
 _DIGEST = hashlib.sha256().digest_size
