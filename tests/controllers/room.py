@@ -40,6 +40,7 @@ from trueup.model.snapshot import Inputs
 from trueup.model.source import SourceKey
 from trueup.records.record import NullRecorder
 from trueup.render.built import Asked
+from trueup.render.expressions import Evaluated
 from trueup.sources.gitsnapshot import GitSnapshot
 from trueup.sync.facts import AppliedRecord
 
@@ -78,6 +79,7 @@ class Room:
         self.renders: dict[str, list[Manifest] | TrueupError] = {}
         self.rendered: list[str] = []
         self.told: list[Event] = []
+        self.expressions: dict[str, Evaluated] = {}
         self.asked: list[SourceKey] = []
         self.values: dict[ObjectRef, Manifest] = {}
         self.resources = Resources()
@@ -109,10 +111,16 @@ class Room:
             chance=lambda: 0.5,
             secret_key=KEY,
             releases=cast("ReleaseShell", self),
+            evaluate=self._evaluate,
         )
         self.apps = AppController(self._shell)
         for resource in resources:
             self.put(resource)
+
+    async def _evaluate(self, expression: str, variables: Mapping[str, object]) -> Evaluated:
+        """What a test said that the expression gives."""
+        del variables
+        return self.expressions[expression]
 
     def clock(self) -> datetime:
         return START + timedelta(seconds=asyncio.get_running_loop().time())

@@ -13,7 +13,7 @@ from trueup.controllers.feeds import Feed
 from trueup.controllers.memory import AppMemory, Saved
 from trueup.controllers.wishes import app_digest, with_ignore
 from trueup.dialects.flux.dialect import FluxDialect
-from trueup.model.app import App
+from trueup.model.app import App, Dependency
 from trueup.model.outcome import State
 from trueup.model.refs import ObjectRef
 from trueup.model.revision import Revision
@@ -109,3 +109,21 @@ def test_what_the_source_leaves_out_is_part_of_what_is_asked_for() -> None:
     assert with_ignore(plain, Feed(SOURCE, source=source)) is plain
     asked = with_ignore(plain, Feed(SOURCE, source=structs.replace(source, ignore="*.md")))
     assert asked.render.ignore == "*.md"
+
+
+def test_an_expression_stands_in_place_of_the_usual_judgement() -> None:
+    shop = Shop()
+    shop.memory.saved.state = State.STALLED
+    web = structs.replace(
+        shop.web,
+        rules=structs.replace(shop.web.rules, depends_on=(Dependency(shop.db.ref, "dep.status.ok"),)),
+    )
+    own = AppMemory(web.ref, app=web)
+    memories = {shop.db.ref: shop.memory, web.ref: own}
+    dependencies = Dependencies(memories.get, lambda _: None)
+    assert dependencies.unready(web) == (shop.db.ref,), "it has said nothing yet"
+    own.ready_by_expression = {shop.db.ref: True}
+    assert dependencies.unready(web) == ()
+    shop.memory.saved.state = State.READY
+    own.ready_by_expression = {shop.db.ref: False}
+    assert dependencies.unready(web) == (shop.db.ref,)

@@ -157,6 +157,32 @@ def test_releases_wait_for_each_other_and_old_versions_of_the_resource_work(stac
     stack.api.delete("namespace", f"{namespace}-t")
 
 
+def test_an_expression_says_when_a_dependency_is_ready(stack: Stack, namespace: str) -> None:
+    repo = stack.repository(namespace, chart())
+    needs = [{"name": "first", "readyExpr": "dep.spec.values.text == self.spec.values.text"}]
+    first = helm_release(namespace, "first", values={"text": "one"})
+    second = helm_release(namespace, "second", values={"text": "two"}, dependsOn=needs)
+    stack.apply(git_repository(namespace, repo.url), first, second)
+    until_release(stack, namespace, "first", reason="InstallSucceeded")
+    until(
+        lambda: (
+            condition(stack.status("helmrelease", "second", namespace), "Ready").get("reason") == "DependencyNotReady"
+        )
+    )
+    stack.merge("helmrelease", "first", namespace, {"spec": {"values": {"text": "two"}}})
+    until_release(stack, namespace, "second", reason="InstallSucceeded")
+    broken = [{"name": "first", "readyExpr": "dep.spec.("}]
+    stack.merge("helmrelease", "second", namespace, {"spec": {"dependsOn": broken}})
+    until(
+        lambda: (
+            condition(stack.status("helmrelease", "second", namespace), "Stalled").get("reason")
+            == "InvalidCELExpression"
+        )
+    )
+    stack.merge("helmrelease", "second", namespace, {"spec": {"dependsOn": None}})
+    until_release(stack, namespace, "second")
+
+
 def trueup(stack: Stack, *arguments: str) -> str:
     command = [sys.executable, "-m", "trueup.cli.main", *arguments, "--kubeconfig", str(stack.kubeconfig)]
     environment = {**os.environ, "COLUMNS": "300", "NO_COLOR": "1", "TRUEUP_DATABASE": f"sqlite:///{stack.database}"}

@@ -33,6 +33,7 @@ from trueup.controllers.job import Job, start_of
 from trueup.controllers.memory import AppMemory
 from trueup.controllers.pins import is_in_force
 from trueup.controllers.queue import Priority, WorkQueue
+from trueup.controllers.readiness import LOOK_AGAIN, judge_dependencies
 from trueup.controllers.reading import Reader
 from trueup.controllers.reconciling import Reconciler
 from trueup.controllers.releases.charts import ChartObjects
@@ -44,7 +45,7 @@ from trueup.controllers.signals import Signals
 from trueup.controllers.situations import Situations
 from trueup.controllers.wishes import unanswered, wanted_digest, with_ignore
 from trueup.model.apierror import ApiError, ClusterUnreachable, LeaseLost
-from trueup.model.errors import TrueupError
+from trueup.model.errors import Terminal, TrueupError
 from trueup.model.manifest import Manifest, is_deleting, status_of, uid_of
 from trueup.model.outcome import Requests, State
 from trueup.model.refs import ObjectRef
@@ -150,6 +151,7 @@ class AppController:
             self._reader.read(memory, obj)
             if not await self._has_chart(memory, obj):
                 return Step.WAIT_SOURCE
+            await self._judge_dependencies(memory, obj)
             await self._check_variables(memory)
             await self._check_capabilities(memory)
         situation, requests, feed = self._situations.of(memory, obj)
@@ -221,6 +223,19 @@ class AppController:
             self._look_later(memory.ref, CHART_DELAY)
             return False
         return True
+
+    async def _judge_dependencies(self, memory: AppMemory, obj: Manifest) -> None:
+        """Where expressions say when dependencies are ready; what says no is asked again soon, in memory alone."""
+        if memory.app is None or memory.suspended:
+            return
+        try:
+            has_expressions = await judge_dependencies(memory, obj, self._shell)
+        except Terminal as error:
+            memory.app, memory.problem = None, error
+            return
+        waits = memory.saved.state is not State.READY and not all(memory.ready_by_expression.values())
+        if has_expressions and waits:
+            self._look_later(memory.ref, LOOK_AGAIN)
 
     async def _check_variables(self, memory: AppMemory) -> None:
         """Every interval, and once after a restart: what no watch tells of may have changed.

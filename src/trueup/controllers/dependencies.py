@@ -8,7 +8,7 @@ from collections.abc import Callable
 from trueup.controllers.feeds import Feed
 from trueup.controllers.memory import AppMemory
 from trueup.controllers.wishes import is_behind
-from trueup.model.app import App
+from trueup.model.app import App, Dependency
 from trueup.model.refs import ObjectRef
 
 
@@ -42,7 +42,14 @@ class Dependencies:
 
     def unready(self, app: App) -> tuple[ObjectRef, ...]:
         """Dependencies that are not ready, or (on the same source) not at the revision that is to be applied."""
-        return tuple(dependency.ref for dependency in app.rules.depends_on if not self._is_ready(app, dependency.ref))
+        return tuple(each.ref for each in app.rules.depends_on if not self._counts_as_ready(app, each))
+
+    def _counts_as_ready(self, app: App, dependency: Dependency) -> bool:
+        """An expression stands in place of the usual judgement."""
+        if not dependency.ready_expr:
+            return self._is_ready(app, dependency.ref)
+        memory = self._memory_of(app.ref)
+        return memory is not None and memory.ready_by_expression.get(dependency.ref, False)
 
     def _is_ready(self, app: App, ref: ObjectRef) -> bool:
         memory, feed = self._memory_of(ref), self._feed_of(ref)

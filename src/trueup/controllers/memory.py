@@ -157,6 +157,8 @@ class AppMemory:
     synced_at: datetime | None = None
     release: ReleaseState | None = None
     """Of a Helm release: what its status remembers."""
+    ready_by_expression: dict[ObjectRef, bool] = field(default_factory=dict)
+    """Dependencies that have a `readyExpr`, and what it said last."""
     records_due: float | None = None
     """Somebody else wrote a record of the release since it was judged: when to judge it, by the loop's clock."""
     stirred: asyncio.Event | None = None

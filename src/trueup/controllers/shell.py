@@ -29,6 +29,7 @@ from trueup.model.rendering import Capabilities, RenderSpec
 from trueup.model.snapshot import Inputs, Snapshot
 from trueup.records.record import Recorder
 from trueup.render.built import Asked
+from trueup.render.expressions import Evaluated
 from trueup.sync.applier import Applier
 from trueup.sync.execute import Established
 
@@ -66,6 +67,12 @@ class Renderer(Protocol):
     ) -> Rendered: ...
 
 
+class Evaluate(Protocol):
+    """A CEL expression over variables. Raises EngineFailed."""
+
+    async def __call__(self, expression: str, variables: Mapping[str, object]) -> Evaluated: ...
+
+
 @dataclass(slots=True)
 class AppShell:
     """`chance` gives a number in [0, 1); `loop_time` the loop's monotonic seconds; `clock` the wall clock in UTC."""
@@ -96,6 +103,7 @@ class AppShell:
     chance: Callable[[], float]
     secret_key: bytes
     releases: ReleaseShell
+    evaluate: Evaluate
     in_flight: int = 16
 
     def dialect_of(self, ref: ObjectRef) -> Dialect:

@@ -60,6 +60,7 @@ from trueup.records.record import Recorder
 from trueup.render.cache import DEFAULT_BYTES, BuildCache
 from trueup.render.chartreading import EngineChartReader
 from trueup.render.engine.pool import EnginePool
+from trueup.render.expressions import Expressions
 from trueup.render.plugins.definitions import Plugin
 from trueup.render.plugins.plugins import Plugins
 from trueup.render.releases import ReleaseEngine
@@ -219,6 +220,7 @@ class WorkingTerm:
             loop_time=asyncio.get_running_loop().time,
             chance=random.random,
             secret_key=secret_key,
+            evaluate=Expressions(self.engines).evaluate,
             releases=ReleaseShell(
                 engine=ReleaseEngine(self.engines),
                 index=watching.releases,

@@ -36,7 +36,10 @@ class DeletionPolicy(StrEnum):
 
 
 class Dependency(Struct, frozen=True):
+    """`ready_expr`: CEL over `self` and `dep` that says when it is ready; empty: when it is Ready."""
+
     ref: ObjectRef
+    ready_expr: str = ""
 
 
 class HealthCheck(Struct, frozen=True):

@@ -1,17 +1,14 @@
-"""Expressions in CEL over variables by name, evaluated by cel-go: many in one call, each with its value or its error.
-
-What the variables are is the asker's matter: `self` of a health check, `self` and `dep` of a dependency.
-"""
+"""CEL expressions over Kubernetes objects, evaluated by the library that Kubernetes uses. No cluster is asked."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Struct
 
-from trueup.model.errors import EngineFailed, InvalidInput
+from trueup.model.errors import EngineFailed
 from trueup.render.engine.build import CEL
 from trueup.render.engine.pool import EnginePool
 from trueup.render.engine.process import Refused
@@ -20,32 +17,29 @@ SECONDS = 10.0
 
 
 class Evaluated(Struct, frozen=True):
-    """`error` is empty where there is a value. What does not compile is wrong whatever the variables hold."""
+    """The value of an expression, or what is wrong with it; `compiles` False: no input can mend it."""
 
-    compiles: bool
     value: Any = None
     error: str = ""
-
-    @property
-    def is_true(self) -> bool:
-        return not self.error and self.value is True
+    compiles: bool = True
 
 
-class _Values(Struct, frozen=True):
-    values: list[Evaluated]
+class _Answer(Struct, frozen=True):
+    values: tuple[Evaluated, ...]
 
 
-async def evaluate(
-    engines: EnginePool, expressions: Sequence[str], variables: Mapping[str, Any], *, seconds: float = SECONDS
-) -> list[Evaluated]:
-    """In the order of the expressions. Raises InvalidInput for variables that are no JSON; EngineFailed when time or memory
-    is used up, which the cost limit of a single expression prevents."""
-    params = {"expressions": expressions, "variables": variables}
-    try:
-        raw: Raw = await engines.beside(CEL).use(lambda process: process.call("evaluate", params), seconds=seconds)
-    except Refused as error:
-        raise InvalidInput(f"CEL: {error.problem.message}") from error
-    try:
-        return msgspec.json.decode(raw, type=_Values).values
-    except msgspec.MsgspecError as error:
-        raise EngineFailed("the cel engine's answer cannot be read", hint="rebuild it: make engines") from error
+class Expressions:
+    """Evaluates expressions with the engines' pool."""
+
+    def __init__(self, engines: EnginePool) -> None:
+        self._engine = engines.beside(CEL)
+
+    async def evaluate(self, expression: str, variables: Mapping[str, Any]) -> Evaluated:
+        """Raises EngineFailed."""
+        params = {"expressions": [expression], "variables": dict(variables)}
+        try:
+            raw = await self._engine.use(lambda engine: engine.call("evaluate", params), seconds=SECONDS)
+        except Refused as refused:
+            raise EngineFailed(f"the expression cannot be evaluated: {refused.problem.message}") from refused
+        (found,) = msgspec.json.decode(raw, type=_Answer).values
+        return found

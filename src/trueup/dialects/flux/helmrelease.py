@@ -93,7 +93,6 @@ def read_helm_release(obj: Manifest) -> App:
 def _unbuilt(spec: HelmReleaseSpec) -> list[str]:
     fields = {"spec.kubeConfig": spec.kube_config is not None, "spec.healthCheckExprs": bool(spec.health_check_exprs)}
     found = [name for name, is_set in fields.items() if is_set]
-    found.extend(f"spec.dependsOn[{n}].readyExpr" for n, item in enumerate(spec.depends_on) if item.ready_expr)
     if spec.chart is not None:
         kind = spec.chart.spec.source_ref.kind
         found.extend([f"spec.chart.spec.sourceRef.kind={kind}"] if kind not in _ORIGINS else [])
@@ -169,7 +168,8 @@ def _rules(
         interval=interval,
         retry=Retry(first=FIRST_RETRY),
         depends_on=tuple(
-            Dependency(HELM_RELEASE.ref(item.namespace or ref.namespace, item.name)) for item in spec.depends_on
+            Dependency(HELM_RELEASE.ref(item.namespace or ref.namespace, item.name), item.ready_expr)
+            for item in spec.depends_on
         ),
         service_account=f"{ref.namespace}:{spec.service_account_name}" if spec.service_account_name else "",
         deletion_policy=DeletionPolicy.DELETE,

@@ -71,9 +71,7 @@ def _unbuilt(spec: KustomizationSpec) -> list[str]:
         "spec.driftIgnoreRules": bool(spec.drift_ignore_rules),
         f"spec.sourceRef.kind={spec.source_ref.kind}": spec.source_ref.kind not in _BUILT_SOURCES,
     }
-    found = [field for field, is_set in fields.items() if is_set]
-    found.extend(f"spec.dependsOn[{n}].readyExpr" for n, item in enumerate(spec.depends_on) if item.ready_expr)
-    return found
+    return [field for field, is_set in fields.items() if is_set]
 
 
 def _rules(ref: ObjectRef, spec: KustomizationSpec, version: str) -> SyncRules:
@@ -95,7 +93,8 @@ def _rules(ref: ObjectRef, spec: KustomizationSpec, version: str) -> SyncRules:
         interval=interval,
         retry=_retry(ref, spec, interval),
         depends_on=tuple(
-            Dependency(KUSTOMIZATION.ref(item.namespace or ref.namespace, item.name)) for item in spec.depends_on
+            Dependency(KUSTOMIZATION.ref(item.namespace or ref.namespace, item.name), item.ready_expr)
+            for item in spec.depends_on
         ),
         service_account=f"{ref.namespace}:{spec.service_account_name}" if spec.service_account_name else "",
         deletion_policy=DeletionPolicy(spec.deletion_policy or DeletionPolicy.MIRROR_PRUNE),
