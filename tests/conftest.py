@@ -5,6 +5,12 @@ from __future__ import annotations
 import contextlib
 import signal
 
+from hypothesis import settings
+
+# A property is about what comes out; how busy the machine is must not decide it.
+settings.register_profile("trueup", deadline=None)
+settings.load_profile("trueup")
+
 pytest_plugins = [
     "tests.embedded.fixtures",
     "tests.peers.fixtures",

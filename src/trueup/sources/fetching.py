@@ -89,7 +89,7 @@ class SourceFetchers:
         self.budget = DiskBudget(root, most_bytes)
         self.mirrors = GitMirrors(root / MIRRORS, allow_local=allow_local, budget=self.budget)
         self.store = ContentStore(root / CONTENT, self.mirrors.git, self.budget)
-        self.http = HttpFetcher()
+        self.http = HttpFetcher(allow_loopback=allow_local)
         granted = Granted(load_key(root))
         self._git = GitFetcher(self.mirrors, GitHubTokens(self.http))
         self.remotes = RemoteBases(self.mirrors, self._git, self.store, allow_local=allow_local)

@@ -3,6 +3,8 @@
 import asyncio
 import json
 import stat
+import subprocess
+import sys
 import time
 
 import aiohttp
@@ -59,15 +61,23 @@ async def test_after_a_restart_old_versions_are_gone_and_new_ones_larger(
         assert int(after["metadata"]["resourceVersion"]) > int(old) + 1
 
 
-async def test_a_second_start_answers_within_three_seconds(fresh_embedded_cluster: EmbeddedCluster) -> None:
+async def test_a_second_start_takes_little_more_than_loading_the_program(
+    fresh_embedded_cluster: EmbeddedCluster,
+) -> None:
+    """As a ratio, and by the best of three: how busy the machine is, is not what is measured."""
     cluster = fresh_embedded_cluster
-    took = []
-    for _ in range(3):  # the best of three: other work on the machine is not what is measured
+    starts, loads = [], []
+    for _ in range(3):
         assert await asyncio.to_thread(cluster.stop) == 0
         begin = time.monotonic()
         await asyncio.to_thread(cluster.start)
-        took.append(time.monotonic() - begin)
-    assert min(took) < 3.0
+        starts.append(time.monotonic() - begin)
+        begin = time.monotonic()
+        await asyncio.to_thread(
+            subprocess.run, [sys.executable, "-c", "import trueup.embedded.server, trueup.embedded.schema"], check=True
+        )
+        loads.append(time.monotonic() - begin)
+    assert min(starts) < 6 * min(loads), (starts, loads)
 
 
 def test_the_kubeconfig_and_the_keys_are_for_their_owner_alone(fresh_embedded_cluster: EmbeddedCluster) -> None:

@@ -41,7 +41,7 @@ def verify_pgp(payload: bytes, signature: bytes, keys: Iterable[bytes], *, now: 
     certificates = _certificates(keys)
     failures: list[str] = []
     for packet in _signature_packets(signature):
-        if packet.signature_type not in (SignatureType.Binary, SignatureType.Text):
+        if not _is_of_document(packet):
             continue
         try:
             detached = pysequoia.Sig.from_bytes(bytes(packet))
@@ -117,13 +117,33 @@ def _signature_packets(signature: bytes) -> list[Packet]:
     return packets[:_MOST_SIGNATURES]
 
 
+def _is_of_document(packet: Packet) -> bool:
+    """Not of a key."""
+    return _type_of(packet) in (SignatureType.Binary, SignatureType.Text)
+
+
+def _type_of(packet: Packet) -> SignatureType | None:
+    """None for a type that nobody has defined, for which the library raises."""
+    try:
+        return packet.signature_type
+    except Exception:
+        return None
+
+
+def _issuer(packet: Packet) -> str:
+    try:
+        return packet.issuer_fingerprint or packet.issuer_key_id or ""
+    except Exception:
+        return ""
+
+
 def _store(certificates: dict[str, pysequoia.Cert]) -> object:
     return lambda _: list(certificates.values())
 
 
 def _explain(packet: Packet, certificates: dict[str, pysequoia.Cert], error: Exception) -> str:
     """Sequoia says only that none is valid: whether the key is unknown or the text was changed is what people ask."""
-    issuer = packet.issuer_fingerprint or packet.issuer_key_id or ""
+    issuer = _issuer(packet)
     if issuer and not any(_has_key(certificate, issuer) for certificate in certificates.values()):
         return (
             f"signed by the OpenPGP key {issuer.upper()[-16:]}, which is none of the {len(certificates)} trusted keys"
@@ -178,7 +198,7 @@ def _subkey_expiration(certificate: pysequoia.Cert, signing_key: str) -> datetim
         if packet.tag in (Tag.PublicKey, Tag.PublicSubkey):
             current = packet.fingerprint or ""
             created = packet.key_created if current == signing_key else created
-        elif current == signing_key and packet.signature_type == SignatureType.SubkeyBinding:
+        elif current == signing_key and _type_of(packet) == SignatureType.SubkeyBinding:
             bindings.append(packet)
     newest = max(bindings, key=lambda packet: packet.signature_created or _EPOCH, default=None)
     if created is None or newest is None or not newest.key_validity_period:
