@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.server
 import threading
 from collections.abc import Iterator
@@ -15,7 +16,9 @@ import yaml
 from tests.e2e.manifests import config
 from tests.e2e.stack import Stack, until
 from tests.e2e.test_argocd import application, automated, until_status
+from tests.peers.registry import Registry
 from tests.sources.helm.kit import entry, packed
+from tests.support.ocipush import HELM_CONFIG, HELM_CONTENT, Layer, Pusher
 
 TEMPLATE = (
     "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: {{ .Release.Name }}-app}\n"
@@ -23,16 +26,20 @@ TEMPLATE = (
 )
 
 
+def chart(version: str) -> bytes:
+    return packed(
+        {
+            "app/Chart.yaml": f"apiVersion: v2\nname: app\nversion: {version}\n",
+            "app/values.yaml": "colour: blue\n",
+            "app/templates/app.yaml": TEMPLATE,
+        }
+    )
+
+
 def publish(folder: Path, *versions: str) -> None:
     rows = []
     for version in versions:
-        data = packed(
-            {
-                "app/Chart.yaml": f"apiVersion: v2\nname: app\nversion: {version}\n",
-                "app/values.yaml": "colour: blue\n",
-                "app/templates/app.yaml": TEMPLATE,
-            }
-        )
+        data = chart(version)
         (folder / f"app-{version}.tgz").write_bytes(data)
         rows.append({**entry("app", version, data), "urls": [f"app-{version}.tgz"]})
     (folder / "new").write_text(yaml.safe_dump({"apiVersion": "v1", "entries": {"app": rows}}))
@@ -89,6 +96,27 @@ def test_a_plugin_renders_what_it_is_named_for_and_what_it_finds(stack: Stack, n
     until(lambda: data(stack, "greeting", namespace)["text"] == f"hello, all of {namespace}", what="by discovery")
     repo.push({"greeter/greeting.txt": "good evening"})
     until(lambda: data(stack, "greeting", namespace)["text"].startswith("good evening"), what="the next commit")
+
+
+def test_a_chart_of_a_registry_is_found_by_an_address_without_a_scheme(
+    stack: Stack, namespace: str, registry: Registry
+) -> None:
+    pusher = Pusher(registry.url, f"argo/{namespace}/app")
+    asyncio.run(pusher.artifact("1.2.3", Layer(chart("1.2.3"), HELM_CONTENT), config_type=HELM_CONFIG))
+    app = application(namespace, "", syncPolicy=automated())
+    app["spec"]["source"] = {
+        "repoURL": f"{registry.host}/argo/{namespace}",
+        "chart": "app",
+        "targetRevision": "~1.2.0",
+        "helm": {"releaseName": "shop", "parameters": [{"name": "colour", "value": "red"}]},
+    }
+    stack.apply(app)
+    status = until_status(stack, namespace, "chart of a registry", sync="Synced", phase="Succeeded", revision="1.2.3")
+    assert data(stack, "shop-app", namespace) == {"version": "1.2.3", "colour": "red"}
+    assert status["sync"]["comparedTo"]["source"]["chart"] == "app"
+    asyncio.run(pusher.artifact("1.2.4", Layer(chart("1.2.4"), HELM_CONTENT), config_type=HELM_CONFIG))
+    stack.annotate("application", namespace, "argocd", "argocd.argoproj.io/refresh=normal")
+    until_status(stack, namespace, "the newer version", sync="Synced", revision="1.2.4")
 
 
 def test_several_sources_are_one_application_and_can_be_rolled_back_together(

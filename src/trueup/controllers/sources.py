@@ -138,7 +138,14 @@ class SourceController:
         try:
             if isinstance(key, ObjectRef):
                 await self._look_at_resource(key)
-            elif (feed := self.feeds.get(key)) is not None and not feed.awaited:
+            elif (feed := self.feeds.get(key)) is None or feed.awaited:
+                return
+            elif not has_content(key):
+                # A registry has nothing of its own to look at: its charts ask it themselves.
+                first, feed.was_looked_at, feed.asked = not feed.was_looked_at, True, False
+                if first:
+                    await self._changed(feed, None)
+            else:
                 await self._reopen(feed)
                 await self._refresh(feed)
         finally:
