@@ -4,6 +4,7 @@ next App renders as if nothing had been. Time and memory are small here, so that
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -243,3 +244,21 @@ async def test_a_value_of_a_secret_stands_in_no_error_of_a_chart(attempt: Try) -
     with pytest.raises(BuildFailed) as refused:
         await attempt(chart(text), helm=helm(values="password: hunter2\n"))
     assert "hunter2" not in str(refused.value)
+
+
+async def test_neighbours_render_while_somebody_never_ends() -> None:
+    files: Files = {**chart("{{ range until 40000 }}{{ range until 40000 }}{{ end }}{{ end }}"), **NEIGHBOUR}
+    files["also/Chart.yaml"] = "apiVersion: v2\nname: also\nversion: 1.0.0\n"
+    files["also/templates/a.yaml"] = config_map("also")
+    snapshot = MemorySnapshot(files)
+    async with EnginePool(workers=2, limits=EngineLimits(seconds=SECONDS, memory=MEMORY)) as engines:
+        renderer = Renderer(engines, limits=LIMITS)
+        endless = asyncio.ensure_future(
+            renderer.render(snapshot, RenderSpec(path="app", mode=RenderMode.ARGOCD, helm=helm()))
+        )
+        for _ in range(5):
+            plain = await renderer.render(snapshot, RenderSpec(path="next", mode=RenderMode.ARGOCD))
+            charted = await renderer.render(snapshot, RenderSpec(path="also", mode=RenderMode.ARGOCD, helm=helm()))
+            assert [str(one.ref) for one in (*plain.objects, *charted.objects)] == ["ConfigMap/a", "ConfigMap/also"]
+        with pytest.raises(EngineFailed, match=r"took longer|memory"):
+            await endless
