@@ -64,11 +64,13 @@ def test_a_chart_of_a_repository_follows_its_range_of_versions(
 ) -> None:
     folder, url = charts
     publish(folder, "1.0.0", "2.0.0")
+    (folder / "violet.yaml").write_text("colour: violet\n")
     app = application(namespace, url, syncPolicy=automated())
-    app["spec"]["source"] = {"repoURL": url, "chart": "app", "targetRevision": "1.x", "helm": {"releaseName": "shop"}}
+    helm = {"releaseName": "shop", "valueFiles": [f"{url}/violet.yaml"]}
+    app["spec"]["source"] = {"repoURL": url, "chart": "app", "targetRevision": "1.x", "helm": helm}
     stack.apply(app)
     status = until_status(stack, namespace, "first version", sync="Synced", phase="Succeeded", revision="1.0.0")
-    assert data(stack, "shop-app", namespace) == {"version": "1.0.0", "colour": "blue"}
+    assert data(stack, "shop-app", namespace) == {"version": "1.0.0", "colour": "violet"}
     assert status["sourceType"] == "Helm"
     assert [row["revision"] for row in status["history"]] == ["1.0.0"]
 

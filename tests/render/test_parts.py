@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ from trueup.dialects.argocd.dialect import ArgoCdDialect
 from trueup.dialects.argocd.rendering import refine
 from trueup.model.errors import BuildFailed, InvalidInput, NotBuiltYet
 from trueup.model.refs import ObjectRef
+from trueup.model.remote import RemoteContent, RemoteNeed
 from trueup.model.rendering import RenderSpec
 from trueup.model.snapshot import Input, InputKind
 from trueup.render.built import Build
@@ -230,3 +231,43 @@ async def test_files_of_any_name_are_read_when_the_filter_is_off(engines: Engine
     assert list(data_of(await built(engines, spec_of(path="app"), files))) == ["b"]
     found = await built(engines, spec_of(path="app", directory={"disableExtensionFilter": True}), files)
     assert list(data_of(found)) == ["a", "b"]
+
+
+class Fetched:
+    """A `RemoteFetcher` that has these texts."""
+
+    expected: tuple[RemoteNeed, ...] = ()
+
+    def __init__(self, texts: Mapping[str, str]) -> None:
+        self._texts = texts
+        self.asked: list[str] = []
+
+    async def fetch(self, needs: Sequence[RemoteNeed]) -> tuple[RemoteContent, ...]:
+        self.asked.extend(need.text for need in needs)
+        return tuple(
+            RemoteContent(
+                text=need.text,
+                key="k" * 24,
+                snapshot=MemorySnapshot({"v.yaml": self._texts[need.text]}),
+                path="v.yaml",
+                is_file=True,
+            )
+            for need in needs
+        )
+
+
+async def test_value_files_are_fetched_by_url_and_count_as_what_was_read(engines: EnginePool) -> None:
+    url = "https://example.com/values/prod.yaml"
+    spec = spec_of(path="web", helm={"valueFiles": [url]})
+    fetched = Fetched({url: "from: far away\n"})
+    found, _ = await Renderer(engines, refine=refine).build(MemorySnapshot(WEB), spec, remotes=fetched)
+    assert data_of(found)["web"] == {"from": "far away"}
+    assert fetched.asked == [url]
+    assert any(item.path.endswith("v.yaml") for item in found.inputs.items)
+    with pytest.raises(BuildFailed, match="not fetched here"):
+        await built(engines, spec, WEB)
+
+
+def test_only_web_addresses_are_fetched() -> None:
+    with pytest.raises(InvalidInput, match="scheme that is not fetched"):
+        spec_of(path="web", helm={"valueFiles": ["s3://bucket/values.yaml"]})

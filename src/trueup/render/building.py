@@ -28,6 +28,7 @@ from trueup.render.inputs import Ignoring, Recorder, join
 from trueup.render.kustomization import build_kustomization, has_kustomization
 from trueup.render.limits import DEFAULT_LIMITS, RenderLimits
 from trueup.render.overlaid import overlaid_objects
+from trueup.render.remotevalues import with_fetched
 
 
 class Tool(StrEnum):
@@ -64,7 +65,7 @@ async def build(
     begun = await engines.use(lambda engine: _begin(engine, snapshot, spec, limits, remotes), seconds=limits.seconds)
     match begun.tool:
         case Tool.HELM:
-            return await _chart(begun, spec, engines, limits, capabilities)
+            return await _chart(begun, spec, engines, limits, capabilities, remotes)
         case Tool.CUE:
             return await _package(begun, spec, engines, limits)
         case Tool.DIRECTORY if begun.found.jsonnet:
@@ -166,12 +167,18 @@ async def _package(begun: _Begun, spec: RenderSpec, engines: EnginePool, limits:
 
 
 async def _chart(
-    begun: _Begun, spec: RenderSpec, engines: EnginePool, limits: RenderLimits, capabilities: Capabilities
+    begun: _Begun,
+    spec: RenderSpec,
+    engines: EnginePool,
+    limits: RenderLimits,
+    capabilities: Capabilities,
+    remotes: Sequence[RemoteContent],
 ) -> Build:
     options = spec.helm
     assert options is not None, "detection asks for it"
+    fetched = with_fetched(options, remotes)
     templated = await engines.beside(HELM).use(
-        lambda engine: helm.template(engine, begun.recorder, begun.path, options, capabilities, limits),
+        lambda engine: helm.template(engine, begun.recorder, begun.path, fetched, capabilities, limits),
         seconds=limits.seconds,
     )
     objects = await engines.use(lambda engine: helm.read(engine, templated, limits), seconds=limits.seconds)

@@ -21,7 +21,9 @@ from trueup.model.rendering import REFS, HelmFileValue, HelmValueFile
 
 _COMMA = re.compile(r"([^\\]),")
 _IS_VARIABLE = re.compile(r"\$\{?ARGOCD_")
-_URL = re.compile(r"^[a-zA-Z][a-zA-Z0-9+.-]*://")
+_URL = re.compile(r"^([a-zA-Z][a-zA-Z0-9+.-]*)://")
+SCHEMES = ("https", "http")
+"""What Argo CD fetches value files by unless `helm.valuesFileSchemes` says otherwise."""
 
 
 def chart_of(
@@ -37,6 +39,11 @@ def chart_of(
     texts = [each for each in options.parameters if each.force_string]
 
     def place(text: str, where: str) -> str:
+        if scheme := _URL.match(text):
+            if scheme[1].lower() not in SCHEMES:
+                hint = f"allowed are {' and '.join(SCHEMES)}"
+                raise InvalidInput(f"{text} is of a scheme that is not fetched", ref=ref, field=where, hint=hint)
+            return expand(text, environment)
         name, slash, rest = text.partition("/")
         if name.startswith("$") and not _IS_VARIABLE.match(name):
             if name[1:] not in refs or not slash:
@@ -52,7 +59,9 @@ def chart_of(
         namespace=options.namespace or namespace,
         value_files=tuple(
             HelmValueFile(
-                place(each, f"{field}.helm.valueFiles[{number}]"), options.ignore_missing_value_files, pattern=True
+                place(each, f"{field}.helm.valueFiles[{number}]"),
+                options.ignore_missing_value_files,
+                pattern=not _URL.match(each),
             )
             for number, each in enumerate(options.value_files)
         ),
@@ -69,14 +78,6 @@ def chart_of(
         skip_tests=True,  # a test has no place in a sync: Argo CD leaves such hooks out, too
         skip_schema_validation=options.skip_schema_validation,
     )
-
-
-def unbuilt_of(options: HelmOptions) -> dict[str, bool]:
-    """What of the block has a meaning that is not built yet."""
-    texts = (*options.value_files, *(each.path for each in options.file_parameters))
-    return {
-        "helm.valueFiles with a URL": any(_URL.match(each) for each in texts),
-    }
 
 
 def _values(options: HelmOptions) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from trueup.dialects.argocd.application_resource import ApplicationSpec
-from trueup.dialects.argocd.charts import unbuilt_of
 from trueup.dialects.argocd.options import SyncOptions, normalised
 from trueup.dialects.argocd.shared import (
     COMPARE_OPTIONS,
@@ -12,7 +11,7 @@ from trueup.dialects.argocd.shared import (
     IN_CLUSTER_SERVER,
     PREFIX,
 )
-from trueup.dialects.argocd.source_resource import HelmOptions, KustomizeOptions, Source
+from trueup.dialects.argocd.source_resource import KustomizeOptions, Source
 from trueup.model.manifest import Manifest, annotations_of
 
 
@@ -38,10 +37,9 @@ def unbuilt_fields(spec: ApplicationSpec, options: SyncOptions, obj: Manifest) -
 
 def unbuilt_of_source(source: Source, at: str) -> list[str]:
     """Of one source; `at` is where it stands."""
-    kustomize, helm = source.kustomize or KustomizeOptions(), source.helm or HelmOptions()
+    kustomize = source.kustomize or KustomizeOptions()
     fields = {
         "tagPrefix": bool(source.tag_prefix),
-        **unbuilt_of(helm),
         "kustomize.version": bool(kustomize.version),
     }
     return [f"{at}.{name}" for name, is_set in fields.items() if is_set]
