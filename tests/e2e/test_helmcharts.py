@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from tests.e2e.manifests import crd
 from tests.e2e.stack import Stack, git_repository, until
 from tests.e2e.test_helmreleases import chart, condition, config, helm, helm_release, until_release
 from tests.e2e.test_oci import oci_repository
@@ -181,6 +182,24 @@ def test_an_expression_says_when_a_dependency_is_ready(stack: Stack, namespace: 
     )
     stack.merge("helmrelease", "second", namespace, {"spec": {"dependsOn": None}})
     until_release(stack, namespace, "second")
+
+
+def test_an_expression_says_when_an_object_is_well(stack: Stack, namespace: str) -> None:
+    group = f"{namespace}.example.com"
+    thing = f"apiVersion: {group}/v1\nkind: Thing\nmetadata: {{name: one}}\nspec: {{size: 1}}\n"
+    files = chart(thing=thing) | {"charts/web/crds/things.yaml": crd("things", "Thing", group)}
+    repo = stack.repository(namespace, files)
+    well = [{"apiVersion": f"{group}/v1", "kind": "Thing", "current": "spec.size > 2", "failed": "spec.size < 0"}]
+    stack.apply(git_repository(namespace, repo.url), helm_release(namespace, healthCheckExprs=well))
+    applied = ("get", f"things.{group}", "one", "-n", namespace)
+    until(lambda: stack.try_kubectl(*applied)[0] == 0, what="the object is applied")
+    assert condition(stack.status("helmrelease", "web", namespace), "Ready").get("status") != "True"
+    stack.merge(f"things.{group}", "one", namespace, {"spec": {"size": 3}})
+    until_release(stack, namespace, reason="InstallSucceeded")
+    stack.merge(f"things.{group}", "one", namespace, {"spec": {"size": -1}})
+    stack.merge("helmrelease", "web", namespace, {"spec": {"values": {"text": "x"}, "upgrade": {"disableWait": True}}})
+    until_release(stack, namespace, reason="UpgradeSucceeded", version=2)
+    stack.api.delete("customresourcedefinition", f"things.{group}")
 
 
 def trueup(stack: Stack, *arguments: str) -> str:

@@ -32,10 +32,11 @@ from trueup.dialects.reading import identity, not_built, read_duration, read_str
 from trueup.model.app import App, DeletionPolicy, Dependency, KindOrder, OptOut, Owner, Retry, SyncRules
 from trueup.model.errors import InvalidInput
 from trueup.model.manifest import Manifest, generation_of, spec_of
-from trueup.model.refs import ObjectRef
+from trueup.model.refs import ObjectRef, split_api_version
 from trueup.model.release import (
     CrdPolicy,
     DriftMode,
+    HealthExpression,
     IgnoreRule,
     InstallRules,
     NamedTest,
@@ -91,7 +92,7 @@ def read_helm_release(obj: Manifest) -> App:
 
 
 def _unbuilt(spec: HelmReleaseSpec) -> list[str]:
-    fields = {"spec.kubeConfig": spec.kube_config is not None, "spec.healthCheckExprs": bool(spec.health_check_exprs)}
+    fields = {"spec.kubeConfig": spec.kube_config is not None}
     found = [name for name, is_set in fields.items() if is_set]
     if spec.chart is not None:
         kind = spec.chart.spec.source_ref.kind
@@ -213,6 +214,16 @@ def _release(ref: ObjectRef, spec: HelmReleaseSpec, timeout: timedelta) -> Relea
         post_render_strategy=PostRenderStrategy(spec.post_render_strategy or PostRenderStrategy.COMBINED),
         origin_labels=_origin(ref),
         common_metadata=CommonMetadata(common.labels, common.annotations) if common else CommonMetadata(),
+        health_expressions=tuple(
+            HealthExpression(
+                group=split_api_version(item.api_version)[0],
+                kind=item.kind,
+                current=item.current,
+                failed=item.failed,
+                in_progress=item.in_progress,
+            )
+            for item in spec.health_check_exprs
+        ),
         artifact_digest=spec.chart_ref is not None and spec.chart_ref.kind == "OCIRepository",
     )
 
