@@ -59,9 +59,9 @@ CASES = {
         {"kustomization.yaml": "resources: [not-there.yaml]\n"}, ("not-there.yaml",)
     ),
     "remote-base": Case(
-        {"kustomization.yaml": "resources: ['https://github.com/stefanprodan/podinfo//kustomize']\n"},
-        ("remote", "github.com/stefanprodan/podinfo"),
-        reason="NotBuiltYet",
+        {"kustomization.yaml": "resources: ['https://nowhere.invalid/podinfo.git//kustomize']\n"},
+        ("nowhere.invalid/podinfo.git", "remote-base/kustomization.yaml:1"),
+        reason="Unreachable",
     ),
     "base-outside": Case({"kustomization.yaml": "resources: [../../../etc]\n"}, ("../../../etc",)),
     "wrong-type": Case(
@@ -269,7 +269,6 @@ def test_fields_that_are_not_built_yet_stop_a_kustomization(stack: Stack, namesp
     cases: dict[str, tuple[dict[str, Any], str]] = {
         "kubeconfig": ({"kubeConfig": {"secretRef": {"name": "x"}}}, "spec.kubeConfig"),
         "decryption": ({"decryption": {"provider": "sops"}}, "spec.decryption"),
-        "bucket": ({"sourceRef": {"kind": "Bucket", "name": "x"}}, "spec.sourceRef.kind=Bucket"),
         "expressions": (
             {"healthCheckExprs": [{"apiVersion": "a.example.com/v1", "kind": "A", "current": "true"}]},
             "spec.healthCheckExprs",
