@@ -14,7 +14,8 @@ from msgspec import Struct
 
 from trueup.cli.views import view_app, view_source
 from trueup.cli.words import Status
-from trueup.dialects.argocd.operation import operation_state, prunes_by_itself
+from trueup.dialects.argocd.operation import prunes_by_itself
+from trueup.dialects.argocd.results import operation_state
 from trueup.dialects.argocd.shared import REFRESH, REFRESH_TIMESTAMP, SKIP_RECONCILE
 from trueup.dialects.dialect import Dialect
 from trueup.dialects.flux.shared import REQUESTED_AT

@@ -12,12 +12,12 @@ from trueup.dialects.argocd.crds import app_project_crd, application_crd
 from trueup.dialects.argocd.hooks import read_hook
 from trueup.dialects.argocd.operation import (
     asks_to_terminate,
-    operation_state,
     read_operation,
     requested_rules,
     stored_sync,
     unbuilt_operation,
 )
+from trueup.dialects.argocd.results import operation_state
 from trueup.dialects.argocd.shared import (
     APPLICATION,
     CONTROL_NAMESPACE,
