@@ -28,6 +28,14 @@ from trueup.controllers.releases.chartvalues import gather_values
 from trueup.controllers.releases.records import ReleaseRecords, StoredRelease
 from trueup.controllers.releases.running import RunningActions
 from trueup.controllers.releases.uninstalling import uninstall
+from trueup.controllers.releases.wanting import (
+    counted_tests,
+    mark_of,
+    post_render_digest,
+    versioned,
+    wanted,
+    with_release,
+)
 from trueup.controllers.releases.work import ActionFailed, ReleaseWork
 from trueup.controllers.shell import AppShell
 from trueup.model.apierror import LeaseLost
@@ -38,17 +46,15 @@ from trueup.model.inventory import Inventory
 from trueup.model.manifest import Manifest
 from trueup.model.outcome import State
 from trueup.model.refs import ObjectRef
-from trueup.model.release import DriftMode, ReleaseSpec
-from trueup.model.releaserecord import ChartMetadata
-from trueup.model.releasestate import Mark, ReleaseAction, ReleaseState
+from trueup.model.release import DriftMode
+from trueup.model.releasestate import ReleaseAction, ReleaseState
 from trueup.model.revision import Revision
 from trueup.model.snapshot import Input, InputKind, Inputs
 from trueup.records.record import RecordKind
 from trueup.render.masking import Masker
 from trueup.render.releases import NoRelease
-from trueup.sync.canonical import keyed_digest
 from trueup.sync.releases.decide import Next, active_remediation, is_last_try, must_reset, next_action, target_changed
-from trueup.sync.releases.standing import Judged, Seen, Standing, Wanted, judge_release
+from trueup.sync.releases.standing import Judged, Seen, Standing, judge_release
 
 log = structlog.get_logger(__name__)
 
@@ -119,7 +125,7 @@ class ReleaseReconciler:
         metadata, inputs = await engine.metadata(job.snapshot, work.chart_path)
         work.values = gathered.values
         work.masker = Masker.of_texts(layer.text for layer in gathered.values.layers if layer.secret)
-        work.chart = _versioned(metadata, job, spec)
+        work.chart = versioned(metadata, job, spec)
         work.artifact_digest = f"{job.revision.algorithm}:{job.revision.digest}" if spec.artifact_digest else ""
         work.config_digest = await engine.values_digest(gathered.values)
         # Whatever is another revision of a chart is looked at: its version tells whether it is another release.
@@ -192,7 +198,7 @@ class ReleaseReconciler:
                 config_digest=stored.config_digest,
                 chart=release.metadata,
             )
-        return stored, judge_release(seen, work.state, _wanted(work))
+        return stored, judge_release(seen, work.state, wanted(work))
 
     async def _rollback_target(self, work: ReleaseWork) -> StoredRelease | None:
         """The record of the last release that succeeded, where it is still as we made it."""
@@ -216,7 +222,7 @@ class ReleaseReconciler:
                 case ReleaseAction.UPGRADE:
                     await actions.upgrade(work)
                 case ReleaseAction.TEST:
-                    detail = _counted_tests(await actions.test(work))
+                    detail = counted_tests(await actions.test(work))
                 case ReleaseAction.ROLLBACK:
                     assert target is not None
                     await actions.rollback(work, target)
@@ -243,7 +249,7 @@ class ReleaseReconciler:
         work.state = marks.failed(action, work.state, work.spec, str(work.chart), message, counts=counts)
         work.memory.release = work.state
         self._tell(work, action)
-        mark = _mark_of(action, work.state)
+        mark = mark_of(action, work.state)
         if mark is not None:
             work.shell.recorder.put(
                 make_record(
@@ -258,7 +264,7 @@ class ReleaseReconciler:
             )
 
     def _tell(self, work: ReleaseWork, action: ReleaseAction) -> None:
-        mark = _mark_of(action, work.state)
+        mark = mark_of(action, work.state)
         if mark is not None:
             work.tell(mark.reason, mark.message, warning=not mark.status)
 
@@ -299,7 +305,7 @@ class ReleaseReconciler:
             namespace=latest.namespace,
             storage_namespace=work.state.storage_namespace or work.spec.storage_namespace,
         )
-        before = self.work_of(work.memory, work.obj, _with_release(work.app, old))
+        before = self.work_of(work.memory, work.obj, with_release(work.app, old))
         before.state, before.masker, before.chart, before.slot = work.state, work.masker, work.chart, work.slot
         try:
             await uninstall(before)
@@ -356,7 +362,7 @@ class ReleaseReconciler:
             now = self._shell.loop_time()
             memory.heals |= dict.fromkeys(self._shell.tracking.drifting(memory.records), now)
         work.state = structs.replace(
-            marks.in_sync(work.state), post_render_digest=_post_render_digest(work.spec), drifted=None
+            marks.in_sync(work.state), post_render_digest=post_render_digest(work.spec), drifted=None
         )
         memory.release = work.state
         memory.failures, memory.retry_at = 0, None
@@ -416,7 +422,7 @@ class ReleaseReconciler:
             # What was released last is what goes, whatever the spec says by now.
             storage = state.storage_namespace or spec.storage_namespace
             old = structs.replace(spec, name=latest.name, namespace=latest.namespace, storage_namespace=storage)
-            app = _with_release(app, old)
+            app = with_release(app, old)
         work = self.work_of(memory, obj, app)
         memory.deleting = True  # from now on no look ends what is under way
         self._running.start(memory, self._uninstalled(work, done))
@@ -441,62 +447,3 @@ class ReleaseReconciler:
         except Exception as error:
             log.exception("uninstall failed by a bug", app=str(memory.ref))
             await tell_bug(memory.ref, error, shell)
-
-
-def _wanted(work: ReleaseWork) -> Wanted:
-    remediation, _ = active_remediation(work.spec, work.state)
-    ignores = remediation.ignore_test_failures if remediation is not None else work.spec.test.ignore_failures
-    return Wanted(
-        chart=work.chart,
-        config_digest=work.config_digest,
-        generation=work.app.generation,
-        post_render_digest=_post_render_digest(work.spec),
-        test=work.spec.test.enable,
-        ignore_test_failures=ignores,
-        preserve_values=work.spec.upgrade.preserve_values,
-    )
-
-
-def _post_render_digest(spec: ReleaseSpec) -> str:
-    """Of everything that is done to what the chart gives; empty where nothing is asked for."""
-    asked = (spec.post_renderers, spec.common_metadata, spec.post_render_strategy)
-    if not spec.post_renderers and not spec.common_metadata.labels and not spec.common_metadata.annotations:
-        return ""
-    return "sha256:" + keyed_digest(repr(asked), b"")
-
-
-def _versioned(metadata: ChartMetadata, job: Job, spec: ReleaseSpec) -> ChartMetadata:
-    """Flux appends the digest of an OCI artifact to the chart's version, so that another artifact is another release."""
-    if not spec.artifact_digest:
-        return metadata
-    plain, _, _ = metadata.version.partition("+")
-    return structs.replace(metadata, version=f"{plain}+{job.revision.digest[:12]}")
-
-
-def _with_release(app: App, spec: ReleaseSpec) -> App:
-    owner = structs.replace(
-        app.rules.owner,
-        annotations={
-            key: spec.name if key.endswith("release-name") else spec.namespace for key in app.rules.owner.annotations
-        },
-    )
-    rules = structs.replace(app.rules, owner=owner, default_namespace=spec.namespace)
-    return structs.replace(app, release=spec, rules=rules)
-
-
-def _counted_tests(number: int) -> str:
-    if not number:
-        return "no test hooks"
-    return f"{number} test {'hook' if number == 1 else 'hooks'} completed successfully"
-
-
-def _mark_of(action: ReleaseAction, state: ReleaseState) -> Mark | None:
-    match action:
-        case ReleaseAction.INSTALL | ReleaseAction.UPGRADE:
-            return state.released
-        case ReleaseAction.TEST:
-            return state.tested
-        case ReleaseAction.ROLLBACK | ReleaseAction.UNINSTALL | ReleaseAction.REMOVE:
-            return state.remediated
-        case ReleaseAction.UNLOCK:
-            return None
