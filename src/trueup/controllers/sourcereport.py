@@ -91,8 +91,10 @@ class SourceReporter:
             fetch_failed=feed.problem is not None,
         )
         feed.status = status
+        # After a restart we have said nothing yet; what the stored status says already is no news all the same.
+        told = old is None and dialect.source_status_patch(obj, status, self.clock()) is None
         await self.writer.write(ref, lambda current: dialect.source_status_patch(current, status, self.clock()))
-        if old is None or (old.message, old.state) != (message, state):
+        if not told and (old is None or (old.message, old.state) != (message, state)):
             news = Event(
                 reason="NewArtifact" if state is State.READY else reason,
                 message=message,
