@@ -302,6 +302,7 @@ async def test_a_restart_in_the_middle_goes_on_and_runs_no_hook_twice(lost: bool
     await again.settle(31)
     assert requests(again, "apply") == ["migrate", "settings"]
     assert phase(again) == "Succeeded"
+    assert len(again.resource(APP)["status"]["history"]) == 1, "it is one sync, however often it was interrupted"
 
 
 def rebuilt(room: Room, before: Room, saved: bytes) -> None:

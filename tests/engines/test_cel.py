@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from trueup.render.engine.build import CEL
 from trueup.render.engine.pool import EnginePool
-from trueup.render.expressions import Evaluated, evaluate
+from trueup.render.expressions import Evaluated, Expressions
 
 
 async def values(*expressions: str, **variables: object) -> list[Evaluated]:
-    async with EnginePool(workers=1, engine=CEL) as pool:
-        return await evaluate(pool, expressions, variables)
+    async with EnginePool(workers=1) as pool:
+        engine = Expressions(pool)
+        return [await engine.evaluate(expression, variables) for expression in expressions]
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ async def test_an_expression_has_a_value(expression: str, value: object) -> None
         "status": {"observedGeneration": 3, "conditions": [{"type": "Ready", "status": "True"}]},
     }
     (found,) = await values(expression, self=self, dep={"metadata": {"labels": {"version": "v1"}}})
-    assert found == Evaluated(True, value)
+    assert found == Evaluated(value=value)
 
 
 async def test_what_does_not_compile_is_told_apart_from_what_has_no_value_and_hinders_no_other() -> None:

@@ -81,8 +81,11 @@ class Reader:
             saved.progress = recalled(stored)
             saved.revision = saved.attempted = stored.revision
         memory.release = dialect.stored_release(obj)
-        # What was under way, waited for or tried again is not remembered; a look at all of it finds out.
-        memory.replan = len(saved.inventory) != len(known) or saved.state is not State.READY
+        # What was under way, waited for or tried again is not remembered; a look at all of it finds out. A sync of several
+        # steps is remembered, and looks at all of it anyway.
+        memory.replan = len(saved.inventory) != len(known) or (
+            saved.state is not State.READY and saved.progress is None
+        )
 
     def forget(self, memory: AppMemory) -> None:
         """The resource is gone, or another one of its name is there."""
