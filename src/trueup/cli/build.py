@@ -14,7 +14,7 @@ from trueup.cli.cache import megabytes
 from trueup.cli.console import out, shown
 from trueup.cli.declared import declared_in, open_tree
 from trueup.cli.engines import local_cache, renderer
-from trueup.cli.folder import FolderOptions, folder_spec, is_folder
+from trueup.cli.folder import FolderOptions, folder_spec, is_folder, or_folder
 from trueup.cli.options import Context, Kubeconfig, Namespace, Output
 from trueup.cli.output import write, write_data
 from trueup.cli.progress import progress
@@ -127,7 +127,8 @@ def build(
         return
 
     async def explain_app(session: Session) -> Explanation:
-        found = await session.find(what)
+        with or_folder(what):
+            found = await session.find(what)
         if found.kind.is_source:
             raise InvalidInput("it is a source: only Apps are built", ref=found.ref)
         tree = await open_tree(path) if path is not None else None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from msgspec import Struct
@@ -42,6 +44,17 @@ class FolderOptions(Struct, frozen=True, kw_only=True):
 def is_folder(text: str) -> bool:
     """`.`, `./apps`, `/srv/apps`, `apps/web/` are folders; a bare word is an App's name."""
     return text in (".", "..") or text.startswith(("./", "../", "/", "~/")) or text.endswith("/")
+
+
+@contextmanager
+def or_folder(text: str) -> Iterator[None]:
+    """Around the search for an App: where there is none and a folder has the name, the error says how folders are written."""
+    try:
+        yield
+    except InvalidInput as error:
+        if not Path(text).is_dir():
+            raise
+        raise InvalidInput(error.message, hint=f"the folder is written ./{text}") from error
 
 
 def folder_spec(snapshot: WorktreeSnapshot, inside: str, options: FolderOptions) -> RenderSpec:

@@ -16,7 +16,7 @@ from trueup.cli.declared import declare, open_tree
 from trueup.cli.difftext import visible
 from trueup.cli.engines import renderer
 from trueup.cli.envsubst import read_assignment
-from trueup.cli.folder import FolderOptions, folder_spec, is_folder
+from trueup.cli.folder import FolderOptions, folder_spec, is_folder, or_folder
 from trueup.cli.options import Context, Kubeconfig, Namespace, Output
 from trueup.cli.output import as_json, write
 from trueup.cli.progress import progress
@@ -87,7 +87,8 @@ def render(
         return
 
     async def work(session: Session) -> tuple[list[Manifest], tuple[Notice, ...]]:
-        found = await session.find(what)
+        with or_folder(what):
+            found = await session.find(what)
         if found.kind.is_source:
             raise InvalidInput("it is a source: only Apps are rendered", ref=found.ref)
         tree = await open_tree(path) if path is not None else None

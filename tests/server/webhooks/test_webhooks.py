@@ -147,6 +147,13 @@ async def test_a_form_is_read_like_json_and_signed_as_it_came() -> None:
     assert (await Listener().take(form)).news == ("https://github.com/example/shop.git refs/heads/main",)
 
 
+async def test_json_is_read_whatever_its_header_says() -> None:
+    generic = next(sample for sample in SAMPLES if sample.provider == "generic").delivery()
+    headers = {**generic.headers, "content-type": "application/x-www-form-urlencoded"}
+    answer = await Listener().take(Delivery(headers=headers, query={}, body=generic.body))
+    assert answer.news == ("https://git.example.com/team/shop.git refs/heads/main",)
+
+
 async def test_an_event_that_moves_nothing_is_taken_and_wakes_nobody() -> None:
     ping = msgspec.structs.replace(GITHUB, headers={"X-GitHub-Event": "ping"})
     assert (await Listener().take(ping.delivery(body=b'{"zen":"Keep it logically awesome."}'))).sources == 0
