@@ -138,6 +138,24 @@ async def test_an_id_of_a_delivery_that_was_refused_is_not_taken_up() -> None:
     assert (await listener.take(GITHUB.delivery(identity="a"))).sources == 1
 
 
+async def test_a_delivery_that_failed_on_the_way_may_be_sent_again() -> None:
+    told: list[News] = []
+
+    async def secrets() -> dict[str, str]:
+        return SECRETS
+
+    async def tell(news: News) -> int:
+        told.append(news)
+        if len(told) == 1:
+            raise RuntimeError("the controller is going")
+        return 1
+
+    receiver = Receiver(secrets, tell)
+    with pytest.raises(RuntimeError):
+        await receiver.receive(GITHUB.delivery(identity="a"))
+    assert (await receiver.receive(GITHUB.delivery(identity="a"))).sources == 1
+
+
 async def test_a_form_is_read_like_json_and_signed_as_it_came() -> None:
     body = urlencode({"payload": (PAYLOADS / "github-push.json").read_text()}).encode()
     delivery = GITHUB.delivery(body=body)

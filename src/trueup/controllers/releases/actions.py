@@ -7,6 +7,7 @@ fails before there is a record raises NotBegun: nothing was done. Which action i
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from msgspec import Struct, structs
@@ -340,7 +341,7 @@ def _observe(work: ReleaseWork, stored: StoredRelease, action: ReleaseAction, *,
 async def _remember_objects(work: ReleaseWork, releases: list[StoredRelease]) -> None:
     """What earlier manifests hold may have to be pruned, whether we applied them or `helm` did."""
     for stored in releases:
-        found = await _begin(lambda stored=stored: inventory_of(work, stored))  # type: ignore[misc]
+        found = await _begin(partial(inventory_of, work, stored))
         work.memory.saved.inventory = work.memory.saved.inventory.union(found)
 
 

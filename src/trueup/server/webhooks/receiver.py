@@ -39,24 +39,26 @@ class Receiver:
         provider = provider_of(delivery)
         try:
             news = provider.news(delivery, await self._secrets())
-            self._refuse_replay(provider, delivery)
+            identity = provider.identify(delivery)
+            self._refuse_replay(provider, identity)
         except Refused as refused:
             log.warning("webhook refused", provider=provider.name, why=refused.message)
             raise
         woken = 0
         for one in dict.fromkeys(news):
             woken += await self._tell(one)
+        self._remember(provider, identity)  # not before: what failed on the way may be sent again
         log.info("webhook taken", provider=provider.name, news=[str(one) for one in news], sources=woken)
         return Answer(provider=provider.name, sources=woken, news=tuple(str(one) for one in news))
 
-    def _refuse_replay(self, provider: Provider, delivery: Delivery) -> None:
-        """Only what was proved is remembered, so that nobody can fill the memory with ids to come."""
-        identity = provider.identify(delivery)
+    def _refuse_replay(self, provider: Provider, identity: str) -> None:
+        if (provider.name, identity) in self._seen:
+            raise Refused(409, f"this delivery was here before ({identity[:100]})")
+
+    def _remember(self, provider: Provider, identity: str) -> None:
+        """Only what was proved, so that nobody can fill the memory with ids to come."""
         if not identity:
             return
-        key = (provider.name, identity)
-        if key in self._seen:
-            raise Refused(409, f"this delivery was here before ({identity[:100]})")
-        self._seen[key] = None
+        self._seen[provider.name, identity] = None
         while len(self._seen) > REMEMBERED:
             self._seen.popitem(last=False)
