@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from trueup.controllers.releases.expressed import expression_for
+from trueup.controllers.expressed import expression_for
+from trueup.model.app import HealthExpression
 from trueup.model.refs import ObjectRef
-from trueup.model.release import HealthExpression
 
 ALL = HealthExpression(group="example.com", current="all")
 THING = HealthExpression(group="example.com", kind="Thing", current="thing")

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tests.e2e.manifests import config, deployment, manifest
+from tests.e2e.manifests import config, crd, deployment, manifest
 from tests.e2e.stack import Stack, git_repository, kustomization, until
 
 PODINFO = """\
@@ -144,6 +144,27 @@ def test_a_health_check_of_an_object_that_is_not_there_waits_for_it(stack: Stack
     assert stack.condition("kustomization", "app", namespace, "Reconciling")["status"] == "True"
     stack.kubectl("apply", "-n", namespace, "-f", "-", stdin=deployment("elsewhere"))
     stack.until_applied(namespace)
+
+
+def test_an_expression_says_when_an_object_is_well(stack: Stack, namespace: str) -> None:
+    group = f"{namespace}.example.com"
+    thing = f"apiVersion: {group}/v1\nkind: Thing\nmetadata: {{name: one}}\nspec: {{size: 1}}\n"
+    repo = stack.repository(namespace, {"crd.yaml": crd("things", "Thing", group), "thing.yaml": thing})
+    well = {"apiVersion": f"{group}/v1", "kind": "Thing", "current": "spec.size > 2", "failed": "spec.size < 0"}
+    stack.kustomization(namespace, repo.url, wait=True, healthCheckExprs=[{**well, "current": "spec.("}])
+    row = stack.until_failed(namespace, "spec.(")
+    assert row["reason"] == "InvalidCELExpression"
+    look = ("get", f"things.{group}", "one", "-n", namespace)
+    assert stack.try_kubectl(*look)[0] != 0, "nothing is applied for an expression that is none"
+    stack.merge("kustomization", "app", namespace, {"spec": {"healthCheckExprs": [well]}})
+    until(lambda: stack.try_kubectl(*look)[0] == 0)
+    until(lambda: stack.condition("kustomization", "app", namespace)["reason"] == "Progressing")
+    repo.push({"thing.yaml": thing.replace("size: 1", "size: -1")})
+    row = stack.until_failed(namespace, "its expression says that it failed")
+    assert row["reason"] == "HealthCheckFailed"
+    commit = repo.push({"thing.yaml": thing.replace("size: 1", "size: 3")})
+    stack.until_applied(namespace, commit)
+    stack.api.delete("customresourcedefinition", f"things.{group}")
 
 
 # order of Apps

@@ -11,6 +11,7 @@ from trueup.controllers.concluding import Conclusion, conclude, write_status
 from trueup.controllers.content import Content, gather_variables, make_content, variables_digest
 from trueup.controllers.deletion_hooks import deletion_phases
 from trueup.controllers.endings import Endings, initiator, operation_status
+from trueup.controllers.expressed import check_expressions, expressed_verdicts, expression_for
 from trueup.controllers.job import Job
 from trueup.controllers.memory import AppMemory
 from trueup.controllers.recording import KeptManifests, make_record
@@ -19,9 +20,11 @@ from trueup.controllers.shell import AppShell
 from trueup.controllers.stepping import Stepper, runs_hooks
 from trueup.controllers.syncing import SyncWish, brought_back, differing, plan_sync, run_plan
 from trueup.controllers.waits import HealthWait, WaitState, judge_wait
+from trueup.model.apierror import LeaseLost
 from trueup.model.app import App, SyncRules
 from trueup.model.change import Action
 from trueup.model.errors import Terminal, TrueupError
+from trueup.model.health import Kstatus, Verdict
 from trueup.model.manifest import Manifest
 from trueup.model.outcome import OperationPhase, Requests, State
 from trueup.model.refs import ObjectRef
@@ -36,6 +39,8 @@ log = structlog.get_logger(__name__)
 
 WRITE_DELAY = 5.0
 """Seconds until a look that could not write what it must comes again."""
+EXPRESSED_AGAIN = 3.0
+"""Seconds until an object is read anew whose health an expression says: no watch keeps the fields that it may speak of."""
 MOVE_PATIENCE_LONGEST = 60.0
 MOVE_PATIENCE = 0.3
 """Seconds between the apply and the prune of an App whose objects may be moving to another App."""
@@ -66,6 +71,7 @@ class Reconciler:
         app = structs.replace(job.app, rules=rules)
         applier = shell.applier_for(rules)
         try:
+            await check_expressions(rules.health_expressions, shell.evaluate)
             fresh = job.asked or bool(job.requests.refresh) or memory.content_stale
             variables = await gather_variables(app.render.substitution, shell, fresh=fresh)
             # Noted also for a render that fails: only other values can change that.
@@ -136,9 +142,12 @@ class Reconciler:
         assert wait is not None
         facts = shell.tracking.facts(wait.refs)
         verdicts = {ref: fact.verdict if isinstance(fact, LiveFacts) else None for ref, fact in facts.items()}
+        expressed = await self._expressed(memory, wait.refs)
+        verdicts |= expressed
         outcome = judge_wait(wait, verdicts, shell.loop_time())
         if outcome.state is WaitState.WAITING:
-            self._look_later(memory.ref, max(wait.deadline - shell.loop_time(), 0.0))
+            left = max(wait.deadline - shell.loop_time(), 0.0)
+            self._look_later(memory.ref, min(left, EXPRESSED_AGAIN) if expressed else left)
             return
         memory.wait = None
         token, memory.pending_token = memory.pending_token, ""
@@ -146,6 +155,24 @@ class Reconciler:
             await self._endings.succeeded(memory, obj, outcome.message, token=token)
             return
         await self._endings.unhealthy(memory, obj, outcome.message, token=token)
+
+    async def _expressed(self, memory: AppMemory, refs: tuple[ObjectRef, ...]) -> dict[ObjectRef, Verdict | None]:
+        """What `healthCheckExprs` say of the objects that are waited for. An object that cannot be read is not well yet."""
+        rules = memory.app.rules if memory.app is not None else None
+        if rules is None or not rules.health_expressions:
+            return {}
+        versions = {entry.ref: entry.version for entry in memory.saved.inventory.entries}
+        versions |= {check.ref: check.version for check in rules.health_checks}
+        chosen = {ref: versions[ref] for ref in refs if ref in versions}
+        try:
+            return await expressed_verdicts(
+                chosen, rules.health_expressions, self._shell.applier_for(rules), self._shell
+            )
+        except LeaseLost:
+            raise
+        except TrueupError as error:
+            row = Verdict(Kstatus.UNKNOWN, None, error.message)
+            return {ref: row for ref in chosen if expression_for(ref, rules.health_expressions) is not None}
 
     async def move_revision(
         self, memory: AppMemory, obj: Manifest, revision: Revision, parts: tuple[Revision, ...] = ()

@@ -49,6 +49,16 @@ class HealthCheck(Struct, frozen=True):
     version: str
 
 
+class HealthExpression(Struct, frozen=True, kw_only=True):
+    """CEL over an object's own fields, for objects of a group (and kind; empty: all of the group)."""
+
+    group: str
+    kind: str = ""
+    current: str
+    failed: str = ""
+    in_progress: str = ""
+
+
 class Retry(Struct, frozen=True, kw_only=True):
     """Exponential backoff after a failure: `first` × `factor`^n, at most `maximum`, plus jitter; `limit` None: for ever."""
 
@@ -148,6 +158,8 @@ class SyncRules(Struct, frozen=True, kw_only=True):
     validate: bool = True
     wait: bool = False
     health_checks: tuple[HealthCheck, ...] = ()
+    health_expressions: tuple[HealthExpression, ...] = ()
+    """For the objects that are waited for."""
     timeout: timedelta = timedelta(minutes=5)
     interval: timedelta = timedelta(minutes=10)
     retry: Retry

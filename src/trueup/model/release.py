@@ -70,16 +70,6 @@ class IgnoreRule(Struct, frozen=True, kw_only=True):
     target: PatchTarget | None = None
 
 
-class HealthExpression(Struct, frozen=True, kw_only=True):
-    """CEL over an object's own fields, for objects of a group (and kind; empty: all of the group)."""
-
-    group: str
-    kind: str = ""
-    current: str
-    failed: str = ""
-    in_progress: str = ""
-
-
 class Remediation(Struct, frozen=True, kw_only=True):
     """`retries` below zero: for ever. `retry_interval` set: failures are tried again so, and remedied never."""
 
@@ -169,6 +159,5 @@ class ReleaseSpec(Struct, frozen=True, kw_only=True):
     post_render_strategy: PostRenderStrategy = PostRenderStrategy.COMBINED
     origin_labels: dict[str, str] = {}
     common_metadata: CommonMetadata = CommonMetadata()
-    health_expressions: tuple[HealthExpression, ...] = ()
     artifact_digest: bool = False
     """The chart comes from an OCI artifact, whose digest is appended to the chart's version."""

@@ -9,8 +9,8 @@ from datetime import timedelta
 from msgspec import Struct, structs
 
 from trueup.controllers.content import Content, check_marks
+from trueup.controllers.expressed import expressed_verdicts
 from trueup.controllers.recording import KeptManifests
-from trueup.controllers.releases.expressed import expressed_verdicts
 from trueup.controllers.releases.work import ActionFailed, ReleaseWork
 from trueup.controllers.reporting import change_summary, failure_message, images_of
 from trueup.controllers.syncing import SyncWish, plan_sync, run_plan
@@ -114,7 +114,8 @@ async def wait_for_objects(work: ReleaseWork, content: Content, within: timedelt
     async def look() -> WaitOutcome | None:
         facts = shell.tracking.facts(refs)
         verdicts = {ref: fact.verdict if isinstance(fact, LiveFacts) else None for ref, fact in facts.items()}
-        verdicts |= await expressed_verdicts(work, content, refs)
+        versions = {ref: content.desired[ref].version for ref in refs}
+        verdicts |= await expressed_verdicts(versions, work.app.rules.health_expressions, work.applier, shell)
         outcome = judge_wait(wait, verdicts, shell.loop_time())
         return None if outcome.state is WaitState.WAITING else outcome
 

@@ -15,6 +15,7 @@ from msgspec import structs
 from trueup.controllers.concluding import Conclusion, conclude, plan_retry, write_status
 from trueup.controllers.content import variables_digest
 from trueup.controllers.endings import Endings
+from trueup.controllers.expressed import check_expressions
 from trueup.controllers.holding import tell_bug
 from trueup.controllers.job import Job
 from trueup.controllers.memory import AppMemory
@@ -117,6 +118,7 @@ class ReleaseReconciler:
         memory, shell, app = job.memory, self._shell, job.app
         work = self.work_of(memory, job.obj, app, job)
         spec, engine = work.spec, shell.releases.engine
+        await check_expressions(app.rules.health_expressions, shell.evaluate)
         gathered = await gather_values(spec, shell, fresh=job.asked or memory.content_stale)
         memory.variables_seen = gathered.seen
         memory.saved.variables_digest = variables_digest(gathered.seen, shell.secret_key)

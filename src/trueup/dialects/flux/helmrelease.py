@@ -17,7 +17,7 @@ from trueup.dialects.flux.helmrelease_resource import (
     Uninstall,
     Upgrade,
 )
-from trueup.dialects.flux.kustomization import all_patches, patch_target
+from trueup.dialects.flux.kustomization import all_patches, health_expressions, patch_target
 from trueup.dialects.flux.shared import (
     BUCKET,
     EXTERNAL_ARTIFACT,
@@ -32,11 +32,10 @@ from trueup.dialects.reading import identity, not_built, read_duration, read_str
 from trueup.model.app import App, DeletionPolicy, Dependency, KindOrder, OptOut, Owner, Retry, SyncRules
 from trueup.model.errors import InvalidInput
 from trueup.model.manifest import Manifest, generation_of, spec_of
-from trueup.model.refs import ObjectRef, split_api_version
+from trueup.model.refs import ObjectRef
 from trueup.model.release import (
     CrdPolicy,
     DriftMode,
-    HealthExpression,
     IgnoreRule,
     InstallRules,
     NamedTest,
@@ -173,6 +172,7 @@ def _rules(
             for item in spec.depends_on
         ),
         service_account=f"{ref.namespace}:{spec.service_account_name}" if spec.service_account_name else "",
+        health_expressions=health_expressions(spec.health_check_exprs),
         deletion_policy=DeletionPolicy.DELETE,
         delete_propagation=release.uninstall.propagation,
         suspend=spec.suspend,
@@ -214,16 +214,6 @@ def _release(ref: ObjectRef, spec: HelmReleaseSpec, timeout: timedelta) -> Relea
         post_render_strategy=PostRenderStrategy(spec.post_render_strategy or PostRenderStrategy.COMBINED),
         origin_labels=_origin(ref),
         common_metadata=CommonMetadata(common.labels, common.annotations) if common else CommonMetadata(),
-        health_expressions=tuple(
-            HealthExpression(
-                group=split_api_version(item.api_version)[0],
-                kind=item.kind,
-                current=item.current,
-                failed=item.failed,
-                in_progress=item.in_progress,
-            )
-            for item in spec.health_check_exprs
-        ),
         artifact_digest=spec.chart_ref is not None and spec.chart_ref.kind == "OCIRepository",
     )
 

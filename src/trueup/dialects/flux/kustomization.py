@@ -10,6 +10,7 @@ from msgspec import json
 from trueup.dialects.cue import cue_of, refuse_with_cue
 from trueup.dialects.flux import marks
 from trueup.dialects.flux.kustomization_resource import (
+    HealthCheckExpression,
     HealthCheckReference,
     JsonPatchEntry,
     JsonPatchOperation,
@@ -21,7 +22,7 @@ from trueup.dialects.flux.kustomization_resource import (
 from trueup.dialects.flux.shared import KUSTOMIZATION, SOURCE_GROUP, written_version
 from trueup.dialects.flux.sourcekinds import SOURCE_KINDS
 from trueup.dialects.reading import identity, not_built, read_duration, read_struct
-from trueup.model.app import App, DeletionPolicy, Dependency, HealthCheck, KindOrder, Retry, SyncRules
+from trueup.model.app import App, DeletionPolicy, Dependency, HealthCheck, HealthExpression, KindOrder, Retry, SyncRules
 from trueup.model.errors import InvalidInput
 from trueup.model.manifest import Manifest, generation_of, spec_of
 from trueup.model.refs import ObjectRef, split_api_version
@@ -66,7 +67,6 @@ def _unbuilt(spec: KustomizationSpec) -> list[str]:
     fields = {
         "spec.kubeConfig": spec.kube_config is not None,
         "spec.decryption": spec.decryption is not None,
-        "spec.healthCheckExprs": bool(spec.health_check_exprs),
         "spec.ignore": bool(spec.ignore),
         "spec.driftIgnoreRules": bool(spec.drift_ignore_rules),
         f"spec.sourceRef.kind={spec.source_ref.kind}": spec.source_ref.kind not in _BUILT_SOURCES,
@@ -89,6 +89,7 @@ def _rules(ref: ObjectRef, spec: KustomizationSpec, version: str) -> SyncRules:
         force=spec.force,
         wait=spec.wait,
         health_checks=() if spec.wait else tuple(_health_check(ref, n, c) for n, c in enumerate(spec.health_checks)),
+        health_expressions=health_expressions(spec.health_check_exprs),
         timeout=_timeout(ref, spec, interval, version),
         interval=interval,
         retry=_retry(ref, spec, interval),
@@ -126,6 +127,19 @@ def _health_check(ref: ObjectRef, number: int, check: HealthCheckReference) -> H
         field = f"spec.healthChecks[{number}].apiVersion"
         raise InvalidInput(f"{check.api_version!r} is no apiVersion", ref=ref, field=field, hint='write "apps/v1"')
     return HealthCheck(ObjectRef(group, check.kind, check.namespace, check.name), version)
+
+
+def health_expressions(said: tuple[HealthCheckExpression, ...]) -> tuple[HealthExpression, ...]:
+    return tuple(
+        HealthExpression(
+            group=split_api_version(item.api_version)[0],
+            kind=item.kind,
+            current=item.current,
+            failed=item.failed,
+            in_progress=item.in_progress,
+        )
+        for item in said
+    )
 
 
 def _render(ref: ObjectRef, spec: KustomizationSpec, cue: CueOptions | None) -> RenderSpec:
