@@ -47,7 +47,13 @@ def test_every_part_has_a_place_on_some_page() -> None:
 @pytest.mark.parametrize(
     ("spec", "wanted"),
     [
-        (KustomizationSpec, ["spec.kubeConfig", "spec.decryption", "spec.healthCheckExprs"]),
+        (
+            KustomizationSpec,
+            [
+                "spec.kubeConfig",
+                "spec.decryption",
+            ],
+        ),
         (GitRepositorySpec, ["spec.provider: aws", "spec.serviceAccountName"]),
         (ApplicationSpec, ["spec.sourceHydrator", "spec.source.tagPrefix", "spec.project: (any other)"]),
     ],
