@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-import casbin
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trueup.model import globs
 from trueup.model.errors import InvalidInput
 from trueup.server.access.builtin import ACTIONS
 from trueup.server.access.deciding import Decider, Person, Request
+from trueup.server.access.enforcing import Enforcer, make_enforcer
 from trueup.server.access.patterns import MatchMode
 from trueup.server.access.policy import Policy, policy_of
 from trueup.server.access.projects import Project, ProjectRole, project_of, project_rules, subject_project
 from trueup.server.access.rules import Binding, Effect, Place, Rule, Rules
-
-MODEL = """
-[request_definition]
-r = sub, res, act, obj
-[policy_definition]
-p = sub, res, act, obj, eft
-[role_definition]
-g = _, _
-[policy_effect]
-e = some(where (p.eft == allow)) && !some(where (p.eft == deny))
-[matchers]
-m = g(r.sub, p.sub) && matches(r.res, p.res) && matches(r.act, p.act) && matches(r.obj, p.obj)
-"""
 
 
 def decider(text: str = "", *projects: Project, **data: str) -> Decider:
@@ -174,16 +160,6 @@ REQUESTS = st.builds(
 )
 
 
-def casbin_of(rules: Rules) -> casbin.Enforcer:
-    enforcer = casbin.Enforcer(casbin.Enforcer.new_model(text=MODEL))
-    enforcer.add_function("matches", lambda value, pattern: globs.matches(pattern, value))
-    for rule in rules.rules:
-        enforcer.add_policy(rule.subject, rule.resource, rule.action, rule.object, rule.effect.value)
-    for binding in rules.bindings:
-        enforcer.add_grouping_policy(binding.subject, binding.role)
-    return enforcer
-
-
 @settings(max_examples=300, deadline=None)
 @given(
     rules=POLICIES,
@@ -193,12 +169,13 @@ def casbin_of(rules: Rules) -> casbin.Enforcer:
     default=st.sampled_from(["", "role:a"]),
 )
 def test_every_decision_is_casbins(rules: Rules, name: str, groups: list[str], request: Request, default: str) -> None:
-    oracle = casbin_of(rules)
+    oracle = make_enforcer(rules, MatchMode.GLOB)
     bound = {binding.subject for binding in rules.bindings}
     names = [*([default] if default else []), name, *(group for group in groups if group in bound)]
     wanted = any(oracle.enforce(one, request.resource, request.action, request.object) for one in names)
-    ours = Decider(Policy(rules=rules, default_role=default))
-    assert ours.decide(Person(name=name, groups=tuple(groups)), request).allowed is wanted
+    policy, person = Policy(rules=rules, default_role=default), Person(name=name, groups=tuple(groups))
+    assert Decider(policy).decide(person, request).allowed is wanted
+    assert Enforcer(policy).may(person, request) is wanted
 
 
 @settings(max_examples=200, deadline=None)

@@ -28,12 +28,16 @@ ACTIONS: dict[str, tuple[str, ...]] = {
     "logs": ("get",),
     "exec": ("create", "debug"),
     "extensions": ("invoke",),
+    "sources": ("get", "create", "update", "delete", "sync"),
+    "settings": ("get", "update"),
+    "audit": ("get",),
 }  # fmt: skip
-"""Every resource, and what may be done with it."""
+"""Every resource, and what may be done with it. The last three are Trueup's own: Argo CD has nothing like them."""
 
 _NOT_ADMINS = frozenset({"extensions"})
 """What even `role:admin` is not given: extensions are allowed one by one."""
-_UNREADABLE = frozenset({"exec"})
+_UNREADABLE = frozenset({"exec", "audit"})
+"""What `role:readonly` is not given: to come into a container, and to know who did what."""
 
 
 def builtin_rules() -> Rules:

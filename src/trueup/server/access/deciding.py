@@ -106,7 +106,7 @@ class Decider:
             if decision.allowed:
                 return Decision(allowed=True, matches=decision.matches, default=True)
         refused: tuple[Match, ...] = ()
-        for name in self._names(person, request, roles):
+        for name in self._own_names(person, request, roles):
             decision = self._alone(roles, name, request)
             if decision.allowed:
                 return decision
@@ -140,7 +140,7 @@ class Decider:
         roles, mode = self._roles(project), self._policy.mode
         probe = Request(resource=resource, action=action, object=project)
         names = [*([self._policy.default_role] if self._policy.default_role else [])]
-        names += self._names(person, probe, roles) if not project or self._may_ask(person, project) else []
+        names += self._own_names(person, probe, roles) if not project or self._may_ask(person, project) else []
         deciders = []
         for name in names:
             speaking = [
@@ -174,7 +174,18 @@ class Decider:
         denied = tuple(match for match in found if match.rule.effect is Effect.DENY)
         return Decision(allowed=bool(found) and not denied, matches=denied or tuple(found))
 
-    def _names(self, person: Person, request: Request, roles: Roles) -> list[str]:
+    def names(self, person: Person, request: Request) -> list[str]:
+        """Under which names, each for itself, a request may be allowed; the default role's is everybody's."""
+        own = self._own_names(person, request, self._roles(project_of(request.resource, request.object)))
+        return [*([self._policy.default_role] if self._policy.default_role else []), *own]
+
+    def rules_for(self, project: str) -> Rules:
+        """All rules that hold for objects of the project; empty: of none."""
+        if not project or project not in self._projects:
+            return self._policy.rules
+        return self._policy.rules + project_rules(self._projects[project])
+
+    def _own_names(self, person: Person, request: Request, roles: Roles) -> list[str]:
         """Under which names the person may ask. A project's token is nobody outside of its project."""
         if (own := subject_project(person.name)) and own != project_of(request.resource, request.object):
             return []

@@ -1,0 +1,113 @@
+"""One call of an operation, as its handler sees it: who, what, and what they may."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from aiohttp import web
+
+from trueup.server.api.authority import Authority
+from trueup.server.api.caller import Caller
+from trueup.server.api.operation import Operation, Target
+from trueup.server.api.refusals import Forbidden, NotFound, PreconditionFailed
+
+T = TypeVar("T")
+
+
+class Notes:
+    """What the audit entry of a call is to tell beside who and when. The last word counts."""
+
+    def __init__(self) -> None:
+        self.target = ""
+        self.project = ""
+        self.message = ""
+        self.before = ""
+        self.after = ""
+        self.revision = ""
+
+
+class Call:
+    """`path` holds the parts that the path names, `query` and `body` the structs that the operation asks for."""
+
+    def __init__(
+        self,
+        operation: Operation,
+        request: web.Request,
+        caller: Caller,
+        authority: Authority,
+        *,
+        query: Any = None,
+        body: Any = None,
+        request_id: str = "",
+    ) -> None:
+        self.operation = operation
+        self.request = request
+        self.caller = caller
+        self.query = query
+        self.body = body
+        self.request_id = request_id
+        self.notes = Notes()
+        self.target: Target | None = None
+        self._authority = authority
+
+    @property
+    def path(self) -> Mapping[str, str]:
+        return self.request.match_info
+
+    async def may(self, resource: str, action: str, target: Target) -> bool:
+        return await self._authority.may(self.caller, resource, action, target)
+
+    async def require(self, resource: str, action: str, target: Target) -> None:
+        """Raises Forbidden, or NotFound where not even its existence is the caller's to know."""
+        if await self.may(resource, action, target):
+            return
+        if action != "get" and await self.may(resource, "get", target):
+            raise Forbidden(
+                f"{self.caller.shown} may not {action} {resource} {target.name}",
+                hint=f"ask for a role with: p, ROLE, {resource}, {action}, {target.name}, allow",
+                ref=target.ref,
+            )
+        raise missing(target)
+
+    def predicate(self, resource: str, action: str = "get") -> Callable[[Target], bool]:
+        """`may` for many objects. Ask for it anew at each use: it is kept, and changes when policies do."""
+        return self._authority.predicate(self.caller, resource, action)
+
+    def note(
+        self,
+        *,
+        target: str = "",
+        project: str = "",
+        message: str = "",
+        before: str = "",
+        after: str = "",
+        revision: str = "",
+    ) -> None:
+        """For the audit log; texts must be masked already."""
+        given = {
+            "target": target,
+            "project": project,
+            "message": message,
+            "before": before,
+            "after": after,
+            "revision": revision,
+        }
+        for name, value in given.items():
+            if value:
+                setattr(self.notes, name, value)
+
+    def check_version(self, version: str) -> None:
+        """Raises PreconditionFailed when the caller thought of another version (`If-Match`)."""
+        wanted = self.request.headers.get("If-Match", "").strip()
+        if wanted and wanted != "*" and f'"{version}"' not in (part.strip() for part in wanted.split(",")):
+            raise PreconditionFailed("it has changed since you read it", hint="read it again, and decide anew")
+
+    @property
+    def last_event_id(self) -> str:
+        """Where a stream that was cut is to go on; empty: from now."""
+        return self.request.headers.get("Last-Event-ID", "") or self.request.query.get("since", "")
+
+
+def missing(target: Target) -> NotFound:
+    return NotFound(f"there is no {target.ref or target.name}", ref=None, hint="look at the list of what there is")

@@ -1,0 +1,292 @@
+"""A request becomes a call: who, what, may they, at most once; then the handler, and what came of it.
+
+The order is what makes it safe: nobody unknown has a body read, nothing is looked at before rights were asked for it, and
+nothing changes when the audit log could not be told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+import uuid
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+from aiohttp import web
+
+from trueup.model.errors import TrueupError
+from trueup.server.api.answering import refuse, respond, respond_content, unexpected
+from trueup.server.api.auditing import Auditor, Unaudited, told_of
+from trueup.server.api.authority import Authority
+from trueup.server.api.call import Call
+from trueup.server.api.caller import NOBODY, Authenticator, Caller
+from trueup.server.api.idempotency import HEADER, Idempotency, Kept
+from trueup.server.api.metering import Meter
+from trueup.server.api.operation import Answer, Content, Events, Lines, Needs, Operation, Public, Reply, Surface
+from trueup.server.api.problems import status_of
+from trueup.server.api.reading import read_body, read_query
+from trueup.server.api.refusals import BadQuery, NotFound, Unavailable
+from trueup.server.api.streaming import Streams, send_events, send_lines
+
+log = structlog.get_logger(__name__)
+
+REQUEST_ID = "X-Request-Id"
+_GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class TimedOut(Unavailable):
+    """The answer did not begin in its time."""
+
+    status = 504
+    reason = "Timeout"
+
+
+class Api:
+    """The operations, ready to be routed to."""
+
+    def __init__(
+        self,
+        operations: Iterable[Operation],
+        authenticator: Authenticator,
+        authority: Authority,
+        *,
+        auditor: Auditor | None = None,
+        streams: Streams | None = None,
+        meter: Meter | None = None,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self.operations = tuple(operations)
+        self.authenticator = authenticator
+        self.authority = authority
+        self.auditor = auditor or Unaudited()
+        self.streams = streams or Streams()
+        self.meter = meter or Meter()
+        self.idempotency = Idempotency()
+        self._clock = clock
+        _check_unique(self.operations)
+
+    def add_to(self, app: web.Application) -> None:
+        for operation in self.operations:
+            handler = self._handler(operation)
+            if operation.method == "GET":
+                app.router.add_get(operation.path, handler, allow_head=not operation.streams)
+            else:
+                app.router.add_route(operation.method, operation.path, handler)
+
+    def _handler(self, operation: Operation) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        async def handle(request: web.Request) -> web.StreamResponse:
+            given = request.headers.get(REQUEST_ID, "")
+            request_id = given if _GIVEN_ID.fullmatch(given) else uuid.uuid4().hex
+            with structlog.contextvars.bound_contextvars(request_id=request_id), self.meter.timing(operation) as timed:
+                response = await self._answered(operation, request, request_id)
+                timed.status = response.status
+                if not response.prepared:
+                    response.headers[REQUEST_ID] = request_id
+                return response
+
+        return handle
+
+    async def _answered(self, operation: Operation, request: web.Request, request_id: str) -> web.StreamResponse:
+        running = _Running(self, operation, request, request_id)
+        try:
+            async with asyncio.timeout(operation.seconds):
+                reply = await running.reply()
+        except TimeoutError:
+            error: TrueupError = TimedOut(
+                f"there was no answer within {operation.seconds:.0f} s", hint="try again; look at the server's log"
+            )
+            return running.refused(error)
+        except TrueupError as error:
+            return running.refused(error)
+        except Exception:
+            log.exception("a call failed", operation=operation.id)
+            return running.failed()
+        return await running.sent(reply)
+
+
+class _Running:
+    """One request on its way through."""
+
+    def __init__(self, api: Api, operation: Operation, request: web.Request, request_id: str) -> None:
+        self._api = api
+        self._operation = operation
+        self._request = request
+        self._request_id = request_id
+        self._caller: Caller = NOBODY
+        self._call: Call | None = None
+        self._key = ""
+
+    async def reply(self) -> Reply | Kept:
+        api, operation, request = self._api, self._operation, self._request
+        self._caller = await self._who()
+        query = None
+        if operation.query is not None:
+            query = read_query(request.query, operation.query, strict=operation.surface is Surface.TRUEUP)
+        elif operation.surface is Surface.TRUEUP and (unknown := sorted(set(request.query) - {"since"})):
+            raise BadQuery("this operation takes no such parameter", field=unknown[0])
+        body = await read_body(request, operation)
+        call = Call(
+            operation,
+            request,
+            self._caller,
+            api.authority,
+            query=query,
+            body=body,
+            request_id=self._request_id,
+        )
+        self._call = call
+        if isinstance(operation.access, Needs):
+            call.target = operation.access.target(call)
+            await call.require(operation.access.resource, operation.access.action, call.target)
+        if operation.changes:
+            api.auditor.check()
+            if kept := self._begin(body):
+                return kept
+        return await operation.handler(call)
+
+    async def sent(self, reply: Reply | Kept) -> web.StreamResponse:
+        """The reply as HTTP; a stream goes on here, outside of the time for an answer."""
+        api, request = self._api, self._request
+        match reply:
+            case Kept():
+                response = web.Response(body=reply.body, status=reply.status, headers=dict(reply.headers))
+                response.headers["Idempotent-Replayed"] = "true"
+                return response
+            case Answer():
+                fields = str(getattr(self._call.query, "fields", "") or "") if self._call else ""
+                made = respond(request, reply, fields)
+                self._finish(made)
+                self._tell("succeeded" if made.status < 400 else "failed")
+                return made
+            case Content():
+                made = respond_content(request, reply)
+                self._finish(made)
+                self._tell("succeeded" if made.status < 400 else "failed")
+                return made
+            case Events() | Lines():
+                return await self._stream(api, reply)
+
+    async def _stream(self, api: Api, reply: Events | Lines) -> web.StreamResponse:
+        self._tell("succeeded")
+        caller = self._caller
+        try:
+            with api.streams.one_more(caller):
+
+                def valid() -> bool:
+                    return caller is NOBODY or api.authenticator.still_valid(caller)
+
+                if isinstance(reply, Events):
+                    return await send_events(self._request, reply, api.streams, caller, valid)
+                return await send_lines(self._request, reply, api.streams, caller, valid)
+        except TrueupError as error:
+            return refuse(self._request, error, self._operation.surface)
+
+    def refused(self, error: TrueupError) -> web.StreamResponse:
+        response = refuse(self._request, error, self._operation.surface)
+        self._end_key(response)
+        self._tell("refused" if status_of(error) < 500 else "failed", error.reason, error.message)
+        return response
+
+    def failed(self) -> web.StreamResponse:
+        self._abandon()
+        self._tell("failed", "InternalError", "the server's log says why")
+        return unexpected(self._operation.surface)
+
+    async def _who(self) -> Caller:
+        if isinstance(self._operation.access, Public):
+            return NOBODY
+        caller = await self._api.authenticator.authenticate(self._request)
+        structlog.contextvars.bind_contextvars(who=caller.person.name)
+        return caller
+
+    # idempotency
+
+    def _begin(self, body: Any) -> Kept | None:
+        key = self._request.headers.get(HEADER, "")
+        if not key or self._caller is NOBODY:
+            return None
+        said = f"{self._request.method} {self._request.path_qs} {body!r}"
+        kept = self._api.idempotency.begin(
+            self._caller.person.name, key, hashlib.blake2b(said.encode(errors="replace"), digest_size=16).digest()
+        )
+        self._key = "" if kept else key
+        return kept
+
+    def _finish(self, response: web.Response) -> None:
+        if self._key:
+            body = response.body if isinstance(response.body, bytes | bytearray) else b""
+            kept = Kept(response.status, bytes(body), (("Content-Type", response.headers.get("Content-Type", "")),))
+            self._api.idempotency.finish(self._caller.person.name, self._key, kept)
+
+    def _end_key(self, response: web.StreamResponse) -> None:
+        """A refusal is an answer; that something was away is none."""
+        if isinstance(response, web.Response) and response.status < 500 and response.status != 429:
+            self._finish(response)
+        else:
+            self._abandon()
+
+    def _abandon(self) -> None:
+        if self._key:
+            self._api.idempotency.abandon(self._caller.person.name, self._key)
+
+    # audit
+
+    def _tell(self, result: str, reason: str = "", message: str = "") -> None:
+        if not self._operation.changes:
+            return
+        entry = told_of(
+            self._operation,
+            self._call,
+            caller=self._caller,
+            at=self._api._clock(),
+            address=self._caller.address or self._request.remote or "",
+            request_id=self._request_id,
+            result=result,
+            reason=reason,
+            message=message,
+        )
+        self._api.auditor.told(entry)
+
+
+@web.middleware
+async def problems_for_unknown_paths(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """404 and 405 of the router, in the manner of the API that was meant."""
+    try:
+        return await handler(request)
+    except web.HTTPException as error:
+        if not request.path.startswith("/api/") or error.status not in (404, 405):
+            raise
+        surface = Surface.TRUEUP if request.path.startswith("/api/trueup/") else Surface.ARGOCD
+        if error.status == 405:
+            refused: TrueupError = NotFound(
+                f"{request.method} is not for this path", hint=f"allowed: {error.headers.get('Allow', '')}"
+            )
+            response = refuse(request, refused, surface)
+            response.headers["Allow"] = error.headers.get("Allow", "")
+            response.set_status(405)
+            return response
+        return refuse(
+            request,
+            NotFound("there is no such path", hint="see /api/trueup/v1/openapi.json for what there is"),
+            surface,
+        )
+
+
+def _check_unique(operations: Iterable[Operation]) -> None:
+    ids: set[str] = set()
+    routes: set[tuple[str, str]] = set()
+    for operation in operations:
+        route = (operation.method, re.sub(r"\{[^}]*\}", "{}", operation.path))
+        if operation.id in ids or route in routes:
+            raise ValueError(f"two operations are {operation.id} or {operation.method} {operation.path}")
+        ids.add(operation.id)
+        routes.add(route)

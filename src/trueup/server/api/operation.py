@@ -1,0 +1,148 @@
+"""An operation: one method on one path, with all that is known of it before anybody calls. A table of these is the API.
+
+Who may call it is part of it, so that no path can be added without an answer to that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+from trueup.model.refs import ObjectRef
+
+if TYPE_CHECKING:
+    from trueup.server.api.call import Call
+
+CHANGING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+
+
+class Target(Struct, frozen=True):
+    """What a call is about: `name` as policies write it, `ref` the object itself where there is one."""
+
+    name: str
+    ref: ObjectRef | None = None
+
+
+class Public(Struct, frozen=True):
+    """Anybody, and nobody is asked who they are."""
+
+
+class SignedIn(Struct, frozen=True):
+    """Whoever is known; the answer is about the caller, or the same for everybody."""
+
+
+class Needs(Struct, frozen=True):
+    """A right on one object. `target` finds it from the call, and raises NotFound when there is none.
+
+    A caller who may not see it (`get`) is told that it does not exist, whatever was asked for.
+    """
+
+    resource: str
+    action: str
+    target: Callable[[Call], Target]
+
+
+class Listed(Struct, frozen=True):
+    """Whoever is known, but shown only what they may `action`: the handler asks `call.predicate` for each."""
+
+    resource: str
+    action: str = "get"
+
+
+Access = Public | SignedIn | Needs | Listed
+PUBLIC, SIGNED_IN = Public(), SignedIn()
+
+
+class Surface(StrEnum):
+    """Whose manners an operation has."""
+
+    TRUEUP = "trueup"
+    """Problem details, strict parameters; in the OpenAPI document."""
+    ARGOCD = "argocd"
+    """Argo CD's errors and shapes; unknown parameters are passed over, as it does."""
+    BROWSER = "browser"
+    """Redirects and pages; in no document."""
+
+
+class Answer(Struct, frozen=True, kw_only=True):
+    """A struct or plain data, to become JSON. `etag` None: made from the body."""
+
+    body: Any = None
+    status: int = 200
+    headers: Mapping[str, str] = {}
+    etag: str | None = None
+
+
+class Content(Struct, frozen=True, kw_only=True):
+    """Bytes of some other kind: an image, YAML, a page."""
+
+    body: bytes
+    media_type: str
+    status: int = 200
+    headers: Mapping[str, str] = {}
+
+
+class Event(Struct, frozen=True):
+    """One server-sent event. `id` empty: nothing to resume by. `data` is JSON, without line ends."""
+
+    data: bytes
+    event: str = ""
+    id: str = ""
+
+
+class Events(Struct, frozen=True, kw_only=True):
+    """A stream of server-sent events. The source is asked for the next only when the last was taken: nothing piles up."""
+
+    source: AsyncIterator[Event]
+
+
+class Lines(Struct, frozen=True, kw_only=True):
+    """A stream of bytes as they come: Argo CD's `{"result": ...}` lines, a log to download."""
+
+    source: AsyncIterator[bytes]
+    media_type: str = "application/json"
+    headers: Mapping[str, str] = {}
+
+
+Reply = Answer | Content | Events | Lines
+
+
+class Operation(Struct, frozen=True, kw_only=True):
+    """`query` and `body` are structs that parameters and JSON are read into; `answer` is what a 2xx holds.
+
+    `id` is `PART.VERB`: the name in the document, the audit log and the metrics.
+    """
+
+    id: str
+    method: str
+    path: str
+    summary: str
+    access: Access
+    handler: Callable[[Call], Awaitable[Reply]]
+    query: type[Struct] | None = None
+    body: Any = None
+    body_optional: bool = False
+    """Whether an empty body is taken for one with nothing said."""
+    body_media_types: tuple[str, ...] = ("application/json",)
+    answer: Any = None
+    status: int = 200
+    streams: bool = False
+    surface: Surface = Surface.TRUEUP
+    audited: bool = True
+    """Of a changing operation: whether the audit log is told. Not so for what changes nothing although it is a POST."""
+    body_limit: int = 1024 * 1024
+    """Bytes."""
+    seconds: float = 60.0
+    """After which an answer that has not begun is given up."""
+    description: str = ""
+
+    @property
+    def changes(self) -> bool:
+        return self.method in CHANGING and self.audited
+
+    @property
+    def part(self) -> str:
+        return self.id.partition(".")[0]

@@ -1,0 +1,24 @@
+"""The document is made from the table, and says of each operation who may call it."""
+
+from __future__ import annotations
+
+from tests.server.api.test_dispatch import Handlers, table
+from trueup.server.api.openapi import document
+
+
+def test_the_document_tells_paths_parameters_bodies_answers_and_rights() -> None:
+    made = document(table(Handlers()))
+    assert made["openapi"] == "3.1.0"
+    assert set(made["paths"]) == {
+        "/api/trueup/v1/things",
+        "/api/trueup/v1/things/ticks",
+        "/api/trueup/v1/things/{project}/{name}/sync",
+    }, "Argo CD's surface has Argo CD's document"
+    listed = made["paths"]["/api/trueup/v1/things"]["get"]
+    assert [parameter["name"] for parameter in listed["parameters"]] == ["limit", "name", "fields"]
+    assert listed["x-trueup-access"] == {"kind": "listed", "resource": "applications", "action": "get"}
+    sync = made["paths"]["/api/trueup/v1/things/{project}/{name}/sync"]["post"]
+    assert sync["requestBody"]["required"] is False
+    assert sync["x-trueup-access"] == {"kind": "needs", "resource": "applications", "action": "sync"}
+    assert "Idempotency-Key" in [parameter["name"] for parameter in sync["parameters"]]
+    assert "202" in sync["responses"]
