@@ -99,14 +99,15 @@ class Decider:
         self._of_project: dict[str, Roles] = {}
 
     def decide(self, person: Person, request: Request) -> Decision:
-        roles = self._roles(project_of(request.resource, request.object))
+        project = project_of(request.resource, request.object)
+        roles = self._roles(project)
         default = self._policy.default_role
         if default:
             decision = self._alone(roles, default, request)
             if decision.allowed:
                 return Decision(allowed=True, matches=decision.matches, default=True)
         refused: tuple[Match, ...] = ()
-        for name in self._own_names(person, request, roles):
+        for name in self._own_names(person, project, roles):
             decision = self._alone(roles, name, request)
             if decision.allowed:
                 return decision
@@ -138,9 +139,8 @@ class Decider:
 
     def _predicate(self, person: Person, resource: str, action: str, project: str) -> Callable[[str], bool]:
         roles, mode = self._roles(project), self._policy.mode
-        probe = Request(resource=resource, action=action, object=project)
         names = [*([self._policy.default_role] if self._policy.default_role else [])]
-        names += self._own_names(person, probe, roles) if not project or self._may_ask(person, project) else []
+        names += self._own_names(person, project, roles)
         deciders = []
         for name in names:
             speaking = [
@@ -158,9 +158,6 @@ class Decider:
 
         return allowed
 
-    def _may_ask(self, person: Person, project: str) -> bool:
-        return subject_project(person.name) in ("", project)
-
     def _alone(self, roles: Roles, name: str, request: Request) -> Decision:
         """One name by itself: some rule allows, and none denies."""
         mode = self._policy.mode
@@ -176,7 +173,8 @@ class Decider:
 
     def names(self, person: Person, request: Request) -> list[str]:
         """Under which names, each for itself, a request may be allowed; the default role's is everybody's."""
-        own = self._own_names(person, request, self._roles(project_of(request.resource, request.object)))
+        project = project_of(request.resource, request.object)
+        own = self._own_names(person, project, self._roles(project))
         return [*([self._policy.default_role] if self._policy.default_role else []), *own]
 
     def rules_for(self, project: str) -> Rules:
@@ -185,9 +183,9 @@ class Decider:
             return self._policy.rules
         return self._policy.rules + project_rules(self._projects[project])
 
-    def _own_names(self, person: Person, request: Request, roles: Roles) -> list[str]:
+    def _own_names(self, person: Person, project: str, roles: Roles) -> list[str]:
         """Under which names the person may ask. A project's token is nobody outside of its project."""
-        if (own := subject_project(person.name)) and own != project_of(request.resource, request.object):
+        if (own := subject_project(person.name)) and own != project:
             return []
         return [person.name, *(group for group in person.groups if roles.is_bound(group))]
 
