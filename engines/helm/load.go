@@ -27,17 +27,64 @@ type loadedChart struct {
 	chart *chart.Chart
 	root  string
 	texts map[string][]byte
+	files []*archive.BufferedFile
+	// places of dependencies that stand elsewhere, by the names of their charts
+	places map[string]string
 }
 
 // place is where a template stands: `web/templates/a.yaml` of the chart web is `ROOT/templates/a.yaml`.
 func (l *loadedChart) place(name string) string {
 	_, below, _ := strings.Cut(name, "/")
+	if rest, inside := strings.CutPrefix(below, "charts/"); inside {
+		name, inner, _ := strings.Cut(rest, "/")
+		if elsewhere, found := l.places[name]; found {
+			return path.Join(elsewhere, inner)
+		}
+	}
 	return path.Join(l.root, below)
 }
 
+// at is where a file of the chart stands.
+func (l *loadedChart) at(name string) string { return path.Join(l.root, name) }
+
 // loadChart reads every file of the directory that .helmignore leaves, as the library does with a directory.
 func loadChart(files *pipe.Files, root string) (*loadedChart, error) {
-	loaded := &loadedChart{root: root, texts: map[string][]byte{}}
+	rules, err := rulesOf(files, root)
+	if err != nil {
+		return nil, err
+	}
+	var found []*archive.BufferedFile
+	if err := walk(files, rules, root, "", &found); err != nil {
+		return nil, err
+	}
+	return (&loadedChart{root: root}).with(found, nil)
+}
+
+// with is the chart of these files at the same place.
+func (l *loadedChart) with(found []*archive.BufferedFile, places map[string]string) (*loadedChart, error) {
+	loaded := &loadedChart{root: l.root, texts: map[string][]byte{}, files: found, places: places}
+	for _, file := range found {
+		loaded.texts[file.Name] = file.Data
+	}
+	var err error
+	if loaded.chart, err = loader.LoadFiles(found); err != nil {
+		at := l.root
+		if text := err.Error(); strings.Contains(text, "Chart.yaml") || strings.Contains(text, "chart.metadata") {
+			at = l.at("Chart.yaml")
+		}
+		return nil, &pipe.Problem{Code: "InvalidChart", Path: at, Message: err.Error()}
+	}
+	if version := loaded.chart.Metadata.APIVersion; !slices.Contains([]string{"", chart.APIVersionV1, chart.APIVersionV2}, version) {
+		return nil, &pipe.Problem{
+			Code: "InvalidChart", Path: l.at("Chart.yaml"),
+			Message: fmt.Sprintf("invalid chart apiVersion %q: expected v1 or v2", version),
+		}
+	}
+	return loaded, nil
+}
+
+// rulesOf reads what the directory's .helmignore leaves out.
+func rulesOf(files *pipe.Files, root string) (*ignore.Rules, error) {
 	rules := ignore.Empty()
 	list, err := files.Look(path.Join(root, ignore.HelmIgnore), false)
 	if err != nil {
@@ -49,27 +96,7 @@ func loadChart(files *pipe.Files, root string) (*loadedChart, error) {
 		}
 	}
 	rules.AddDefaults()
-	var found []*archive.BufferedFile
-	if err := walk(files, rules, root, "", &found); err != nil {
-		return nil, err
-	}
-	for _, file := range found {
-		loaded.texts[file.Name] = file.Data
-	}
-	if loaded.chart, err = loader.LoadFiles(found); err != nil {
-		at := root
-		if text := err.Error(); strings.Contains(text, "Chart.yaml") || strings.Contains(text, "chart.metadata") {
-			at = path.Join(root, "Chart.yaml")
-		}
-		return nil, &pipe.Problem{Code: "InvalidChart", Path: at, Message: err.Error()}
-	}
-	if version := loaded.chart.Metadata.APIVersion; !slices.Contains([]string{"", chart.APIVersionV1, chart.APIVersionV2}, version) {
-		return nil, &pipe.Problem{
-			Code: "InvalidChart", Path: path.Join(root, "Chart.yaml"),
-			Message: fmt.Sprintf("invalid chart apiVersion %q: expected v1 or v2", version),
-		}
-	}
-	return loaded, nil
+	return rules, nil
 }
 
 func walk(files *pipe.Files, rules *ignore.Rules, root, below string, found *[]*archive.BufferedFile) error {

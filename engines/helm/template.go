@@ -33,6 +33,8 @@ type templateParams struct {
 	SkipTests            bool     `json:"skipTests"`
 	SkipSchemaValidation bool     `json:"skipSchemaValidation"`
 	MaxBytes             int      `json:"maxBytes"`
+	// Dependencies were fetched for the chart; those that it lacks are taken from them.
+	Dependencies []fetchedChart `json:"dependencies"`
 }
 
 // document is one rendered file of the chart, or a part of one; Path is where its template stands in the Snapshot.
@@ -54,6 +56,9 @@ func template(raw json.RawMessage, files *pipe.Files) (any, bool, error) {
 	}
 	loaded, err := loadChart(files, params.Path)
 	if err != nil {
+		return nil, false, err
+	}
+	if loaded, err = complete(loaded, params.Dependencies, files); err != nil {
 		return nil, false, err
 	}
 	result, err := render(loaded, &params, files)
@@ -160,18 +165,8 @@ func checkInstallable(c *chart.Chart, name string) error {
 			Hint: "a library chart is a dependency of others; name an application chart",
 		}
 	}
-	var missing []string
-	for _, wanted := range c.Metadata.Dependencies {
-		if !slices.ContainsFunc(c.Dependencies(), func(one *chart.Chart) bool { return one.Name() == wanted.Name }) {
-			missing = append(missing, wanted.Name)
-		}
-	}
-	if len(missing) > 0 {
-		return &pipe.Problem{
-			Code:    "MissingDependency",
-			Message: "found in Chart.yaml, but missing in charts/ directory: " + strings.Join(missing, ", "),
-			Hint:    "run `helm dependency update` and commit the charts/ directory",
-		}
+	if missing := missingDependencies(c); len(missing) > 0 {
+		return missingDependency(missing)
 	}
 	return nil
 }

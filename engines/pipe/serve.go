@@ -62,6 +62,15 @@ type Need struct {
 	Path      string `json:"path,omitempty"`
 	Line      int    `json:"line,omitempty"`
 	Directory bool   `json:"directory,omitempty"`
+	// Chart is set where it is a chart of a Helm repository.
+	Chart *NeededChart `json:"chart,omitempty"`
+}
+
+// NeededChart is a chart by its name and a range of versions.
+type NeededChart struct {
+	Name       string `json:"name"`
+	Version    string `json:"version"`
+	Repository string `json:"repository"`
 }
 
 // Place is a file and the 1-based line and column in it.

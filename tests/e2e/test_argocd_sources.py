@@ -59,6 +59,12 @@ def data(stack: Stack, name: str, namespace: str) -> dict[str, Any]:
     return (stack.get("configmap", name, namespace) or {}).get("data") or {}
 
 
+def messages(stack: Stack, name: str) -> str:
+    """What the Application's conditions say."""
+    conditions = stack.status("application", name, "argocd").get("conditions", [])
+    return "\n".join(row["message"] for row in conditions)
+
+
 def test_a_chart_of_a_repository_follows_its_range_of_versions(
     stack: Stack, namespace: str, charts: tuple[Path, str]
 ) -> None:
@@ -78,6 +84,44 @@ def test_a_chart_of_a_repository_follows_its_range_of_versions(
     stack.annotate("application", namespace, "argocd", "argocd.argoproj.io/refresh=normal")
     until_status(stack, namespace, "next version", sync="Synced", revision="1.1.0")
     until(lambda: data(stack, "shop-app", namespace)["version"] == "1.1.0")
+
+
+def test_a_chart_in_git_gets_its_dependencies_with_the_credentials_of_their_repository(
+    stack: Stack, namespace: str, charts: tuple[Path, str]
+) -> None:
+    folder, url = charts
+    publish(folder, "1.0.0")
+    dependency = {"name": "app", "version": "1.x", "repository": f"@{namespace}"}
+    metadata = {"apiVersion": "v2", "name": "umbrella", "version": "0.1.0", "dependencies": [dependency]}
+    repo = stack.repository(
+        namespace, {"umbrella/Chart.yaml": yaml.safe_dump(metadata), "umbrella/values.yaml": "app: {colour: amber}\n"}
+    )
+    app = application(namespace, repo.url, "umbrella", syncPolicy=automated())
+    app["spec"]["source"]["helm"] = {"releaseName": "shop"}
+    stack.apply(app)
+    until(
+        lambda: f"'@{namespace}' of a dependency is not known" in messages(stack, namespace), what="no such repository"
+    )
+    secret = {"type": "helm", "name": namespace, "url": url}
+    stack.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {
+                "name": f"charts-{namespace}",
+                "namespace": "argocd",
+                "labels": {"argocd.argoproj.io/secret-type": "repository"},
+            },
+            "stringData": secret,
+        }
+    )
+    stack.annotate("application", namespace, "argocd", "argocd.argoproj.io/refresh=normal")
+    until_status(stack, namespace, "the dependency", sync="Synced", phase="Succeeded")
+    assert data(stack, "shop-app", namespace) == {"version": "1.0.0", "colour": "amber"}
+
+    publish(folder, "1.0.0", "1.1.0", "2.0.0")
+    stack.annotate("application", namespace, "argocd", "argocd.argoproj.io/refresh=hard")
+    until(lambda: data(stack, "shop-app", namespace)["version"] == "1.1.0", what="the newer dependency")
 
 
 def test_a_plugin_renders_what_it_is_named_for_and_what_it_finds(stack: Stack, namespace: str) -> None:

@@ -39,5 +39,5 @@ def local_plugins() -> Plugins:
 @asynccontextmanager
 async def renderer(reporter: Progress, *, workers: int = 2, fetch: bool = False) -> AsyncIterator[Renderer]:
     """As the controller renders, with this machine's kept builds. `fetch`: with remote bases."""
-    async with engines(reporter, workers=workers) as pool, remotes_of_this_user(fetch) as remotes:
+    async with engines(reporter, workers=workers) as pool, remotes_of_this_user(fetch, pool) as remotes:
         yield Renderer(pool, cache=local_cache(), remotes=remotes, refine=refine, plugins=local_plugins())

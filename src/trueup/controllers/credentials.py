@@ -14,6 +14,7 @@ from trueup.dialects.argocd.repositories import (
     TLS_CERTIFICATES,
     host_of,
     match_repository_secrets,
+    repository_names,
 )
 from trueup.dialects.argocd.shared import CONTROL_NAMESPACE
 from trueup.model.apierror import ApiError
@@ -62,6 +63,10 @@ class SourceCredentials:
             known_hosts=known_hosts,
             authorities=authorities,
         )
+
+    def chart_names(self) -> dict[str, str]:
+        """The URLs of the Helm repositories that are called something: a chart's dependency may name one as `@name`."""
+        return repository_names(self._repositories(), types=CHARTS)
 
     async def _trusted(self, address: str, *, fresh: bool) -> tuple[str, str]:
         """Argo CD's lists: keys of SSH hosts, and certificates by the name of the host. Each only where the address needs it."""

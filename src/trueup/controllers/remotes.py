@@ -1,4 +1,5 @@
-"""What an App may be rendered from outside its repository: remote bases, with its own source's credentials.
+"""What an App may be rendered from outside its repository: remote bases, with its own source's credentials, and charts that its chart
+depends on.
 
 A remote that moved concerns an App only when a file that it read there changed; that is looked at every interval, as Flux does.
 """
@@ -13,7 +14,9 @@ from typing import Protocol
 from trueup.controllers.credentials import SourceCredentials
 from trueup.model.remote import RemoteFetcher, RemoteNeed
 from trueup.model.source import CompositeSource, GitSource, Source
+from trueup.sources.helm.chart import FoundRepository
 from trueup.sources.remotebases import Owner, RemoteBases
+from trueup.sources.remotecharts import chart_repository
 
 
 class Remotes(Protocol):
@@ -38,11 +41,18 @@ class AppRemotes:
         self, source: Source | None, expected: Sequence[RemoteNeed], max_age: timedelta, *, as_before: bool = False
     ) -> AsyncIterator[RemoteFetcher | None]:
         owners = [Owner(one, await self._credentials.find(one, fresh=False)) for one in _git_sources(source)]
-        bound = self._bases.of(owners, expected=expected, max_age=max_age, as_before=as_before)
+        bound = self._bases.of(
+            owners, expected=expected, max_age=max_age, as_before=as_before, find=self._chart_repository
+        )
         try:
             yield bound
         finally:
             bound.release()
+
+    async def _chart_repository(self, repository: str) -> FoundRepository:
+        """Of a chart's dependency: with Argo CD's Secret for that URL, as only Argo CD renders charts that lack some."""
+        source = chart_repository(repository, self._credentials.chart_names())
+        return source, await self._credentials.find(source, fresh=False)
 
 
 def _git_sources(source: Source | None) -> list[GitSource]:

@@ -1,4 +1,4 @@
-"""Remote bases: what a kustomization names outside its repository, and what was fetched for it. Values only.
+"""Remotes: what a kustomization or a chart names outside its repository, and what was fetched for it. Values only.
 
 A render says what it needs (`RemoteNeed`), the shell fetches it, and the render goes on with the content mounted. Nothing
 is fetched while a library works.
@@ -16,6 +16,14 @@ from trueup.model.revision import Revision
 from trueup.model.snapshot import Snapshot
 
 
+class ChartNeed(Struct, frozen=True):
+    """A dependency of a chart: `version` is a range, `repository` a URL (`https`, `oci`), or `@name` of one that Argo CD knows."""
+
+    name: str
+    version: str
+    repository: str
+
+
 class RemoteNeed(Struct, frozen=True):
     """`text` as the kustomization at `origin` names it. `directory`: only a repository will do (components)."""
 
@@ -24,6 +32,8 @@ class RemoteNeed(Struct, frozen=True):
     directory: bool = False
     revision: Revision | None = None
     """What it was when it was used last."""
+    chart: ChartNeed | None = None
+    """It is a chart of a Helm repository; `text` says which for people."""
 
 
 class RemoteContent(Struct, frozen=True, kw_only=True):
@@ -35,8 +45,9 @@ class RemoteContent(Struct, frozen=True, kw_only=True):
     path: str
     is_file: bool
     repository: str = ""
-    """What is cloned, and `reference` what of it: as the library would note it."""
+    """What is cloned, and `reference` what of it: as the library would note it. Of a chart, the URL of its repository."""
     reference: str = ""
+    chart: ChartNeed | None = None
 
 
 class RemoteFetcher(Protocol):

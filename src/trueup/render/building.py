@@ -178,7 +178,7 @@ async def _chart(
     assert options is not None, "detection asks for it"
     fetched = with_fetched(options, remotes)
     templated = await engines.beside(HELM).use(
-        lambda engine: helm.template(engine, begun.recorder, begun.path, fetched, capabilities, limits),
+        lambda engine: helm.template(engine, begun.recorder, begun.path, fetched, capabilities, limits, remotes),
         seconds=limits.seconds,
     )
     objects = await engines.use(lambda engine: helm.read(engine, templated, limits), seconds=limits.seconds)

@@ -107,6 +107,8 @@ class Gathering:
             return path
         if found.is_file:
             return mask_url(found.text)
+        if found.chart is not None:
+            return f"{mask_url(found.repository).rstrip('/')}/{found.chart.name}-{found.snapshot.revision}//{below}"
         return f"{mask_url(found.repository)}//{below}" + (f"?ref={found.reference}" if found.reference else "")
 
     async def _get(self, missing: tuple[RemoteNeed, ...], otherwise: Exception) -> None:
@@ -121,7 +123,7 @@ class Gathering:
         assert self._fetcher is not None
         wanted = {need.text: need for need in needs}
         if len(self._contents) + len(wanted) > MOST_REMOTES:
-            raise BuildFailed(f"the kustomizations name more than {MOST_REMOTES} remote bases")
+            raise BuildFailed(f"kustomizations and charts name more than {MOST_REMOTES} remotes")
         fetched = await self._fetcher.fetch(tuple(wanted.values()))
         for content in fetched:
             self._contents[content.text] = content

@@ -7,6 +7,7 @@ charts that asked for it. No cluster is spoken to: `lookup` finds nothing, as in
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
@@ -14,13 +15,15 @@ from msgspec import Struct
 
 from trueup.model.errors import BuildFailed
 from trueup.model.manifest import Origin
+from trueup.model.remote import RemoteContent
 from trueup.model.rendering import Capabilities, HelmOptions, RenderSpec
 from trueup.render.built import Asked, BuiltObject
 from trueup.render.engine.process import EngineProcess, Refused
 from trueup.render.files import SnapshotFiles
 from trueup.render.inputs import Recorder, join
 from trueup.render.limits import RenderLimits
-from trueup.render.requests import as_error, request_parsed
+from trueup.render.remotes import engine_charts
+from trueup.render.requests import as_error_or_needs, request_parsed
 from trueup.render.valuefiles import expanded
 
 
@@ -59,8 +62,11 @@ def template(
     options: HelmOptions,
     capabilities: Capabilities,
     limits: RenderLimits,
+    remotes: Sequence[RemoteContent] = (),
 ) -> Templated:
-    """With a process of the helm engine; blocks. Raises BuildFailed with file and line."""
+    """With a process of the helm engine; blocks. Raises BuildFailed with file and line, or RemotesNeeded: dependencies that are
+    not in `charts`, to render again with once they are among the Recorder's files.
+    """
     files = SnapshotFiles(recorder, limits)
     params: dict[str, object] = {
         "path": path,
@@ -79,11 +85,12 @@ def template(
         "skipTests": options.skip_tests,
         "skipSchemaValidation": options.skip_schema_validation,
         "maxBytes": limits.output_bytes,
+        "dependencies": list(engine_charts(remotes)),
     }
     try:
         raw = engine.call("template", params, files, *files.tree(path, _asked_for(path, options)))
     except Refused as refused:
-        raise as_error(refused.problem) from refused
+        raise as_error_or_needs(refused.problem) from refused
     return _templated.decode(raw)
 
 

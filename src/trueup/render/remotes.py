@@ -1,4 +1,4 @@
-"""Remote bases in a render: a Snapshot that shows what was fetched for it, and what to say when nothing may be.
+"""Remotes in a render: a Snapshot that shows what was fetched for it, and what to say when nothing may be.
 
 Each remote stands at a place of its own below `.trueup/remotes`, named after what was asked for and not after a revision,
 so the looks into it are inputs like any others: a branch that moved matters to whoever read a file that changed.
@@ -35,7 +35,7 @@ class RemotesNeeded(Exception):
 
 
 class WithRemotes:
-    """A Snapshot, and beside it the remotes that its kustomizations name. Implements `model.snapshot.Snapshot`."""
+    """A Snapshot, and beside it the remotes that its kustomizations and charts name. Implements `model.snapshot.Snapshot`."""
 
     def __init__(self, snapshot: Snapshot, contents: Iterable[RemoteContent]) -> None:
         self._snapshot = snapshot
@@ -91,8 +91,32 @@ def root_depth(path: Sequence[str]) -> int:
     return len(_ROOT) + 1 if tuple(path[: len(_ROOT)]) == _ROOT and len(path) > len(_ROOT) else 0
 
 
+class EngineChart(Struct, frozen=True):
+    """Likewise of a chart; its `dependencies`."""
+
+    name: str
+    version: str
+    repository: str
+    url: str
+    path: str
+
+
 def engine_remotes(contents: Iterable[RemoteContent]) -> list[EngineRemote]:
-    return [EngineRemote(c.text, f"{PLACE}/{c.key}", c.path, c.is_file, c.repository, c.reference) for c in contents]
+    """What kustomizations may name."""
+    return [
+        EngineRemote(c.text, f"{PLACE}/{c.key}", c.path, c.is_file, c.repository, c.reference)
+        for c in contents
+        if c.chart is None
+    ]
+
+
+def engine_charts(contents: Iterable[RemoteContent]) -> list[EngineChart]:
+    """What charts may depend on."""
+    return [
+        EngineChart(c.chart.name, c.chart.version, c.chart.repository, c.repository, f"{PLACE}/{c.key}")
+        for c in contents
+        if c.chart is not None
+    ]
 
 
 def refused(needs: Sequence[RemoteNeed], why: str, hint: str) -> BuildFailed:

@@ -72,18 +72,22 @@ def request_objects(
     except Refused as refused:
         if refused.problem.code == "Empty":
             return Objects(())
-        error = as_error(refused.problem)
-        if refused.problem.needs:
-            raise RemotesNeeded(tuple(map(_need, refused.problem.needs)), error) from refused
-        raise error from refused
+        raise as_error_or_needs(refused.problem) from refused
     answer = _objects.decode(raw)
     # Copies, so that one small object does not keep the whole answer in memory.
     objects = tuple(BuiltObject(one.object.copy(), one.path, one.line, one.text) for one in answer.objects)
     return Objects(objects, answer.skipped)
 
 
+def as_error_or_needs(problem: Problem) -> TrueupError | RemotesNeeded:
+    """RemotesNeeded where the request may have failed for something that has to be fetched."""
+    error = as_error(problem)
+    return RemotesNeeded(tuple(map(_need, problem.needs)), error) if problem.needs else error
+
+
 def _need(need: Need) -> RemoteNeed:
-    return RemoteNeed(need.text, Origin(need.path, need.line) if need.path else None, need.directory)
+    origin = Origin(need.path, need.line) if need.path else None
+    return RemoteNeed(need.text, origin, need.directory, chart=need.chart)
 
 
 def request_parsed(engine: EngineProcess, texts: list[str]) -> tuple[Parsed, ...]:

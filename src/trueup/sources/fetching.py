@@ -41,6 +41,7 @@ from trueup.sources.oci.client import RegistryClient
 from trueup.sources.oci.fetcher import LARGEST_ARTIFACT, OciFetcher, artifact_limits
 from trueup.sources.parent import Parent
 from trueup.sources.remotebases import RemoteBases
+from trueup.sources.remotecharts import RemoteCharts
 from trueup.sources.secrets import Granted, SourceSecrets, load_key
 from trueup.sources.treesnapshot import Mount, TreeSnapshot
 
@@ -92,7 +93,6 @@ class SourceFetchers:
         self.http = HttpFetcher(allow_loopback=allow_local)
         granted = Granted(load_key(root))
         self._git = GitFetcher(self.mirrors, GitHubTokens(self.http))
-        self.remotes = RemoteBases(self.mirrors, self._git, self.store, allow_local=allow_local)
         self._repositories = HelmRepositoryFetcher(self.store, self.http, reader, granted)
         registries = RegistryClient(self.http, largest_blob=largest_artifact)
         self._oci = OciFetcher(
@@ -102,6 +102,8 @@ class SourceFetchers:
         self._buckets = BucketFetcher(self.store, granted, root / "spool")
         self._external = ExternalFetcher(self.store, self.http, granted)
         self._charts = HelmChartFetcher(self.store, self._repositories, puller, reader, granted, find=find)
+        remote_charts = RemoteCharts(self._repositories, self._charts, granted)
+        self.remotes = RemoteBases(self.mirrors, self._git, self.store, charts=remote_charts, allow_local=allow_local)
 
     async def fetch(
         self,

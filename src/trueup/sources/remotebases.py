@@ -1,4 +1,4 @@
-"""Fetches what kustomizations name outside their repository: other repositories through the mirrors, files over HTTP.
+"""Fetches what is named outside a repository: other repositories through the mirrors, files over HTTP, charts (`remotecharts`).
 
 Credentials of the App's own source go along only to the same scheme, host, port and (for SSH) account. What was fetched is
 kept as long as somebody asks for it, so a look at a remote that did not move is one `ls-remote`, or a request that is
@@ -16,7 +16,7 @@ from datetime import timedelta
 from msgspec import Struct
 
 from trueup.model.errors import BuildFailed, InvalidInput, RefNotFound, SourceError, TrueupError
-from trueup.model.remote import RemoteContent, RemoteNeed
+from trueup.model.remote import ChartNeed, RemoteContent, RemoteNeed
 from trueup.model.revision import Revision
 from trueup.model.snapshot import EntryType
 from trueup.model.source import GitReference, GitSource
@@ -28,6 +28,7 @@ from trueup.sources.giturl import mask_url, parse_git_url
 from trueup.sources.http import HttpAnswer, HttpFetcher, HttpLimits, Request, shown
 from trueup.sources.listing import FULL_HASH
 from trueup.sources.mirrors import GitMirrors
+from trueup.sources.remotecharts import FindChartRepository, RemoteCharts, anonymous, chart_key
 from trueup.sources.remotetext import (
     RemoteBase,
     file_key,
@@ -66,7 +67,16 @@ class _Kept:
 class RemoteBases:
     """Those of one process. `allow_local`: kustomizations may name `file:` repositories and this machine (a laptop's)."""
 
-    def __init__(self, mirrors: GitMirrors, git: GitFetcher, store: ContentStore, *, allow_local: bool) -> None:
+    def __init__(
+        self,
+        mirrors: GitMirrors,
+        git: GitFetcher,
+        store: ContentStore,
+        *,
+        charts: RemoteCharts | None = None,
+        allow_local: bool,
+    ) -> None:
+        self.charts = charts
         self._mirrors = mirrors
         self._git = git
         self._store = store
@@ -82,12 +92,14 @@ class RemoteBases:
         expected: Sequence[RemoteNeed] = (),
         max_age: timedelta = timedelta(0),
         as_before: bool = False,
+        find: FindChartRepository = anonymous,
     ) -> BoundRemotes:
         """For one render of an App that lives on these Git sources. A look at a remote within `max_age` is not repeated.
 
         `as_before`: what is expected is wanted at the revision that was used last, from the disk where it is there.
+        `find` says whose repositories charts come from.
         """
-        return BoundRemotes(self, tuple(owners), tuple(expected), max_age, as_before=as_before)
+        return BoundRemotes(self, tuple(owners), tuple(expected), max_age, as_before=as_before, find=find)
 
     async def close(self) -> None:
         await self._http.close()
@@ -99,6 +111,8 @@ class RemoteBases:
             self._kept.pop(key).snapshot.release()
         for key in [key for key, turn in self._turns.items() if key not in self._kept and not turn.locked()]:
             del self._turns[key]
+        if self.charts is not None:
+            self.charts.forget(unused=unused)
 
     async def repository(self, base: RemoteBase, owners: Sequence[Owner], max_age: timedelta) -> TreeSnapshot:
         """A snapshot of the caller's own to release."""
@@ -207,10 +221,12 @@ class BoundRemotes:
         max_age: timedelta,
         *,
         as_before: bool,
+        find: FindChartRepository,
     ) -> None:
         self._bases = bases
         self._owners = owners
         self._max_age = max_age
+        self._find = find
         self._held: list[TreeSnapshot] = []
         self._before = {need.text: need.revision for need in expected if need.revision} if as_before else {}
         self.expected = expected
@@ -236,6 +252,8 @@ class BoundRemotes:
         return tuple(content for task in tasks if (content := task.result()) is not None)
 
     async def _content(self, need: RemoteNeed) -> RemoteContent | None:
+        if need.chart is not None:
+            return await self._of_chart(need, need.chart)
         base = parse_remote_base(need.text)
         as_file = is_remote_file(need.text) and not need.directory
         if base is None and not as_file:
@@ -251,6 +269,29 @@ class BoundRemotes:
         except TrueupError as error:
             error.origin = error.origin or need.origin
             raise
+
+    async def _of_chart(self, need: RemoteNeed, chart: ChartNeed) -> RemoteContent | None:
+        charts, before = self._bases.charts, self._before.get(need.text)
+        if charts is None:
+            return None
+        try:
+            found = await self._find(chart.repository)
+            snapshot = await charts.chart_at(chart, found, before) if before is not None else None
+            snapshot = snapshot or await charts.chart(chart, found, self._max_age)
+        except TrueupError as error:
+            error.message = f"the dependency {chart.name} {chart.version}: {error.message}"
+            error.origin = need.origin
+            raise
+        self._held.append(snapshot)
+        return RemoteContent(
+            text=need.text,
+            key=chart_key(chart),
+            snapshot=snapshot,
+            path="",
+            is_file=False,
+            repository=found[0].url,
+            chart=chart,
+        )
 
     async def _either(self, need: RemoteNeed, base: RemoteBase) -> RemoteContent:
         """An HTTP address that says itself that it is a repository; a file all the same where no repository answers."""

@@ -63,6 +63,20 @@ def match_repository_secrets(
     return tuple(found for found in (best and best[2], template and template[1]) if found is not None)
 
 
+def repository_names(
+    secrets: Iterable[Manifest], *, project: str = DEFAULT_PROJECT, types: Collection[str] = CHARTS
+) -> dict[str, str]:
+    """Name -> URL of the repositories that say their name; of two of one name the project's own goes before."""
+    named: list[tuple[bool, str, str]] = []
+    for secret in secrets:
+        name, url, scope = (field_of(secret, key) for key in ("name", "url", "project"))
+        fits = labels_of(secret).get(SECRET_TYPE) == REPOSITORY and field_of(secret, "type") in types
+        if fits and name and url and scope in ("", project):
+            in_registry = "://" not in url or field_of(secret, "enableOCI").lower() == "true"
+            named.append((bool(scope), name, f"oci://{url.removeprefix('oci://')}" if in_registry else url))
+    return {name: url for _, name, url in sorted(named)}
+
+
 def host_of(url: str) -> tuple[str, str] | None:
     """`ssh` or the scheme, and the name of the host; None where there is no host."""
     if "://" not in url:

@@ -8,6 +8,8 @@ from typing import Literal, TypeAlias
 import msgspec
 from msgspec import Raw, Struct
 
+from trueup.model.remote import ChartNeed
+
 PROTOCOL = 1
 MAX_HEADER = 256 << 20
 MAX_BLOB = 256 << 20
@@ -67,6 +69,7 @@ class Need(Struct, frozen=True):
     path: str = ""
     line: int = 0
     directory: bool = False
+    chart: ChartNeed | None = None
 
 
 class Problem(Struct, frozen=True):
