@@ -46,6 +46,7 @@ engines: $(STAMP) ## build the rendering engines (cached)
 peers: $(DEV_STAMP) ## build the real kube-apiserver, etcd, kubectl, kwok and helm that tests run against (cached)
 	@$(BIN)/python -m tests.peers.build all
 	@$(BIN)/python -m tests.peers.azurite
+	@$(BIN)/python -m tests.peers.oidcprovider
 
 check: $(DEV_STAMP) ## format, lint, types, import contract
 	@$(BIN)/ruff format --check .

@@ -4,58 +4,24 @@ It is an npm package, so it is installed by its lock file into the folder of kep
 """
 
 import contextlib
-import hashlib
-import os
 import shutil
-import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 from aiohttp import ClientSession
 
-from tests.peers.build import BuildFailed, cache_root, locked
-from tests.peers.pins import TOOLS
+from tests.peers import npm
 from tests.peers.process import Child, Watchdog, free_ports, until
 
 ACCOUNT = "devstoreaccount1"
 KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 """Known to everybody: https://github.com/Azure/Azurite#default-storage-account"""
-_FILES = ("package.json", "package-lock.json")
 
 
 def ensure(report: Callable[[str], None] = lambda _: None) -> Path:
     """The script to run with node; installed now if it has to be. Raises BuildFailed."""
-    root = cache_root(os.environ)
-    digest = hashlib.sha256(b"".join((TOOLS / "azurite" / name).read_bytes() for name in _FILES)).hexdigest()
-    target = root / f"azurite-{digest[:16]}"
-    root.mkdir(parents=True, exist_ok=True)
-    with locked(root / f".{target.name}.lock", lambda: report("azurite: another process installs it, waiting")):
-        if not target.is_dir():
-            _install(target, report)
-    return target / "node_modules" / "azurite" / "dist" / "src" / "blob" / "main.js"
-
-
-def _install(target: Path, report: Callable[[str], None]) -> None:
-    report("azurite: installing")
-    scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-    try:
-        for name in _FILES:
-            shutil.copyfile(TOOLS / "azurite" / name, scratch / name)
-        done = subprocess.run(
-            ["npm", "ci", "--ignore-scripts", "--omit=dev", "--omit=optional", "--no-audit", "--no-fund"],
-            cwd=scratch,
-            capture_output=True,
-            text=True,
-        )
-        if done.returncode != 0:
-            raise BuildFailed(f"azurite: npm ci failed\n{done.stderr[-2000:]}")
-        scratch.chmod(0o755)
-        scratch.rename(target)
-    except FileNotFoundError as error:
-        raise BuildFailed("azurite needs node and npm; tools/test-deps.sh installs them") from error
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+    return npm.ensure("azurite", report) / "node_modules" / "azurite" / "dist" / "src" / "blob" / "main.js"
 
 
 @contextlib.asynccontextmanager
