@@ -33,7 +33,7 @@ from trueup.dialects.flux.shared import (
 )
 from trueup.dialects.registry import all_dialects, dialect_for, is_source
 from trueup.dialects.schema import _field_docs
-from trueup.model.errors import NotBuiltYet
+from trueup.model.errors import InvalidInput, NotBuiltYet
 from trueup.model.manifest import ref_of
 
 _DIALECTS = all_dialects()
@@ -56,6 +56,7 @@ _SAMPLES: dict[str, Any] = {
     "spec.source.kustomize.replicas": [{"name": "web", "count": 2}],
     "spec.syncPolicy.syncOptions": ["PruneLast=true"],
     "spec.sourceRef.kind": "GitRepository",
+    "spec.sts.provider": "ldap",
     "spec.sts.endpoint": "https://sts.example.com",
     "spec.syncPolicy.retry.backoff.duration": "5s",
     "spec.syncPolicy.retry.backoff.maxDuration": "3m",
@@ -71,7 +72,8 @@ _SAMPLES_OF: dict[type[Struct], dict[str, Any]] = {
 """The same of one resource alone."""
 _BESIDE_OF: dict[type[Struct], dict[str, dict[str, Any]]] = {
     HelmRepositorySpec: {"spec.provider": {"spec": {"type": "oci", "url": "oci://example.com/charts"}}},
-    BucketSpec: {"spec.provider": {"spec": {"secretRef": {"name": "keys"}}}},
+    BucketSpec: {"spec.serviceAccountName": {"spec": {"provider": "aws"}}},
+    GitRepositorySpec: {"spec.serviceAccountName": {"spec": {"provider": "azure"}}},
 }
 """The same for one resource alone."""
 _VALUES_BESIDE: dict[tuple[type[Struct], str, Any], dict[str, Any]] = {
@@ -240,7 +242,11 @@ def _nested_unbuilt(root: type[Struct], node: Any, path: str, sample: Any) -> It
         for value in values:
             first = sample[0] if isinstance(sample, list) and isinstance(sample[0], dict) else sample
             row = {**_required(struct, path), **(first if isinstance(first, dict) else {}), field.encode_name: value}
-            if _state(root, path, [row] if is_list else row) == "not yet":
+            try:
+                state = _state(root, path, [row] if is_list else row)
+            except InvalidInput:
+                continue  # a value that goes with another value of another field
+            if state == "not yet":
                 shown = f"{path}{'[]' if is_list else ''}.{field.encode_name}"
                 yield shown, str(value) if _values(inner) else "", "not yet", ""
 

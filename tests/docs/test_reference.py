@@ -54,7 +54,7 @@ def test_every_part_has_a_place_on_some_page() -> None:
                 "spec.decryption",
             ],
         ),
-        (GitRepositorySpec, ["spec.provider: aws", "spec.serviceAccountName"]),
+        (GitRepositorySpec, ["spec.provider: aws"]),
         (ApplicationSpec, ["spec.sourceHydrator", "spec.source.tagPrefix", "spec.project: (any other)"]),
     ],
 )

@@ -75,7 +75,7 @@ class ObjectStore:
 
 
 @contextlib.contextmanager
-def prepared_object_store(*, tls: bool = False) -> Iterator[ObjectStore]:
+def prepared_object_store(*, tls: bool = False, settings: Mapping[str, str] | None = None) -> Iterator[ObjectStore]:
     """A MinIO that can be started, on a free port; gone with its data afterwards."""
     program = find_program("minio", print)
     folder = Path(tempfile.mkdtemp(prefix="trueup-minio-"))
@@ -94,6 +94,7 @@ def prepared_object_store(*, tls: bool = False) -> Iterator[ObjectStore]:
         config = folder / "config.env"
         config.write_text(
             f"MINIO_ROOT_USER={USER}\nMINIO_ROOT_PASSWORD={PASSWORD}\nMINIO_BROWSER=off\nMINIO_UPDATE=off\n"
+            + "".join(f"{name}={value}\n" for name, value in (settings or {}).items())
         )
         wrapper = ["/usr/bin/env", f"MINIO_CONFIG_ENV_FILE={config}", str(program)]
         yield ObjectStore(
@@ -104,9 +105,11 @@ def prepared_object_store(*, tls: bool = False) -> Iterator[ObjectStore]:
 
 
 @contextlib.asynccontextmanager
-async def running_object_store(*, tls: bool = False) -> AsyncIterator[ObjectStore]:
+async def running_object_store(
+    *, tls: bool = False, settings: Mapping[str, str] | None = None
+) -> AsyncIterator[ObjectStore]:
     """The same, started and ready."""
-    with prepared_object_store(tls=tls) as store:
+    with prepared_object_store(tls=tls, settings=settings) as store:
         await store.start()
         try:
             yield store

@@ -107,6 +107,8 @@ def controller_rules() -> list[dict[str, Any]]:
         _rule([""], ["events"], "create", "patch"),
         # `serviceAccountName`: to be the tenant, with the tenant's rights.
         _rule([""], ["serviceaccounts"], "impersonate"),
+        # A source's `serviceAccountName`: its token is what a cloud knows it by.
+        _rule([""], ["serviceaccounts/token"], "create"),
     ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
+import msgspec
 import structlog
 from msgspec import Struct
 
@@ -15,8 +16,9 @@ from trueup.cluster.resource import Resource
 from trueup.controllers.managed import Kept
 from trueup.controllers.metrics import Metrics
 from trueup.controllers.status import Patch
-from trueup.model.apierror import KindNotServed
+from trueup.model.apierror import ApiError, KindNotServed
 from trueup.model.app import SyncRules
+from trueup.model.errors import AuthenticationFailed
 from trueup.model.manifest import Manifest, api_version_of, name_of, namespace_of, ref_of
 from trueup.model.refs import GroupKind, ObjectRef, split_api_version
 from trueup.model.remote import RemoteFetcher
@@ -29,6 +31,8 @@ from trueup.sync.facts import LiveFacts
 log = structlog.get_logger(__name__)
 
 STATUS_MANAGER = "trueup"
+TOKEN_SECONDS = 3600
+"""For how long a token for a cloud holds; it is exchanged at once."""
 
 
 class ClusterWatches:
@@ -130,6 +134,37 @@ class Appliers:
                 client = client.impersonate(f"system:serviceaccount:{rules.service_account}")
             applier = self._known[key] = ClusterApplier(client, rules.field_manager)
         return applier
+
+
+class AccountTokens:
+    """`sources.clouds.clouds.AccountTokens`: a ServiceAccount's token for an audience, by a TokenRequest."""
+
+    def __init__(self, client: KubeClient) -> None:
+        self._client = client
+
+    async def __call__(self, account: ObjectRef, audience: str) -> str:
+        body = {
+            "apiVersion": "authentication.k8s.io/v1",
+            "kind": "TokenRequest",
+            "spec": {"audiences": [audience], "expirationSeconds": TOKEN_SECONDS},
+        }
+        path = f"/api/v1/namespaces/{account.namespace}/serviceaccounts/{account.name}/token"
+        try:
+            answer = await self._client.raw("POST", path, body=msgspec.json.encode(body))
+        except ApiError as error:
+            raise AuthenticationFailed(
+                f"the API server gives no token of {account}: {error.message}",
+                hint="check that the ServiceAccount is there, and that the controller may create serviceaccounts/token",
+            ) from error
+        return msgspec.json.decode(answer.body, type=_TokenAnswer).status.token
+
+
+class _TokenStatus(Struct):
+    token: str
+
+
+class _TokenAnswer(Struct):
+    status: _TokenStatus
 
 
 class CountedRenderer:

@@ -19,9 +19,10 @@ from trueup.dialects.argocd.repositories import (
 from trueup.dialects.argocd.shared import CONTROL_NAMESPACE
 from trueup.model.apierror import ApiError
 from trueup.model.errors import AuthenticationFailed
-from trueup.model.manifest import Manifest
+from trueup.model.manifest import Manifest, annotations_of
 from trueup.model.refs import ObjectRef
 from trueup.model.source import GitSource, Source, address_of
+from trueup.sources.clouds.account import CONTROLLER, KEPT, CloudAccount
 from trueup.sources.secrets import NONE, SecretData, SourceSecrets
 
 ABSENT_SECONDS = 300.0
@@ -62,11 +63,21 @@ class SourceCredentials:
             argo=argo,
             known_hosts=known_hosts,
             authorities=authorities,
+            identity=await self._identity(refs.identity, fresh=fresh) if refs.identity is not None else CONTROLLER,
+            sts=await self._read(refs.sts, fresh=fresh),
+            sts_certificates=await self._read(refs.sts_certificates, fresh=fresh),
         )
 
     def chart_names(self) -> dict[str, str]:
         """The URLs of the Helm repositories that are called something: a chart's dependency may name one as `@name`."""
         return repository_names(self._repositories(), types=CHARTS)
+
+    async def _identity(self, account: ObjectRef, *, fresh: bool) -> CloudAccount:
+        obj = await self._secrets.get(account, fresh=fresh)
+        if obj is None:
+            raise AuthenticationFailed(f"{account}, which the source names, is not there")
+        said = {key: value for key, value in annotations_of(obj).items() if key in KEPT}
+        return CloudAccount(namespace=account.namespace, name=account.name, annotations=said)
 
     async def _trusted(self, address: str, *, fresh: bool) -> tuple[str, str]:
         """Argo CD's lists: keys of SSH hosts, and certificates by the name of the host. Each only where the address needs it."""

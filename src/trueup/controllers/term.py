@@ -22,6 +22,7 @@ from trueup.cluster.applier import ClusterApplier
 from trueup.cluster.client import KubeClient
 from trueup.cluster.liveview import LiveView
 from trueup.controllers.adapters import (
+    AccountTokens,
     Appliers,
     ClusterEvents,
     ClusterPatcher,
@@ -174,6 +175,7 @@ class WorkingTerm:
             find=KnownRepositories(self.resources, source_dialects, credentials).find,
             most_bytes=self.options.source_bytes,
             largest_artifact=self.options.artifact_bytes,
+            tokens=AccountTokens(self.client),
         )
         self.stack.push_async_callback(fetchers.close)
         await self._show_disk(fetchers.budget)

@@ -33,11 +33,18 @@ class SecretRefs(Struct, frozen=True, kw_only=True):
     """A ServiceAccount whose imagePullSecrets are used."""
     by_url: bool = False
     """Argo CD: the Secret is found by the URL, among the repository Secrets."""
+    identity: ObjectRef | None = None
+    """A ServiceAccount whose identity in a cloud is used; None: the controller's own."""
+    sts: ObjectRef | None = None
+    """Who we are to a Security Token Service: `username`, `password`."""
+    sts_certificates: ObjectRef | None = None
+    """Whom we trust to be it."""
 
     @property
     def named(self) -> tuple[ObjectRef, ...]:
         """The Secrets that are named."""
-        return tuple(ref for ref in (self.auth, self.certificates, self.proxy, self.trust) if ref is not None)
+        roles = (self.auth, self.certificates, self.proxy, self.trust, self.sts, self.sts_certificates)
+        return tuple(ref for ref in roles if ref is not None)
 
 
 # Git
@@ -83,7 +90,9 @@ class GitSource(Struct, frozen=True, kw_only=True):
     verify: GitVerification | None = None
     trust: ObjectRef | None = None
     provider: str = ""
-    """`github`: the credentials are a GitHub App's; empty: they are used as they are."""
+    """`github`: the credentials are a GitHub App's; `azure`: Azure gives a token; empty: they are used as they are."""
+    identity: ObjectRef | None = None
+    """See SecretRefs."""
     include: tuple[GitInclude, ...] = ()
     by_url: bool = False
     """Argo CD: credentials are found by the URL."""
@@ -96,7 +105,9 @@ class GitSource(Struct, frozen=True, kw_only=True):
 
     @property
     def secrets(self) -> SecretRefs:
-        return SecretRefs(auth=self.credentials, proxy=self.proxy, trust=self.trust, by_url=self.by_url)
+        return SecretRefs(
+            auth=self.credentials, proxy=self.proxy, trust=self.trust, by_url=self.by_url, identity=self.identity
+        )
 
 
 # OCI
@@ -222,6 +233,14 @@ class HelmChartSource(Struct, frozen=True, kw_only=True):
 # Buckets and what others fetched
 
 
+class TokenService(Struct, frozen=True, kw_only=True):
+    """A Security Token Service, which gives keys for a while; its Secrets are among the source's own."""
+
+    provider: str
+    """`aws` or `ldap`."""
+    endpoint: str
+
+
 class BucketSource(Struct, frozen=True, kw_only=True):
     """The objects of a bucket (below `prefix`) as files."""
 
@@ -232,6 +251,7 @@ class BucketSource(Struct, frozen=True, kw_only=True):
     region: str = ""
     prefix: str = ""
     insecure: bool = False
+    sts: TokenService | None = None
     secrets: SecretRefs = SecretRefs()
     interval: timedelta = MINUTE
     timeout: timedelta = timedelta(seconds=60)

@@ -70,7 +70,13 @@ class GitCredentials(Struct, frozen=True, kw_only=True):
 
         The way to a host says nothing about who asks, so a proxy plays no part.
         """
-        fixed = structs.replace(self, proxy="", no_proxy="", password="" if self.subject else self.password)
+        fixed = structs.replace(
+            self,
+            proxy="",
+            no_proxy="",
+            password="" if self.subject else self.password,
+            bearer_token="" if self.subject else self.bearer_token,
+        )
         return hmac.new(key, msgspec.json.encode(fixed), hashlib.sha256).hexdigest()[:32]
 
 

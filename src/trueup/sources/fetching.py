@@ -25,6 +25,7 @@ from trueup.model.source import (
     parents_of,
 )
 from trueup.sources.buckets.fetcher import BucketFetcher
+from trueup.sources.clouds.clouds import AccountTokens, Clouds, no_tokens
 from trueup.sources.contentstore import ContentStore
 from trueup.sources.diskuse import CONTENT, DEFAULT_LIMIT, MIRRORS, DiskBudget
 from trueup.sources.external import ExternalFetcher
@@ -74,7 +75,8 @@ class Fetcher(Protocol):
 class SourceFetchers:
     """Implements `Fetcher` for every kind. `root` is the folder of everything that was fetched; one process at a time uses it.
 
-    `reader` reads Helm's formats; `find` knows the HelmRepositories that charts' dependencies may come from.
+    `tokens` gives ServiceAccounts' tokens, for clouds. `reader` reads Helm's formats;
+    `find` knows the HelmRepositories that charts' dependencies may come from.
     """
 
     def __init__(
@@ -86,20 +88,22 @@ class SourceFetchers:
         find: FindHelmRepository = knows_none,
         most_bytes: int = DEFAULT_LIMIT,
         largest_artifact: int = LARGEST_ARTIFACT,
+        tokens: AccountTokens = no_tokens,
     ) -> None:
         self.budget = DiskBudget(root, most_bytes)
         self.mirrors = GitMirrors(root / MIRRORS, allow_local=allow_local, budget=self.budget)
         self.store = ContentStore(root / CONTENT, self.mirrors.git, self.budget)
         self.http = HttpFetcher(allow_loopback=allow_local)
         granted = Granted(load_key(root))
-        self._git = GitFetcher(self.mirrors, GitHubTokens(self.http))
+        clouds = Clouds(self.http, tokens)
+        self._git = GitFetcher(self.mirrors, GitHubTokens(self.http), clouds)
         self._repositories = HelmRepositoryFetcher(self.store, self.http, reader, granted)
         registries = RegistryClient(self.http, largest_blob=largest_artifact)
         self._oci = OciFetcher(
-            registries, self.store, granted, root / "spool", limits=artifact_limits(largest_artifact)
+            registries, self.store, granted, root / "spool", limits=artifact_limits(largest_artifact), clouds=clouds
         )
-        puller = ChartPuller(self.http, reader, OciCharts(registries))
-        self._buckets = BucketFetcher(self.store, granted, root / "spool")
+        puller = ChartPuller(self.http, reader, OciCharts(registries, clouds))
+        self._buckets = BucketFetcher(self.store, granted, root / "spool", clouds=clouds)
         self._external = ExternalFetcher(self.store, self.http, granted)
         self._charts = HelmChartFetcher(self.store, self._repositories, puller, reader, granted, find=find)
         remote_charts = RemoteCharts(self._repositories, self._charts, granted)

@@ -8,6 +8,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from msgspec import structs
@@ -16,6 +17,7 @@ from trueup.model.errors import AuthenticationFailed, InvalidInput
 from trueup.model.revision import Revision
 from trueup.model.snapshot import Details
 from trueup.model.source import GitSource, GitVerification
+from trueup.sources.clouds.given import AccessToken
 from trueup.sources.credentials import GitCredentials, credentials_from_argo, credentials_from_flux, with_proxy
 from trueup.sources.githubapp import USERNAME, GitHubApp, GitHubTokens, app_of
 from trueup.sources.gitinclude import with_includes
@@ -33,12 +35,19 @@ _MOST_VERIFIED = 10_000
 _TAG_MODES = (GitVerification.TAG, GitVerification.TAG_AND_HEAD)
 
 
+class GitLogins(Protocol):
+    """`sources.clouds.clouds.Clouds`."""
+
+    async def git_token(self, url: str, secrets: SourceSecrets) -> AccessToken: ...
+
+
 class GitFetcher:
     """`sources.fetching.Fetcher` for GitSource."""
 
-    def __init__(self, mirrors: GitMirrors, tokens: GitHubTokens) -> None:
+    def __init__(self, mirrors: GitMirrors, tokens: GitHubTokens, clouds: GitLogins | None = None) -> None:
         self._mirrors = mirrors
         self._tokens = tokens
+        self._clouds = clouds
         self._verified: OrderedDict[tuple[str, ...], str] = OrderedDict()
 
     async def fetch(
@@ -93,6 +102,10 @@ class GitFetcher:
         credentials = git_credentials(secrets)
         if secrets.proxy is not NONE:
             credentials = with_proxy(credentials, secrets.proxy.data)
+        if source.provider == "azure" and self._clouds is not None:
+            given = await self._clouds.git_token(source.url, secrets)
+            subject = f"azure {secrets.identity.namespace}/{secrets.identity.name}"
+            return structs.replace(credentials or GitCredentials(), bearer_token=given.token, subject=subject)
         app = _app(secrets)
         if source.provider == "github" and app is None:
             raise InvalidInput(

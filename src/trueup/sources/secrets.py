@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Struct, field, structs
 
 from trueup.model.source import Source
+from trueup.sources.clouds.account import CONTROLLER, CloudAccount
 
 
 class SecretData(Struct, frozen=True):
@@ -48,6 +49,17 @@ class SourceSecrets(Struct, frozen=True, kw_only=True):
     """Argo CD's list of SSH hosts."""
     authorities: str = ""
     """Argo CD's certificate of the host, PEM."""
+    identity: CloudAccount = CONTROLLER
+    sts: SecretData = NONE
+    sts_certificates: SecretData = NONE
+
+    @property
+    def managed_identity(self) -> str:
+        """Of a Secret that says nothing but which of Azure's managed identities we are: its client id."""
+        others = ("tenantId", "accountKey", "sasKey")
+        if any(self.auth.data.get(key) for key in others):
+            return ""
+        return self.auth.data.get("clientId", b"").decode("utf-8", "replace").strip()
 
     def fingerprint(self, key: bytes) -> str:
         """Equal for equal Secrets under one key; says nothing about them to who lacks the key."""

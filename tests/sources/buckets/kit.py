@@ -40,7 +40,7 @@ class Fetching:
             self.store,
             Granted(b"k"),
             root / "spool",
-            open_client=lambda source, secrets: Watched(open_client(source, secrets), self.asked),
+            open_client=lambda source, secrets, given: Watched(open_client(source, secrets, given), self.asked),
             limits=limits,
         )
         self.spool = root / "spool"

@@ -12,7 +12,7 @@ from azure.storage.blob import AccountSasPermissions, BlobServiceClient, Resourc
 from tests.peers.azurite import ACCOUNT, KEY, running_azurite
 from tests.sources.buckets.kit import Fetching
 from tests.sources.helm.kit import texts
-from trueup.model.errors import AuthenticationFailed, InvalidInput, NotBuiltYet
+from trueup.model.errors import AuthenticationFailed, InvalidInput
 from trueup.model.source import BucketSource
 from trueup.sources.buckets.azure import open_azure
 from trueup.sources.buckets.objects import BucketNotFound
@@ -75,7 +75,6 @@ async def test_blobs_are_files_and_only_what_changed_is_downloaded(
     ("data", "error", "says"),
     [
         ({}, InvalidInput, "accountKey, sasKey"),
-        ({"clientId": "x"}, NotBuiltYet, "managed identities"),
         ({"tenantId": "x", "clientId": "y"}, InvalidInput, "clientSecret"),
         ({"tenantId": "x"}, InvalidInput, "clientId"),
         ({"tenantId": "x", "clientId": "y", "clientCertificate": "nonsense"}, InvalidInput, "certificate"),

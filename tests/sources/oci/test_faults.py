@@ -20,11 +20,13 @@ from tests.peers.registry import Registry, prepared_registry
 from tests.sources.oci.kit import Kit, contents, oci, secret
 from tests.sources.webserver import web_server
 from tests.support.ocipush import MANIFEST, Layer, Pusher, digest_of, manifest_of, tar_gz
-from trueup.model.errors import NotBuiltYet, RefNotFound, SourceError
+from trueup.model.errors import RefNotFound, SourceError
 from trueup.sources.archive import ArchiveRefused
 from trueup.sources.giterrors import Unreachable
 from trueup.sources.http import DownloadTooLarge, FetchTimeout, HttpFetcher, RateLimited
+from trueup.sources.oci.address import OciAddress
 from trueup.sources.oci.client import RegistryClient
+from trueup.sources.oci.credentials import RegistryLogin
 from trueup.sources.oci.errors import BlobMissing
 from trueup.sources.oci.fetcher import OciFetcher, artifact_limits
 from trueup.sources.oci.manifest import DigestMismatch, ManifestUnusable
@@ -288,10 +290,21 @@ async def test_a_tag_that_goes_away_is_missed_and_its_content_kept(kit: Kit, reg
     assert contents(first) == FILES
 
 
-@pytest.mark.parametrize("provider", ["aws", "azure", "gcp"])
-async def test_a_cloud_s_own_login_is_said_to_be_missing(kit: Kit, provider: str) -> None:
-    with pytest.raises(NotBuiltYet, match=provider):
-        await kit.fetch(oci("oci://reg.example/x", tag="v1", provider=provider))
+async def test_what_a_cloud_gives_is_shown_to_the_registry(tmp_path: Path) -> None:
+    layer = tar_gz(FILES)
+    body = manifest_of([Layer(layer)])
+
+    class Cloud:
+        async def registry(self, provider: str, address: OciAddress, secrets: SourceSecrets) -> RegistryLogin | None:
+            return RegistryLogin(registry_token=f"of-{provider}")
+
+    async with web_server(Fake(body, layer).answer) as server, HttpFetcher() as http:
+        kit = Kit(tmp_path, http)
+        kit.fetcher._clouds = Cloud()
+        url = f"oci://{server.url.removeprefix('http://')}/team/web"
+        await kit.fetch(oci(url, tag="v1", provider="aws"))
+        asked = {one.authorization for one in server.asked if "team/web" in one.path}
+        assert asked == {"Bearer of-aws"}
 
 
 async def test_the_limit_of_an_artifact_is_one_that_can_be_set(tmp_path: Path) -> None:

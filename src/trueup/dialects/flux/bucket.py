@@ -18,12 +18,13 @@ from trueup.dialects.flux.sources_shared import (
     secret,
     stored_revision_words,
 )
-from trueup.dialects.reading import identity, not_built, read_struct
+from trueup.dialects.reading import identity, read_struct
 from trueup.dialects.schema import Duration
 from trueup.model.errors import InvalidInput
 from trueup.model.manifest import Manifest, spec_of
 from trueup.model.outcome import SourceStatus
-from trueup.model.source import BucketSource, SecretRefs
+from trueup.model.refs import ObjectRef
+from trueup.model.source import BucketSource, SecretRefs, TokenService
 
 
 class SecurityTokenService(Struct, frozen=True, kw_only=True, rename="camel"):
@@ -65,7 +66,7 @@ class BucketSpec(Struct, frozen=True, kw_only=True, rename="camel"):
     sts: SecurityTokenService | None = None
     """Temporary credentials from a Security Token Service."""
     service_account_name: str = ""
-    """The ServiceAccount whose workload identity is used (aws, gcp)."""
+    """The ServiceAccount whose workload identity is used (aws, azure, gcp)."""
     suspend: bool = False
     """Stops all work until it is false again."""
     access_from: AccessFrom | None = None
@@ -86,22 +87,10 @@ BUCKET_WORDS = SourceWords(
 
 
 def read_bucket(obj: Manifest) -> BucketSource:
-    """Raises InvalidInput for what cannot be, NotBuiltYet for what cannot be yet."""
+    """Raises InvalidInput."""
     ref = identity(obj)
     spec = read_struct(BucketSpec, spec_of(obj), ref=ref, root="spec")
-    not_built(
-        ref,
-        [
-            name
-            for name, said in {
-                "spec.sts": spec.sts is not None,
-                "spec.serviceAccountName": bool(spec.service_account_name),
-                f"spec.provider={spec.provider} without spec.secretRef": spec.secret_ref is None
-                and spec.provider != "generic",
-            }.items()
-            if said
-        ],
-    )
+    _check_identity(ref, spec)
     for name in ("bucket_name", "endpoint"):
         if not getattr(spec, name):
             shown = "bucketName" if name == "bucket_name" else name
@@ -124,9 +113,37 @@ def read_bucket(obj: Manifest) -> BucketSource:
             auth=secret(ref.namespace, spec.secret_ref),
             certificates=secret(ref.namespace, spec.cert_secret_ref),
             proxy=secret(ref.namespace, spec.proxy_secret_ref),
+            identity=ObjectRef("", "ServiceAccount", ref.namespace, spec.service_account_name)
+            if spec.service_account_name
+            else None,
+            sts=secret(ref.namespace, spec.sts.secret_ref) if spec.sts else None,
+            sts_certificates=secret(ref.namespace, spec.sts.cert_secret_ref) if spec.sts else None,
         ),
+        sts=TokenService(provider=spec.sts.provider, endpoint=spec.sts.endpoint) if spec.sts else None,
         interval=read_interval(ref, spec.interval),
         timeout=read_timeout(ref, spec.timeout),
         ignore=spec.ignore,
         suspend=spec.suspend,
     )
+
+
+def _check_identity(ref: ObjectRef, spec: BucketSpec) -> None:
+    """Flux's own rules, which its CRD states in CEL: which identity goes with which provider."""
+    if spec.service_account_name and (spec.provider == "generic" or spec.secret_ref is not None):
+        raise InvalidInput(
+            "a ServiceAccount is for aws, azure and gcp, and in place of a Secret",
+            ref=ref,
+            field="spec.serviceAccountName",
+        )
+    if spec.sts is None:
+        return
+    wanted = {"aws": "aws", "generic": "ldap"}.get(spec.provider)
+    if spec.sts.provider != wanted:
+        raise InvalidInput(
+            f"the provider {spec.provider} knows no STS of {spec.sts.provider}",
+            ref=ref,
+            field="spec.sts.provider",
+            hint="aws goes with the provider aws, ldap with generic",
+        )
+    if wanted == "aws" and (spec.sts.secret_ref is not None or spec.sts.cert_secret_ref is not None):
+        raise InvalidInput("an STS of AWS needs no Secret", ref=ref, field="spec.sts.secretRef", hint="remove it")

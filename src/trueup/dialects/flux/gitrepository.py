@@ -53,6 +53,7 @@ def read_git_repository(obj: Manifest) -> GitSource:
         verify=GitVerification(_mode({"mode": spec.verification.mode})) if spec.verification else None,
         trust=_secret(ref, spec.verification.secret_ref) if spec.verification else None,
         provider="" if spec.provider in (None, "generic") else spec.provider,
+        identity=_identity(ref, spec),
         include=_includes(ref, spec),
         interval=interval,
         timeout=read_duration(spec.timeout, ref=ref, field="spec.timeout"),
@@ -100,9 +101,18 @@ def _mode(verify: Mapping[str, Any]) -> str:
     return "HEAD" if mode == "head" else mode
 
 
+def _identity(ref: ObjectRef, spec: GitRepositorySpec) -> ObjectRef | None:
+    if not spec.service_account_name:
+        return None
+    if spec.provider != "azure":
+        raise InvalidInput(
+            "a ServiceAccount means something with the provider azure only", ref=ref, field="spec.serviceAccountName"
+        )
+    return ObjectRef("", "ServiceAccount", ref.namespace, spec.service_account_name)
+
+
 def _unbuilt(spec: GitRepositorySpec) -> list[str]:
     fields = {
-        f"spec.provider={spec.provider}": spec.provider in ("aws", "azure"),
-        "spec.serviceAccountName": bool(spec.service_account_name),
+        f"spec.provider={spec.provider}": spec.provider == "aws",
     }
     return [field for field, is_set in fields.items() if is_set]

@@ -17,7 +17,7 @@ from trueup.dialects.flux.sources_shared import (
     secret,
     stored_revision_words,
 )
-from trueup.dialects.reading import identity, not_built, read_struct
+from trueup.dialects.reading import identity, read_struct
 from trueup.dialects.schema import Duration
 from trueup.model.errors import InvalidInput
 from trueup.model.manifest import Manifest, spec_of
@@ -75,7 +75,6 @@ def read_helm_repository(obj: Manifest) -> HelmRepositorySource:
     ref = identity(obj)
     spec = read_struct(HelmRepositorySpec, spec_of(obj), ref=ref, root="spec")
     oci = spec.type == "oci"
-    not_built(ref, [f"spec.provider={spec.provider}"] if oci and spec.provider != "generic" else [])
     if oci != spec.url.startswith(OCI_SCHEME):
         wanted = "oci://" if oci else "https:// or http://"
         raise InvalidInput(

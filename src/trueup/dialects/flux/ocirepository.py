@@ -61,6 +61,7 @@ def read_oci_repository(obj: Manifest) -> OciSource:
         if layer
         else LayerSelector(),
         verify=_verification(spec.verification),
+        provider="" if spec.provider == "generic" else spec.provider,
         insecure=spec.insecure,
         secrets=_secrets(ref, spec),
         interval=interval,
@@ -87,17 +88,19 @@ def _secrets(ref: ObjectRef, spec: OciRepositorySpec) -> SecretRefs:
         return ObjectRef("", "Secret", ref.namespace, said.name) if said is not None else None
 
     account = spec.service_account_name
+    service = ObjectRef("", "ServiceAccount", ref.namespace, account) if account else None
     return SecretRefs(
         auth=named(spec.secret_ref),
         certificates=named(spec.cert_secret_ref),
         proxy=named(spec.proxy_secret_ref),
         trust=named(spec.verification.secret_ref) if spec.verification else None,
-        account=ObjectRef("", "ServiceAccount", ref.namespace, account) if account else None,
+        account=service if spec.provider == "generic" else None,
+        identity=service if spec.provider != "generic" else None,
     )
 
 
 def _unbuilt(spec: OciRepositorySpec) -> list[str]:
-    fields = {f"spec.provider={spec.provider}": spec.provider != "generic"}
+    fields: dict[str, bool] = {}
     if (verify := spec.verification) is not None:
         fields |= {
             f"spec.verify.provider={verify.provider}": verify.provider != "cosign",

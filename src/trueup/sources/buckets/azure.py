@@ -1,6 +1,7 @@
 """Azure Blob Storage, by Microsoft's client. The bucket is the container, the endpoint the account's URL.
 
-Secrets: `accountKey`, `sasKey`, or a service principal (`tenantId`, `clientId`, `clientSecret` or `clientCertificate`).
+Secrets: `accountKey`, `sasKey`, or a service principal (`tenantId`, `clientId`, `clientSecret` or `clientCertificate`); who has
+none of them comes with a token of the cloud's.
 https://fluxcd.io/flux/components/source/buckets/#azure
 """
 
@@ -21,10 +22,11 @@ from azure.core.exceptions import (
 )
 from azure.storage.blob import ContainerClient
 
-from trueup.model.errors import AuthenticationFailed, InvalidInput, NotBuiltYet, SourceError
+from trueup.model.errors import AuthenticationFailed, InvalidInput, SourceError
 from trueup.model.source import BucketSource
 from trueup.sources.buckets.access import CONNECT_SECONDS, STALL_SECONDS, check_host, copy_bounded, required, text_of
 from trueup.sources.buckets.objects import BucketNotFound, BucketObject, ObjectGone
+from trueup.sources.clouds.given import AccessToken, FixedToken
 from trueup.sources.giterrors import Unreachable
 from trueup.sources.httpaccess import read_proxy
 from trueup.sources.secrets import NONE, SecretData, SourceSecrets
@@ -80,8 +82,8 @@ class AzureClient:
         return SourceError(f"{place} answers {_code(error)}")
 
 
-def open_azure(source: BucketSource, secrets: SourceSecrets) -> AzureClient:
-    """Blocks. Raises InvalidInput, NotBuiltYet."""
+def open_azure(source: BucketSource, secrets: SourceSecrets, given: AccessToken | None = None) -> AzureClient:
+    """`given`: a token in place of a Secret. Blocks. Raises InvalidInput."""
     parts = urlsplit(source.endpoint)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise InvalidInput(
@@ -96,7 +98,7 @@ def open_azure(source: BucketSource, secrets: SourceSecrets) -> AzureClient:
     proxy = read_proxy(secrets.proxy.data) if secrets.proxy is not NONE else None
     if proxy is None:
         check_host(parts.hostname, parts.port or (443 if parts.scheme == "https" else 80))
-    credential = _credential(source, secrets.auth)
+    credential = FixedToken(given) if given is not None else _credential(source, secrets.auth)
     more: dict[str, Any] = {}
     if proxy is not None:
         more["proxies"] = {"http": _with_login(proxy), "https": _with_login(proxy)}
@@ -126,8 +128,6 @@ def _credential(source: BucketSource, secret: SecretData) -> Any:
         return {"account_name": _account(source), "account_key": text_of(secret, "accountKey")}
     if text_of(secret, "sasKey"):
         return text_of(secret, "sasKey").removeprefix("?")
-    if text_of(secret, "clientId"):
-        raise NotBuiltYet("managed identities (a Secret with clientId alone) are not built yet", field="clientId")
     raise InvalidInput(
         "the Secret has none of accountKey, sasKey, and tenantId with clientId",
         field="accountKey",

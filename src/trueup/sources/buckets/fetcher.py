@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
@@ -25,6 +26,7 @@ from trueup.sources.buckets.objects import (
     selected,
 )
 from trueup.sources.buckets.providers import open_client
+from trueup.sources.clouds.given import Given
 from trueup.sources.contentstore import ContentStore
 from trueup.sources.freshness import Freshness
 from trueup.sources.http import FetchTimeout
@@ -37,7 +39,13 @@ _AT_ONCE = 8
 _ETAGS = "etags.json"
 _LARGEST_IGNORE_FILE = 1024 * 1024
 
-OpenClient = Callable[[BucketSource, SourceSecrets], BucketClient]
+OpenClient = Callable[[BucketSource, SourceSecrets, Given | None], BucketClient]
+
+
+class BucketLogins(Protocol):
+    """`sources.clouds.clouds.Clouds`."""
+
+    async def bucket(self, source: BucketSource, secrets: SourceSecrets) -> Given | None: ...
 
 
 class BucketFetcher:
@@ -51,12 +59,14 @@ class BucketFetcher:
         *,
         open_client: OpenClient = open_client,
         limits: BucketLimits = DEFAULT_LIMITS,
+        clouds: BucketLogins | None = None,
     ) -> None:
         self._store = store
         self._granted = granted
         self._spool = spool
         self._open = open_client
         self._limits = limits
+        self._clouds = clouds
         self._freshness = Freshness()
         self._etags: dict[str, TreeSnapshot] = {}
         """By tree, what its objects' ETags were; held, so that they are not collected."""
@@ -75,7 +85,8 @@ class BucketFetcher:
         kept = known if known is not None and await self._store.is_granted(grant, known) else None
         if kept is not None and self._freshness.is_fresh(f"{grant} {source.ignore}", max_age):
             return kept
-        client = await asyncio.to_thread(self._open, source, secrets)
+        given = await self._clouds.bucket(source, secrets) if self._clouds is not None else None
+        client = await asyncio.to_thread(self._open, source, secrets, given)
         try:
             async with asyncio.timeout(source.timeout.total_seconds()):
                 return await self._fetched(source, client, grant, kept)

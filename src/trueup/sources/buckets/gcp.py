@@ -17,11 +17,13 @@ from google.auth.exceptions import GoogleAuthError, RefreshError
 from google.cloud import storage
 from google.cloud.storage.retry import DEFAULT_RETRY
 from google.oauth2 import service_account
+from google.oauth2.credentials import Credentials
 
 from trueup.model.errors import AuthenticationFailed, InvalidInput, SourceError
 from trueup.model.source import BucketSource
 from trueup.sources.buckets.access import CONNECT_SECONDS, STALL_SECONDS, check_host, copy_bounded
 from trueup.sources.buckets.objects import BucketNotFound, BucketObject, ObjectGone
+from trueup.sources.clouds.given import AccessToken
 from trueup.sources.giterrors import Unreachable
 from trueup.sources.httpaccess import read_proxy
 from trueup.sources.secrets import NONE, SourceSecrets
@@ -83,8 +85,8 @@ class GcpClient:
         return Unreachable(f"{place} cannot be reached ({type(error).__name__})", hint="check spec.endpoint")
 
 
-def open_gcp(source: BucketSource, secrets: SourceSecrets) -> GcpClient:
-    """Blocks. Raises InvalidInput."""
+def open_gcp(source: BucketSource, secrets: SourceSecrets, given: AccessToken | None = None) -> GcpClient:
+    """`given`: a token in place of a Secret. Blocks. Raises InvalidInput."""
     scheme = "http" if source.insecure else "https"
     parts = urlsplit(source.endpoint if "://" in source.endpoint else f"{scheme}://{source.endpoint}")
     if not parts.hostname or parts.scheme not in ("http", "https"):
@@ -95,7 +97,9 @@ def open_gcp(source: BucketSource, secrets: SourceSecrets) -> GcpClient:
     options = {} if parts.hostname == _OFFICIAL else {"api_endpoint": f"{parts.scheme}://{parts.netloc}"}
     credentials: Any = AnonymousCredentials()  # type: ignore[no-untyped-call]
     project = "none"
-    if secrets.auth is not NONE:
+    if given is not None:
+        credentials = Credentials(token=given.token)  # type: ignore[no-untyped-call]
+    elif secrets.auth is not NONE:
         credentials, project = _service_account(secrets.auth.data.get("serviceaccount", b""))
     client = storage.Client(project=project, credentials=credentials, client_options=options)
     if proxy is not None:

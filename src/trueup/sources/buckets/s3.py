@@ -24,6 +24,7 @@ from trueup.model.errors import AuthenticationFailed, InvalidInput, SourceError
 from trueup.model.source import BucketSource
 from trueup.sources.buckets.access import CHUNK, CONNECT_SECONDS, STALL_SECONDS, check_host, copy_bounded, required
 from trueup.sources.buckets.objects import MEBIBYTE, BucketNotFound, BucketObject, BucketRefused, ObjectGone
+from trueup.sources.clouds.given import AwsKeys
 from trueup.sources.giterrors import CertificateUntrusted, Unreachable
 from trueup.sources.http import FetchTimeout, RateLimited
 from trueup.sources.httpaccess import HttpAccess, http_access, make_tls, proxy_of
@@ -135,8 +136,8 @@ class S3Client:
         return Unreachable(f"{place} cannot be reached ({type(cause).__name__})", hint="check spec.endpoint")
 
 
-def open_s3(source: BucketSource, secrets: SourceSecrets) -> S3Client:
-    """Blocks. Raises InvalidInput."""
+def open_s3(source: BucketSource, secrets: SourceSecrets, given: AwsKeys | None = None) -> S3Client:
+    """`given`: keys for a while, in place of a Secret's. Blocks. Raises InvalidInput."""
     host, port = _host(source)
     access = http_access(
         secrets.certificates.data if secrets.certificates is not NONE else None,
@@ -146,7 +147,11 @@ def open_s3(source: BucketSource, secrets: SourceSecrets) -> S3Client:
     pool = _pool(access, url)
     if not isinstance(pool, urllib3.ProxyManager):
         check_host(host, port)
-    user, password = required(secrets.auth, "accesskey", "secretkey") if secrets.auth is not NONE else (None, None)
+    user, password, session = None, None, None
+    if given is not None:
+        user, password, session = given.access_key, given.secret_key, given.session_token or None
+    elif secrets.auth is not NONE:
+        user, password = required(secrets.auth, "accesskey", "secretkey")
     try:
         check_bucket_name(source.bucket)
     except ValueError as error:
@@ -156,6 +161,7 @@ def open_s3(source: BucketSource, secrets: SourceSecrets) -> S3Client:
             source.endpoint,
             access_key=user,
             secret_key=password,
+            session_token=session,
             secure=not source.insecure,
             region=source.region or None,
             http_client=pool,

@@ -3,28 +3,45 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Protocol
 
 from trueup.model.errors import InvalidInput, NotBuiltYet
 from trueup.model.source import ArtifactVerification, HelmRepositorySource, OciSource
 from trueup.sources.httpaccess import HttpAccess, http_access, read_proxy
 from trueup.sources.oci.address import OciAddress, parse_address
 from trueup.sources.oci.client import Repository
-from trueup.sources.oci.credentials import login_for
+from trueup.sources.oci.credentials import RegistryLogin, login_for
 from trueup.sources.secrets import NONE, SecretData, SourceSecrets
+
+
+class RegistryLogins(Protocol):
+    """`sources.clouds.clouds.Clouds`."""
+
+    async def registry(self, provider: str, address: OciAddress, secrets: SourceSecrets) -> RegistryLogin | None: ...
+
+
+async def login_at(
+    clouds: RegistryLogins | None, provider: str, url: str, secrets: SourceSecrets
+) -> RegistryLogin | None:
+    """What the provider's cloud gives for a registry; None: Secrets say who we are. Raises AuthenticationFailed."""
+    return await clouds.registry(provider, parse_address(url), secrets) if clouds is not None else None
+
 
 _TRUE = ("1", "t", "true")
 
 
-def repository_of(source: OciSource, secrets: SourceSecrets) -> Repository:
-    """Raises InvalidInput naming the field, NotBuiltYet for a cloud's own login."""
+def repository_of(source: OciSource, secrets: SourceSecrets, login: RegistryLogin | None = None) -> Repository:
+    """`login`: what a cloud gave; None: what the Secrets say. Raises InvalidInput naming the field."""
     address = parse_address(source.url)
-    return _repository(address, source.provider, source.insecure, False, secrets, source.timeout)
+    return _repository(address, login, source.insecure, False, secrets, source.timeout)
 
 
-def chart_repository(url: str, source: HelmRepositorySource, secrets: SourceSecrets) -> Repository:
+def chart_repository(
+    url: str, source: HelmRepositorySource, secrets: SourceSecrets, login: RegistryLogin | None = None
+) -> Repository:
     """The repository `oci://host/path` of one chart of a Helm registry."""
     address = parse_address(url)
-    return _repository(address, source.provider, source.insecure, source.skip_tls_verify, secrets, source.timeout)
+    return _repository(address, login, source.insecure, source.skip_tls_verify, secrets, source.timeout)
 
 
 def check_verification(verify: ArtifactVerification, trust: SecretData) -> None:
@@ -50,18 +67,17 @@ def check_verification(verify: ArtifactVerification, trust: SecretData) -> None:
 
 
 def _repository(
-    address: OciAddress, provider: str, insecure: bool, skip: bool, secrets: SourceSecrets, timeout: timedelta
+    address: OciAddress,
+    login: RegistryLogin | None,
+    insecure: bool,
+    skip: bool,
+    secrets: SourceSecrets,
+    timeout: timedelta,
 ) -> Repository:
-    if provider not in ("", "generic"):
-        raise NotBuiltYet(
-            f"logging in by the provider {provider!r} is not built yet",
-            hint="use provider generic and a Secret with a pull token",
-            field="spec.provider",
-        )
     plain_http = insecure or _flag(secrets.argo, "insecureOCIForceHttp")
     return Repository(
         address=address,
-        login=login_for(address, secrets),
+        login=login or login_for(address, secrets),
         access=_access(secrets, insecure=insecure, skip=skip),
         insecure=plain_http,
         timeout=timeout,

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from trueup.model.source import ArtifactVerification, HelmRepositorySource
 from trueup.sources.helm.registry import PulledChart
-from trueup.sources.oci.access import chart_repository, check_verification
+from trueup.sources.oci.access import RegistryLogins, chart_repository, check_verification, login_at
 from trueup.sources.oci.address import is_digest
-from trueup.sources.oci.client import RegistryClient
+from trueup.sources.oci.client import RegistryClient, Repository
 from trueup.sources.oci.cosign import read_public_keys, verify_artifact
 from trueup.sources.oci.layers import CHART_LAYER, PROVENANCE_LAYER
 from trueup.sources.oci.manifest import ManifestUnusable, choose_platform
@@ -21,16 +21,21 @@ _LARGEST_PROVENANCE = 1024 * 1024
 class OciCharts:
     """`sources.helm.registry.ChartRegistry`: the charts of every Helm repository that is a registry."""
 
-    def __init__(self, client: RegistryClient) -> None:
+    def __init__(self, client: RegistryClient, clouds: RegistryLogins | None = None) -> None:
         self._client = client
+        self._clouds = clouds
+
+    async def _repository(self, url: str, source: HelmRepositorySource, secrets: SourceSecrets) -> Repository:
+        login = await login_at(self._clouds, source.provider, url, secrets)
+        return chart_repository(url, source, secrets, login)
 
     async def tags(self, repository: str, source: HelmRepositorySource, secrets: SourceSecrets) -> tuple[str, ...]:
         """All tags of `oci://host/path`; a version's `+` is a `_` in them. Raises SourceError and its kinds."""
-        return tuple(await self._client.tags(chart_repository(repository, source, secrets)))
+        return tuple(await self._client.tags(await self._repository(repository, source, secrets)))
 
     async def digest(self, repository: str, tag: str, source: HelmRepositorySource, secrets: SourceSecrets) -> str:
         """What a tag means now, by one HEAD."""
-        return await self._client.digest_of_tag(chart_repository(repository, source, secrets), tag)
+        return await self._client.digest_of_tag(await self._repository(repository, source, secrets), tag)
 
     async def pull(
         self,
@@ -44,7 +49,7 @@ class OciCharts:
         trust: SecretData | None = None,
     ) -> PulledChart:
         """The chart of a tag or digest; at most `limit` bytes. Raises SignatureInvalid where `verify` asks and none is good."""
-        at = chart_repository(repository, source, secrets)
+        at = await self._repository(repository, source, secrets)
         digest = tag if is_digest(tag) else await self._client.digest_of_tag(at, tag)
         what = at.named(tag)
         image = await self._client.manifest(at, digest)

@@ -23,7 +23,7 @@ from trueup.sources.contentstore import ContentStore
 from trueup.sources.giterrors import DiskFull
 from trueup.sources.http import FetchTimeout
 from trueup.sources.inflight import InFlight
-from trueup.sources.oci.access import check_verification, repository_of
+from trueup.sources.oci.access import RegistryLogins, check_verification, login_at, repository_of
 from trueup.sources.oci.address import check_digest, check_tag, is_digest
 from trueup.sources.oci.choice import choose_expressed, choose_tag, is_range
 from trueup.sources.oci.client import RegistryClient, Repository
@@ -61,6 +61,7 @@ class OciFetcher:
         *,
         now: Callable[[], float] = time.monotonic,
         limits: ArchiveLimits = _LIMITS,
+        clouds: RegistryLogins | None = None,
     ) -> None:
         self._client = client
         self._store = store
@@ -68,13 +69,15 @@ class OciFetcher:
         self._spool = spool
         self._now = now
         self._limits = limits
+        self._clouds = clouds
         self._answers: dict[tuple[Repository, OciReference], tuple[float, Revision]] = {}
         self._asking: InFlight[Revision] = InFlight()
 
     async def fetch(
         self, source: OciSource, secrets: SourceSecrets, *, known: TreeSnapshot | None, max_age: timedelta
     ) -> TreeSnapshot:
-        repository = repository_of(source, secrets)
+        login = await login_at(self._clouds, source.provider, source.url, secrets)
+        repository = repository_of(source, secrets, login)
         if source.verify is not None:
             check_verification(source.verify, secrets.trust)
         grant = self._granted.to(source, secrets)

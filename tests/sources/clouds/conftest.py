@@ -1,0 +1,5 @@
+"""The fetcher of buckets."""
+
+from tests.sources.buckets.conftest import fetching
+
+__all__ = ["fetching"]
