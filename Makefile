@@ -8,7 +8,7 @@ DEV_STAMP := $(VENV)/.installed-dev
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev up down engines peers test-deps check fix test test-fast bench lock crds schemas docs clean
+.PHONY: help install dev up down engines peers test-deps check fix test test-fast bench lock crds schemas pages-vendor pages-check docs clean
 
 help: ## say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -81,6 +81,12 @@ lock: $(DEV_STAMP) ## write the lock files anew
 crds: $(STAMP) ## generate deploy/crds and deploy/install.yaml from the code
 	@$(BIN)/python -m trueup.dialects.generate
 	@$(BIN)/trueup install --export > deploy/install.yaml
+
+pages-vendor: $(DEV_STAMP) ## copy the pinned libraries and icons into the pages
+	@$(BIN)/python -m tools.pages.vendor
+
+pages-check: $(DEV_STAMP) ## check the types of the pages' modules
+	@$(BIN)/python -m tools.pages.check
 
 schemas: $(DEV_STAMP) ## dump Kubernetes' own schemas for the embedded API server from the pinned release
 	@$(BIN)/python -m tools.schemadata.dump

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs the system programs that tests run against, where they are missing: sshd, PostgreSQL, ps, prlimit, gpg, node with npm.
+# Installs the system programs that tests run against, where they are missing: sshd, PostgreSQL, ps, prlimit, gpg, node with npm, Chromium and the Noto fonts.
 set -eu
 missing=""
 test -x /usr/sbin/sshd || command -v sshd >/dev/null || missing="$missing openssh-server"
@@ -10,6 +10,8 @@ command -v gpg >/dev/null || missing="$missing gnupg"
 command -v ssh-keygen >/dev/null || missing="$missing openssh-client"
 command -v node >/dev/null || missing="$missing nodejs"
 command -v npm >/dev/null || missing="$missing npm"
+command -v chromium >/dev/null || missing="$missing chromium"
+fc-list 2>/dev/null | grep -q NotoSansThai- || missing="$missing fonts-noto-core" # the pages in Thai, alike on every machine
 test -z "$missing" && exit 0
 if ! command -v apt-get >/dev/null || [ "$(id -u)" != 0 ]; then
     echo "tests need$missing; install them with your system's package manager" >&2

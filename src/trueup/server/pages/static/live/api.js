@@ -1,0 +1,68 @@
+// Calls to the server's API. Errors are its problem details; an ended session is told to the whole page once.
+import { signal } from "@preact/signals";
+import { href } from "../lib/route.js";
+
+export const API = "/api/trueup/v1";
+
+/** @typedef {{type?: string, title: string, status: number, detail?: string, reason?: string, hint?: string, field?: string, ref?: string, instance?: string}} Details */
+
+export class Problem extends Error {
+  /** @param {Details} details */
+  constructor(details) {
+    super(details.detail || details.title);
+    this.details = details;
+  }
+}
+
+/** Set when the server says that nobody is signed in (any more). */
+export const signedOut = signal(false);
+
+/**
+ * @param {string} path below the API
+ * @param {{method?: string, body?: unknown, query?: Record<string, string | number | boolean | null | undefined> | undefined, signal?: AbortSignal | undefined, headers?: Record<string, string>}} [how]
+ * @returns {Promise<any>}
+ */
+export async function call(path, { method = "GET", body, query, signal: abort, headers = {} } = {}) {
+  const answer = await send(path, { method, body, query, signal: abort, headers });
+  if (answer.status === 204) return null;
+  const text = await answer.text();
+  return text ? JSON.parse(text) : null;
+}
+
+/** @param {string} path @param {Record<string, string | number | boolean | null | undefined>} [query] */
+export function address(path, query = {}) {
+  const params = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) if (value !== null && value !== undefined && value !== "") params.set(name, String(value));
+  const text = params.toString();
+  return href((path.startsWith("/api/") ? "" : API) + path + (text ? `?${text}` : ""));
+}
+
+/**
+ * @param {string} path
+ * @param {{method?: string, body?: unknown, query?: Record<string, string | number | boolean | null | undefined> | undefined, signal?: AbortSignal | undefined, headers?: Record<string, string>}} how
+ */
+export async function send(path, { method = "GET", body, query, signal: abort, headers = {} }) {
+  /** @type {Record<string, string>} */ const given = { Accept: "application/json", ...headers };
+  if (body !== undefined) given["Content-Type"] = "application/json";
+  if (method !== "GET") given["Idempotency-Key"] = crypto.randomUUID?.() ?? `${Date.now()}-${Math.random().toString(36).slice(2)}`;
+  let answer;
+  try {
+    answer = await fetch(address(path, query), { method, headers: given, credentials: "same-origin", ...(body === undefined ? {} : { body: JSON.stringify(body) }), ...(abort ? { signal: abort } : {}) });
+  } catch (error) {
+    if (abort?.aborted) throw error;
+    throw new Problem({ title: "unreachable", status: 0, reason: "Unreachable" });
+  }
+  if (answer.ok) return answer;
+  throw await problemOf(answer, path);
+}
+
+/** @param {Response} answer @param {string} path */
+export async function problemOf(answer, path) {
+  if (answer.status === 401 && !path.endsWith("/session")) signedOut.value = true;
+  const text = await answer.text().catch(() => "");
+  try {
+    return new Problem({ status: answer.status, ...JSON.parse(text) });
+  } catch {
+    return new Problem({ title: answer.statusText || String(answer.status), status: answer.status, detail: text.slice(0, 400) });
+  }
+}

@@ -1,0 +1,46 @@
+// Signing in: name and password, or whatever providers the server has. Says so when a session has ended.
+import { html } from "../lib/html.js";
+import { useState, useEffect } from "preact/hooks";
+import { t } from "../i18n/i18n.js";
+import { signIn } from "../live/session.js";
+import { Problem } from "../live/api.js";
+import { Button, Field, Notice } from "../ui/basics.js";
+import { LanguageMenu, Mark } from "../shell.js";
+
+/** @param {{ended: boolean}} props */
+export function SignIn({ ended }) {
+  const [name, setName] = useState("");
+  const [password, setPassword] = useState("");
+  const [wrong, setWrong] = useState(/** @type {Problem | null} */ (null));
+  const [busy, setBusy] = useState(false);
+  useEffect(() => {
+    document.title = `${t("session.in")} · Trueup`;
+  }, []);
+  const submit = async (/** @type {Event} */ event) => {
+    event.preventDefault();
+    setBusy(true);
+    setWrong(null);
+    try {
+      await signIn(name, password);
+    } catch (error) {
+      setWrong(error instanceof Problem ? error : new Problem({ title: String(error), status: -1 }));
+      setPassword("");
+    } finally {
+      setBusy(false);
+    }
+  };
+  return html`<main class="sign-in" style=${{ maxWidth: "none" }}>
+    <div class="box">
+      <div class="mark"><${Mark} size=${48} /><h1>${t("session.welcome")}</h1><p class="muted">${t("session.what")}</p></div>
+      <form class="card" onSubmit=${submit}>
+        ${ended && !wrong && html`<${Notice} tone="warn">${t("session.ended")}<//>`}
+        ${wrong && html`<${Notice} tone="bad">${wrong.details.status === 401 || wrong.details.status === 400 ? t("session.wrong") : wrong.details.status === 429 ? t("session.slow") : wrong.details.status === 0 ? t("wrong.unreachable.hint") : wrong.details.detail || wrong.details.title}<//>`}
+        <${Field} label=${t("session.name")}>${(/** @type {any} */ attributes) => html`<input class="input" name="username" autocomplete="username" autocapitalize="none" spellcheck=${false} required autofocus value=${name} onInput=${(/** @type {any} */ event) => setName(event.currentTarget.value)} ...${attributes} />`}<//>
+        <${Field} label=${t("session.password")}>${(/** @type {any} */ attributes) => html`<input class="input" name="password" type="password" autocomplete="current-password" required value=${password} onInput=${(/** @type {any} */ event) => setPassword(event.currentTarget.value)} ...${attributes} />`}<//>
+        <${Button} type="submit" kind="primary" disabled=${busy}>${busy ? t("session.busy") : t("session.in")}<//>
+      </form>
+      <p class="faint" style=${{ textAlign: "center" }}>${t("session.first")}</p>
+      <div class="row" style=${{ justifyContent: "center" }}><${LanguageMenu} /></div>
+    </div>
+  </main>`;
+}
