@@ -1,0 +1,1 @@
+"""What is asked of the cluster itself when a person asks: whole manifests, logs, events, changes of single objects."""

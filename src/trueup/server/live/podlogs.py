@@ -1,0 +1,133 @@
+"""Logs of one pod or of many, as one stream of lines: followed, filtered, bounded.
+
+Lines of several pods are taken as they come; each says whose it is. A pod that goes ends its part, and one that cannot be
+read says so in a line of its own, since the others are still worth reading.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import suppress
+from datetime import datetime
+from typing import Protocol
+
+import re2  # type: ignore[import-untyped]
+from msgspec import Struct
+
+from trueup.dialects.reading import parse_time
+from trueup.model.errors import InvalidInput, TrueupError
+
+MOST_PODS = 50
+WAITING = 1000
+"""Lines that were read and not yet taken; then the pods are read no further."""
+LONGEST = 64 * 1024
+"""Bytes of a line that are shown."""
+_STAMP = re.compile(r"^(\d{4}-\d\d-\d\dT[0-9:.]+(?:Z|[+-]\d\d:\d\d)) ?")
+
+
+class Reader(Protocol):
+    def lines(self, path: str, *, query: dict[str, str] | None = None) -> AsyncGenerator[bytes, None]: ...
+
+
+class LogSource(Struct, frozen=True, kw_only=True):
+    """One container of one pod; `path` is that of the pod's log."""
+
+    pod: str
+    container: str
+    path: str
+
+
+class LogOptions(Struct, frozen=True, kw_only=True):
+    """`tail` None: all there is. `pattern` is RE2; a line is shown when it matches, or with `invert` when it does not."""
+
+    follow: bool = False
+    previous: bool = False
+    tail: int | None = 200
+    since_seconds: int | None = None
+    since_time: str = ""
+    pattern: str = ""
+    match_case: bool = False
+    invert: bool = False
+
+
+class LogLine(Struct, frozen=True, kw_only=True, rename="camel"):
+    """`at` as the kubelet stamped it; `error`: not of the log, but of reading it."""
+
+    pod: str
+    container: str
+    text: str
+    at: datetime | None = None
+    error: bool = False
+
+
+def query_of(options: LogOptions, container: str) -> dict[str, str]:
+    """The parameters of Kubernetes' `log` subresource."""
+    query = {"container": container, "timestamps": "true"}
+    if options.follow:
+        query["follow"] = "true"
+    if options.previous:
+        query["previous"] = "true"
+    if options.tail is not None and not options.pattern:
+        query["tailLines"] = str(options.tail)
+    if options.since_time:
+        query["sinceTime"] = options.since_time
+    elif options.since_seconds is not None:
+        query["sinceSeconds"] = str(options.since_seconds)
+    return query
+
+
+def chooser(options: LogOptions) -> Callable[[str], bool]:
+    """Whether to show a line. Raises InvalidInput for a pattern that is none."""
+    if not options.pattern:
+        return lambda _: True
+    settings = re2.Options()
+    settings.log_errors = False
+    settings.case_sensitive = options.match_case
+    try:
+        compiled = re2.compile(options.pattern, settings)
+    except re2.error as error:
+        raise InvalidInput(
+            f"{options.pattern!r} is no pattern: {error}", field="filter", hint="see https://golang.org/s/re2syntax"
+        ) from error
+    return lambda text: (compiled.search(text) is not None) is not options.invert
+
+
+def read_line(raw: bytes, source: LogSource) -> LogLine:
+    text = raw[:LONGEST].decode("utf-8", "replace").rstrip("\r\n")
+    at = None
+    if (stamp := _STAMP.match(text)) is not None and (at := parse_time(stamp.group(1))) is not None:
+        text = text[stamp.end() :]
+    return LogLine(pod=source.pod, container=source.container, text=text, at=at)
+
+
+async def merged(reader: Reader, sources: Sequence[LogSource], options: LogOptions) -> AsyncGenerator[LogLine, None]:
+    """Ends when all of them have ended."""
+    shown = chooser(options)
+    queue: asyncio.Queue[LogLine | None] = asyncio.Queue(WAITING)
+
+    async def read(source: LogSource) -> None:
+        try:
+            async for raw in reader.lines(source.path, query=query_of(options, source.container)):
+                line = read_line(raw, source)
+                if shown(line.text):
+                    await queue.put(line)
+        except TrueupError as error:
+            await queue.put(LogLine(pod=source.pod, container=source.container, text=error.message, error=True))
+
+    async def read_all() -> None:
+        async with asyncio.TaskGroup() as tasks:
+            for source in sources[:MOST_PODS]:
+                tasks.create_task(read(source), name=f"log of {source.pod}")
+        await queue.put(None)
+
+    reading = asyncio.create_task(read_all(), name="logs")
+    try:
+        while (line := await queue.get()) is not None:
+            yield line
+        await reading
+    finally:
+        reading.cancel()
+        with suppress(asyncio.CancelledError):
+            await reading

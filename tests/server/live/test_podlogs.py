@@ -1,0 +1,103 @@
+"""Logs of several pods as one stream."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+
+import pytest
+
+from trueup.model.errors import InvalidInput, Transient
+from trueup.server.live.podlogs import WAITING, LogLine, LogOptions, LogSource, chooser, merged, query_of, read_line
+
+WEB = LogSource(pod="web-1", container="main", path="/web-1/log")
+API = LogSource(pod="api-1", container="main", path="/api-1/log")
+
+
+class Pods:
+    """Gives lines by path; counts what was read, and what was closed."""
+
+    def __init__(self, lines: dict[str, list[bytes]]) -> None:
+        self._lines = lines
+        self.read = 0
+        self.open = 0
+        self.queries: list[dict[str, str]] = []
+
+    async def lines(self, path: str, *, query: dict[str, str] | None = None) -> AsyncGenerator[bytes, None]:
+        self.queries.append(query or {})
+        self.open += 1
+        try:
+            for line in self._lines[path]:
+                if line == b"!":
+                    raise Transient("the pod has gone")
+                self.read += 1
+                yield line
+                await asyncio.sleep(0)
+            if (query or {}).get("follow"):
+                await asyncio.Event().wait()
+        finally:
+            self.open -= 1
+
+
+async def all_of(pods: Pods, options: LogOptions, *sources: LogSource) -> list[LogLine]:
+    return [line async for line in merged(pods, sources, options)]
+
+
+async def test_lines_say_whose_they_are_and_when() -> None:
+    pods = Pods({WEB.path: [b"2026-03-01T12:00:00.123456789Z hello"], API.path: [b"no time"]})
+    found = {line.pod: line for line in await all_of(pods, LogOptions(), WEB, API)}
+    assert found["web-1"].text == "hello"
+    assert found["web-1"].at is not None
+    assert (found["api-1"].text, found["api-1"].at) == ("no time", None)
+
+
+async def test_one_pod_that_cannot_be_read_does_not_end_the_others() -> None:
+    pods = Pods({WEB.path: [b"a", b"!"], API.path: [b"b", b"c"]})
+    found = await all_of(pods, LogOptions(), WEB, API)
+    assert sorted(line.text for line in found) == ["a", "b", "c", "the pod has gone"]
+    assert [line.text for line in found if line.error] == ["the pod has gone"]
+
+
+async def test_a_reader_who_does_not_read_stops_the_pods_from_being_read() -> None:
+    pods = Pods({WEB.path: [b"x"] * (WAITING * 5)})
+    stream = merged(pods, [WEB], LogOptions(follow=True))
+    await anext(stream)
+    for _ in range(WAITING * 10):
+        await asyncio.sleep(0)
+    assert pods.read <= WAITING + 2
+    await stream.aclose()
+    assert pods.open == 0
+
+
+def test_what_is_asked_of_kubernetes() -> None:
+    assert query_of(LogOptions(follow=True, tail=5), "c") == {
+        "container": "c",
+        "timestamps": "true",
+        "follow": "true",
+        "tailLines": "5",
+    }
+    assert "tailLines" not in query_of(LogOptions(pattern="x"), "c"), "the tail is of what is shown"
+
+
+@pytest.mark.parametrize(
+    ("options", "wanted"),
+    [
+        (LogOptions(pattern="err"), ["an ERROR"]),
+        (LogOptions(pattern="err", match_case=True), []),
+        (LogOptions(pattern="err", invert=True), ["fine"]),
+        (LogOptions(), ["an ERROR", "fine"]),
+    ],
+)
+def test_lines_are_chosen_by_a_pattern(options: LogOptions, wanted: list[str]) -> None:
+    shown = chooser(options)
+    assert [text for text in ("an ERROR", "fine") if shown(text)] == wanted
+
+
+def test_a_pattern_that_is_none_is_refused_and_an_evil_one_is_harmless() -> None:
+    with pytest.raises(InvalidInput, match="no pattern"):
+        chooser(LogOptions(pattern="("))
+    assert chooser(LogOptions(pattern="(a+)+$"))("a" * 50_000 + "b") is False
+
+
+def test_an_endless_line_is_cut() -> None:
+    assert len(read_line(b"x" * 1_000_000, WEB).text) == 64 * 1024
