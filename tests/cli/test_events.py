@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from trueup.cli.events import Wanted, read_event
+from trueup.apps.events import read_event
+from trueup.cli.events import Wanted
 from trueup.model.refs import ObjectRef
 
 WEB = ObjectRef("apps", "Deployment", "shop", "web")

@@ -6,9 +6,9 @@ from typing import Any
 
 from tests.cli.kit import COMMIT, NOW, kustomization, plain
 from tests.support.golden import Golden
-from trueup.cli.objects import all_refs, build_nodes
+from trueup.apps.nodes import all_refs, build_nodes
+from trueup.apps.views import view_app
 from trueup.cli.tree import tree_data, tree_lines
-from trueup.cli.views import view_app
 from trueup.dialects.flux.dialect import FluxDialect
 from trueup.model.apierror import ApiError
 from trueup.model.inventory import InventoryEntry

@@ -17,7 +17,7 @@ import trueup
 from docs import generate, recording
 from docs.parts import compatibility
 from tests.docs.pages import ROOT, name_of
-from trueup.controllers import pins
+from trueup.apps import pins
 from trueup.dialects.argocd import marks as argocd_marks
 from trueup.dialects.argocd import shared as argocd
 from trueup.dialects.argocd.application_resource import ApplicationSpec

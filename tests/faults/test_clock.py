@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from tests.cluster.test_lease import MemoryLeases, candidate
+from trueup.apps.pins import is_in_force, read_pin
 from trueup.controllers.events import Event, EventWriter
-from trueup.controllers.pins import is_in_force, read_pin
 from trueup.model.manifest import Manifest
 
 START = datetime(2026, 11, 23, 12, tzinfo=UTC)

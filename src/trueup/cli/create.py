@@ -9,13 +9,13 @@ from typing import Annotated, Any
 
 import typer
 
-from trueup.cli.asks import ARGOCD, Ask, Outcome, ready_outcome, source_outcome
+from trueup.apps.asks import ARGOCD, Ask, Outcome, ready_outcome, source_outcome
+from trueup.apps.times import parse_wait, utc_now
 from trueup.cli.console import Exit, shown
 from trueup.cli.options import Context, Kubeconfig, NoWait, TargetNamespace, Timeout
 from trueup.cli.output import write
 from trueup.cli.progress import done, failed, progress
 from trueup.cli.session import MANAGER, Found, Session, in_session
-from trueup.cli.times import parse_wait, utc_now
 from trueup.cli.waiting import until
 from trueup.cli.yamltext import dump
 from trueup.dialects.argocd.shared import APPLICATION, CONTROL_NAMESPACE, DEFAULT_PROJECT, FINALIZER, IN_CLUSTER_SERVER

@@ -15,14 +15,14 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct, structs
 
+from trueup.apps.times import utc_now
+from trueup.apps.views import view_app
 from trueup.cli.console import tell
 from trueup.cli.fetching import Fetching, ListedRepositories, read_source
 from trueup.cli.progress import Progress
 from trueup.cli.releases import declare_release
 from trueup.cli.session import Found, Session
-from trueup.cli.times import utc_now
 from trueup.cli.validation import elsewhere
-from trueup.cli.views import view_app
 from trueup.cluster.applier import ClusterApplier
 from trueup.controllers.content import check_marks
 from trueup.controllers.values import SECRET, variables_of

@@ -10,13 +10,13 @@ from typing import Annotated
 
 import typer
 
-from trueup.cli.asks import ARGOCD
+from trueup.apps.asks import ARGOCD
+from trueup.apps.times import parse_wait, short_duration
 from trueup.cli.console import Exit, fail, shown, tell
 from trueup.cli.following import follow_one
 from trueup.cli.options import Context, Kubeconfig, Namespace, NoWait, Timeout
 from trueup.cli.progress import done, progress
 from trueup.cli.session import MANAGER, Found, Session, in_session
-from trueup.cli.times import parse_wait, short_duration
 from trueup.cli.waiting import TookTooLong
 from trueup.model.app import DeletionPolicy, SyncRules
 from trueup.model.errors import TrueupError

@@ -8,18 +8,20 @@ from datetime import datetime
 
 from rich.text import Text
 
+from trueup.apps.events import read_event
+from trueup.apps.nodes import Node
+from trueup.apps.times import age, utc_now
+from trueup.apps.views import view_app, view_source
 from trueup.cli.console import out, shown
-from trueup.cli.events import Wanted, concerned, event_row, read_event
+from trueup.cli.events import Wanted, concerned, event_row
 from trueup.cli.history import Database, past_row
-from trueup.cli.objects import Node, read_tree
+from trueup.cli.objects import read_tree
 from trueup.cli.options import AppName, Context, Format, Kubeconfig, Namespace, Output
 from trueup.cli.output import write_names, write_objects
 from trueup.cli.past import PastRow, read_past, records_url
 from trueup.cli.session import Found, Session, in_session
 from trueup.cli.table import Cell, lines
-from trueup.cli.times import age, utc_now
 from trueup.cli.tree import health_word, problem
-from trueup.cli.views import view_app, view_source
 from trueup.cli.words import word
 from trueup.dialects.reading import parse_time, rows_of
 from trueup.model.app import App

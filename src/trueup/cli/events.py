@@ -3,42 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from datetime import UTC, datetime
-from typing import Annotated, Any
+from datetime import datetime
+from typing import Annotated
 
 import typer
 from msgspec import Struct
 
+from trueup.apps.events import EventRow, read_event
+from trueup.apps.nodes import all_refs
+from trueup.apps.times import age, utc_now
 from trueup.cli.console import out, shown, tell
 from trueup.cli.following import follow_all
-from trueup.cli.objects import all_refs, read_tree
+from trueup.cli.objects import read_tree
 from trueup.cli.options import Context, Format, Kubeconfig, Namespace, Output, Watch
 from trueup.cli.output import write, write_json, write_names, write_objects
 from trueup.cli.session import Found, Session, in_session
 from trueup.cli.table import Cell, column_widths, line, print_table
-from trueup.cli.times import age, utc_now
 from trueup.cli.words import word
 from trueup.cli.yamltext import dump
 from trueup.controllers.events import COMPONENT
-from trueup.dialects.reading import parse_time
 from trueup.model.errors import TrueupError
 from trueup.model.manifest import Manifest, metadata_of
-from trueup.model.refs import ObjectRef, split_api_version
+from trueup.model.refs import ObjectRef
 
 HEADERS = ("LAST SEEN", "TYPE", "REASON", "OBJECT", "MESSAGE")
-_LONG_AGO = datetime.fromtimestamp(0, UTC)
-
-
-class EventRow(Struct, frozen=True, kw_only=True):
-    """One Event, as far as a person reads it."""
-
-    at: datetime
-    warning: bool
-    reason: str
-    ref: ObjectRef
-    message: str
-    count: int
-    component: str
 
 
 @shown
@@ -101,30 +89,6 @@ async def concerned(session: Session, found: Found) -> set[ObjectRef]:
     return refs | all_refs(await read_tree(session, found, utc_now()))
 
 
-def read_event(event: Manifest) -> EventRow:
-    """Both forms of core/v1 Events: with a count and two times, and with a series or a single `eventTime`."""
-    regarding = _mapping(event, "involvedObject")
-    group, _ = split_api_version(str(regarding.get("apiVersion") or ""))
-    series = _mapping(event, "series")
-    times = (series.get("lastObservedTime"), event.get("lastTimestamp"), event.get("eventTime"))
-    created = metadata_of(event).get("creationTimestamp")
-    at = next((moment for text in (*times, created) if (moment := parse_time(text)) is not None), _LONG_AGO)
-    return EventRow(
-        at=at,
-        warning=event.get("type") == "Warning",
-        reason=str(event.get("reason") or ""),
-        ref=ObjectRef(
-            group,
-            str(regarding.get("kind") or ""),
-            str(regarding.get("namespace") or ""),
-            str(regarding.get("name") or ""),
-        ),
-        message=str(event.get("message") or "").strip(),
-        count=int(series.get("count") or event.get("count") or 1),
-        component=str(event.get("reportingComponent") or _mapping(event, "source").get("component") or ""),
-    )
-
-
 def event_row(row: EventRow, now: datetime) -> list[Cell]:
     seen = age(row.at, now) + (f" (x{row.count})" if row.count > 1 else "")
     return [seen, word("Warning" if row.warning else "Normal"), row.reason, str(row.ref), row.message]
@@ -167,8 +131,3 @@ def _print_one(event: Manifest, output: Output) -> None:
 def _version(event: Manifest) -> tuple[str, str]:
     metadata = metadata_of(event)
     return str(metadata.get("uid")), str(metadata.get("resourceVersion"))
-
-
-def _mapping(obj: Manifest, name: str) -> dict[str, Any]:
-    value = obj.get(name)
-    return value if isinstance(value, dict) else {}

@@ -9,15 +9,16 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
+from trueup.apps.status import Status
+from trueup.apps.times import age, utc_now
+from trueup.apps.views import AppView, SourceView, view_app, view_source
 from trueup.cli.console import out, shown, tell
 from trueup.cli.following import follow_all
 from trueup.cli.options import Context, Format, Kubeconfig, Namespace, Output, Watch
 from trueup.cli.output import without_noise, write, write_json, write_names, write_objects
 from trueup.cli.session import Found, Kind, Session, in_session
 from trueup.cli.table import Cell, column_widths, line, print_table
-from trueup.cli.times import age, utc_now
-from trueup.cli.views import AppView, SourceView, view_app, view_source
-from trueup.cli.words import Status, word
+from trueup.cli.words import word
 from trueup.cli.yamltext import dump
 from trueup.model.errors import InvalidInput
 from trueup.model.manifest import ref_of

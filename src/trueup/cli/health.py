@@ -13,16 +13,17 @@ import msgspec
 import typer
 from msgspec import Struct
 
+from trueup.apps.nodes import Node
+from trueup.apps.times import utc_now
 from trueup.cli.console import Exit, fail, out, shown
 from trueup.cli.engines import engines
 from trueup.cli.manifests import Located, find_files, read_file
-from trueup.cli.objects import Node, read_tree
+from trueup.cli.objects import read_tree
 from trueup.cli.options import Context, Kubeconfig, Namespace
 from trueup.cli.output import write, write_json
 from trueup.cli.progress import failed, progress
 from trueup.cli.session import Session, in_session
 from trueup.cli.table import print_table
-from trueup.cli.times import utc_now
 from trueup.cli.words import word
 from trueup.cli.yamltext import dump
 from trueup.model.errors import InvalidInput

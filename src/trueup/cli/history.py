@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
+from trueup.apps.times import age, took, utc_now
 from trueup.cli.console import out, shown, tell
 from trueup.cli.difftext import diff_lines
 from trueup.cli.options import AppName, Context, Format, Kubeconfig, Namespace, Output
@@ -17,7 +18,6 @@ from trueup.cli.output import write, write_data
 from trueup.cli.past import PastRow, read_past, records_url, summarise
 from trueup.cli.session import Session, in_session
 from trueup.cli.table import Cell, lines
-from trueup.cli.times import age, took, utc_now
 from trueup.cli.words import word
 from trueup.model.revision import parse_revision
 from trueup.records.record import RecordKind

@@ -9,7 +9,10 @@ from typing import Annotated
 
 import typer
 
-from trueup.cli.asks import ARGOCD, Ask, Outcome, ready_outcome, request_sync
+from trueup.apps.asks import ARGOCD, Ask, Outcome, ready_outcome, request_sync
+from trueup.apps.pins import PIN, PIN_BY, PIN_REASON, PIN_UNTIL, Pin
+from trueup.apps.times import parse_until, parse_wait, utc_now
+from trueup.apps.views import view_app
 from trueup.cli.console import Exit, fail, shown, tell
 from trueup.cli.history import Database
 from trueup.cli.options import AppName, Context, Kubeconfig, Namespace, NoWait, Timeout
@@ -17,10 +20,7 @@ from trueup.cli.past import choose_revision, read_past, records_url
 from trueup.cli.progress import done, failed, progress
 from trueup.cli.session import Found, Session, in_session
 from trueup.cli.sync import person
-from trueup.cli.times import parse_until, parse_wait, utc_now
-from trueup.cli.views import view_app
 from trueup.cli.waiting import send, until
-from trueup.controllers.pins import PIN, PIN_BY, PIN_REASON, PIN_UNTIL, Pin
 from trueup.dialects.reading import format_time
 from trueup.model.errors import InvalidInput
 from trueup.model.manifest import Manifest, annotations_of

@@ -8,12 +8,12 @@ from typing import Annotated
 
 import typer
 
-from trueup.cli.asks import Outcome, ready_outcome, request_suspension, source_outcome, sync_outcome
+from trueup.apps.asks import Outcome, ready_outcome, request_suspension, source_outcome, sync_outcome
+from trueup.apps.times import parse_wait, utc_now
 from trueup.cli.console import Exit, fail, shown, tell
 from trueup.cli.options import AppNames, Context, Kubeconfig, Namespace, NoWait, Timeout
 from trueup.cli.progress import done, failed, progress
 from trueup.cli.session import Found, Session, in_session
-from trueup.cli.times import parse_wait, utc_now
 from trueup.cli.waiting import send, until
 from trueup.model.manifest import Manifest
 

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from trueup.cli.asks import (
+from trueup.apps.asks import (
     ARGOCD,
     Outcome,
     refresh_outcome,
@@ -20,12 +20,12 @@ from trueup.cli.asks import (
     source_outcome,
     sync_outcome,
 )
+from trueup.apps.times import parse_wait, took, utc_now
+from trueup.apps.views import view_app, view_source
 from trueup.cli.console import Exit, fail, shown, tell
 from trueup.cli.options import AppNames, Context, Kubeconfig, Namespace, NoWait, Timeout
 from trueup.cli.progress import Progress, done, failed, progress
 from trueup.cli.session import Found, Session, in_session
-from trueup.cli.times import parse_wait, took, utc_now
-from trueup.cli.views import view_app, view_source
 from trueup.cli.waiting import send, until
 from trueup.model.app import App
 from trueup.model.errors import InvalidInput, TrueupError

@@ -10,16 +10,18 @@ from typing import Any
 from msgspec import structs
 from rich.text import Text
 
+from trueup.apps.nodes import Node
+from trueup.apps.status import Status
+from trueup.apps.times import utc_now
+from trueup.apps.views import AppView, view_app
 from trueup.cli.console import out, shown
 from trueup.cli.following import follow_all
-from trueup.cli.objects import CHILD_KINDS, Node, read_tree
+from trueup.cli.objects import CHILD_KINDS, read_tree
 from trueup.cli.options import AppName, Context, Format, Kubeconfig, Namespace, Output, Watch
 from trueup.cli.output import write_data, write_names
 from trueup.cli.session import Found, Session, in_session
 from trueup.cli.table import Cell, lines
-from trueup.cli.times import utc_now
-from trueup.cli.views import AppView, view_app
-from trueup.cli.words import Status, word
+from trueup.cli.words import word
 from trueup.model.apierror import KindNotServed
 from trueup.model.errors import InvalidInput
 from trueup.model.health import Health, Kstatus

@@ -7,13 +7,13 @@ import contextlib
 from collections.abc import Callable
 from datetime import timedelta
 
-from trueup.cli.asks import Ask, Outcome
+from trueup.apps.asks import Ask, Outcome
+from trueup.apps.status import Status
+from trueup.apps.times import short_duration, utc_now
+from trueup.apps.views import view_app, view_source
 from trueup.cli.following import follow_one
 from trueup.cli.progress import Progress
 from trueup.cli.session import MANAGER, Found, Session
-from trueup.cli.times import short_duration, utc_now
-from trueup.cli.views import view_app, view_source
-from trueup.cli.words import Status
 from trueup.model.errors import Transient
 from trueup.model.manifest import Manifest
 

@@ -149,6 +149,7 @@ class Writes(Connection):
         uid: str = "",
         resource_version: str = "",
         propagation: str = "Background",
+        grace_seconds: int | None = None,
         dry_run: bool = False,
     ) -> Manifest | None:
         """The server's answer (the object while finalizers hold it, else a Status); None: there was no such object.
@@ -157,6 +158,8 @@ class Writes(Connection):
         """
         preconditions = {key: value for key, value in (("uid", uid), ("resourceVersion", resource_version)) if value}
         options: dict[str, Any] = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": propagation}
+        if grace_seconds is not None:
+            options["gracePeriodSeconds"] = grace_seconds
         if preconditions:
             options["preconditions"] = preconditions
         if dry_run:

@@ -12,6 +12,7 @@ from collections import defaultdict
 import structlog
 from msgspec import structs
 
+from trueup.apps.pins import is_in_force
 from trueup.controllers.concluding import blocked_by, write_status
 from trueup.controllers.content import content_again, remotes_changed, variables_changed
 from trueup.controllers.decide import Step, next_step
@@ -31,7 +32,6 @@ from trueup.controllers.holding import (
 )
 from trueup.controllers.job import Job, start_of
 from trueup.controllers.memory import AppMemory
-from trueup.controllers.pins import is_in_force
 from trueup.controllers.queue import Priority, WorkQueue
 from trueup.controllers.readiness import LOOK_AGAIN, judge_dependencies
 from trueup.controllers.reading import Reader

@@ -9,7 +9,7 @@ from datetime import datetime
 import msgspec
 from msgspec import Struct
 
-from trueup.controllers.pins import Pin
+from trueup.apps.pins import Pin
 from trueup.controllers.progress import Progress
 from trueup.controllers.waits import HealthWait
 from trueup.model.app import App

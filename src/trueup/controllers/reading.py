@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from trueup.apps.pins import read_pin
 from trueup.controllers.dependencies import Dependencies
 from trueup.controllers.memory import AppMemory
-from trueup.controllers.pins import read_pin
 from trueup.controllers.progress import recalled
 from trueup.controllers.shell import AppShell
 from trueup.controllers.wishes import app_digest

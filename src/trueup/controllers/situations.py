@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from trueup.apps.pins import is_in_force
 from trueup.controllers.decide import Situation
 from trueup.controllers.dependencies import Dependencies
 from trueup.controllers.feeds import Feed
 from trueup.controllers.memory import AppMemory
-from trueup.controllers.pins import is_in_force
 from trueup.controllers.progress import Progress
 from trueup.controllers.shell import AppShell
 from trueup.controllers.wishes import wanted_digest

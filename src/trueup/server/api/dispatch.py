@@ -144,7 +144,8 @@ class _Running:
         self._call = call
         if isinstance(operation.access, Needs):
             call.target = operation.access.target(call)
-            await call.require(operation.access.resource, operation.access.action, call.target)
+            action = operation.access.exact(call) if operation.access.exact else operation.access.action
+            await call.require(operation.access.resource, action, call.target)
         if operation.changes:
             api.auditor.check()
             if kept := self._begin(body):

@@ -43,6 +43,8 @@ class Needs(Struct, frozen=True):
     resource: str
     action: str
     target: Callable[[Call], Target]
+    exact: Callable[[Call], str] | None = None
+    """The action as this call means it: `action/apps/Deployment/restart`, where `action` says `action/*` for the document."""
 
 
 class Listed(Struct, frozen=True):

@@ -22,6 +22,7 @@ from trueup.model.errors import InvalidInput, TrueupError
 MOST_PODS = 50
 WAITING = 1000
 """Lines that were read and not yet taken; then the pods are read no further."""
+AT_ONCE = 200
 LONGEST = 64 * 1024
 """Bytes of a line that are shown."""
 _STAMP = re.compile(r"^(\d{4}-\d\d-\d\dT[0-9:.]+(?:Z|[+-]\d\d:\d\d)) ?")
@@ -102,8 +103,10 @@ def read_line(raw: bytes, source: LogSource) -> LogLine:
     return LogLine(pod=source.pod, container=source.container, text=text, at=at)
 
 
-async def merged(reader: Reader, sources: Sequence[LogSource], options: LogOptions) -> AsyncGenerator[LogLine, None]:
-    """Ends when all of them have ended."""
+async def merged(
+    reader: Reader, sources: Sequence[LogSource], options: LogOptions
+) -> AsyncGenerator[list[LogLine], None]:
+    """Lines that had come when they were asked for, together. Ends when all of the pods' logs have ended."""
     shown = chooser(options)
     queue: asyncio.Queue[LogLine | None] = asyncio.Queue(WAITING)
 
@@ -125,9 +128,22 @@ async def merged(reader: Reader, sources: Sequence[LogSource], options: LogOptio
     reading = asyncio.create_task(read_all(), name="logs")
     try:
         while (line := await queue.get()) is not None:
-            yield line
+            lines, ended = _ready(line, queue)
+            yield lines
+            if ended:
+                break
         await reading
     finally:
         reading.cancel()
         with suppress(asyncio.CancelledError):
             await reading
+
+
+def _ready(first: LogLine, queue: asyncio.Queue[LogLine | None]) -> tuple[list[LogLine], bool]:
+    """The first and what has come meanwhile, and whether that was the end."""
+    lines = [first]
+    while len(lines) < AT_ONCE and not queue.empty():
+        if (line := queue.get_nowait()) is None:
+            return lines, True
+        lines.append(line)
+    return lines, False

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from trueup.controllers.pins import is_in_force, read_pin
+from trueup.apps.pins import is_in_force, read_pin
 from trueup.model.errors import InvalidInput
 
 COMMIT = "a" * 40

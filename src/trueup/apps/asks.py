@@ -12,8 +12,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from trueup.cli.views import view_app, view_source
-from trueup.cli.words import Status
+from trueup.apps.status import Status
+from trueup.apps.views import view_app, view_source
 from trueup.dialects.argocd.operation import prunes_by_itself
 from trueup.dialects.argocd.results import operation_state
 from trueup.dialects.argocd.shared import REFRESH, REFRESH_TIMESTAMP, SKIP_RECONCILE

@@ -8,9 +8,9 @@ from typing import Any
 
 from msgspec import Struct
 
-from trueup.cli.times import created_at
-from trueup.cli.words import Status
-from trueup.controllers.pins import Pin, is_in_force, read_pin
+from trueup.apps.pins import Pin, is_in_force, read_pin
+from trueup.apps.status import Status
+from trueup.apps.times import created_at
 from trueup.dialects.dialect import Dialect
 from trueup.dialects.reading import rows_of
 from trueup.model.conditions import FALSE, HEALTHY, READY, RECONCILING, STALLED, TRUE, find_condition

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.cli.kit import NOW, application, condition, kustomization
-from trueup.cli.asks import (
+from trueup.apps.asks import (
     Ask,
     Outcome,
     ready_outcome,

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.cli.kit import NOW
-from trueup.cli.times import parse_until, parse_wait, short_duration, took
+from trueup.apps.times import parse_until, parse_wait, short_duration, took
 from trueup.model.errors import InvalidInput
 
 

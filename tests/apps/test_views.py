@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tests.cli.kit import COMMIT, NOW, OTHER, application, condition, kustomization
-from trueup.cli.views import view_app, view_source
-from trueup.cli.words import Status
+from trueup.apps.status import Status
+from trueup.apps.views import view_app, view_source
 from trueup.dialects.argocd.dialect import ArgoCdDialect
 from trueup.dialects.flux.dialect import FluxDialect
 

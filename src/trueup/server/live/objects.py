@@ -1,0 +1,284 @@
+"""Operations on single objects of an App: the whole manifest, patches, deletion, actions, events.
+
+Each is done with one request to the API server when a person asks; which objects there are, the live tree says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+from trueup.apps.events import EventRow, read_event
+from trueup.cluster.client import KubeClient
+from trueup.cluster.resource import Resource
+from trueup.model.apierror import ApiError
+from trueup.model.manifest import Manifest, resource_version_of, uid_of
+from trueup.model.refs import ObjectRef
+from trueup.server.api.call import Call, missing
+from trueup.server.api.dispatch import utc_now
+from trueup.server.api.operation import Answer, Needs, Operation, Target
+from trueup.server.api.refusals import BadQuery
+from trueup.server.live.actions import Action, Creation, Patch, Replacement, actions_of, effect_of
+from trueup.server.live.masking import refuse_masks, shown
+from trueup.server.live.place import Clients, Place, Placed
+
+MANAGER = "trueup-server"
+"""The field manager of changes that people make through the API."""
+APP = "/api/trueup/v1/apps/{appKind}/{appNamespace}/{appName}"
+
+
+class ObjectQuery(Struct, frozen=True, kw_only=True, rename="camel"):
+    """Which object; `group` and `namespace` are empty where the object has none."""
+
+    kind: str
+    name: str
+    group: str = ""
+    namespace: str = ""
+
+    @property
+    def ref(self) -> ObjectRef:
+        return ObjectRef(self.group, self.kind, self.namespace, self.name)
+
+
+class ManifestQuery(ObjectQuery, frozen=True, kw_only=True, rename="camel"):
+    managed_fields: bool = False
+    fields: str = ""
+
+
+class DeleteQuery(ObjectQuery, frozen=True, kw_only=True, rename="camel"):
+    """`orphan` leaves what the object owns; `force` does not wait for a pod to end."""
+
+    propagation: Literal["background", "foreground", "orphan"] = "background"
+    force: bool = False
+
+
+class ObjectAnswer(Struct, frozen=True, kw_only=True, rename="camel"):
+    manifest: dict[str, Any]
+    actions: tuple[Action, ...] = ()
+
+
+class ActionBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    action: str
+    parameters: dict[str, str] = {}
+
+
+class Done(Struct, frozen=True, kw_only=True):
+    ref: str
+    message: str
+
+
+class EventQuery(Struct, frozen=True, kw_only=True, rename="camel"):
+    """Of one object; without `kind` of the App itself."""
+
+    kind: str = ""
+    name: str = ""
+    group: str = ""
+    namespace: str = ""
+
+
+class EventList(Struct, frozen=True, kw_only=True):
+    items: tuple[EventRow, ...]
+
+
+class Objects:
+    """The handlers."""
+
+    def __init__(self, place: Place, clients: Clients, clock: Callable[[], datetime] = utc_now) -> None:
+        self._place = place
+        self._clients = clients
+        self._clock = clock
+
+    async def get(self, call: Call) -> Answer:
+        live, _, placed = await self._live(call, call.query.ref)
+        body = ObjectAnswer(
+            manifest=shown(live, managed_fields=call.query.managed_fields),
+            actions=actions_of(live, placed.ref.group_kind),
+        )
+        etag = None if call.query.fields else f'"{resource_version_of(live)}"'
+        return Answer(body=body, etag=etag)
+
+    async def patch(self, call: Call) -> Answer:
+        """A JSON merge patch (RFC 7386)."""
+        if refuse_masks(call.body):
+            raise BadQuery(
+                "the patch holds masked values, which would replace the real ones",
+                field="body",
+                hint="leave out what you did not change",
+            )
+        before, resource, placed = await self._live(call, call.query.ref)
+        call.check_version(resource_version_of(before))
+        body = dict(call.body)
+        if wanted := call.request.headers.get("If-Match", "").strip().strip('"'):
+            body["metadata"] = {**(body.get("metadata") or {}), "resourceVersion": wanted}
+        after = await self._client(call).merge_patch(
+            resource, placed.ref.name, placed.ref.namespace, body, manager=MANAGER
+        )
+        _note(call, placed.ref, before, after)
+        return Answer(body=ObjectAnswer(manifest=shown(after), actions=actions_of(after, placed.ref.group_kind)))
+
+    async def delete(self, call: Call) -> Answer:
+        before, resource, placed = await self._live(call, call.query.ref)
+        call.check_version(resource_version_of(before))
+        await self._client(call).delete(
+            resource,
+            placed.ref.name,
+            placed.ref.namespace,
+            uid=uid_of(before),
+            propagation=call.query.propagation.capitalize(),
+            grace_seconds=0 if call.query.force else None,
+        )
+        _note(call, placed.ref, before, None)
+        return Answer(body=Done(ref=str(placed.ref), message="it is being deleted"), status=202)
+
+    async def act(self, call: Call) -> Answer:
+        before, resource, placed = await self._live(call, call.query.ref)
+        effect = effect_of(call.body.action, before, placed.ref.group_kind, call.body.parameters, self._clock())
+        client, ref = self._client(call), placed.ref
+        match effect:
+            case Patch():
+                body = _with_version(effect.body, before)
+                after: Manifest | None = await client.merge_patch(
+                    resource, ref.name, ref.namespace, body, manager=MANAGER
+                )
+                message = f"{call.body.action}: done"
+            case Creation():
+                after = await client.create(effect.manifest, manager=MANAGER)
+                message = f"{call.body.action}: made {after['kind']}/{after['metadata']['name']}"
+            case Replacement():
+                await client.delete(resource, ref.name, ref.namespace, uid=uid_of(before))
+                after, message = None, f"{call.body.action}: another will take its place"
+        _note(call, ref, before, after, message)
+        return Answer(body=Done(ref=str(ref), message=message), status=202)
+
+    async def events(self, call: Call) -> Answer:
+        """Newest last."""
+        assert call.target is not None
+        assert call.target.ref is not None
+        query = call.query
+        ref = (
+            self._place.find(call.target.ref, ObjectRef(query.group, query.kind, query.namespace, query.name)).ref
+            if query.kind
+            else call.target.ref
+        )
+        client = self._client(call)
+        resource = await client.discovery.resource("", "v1", "Event")
+        selector = f"involvedObject.kind={ref.kind},involvedObject.name={ref.name}"
+        found = await client.list_all(resource, ref.namespace or "default", field_selector=selector)
+        rows = sorted((read_event(event) for event in found), key=lambda row: row.at)
+        return Answer(body=EventList(items=tuple(row for row in rows if row.ref.group == ref.group)))
+
+    # parts
+
+    def _client(self, call: Call) -> KubeClient:
+        return self._clients.of(call.caller)
+
+    async def _live(self, call: Call, ref: ObjectRef) -> tuple[Manifest, Resource, Placed]:
+        """Raises NotFound for what is not in the App's tree, or no longer in the cluster."""
+        assert call.target is not None
+        assert call.target.ref is not None
+        placed = self._place.find(call.target.ref, ref)
+        client = self._client(call)
+        resource = await client.discovery.resource(ref.group, placed.version, ref.kind)
+        try:
+            live = await client.get(resource, ref.name, ref.namespace)
+        except ApiError as error:
+            if error.is_not_found:
+                raise missing(Target(str(ref), ref)) from None
+            raise
+        if live is None:
+            raise missing(Target(str(ref), ref))
+        return live, resource, placed
+
+
+def _with_version(body: dict[str, Any], before: Manifest) -> dict[str, Any]:
+    """Only what was looked at is changed: a 409 when somebody was faster."""
+    return {**body, "metadata": {**(body.get("metadata") or {}), "resourceVersion": resource_version_of(before)}}
+
+
+def _note(call: Call, ref: ObjectRef, before: Manifest, after: Manifest | None, message: str = "") -> None:
+    call.note(
+        target=str(ref),
+        message=message,
+        before=msgspec.json.encode(shown(before)).decode(),
+        after=msgspec.json.encode(shown(after)).decode() if after is not None else "",
+    )
+
+
+def _fine(verb: str) -> Callable[[Call], str]:
+    """Argo CD's action on one object of an App: `delete/apps/Deployment/shop/web`."""
+
+    def action(call: Call) -> str:
+        query = call.query
+        return f"{verb}/{query.group}/{query.kind}/{query.namespace}/{query.name}"
+
+    return action
+
+
+def _action(call: Call) -> str:
+    return f"action/{call.query.group}/{call.query.kind}/{call.body.action}"
+
+
+def operations(objects: Objects, place: Place) -> list[Operation]:
+    path = APP + "/object"
+    return [
+        Operation(
+            id="objects.get",
+            method="GET",
+            path=path,
+            summary="One object of an App as it is, values of Secrets masked",
+            access=Needs("applications", "get", place.target),
+            query=ManifestQuery,
+            answer=ObjectAnswer,
+            handler=objects.get,
+        ),
+        Operation(
+            id="objects.patch",
+            method="PATCH",
+            path=path,
+            summary="Change one object of an App by a merge patch",
+            description="What Git declares is healed at once: this is for what Git leaves open. If-Match takes the ETag.",
+            access=Needs("applications", "update/*", place.target, _fine("update")),
+            query=ObjectQuery,
+            body=dict[str, Any],
+            body_media_types=("application/merge-patch+json", "application/json"),
+            answer=ObjectAnswer,
+            handler=objects.patch,
+        ),
+        Operation(
+            id="objects.delete",
+            method="DELETE",
+            path=path,
+            summary="Delete one object of an App",
+            access=Needs("applications", "delete/*", place.target, _fine("delete")),
+            query=DeleteQuery,
+            answer=Done,
+            status=202,
+            handler=objects.delete,
+        ),
+        Operation(
+            id="objects.act",
+            method="POST",
+            path=path + "/actions",
+            summary="Do with one object what its kind knows: restart, scale, pause",
+            access=Needs("applications", "action/*", place.target, _action),
+            query=ObjectQuery,
+            body=ActionBody,
+            answer=Done,
+            status=202,
+            handler=objects.act,
+        ),
+        Operation(
+            id="objects.events",
+            method="GET",
+            path=APP + "/events",
+            summary="Kubernetes' Events of an App, or of one object of it",
+            access=Needs("applications", "get", place.target),
+            query=EventQuery,
+            answer=EventList,
+            handler=objects.events,
+        ),
+    ]
