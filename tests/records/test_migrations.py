@@ -11,6 +11,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
+from trueup.records.audit import tables as _audit  # noqa: F401 its tables join the others
 from trueup.records.database import (
     REVISION,
     NewerDatabase,

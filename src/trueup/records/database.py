@@ -16,7 +16,7 @@ from sqlalchemy.engine import URL, make_url
 from trueup.model.errors import InvalidInput
 from trueup.records.tables import records
 
-REVISION = "0001"
+REVISION = "0002"
 """The newest migration; a test compares it with the folder. Where the database has it already, Alembic is not even loaded."""
 VERSION_TABLE = "alembic_version"
 BUSY_SECONDS = 5.0
@@ -71,8 +71,11 @@ def described(url: URL) -> str:
     return str(path) if path else url.set(query={}).render_as_string(hide_password=True)
 
 
-def open_writer(url: URL) -> Engine:
-    """An engine for the one thread that writes; a SQLite file is made, readable by its owner alone."""
+def open_writer(url: URL, *, durable: bool = False) -> Engine:
+    """An engine for the one thread that writes; a SQLite file is made, readable by its owner alone.
+
+    `durable`: what is committed outlives the power's going, too, at the price of one flush to the disk for each transaction.
+    """
     path = sqlite_path(url)
     if path is None:
         return _engine(url, connect_args={"connect_timeout": 10, "application_name": "trueup"})
@@ -84,7 +87,7 @@ def open_writer(url: URL) -> Engine:
         "BEGIN IMMEDIATE",
         "PRAGMA auto_vacuum = INCREMENTAL",
         "PRAGMA journal_mode = WAL",
-        "PRAGMA synchronous = NORMAL",
+        f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}",
         "PRAGMA foreign_keys = ON",
     )
     return engine

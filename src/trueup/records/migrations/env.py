@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
+from trueup.records.audit import tables as _audit  # noqa: F401 its tables join the others
 from trueup.records.database import VERSION_TABLE
 from trueup.records.tables import metadata
 
