@@ -203,3 +203,10 @@ def test_what_it_says_to_try_works(kubectl: Kubectl) -> None:
     assert "deployment.apps/web rolled back" in done.stdout
     assert '"advanced":"10m0s"' in done.stdout
     assert 'deployment "web" successfully rolled out' in done.stdout
+
+
+def test_a_stand_in_that_names_no_local_port_is_refused_before_anything_starts() -> None:
+    for wrong in ("shop/web:80", "shop/web:80=192.168.1.1:80"):
+        done = trueup("--stand-in", wrong)
+        assert done.returncode == 2
+        assert "write NAMESPACE/NAME:PORT=LOCAL_PORT" in done.stderr

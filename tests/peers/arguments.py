@@ -19,6 +19,7 @@ class Layout(msgspec.Struct, frozen=True):
     etcd_port: int
     etcd_peer_port: int
     api_port: int
+    kubelet_port: int
 
     @property
     def etcd_url(self) -> str:
@@ -47,8 +48,8 @@ def etcd(at: Layout) -> list[str]:
     ]
 
 
-def kube_apiserver(at: Layout) -> list[str]:
-    """RBAC, client certificates and service account tokens; everything else as by default."""
+def kube_apiserver(at: Layout, *, kubelet: bool = False) -> list[str]:
+    """RBAC, client certificates and service account tokens; everything else as by default. `kubelet`: the nodes have one."""
     return [
         f"--etcd-servers={at.etcd_url}",
         f"--bind-address={HOST}",
@@ -66,6 +67,17 @@ def kube_apiserver(at: Layout) -> list[str]:
         f"--service-account-signing-key-file={at.file('service-account.key')}",
         f"--service-account-key-file={at.file('service-account.pub')}",
         "--profiling=false",
+        *(_to_kubelets(at) if kubelet else ()),
+    ]
+
+
+def _to_kubelets(at: Layout) -> list[str]:
+    """All nodes share one address of this machine, for names of simulated nodes lead nowhere."""
+    return [
+        "--kubelet-preferred-address-types=InternalIP",
+        f"--kubelet-certificate-authority={at.file('ca.crt')}",
+        f"--kubelet-client-certificate={at.file('kubelet-client.crt')}",
+        f"--kubelet-client-key={at.file('kubelet-client.key')}",
     ]
 
 
@@ -84,15 +96,25 @@ def kube_scheduler(kubeconfig: Path) -> list[str]:
     return [*_client(kubeconfig), "--profiling=false"]
 
 
-def kwok(kubeconfig: Path, stages: Iterable[Path]) -> list[str]:
-    """All nodes are kwok's; `stages` say how nodes and pods go on."""
+def kwok(at: Layout, kubeconfig: Path, configs: Iterable[Path], *, kubelet: bool = False) -> list[str]:
+    """All nodes are kwok's; `configs` say how nodes and pods go on and, with `kubelet`, what is served for them."""
     return [
         f"--kubeconfig={kubeconfig}",
         "--manage-all-nodes=true",
-        "--node-ip=10.0.0.1",
+        *(_as_kubelet(at) if kubelet else ("--node-ip=10.0.0.1",)),
         "--cidr=10.244.0.0/16",
         "--node-lease-duration-seconds=40",
-        *(f"--config={stage}" for stage in stages),
+        *(f"--config={config}" for config in configs),
+    ]
+
+
+def _as_kubelet(at: Layout) -> list[str]:
+    return [
+        f"--node-ip={HOST}",
+        f"--node-port={at.kubelet_port}",
+        f"--server-address={HOST}:{at.kubelet_port}",
+        f"--tls-cert-file={at.file('kubelet.crt')}",
+        f"--tls-private-key-file={at.file('kubelet.key')}",
     ]
 
 

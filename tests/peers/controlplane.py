@@ -22,6 +22,7 @@ import msgspec
 from tests.peers import arguments
 from tests.peers.certs import Authority, KeyPair, service_account_keys
 from tests.peers.kubeconfig import write_kubeconfig
+from tests.peers.kubelet import Kubelet
 from tests.peers.locate import find_program
 from tests.peers.metrics import Request, request_counts
 from tests.peers.process import Child, PeerFailed, Watchdog, free_ports, until
@@ -35,12 +36,21 @@ class ControlPlane:
     """One control plane. All methods may be called from any event loop, one at a time.
 
     `controllers=False` starts etcd and kube-apiserver alone: nothing collects garbage, ends namespaces or makes pods.
+    `kubelet` is what the nodes serve; without it they have logs and ports for nobody.
     """
 
-    def __init__(self, *, controllers: bool = True, nodes: int = 2, find: Callable[[str], Path] = find_program) -> None:
+    def __init__(
+        self,
+        *,
+        controllers: bool = True,
+        nodes: int = 2,
+        kubelet: Kubelet | None = None,
+        find: Callable[[str], Path] = find_program,
+    ) -> None:
         names = ("etcd", "kube-apiserver", *(CONTROLLERS if controllers else ()))
         self._programs = {name: find(name) for name in names}  # builds, outside of any loop
         self._nodes = nodes if controllers else 0
+        self._kubelet = kubelet
         self._authority = Authority()
         self._folder = Path()
         self._layout: arguments.Layout | None = None
@@ -198,7 +208,7 @@ class ControlPlane:
 
     async def _start(self) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="trueup-peers-"))
-        self._layout = arguments.Layout(self._folder, *free_ports(3))
+        self._layout = arguments.Layout(self._folder, *free_ports(4))
         self._watchdog = Watchdog(self._folder)
         self._write_files(self._at)
         for name in self._programs:
@@ -229,6 +239,8 @@ class ControlPlane:
         ca = self._authority.keys
         ca.write(at.folder, "ca")
         self._authority.server("127.0.0.1", "localhost", "kubernetes.default.svc").write(at.folder, "apiserver")
+        self._authority.server(arguments.HOST).write(at.folder, "kubelet")
+        self._authority.client("kube-apiserver-kubelet-client", ADMINISTRATORS).write(at.folder, "kubelet-client")
         private, public = service_account_keys()
         KeyPair(public, private).write(at.folder, "service-account")
         at.file("service-account.pub").write_bytes(public)
@@ -248,13 +260,16 @@ class ControlPlane:
             case "etcd":
                 options = arguments.etcd(at)
             case "kube-apiserver":
-                options = arguments.kube_apiserver(at)
+                options = arguments.kube_apiserver(at, kubelet=self._kubelet is not None)
             case "kube-controller-manager":
                 options = arguments.kube_controller_manager(at, kubeconfig)
             case "kube-scheduler":
                 options = arguments.kube_scheduler(kubeconfig)
             case "kwok":
-                options = arguments.kwok(kubeconfig, sorted(program.parent.glob("*.yaml")))
+                configs = sorted(program.parent.glob("*.yaml"))
+                if self._kubelet is not None:
+                    configs.append(self._kubelet.write(at.folder))
+                options = arguments.kwok(at, kubeconfig, configs, kubelet=self._kubelet is not None)
             case _:
                 raise ValueError(f"no command line is known for {name}")
         assert self._watchdog is not None

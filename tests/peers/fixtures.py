@@ -11,6 +11,7 @@ import pytest
 
 from tests.peers.controlplane import ControlPlane
 from tests.peers.kubectl import Kubectl
+from tests.peers.kubelet import Kubelet
 from tests.peers.locate import find_program
 from tests.peers.objectstore import ObjectStore, prepared_object_store
 from tests.peers.registry import Registry, prepared_registry
@@ -24,11 +25,13 @@ def kubectl(tmp_path_factory: pytest.TempPathFactory) -> Kubectl:
 
 
 @contextlib.contextmanager
-def running_control_plane(*, controllers: bool = True, nodes: int = 2) -> Iterator[ControlPlane]:
+def running_control_plane(
+    *, controllers: bool = True, nodes: int = 2, kubelet: Kubelet | None = None
+) -> Iterator[ControlPlane]:
     """A real control plane with data of its own; its programs are built first when they are missing."""
     for program in ("etcd", "kube-apiserver", *(("kwok",) if controllers else ())):
         _found(program)
-    control_plane = ControlPlane(controllers=controllers, nodes=nodes)
+    control_plane = ControlPlane(controllers=controllers, nodes=nodes, kubelet=kubelet)
     _in_a_thread(control_plane.start())
     try:
         yield control_plane

@@ -8,6 +8,7 @@ import pytest
 
 from tests.peers.controlplane import ControlPlane
 from tests.peers.kubectl import Kubectl
+from tests.peers.kubelet import ContainerLog, Kubelet
 from tests.peers.pins import KUBERNETES, read_pin
 
 pytestmark = pytest.mark.real
@@ -115,3 +116,20 @@ class TestFaults:
         assert folder.is_dir()
         asyncio.run(server.stop())
         assert not folder.exists()
+
+
+async def test_kubectl_reads_logs_from_the_kubelet_of_a_simulated_node(kubectl: Kubectl) -> None:
+    log = ContainerLog([("2026-01-02T03:04:05.5Z", "now")], [("2026-01-01T00:00:00Z", "before")])
+    server = ControlPlane(nodes=1, kubelet=Kubelet(["default"], {"web": log}))
+    await server.start()
+    try:
+        await server.nodes_ready()
+        await server.service_account_ready("default")
+        (await kubectl.run(server.kubeconfig, "run", "web", "--image=i")).check()
+        running = ("wait", "pod/web", "--for=jsonpath={.status.phase}=Running", "--timeout=30s")
+        (await kubectl.run(server.kubeconfig, *running)).check()
+        said = await kubectl.run(server.kubeconfig, "logs", "web", "--timestamps")
+        assert said.check().stdout == "2026-01-02T03:04:05.500000000Z now\n"
+        assert (await kubectl.run(server.kubeconfig, "logs", "web", "--previous")).check().stdout == "before\n"
+    finally:
+        await server.stop()

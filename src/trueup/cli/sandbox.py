@@ -28,6 +28,7 @@ from trueup.cli.logging import configure_logging
 from trueup.cli.progress import done, progress
 from trueup.cluster.config import load_config
 from trueup.embedded import pauses
+from trueup.embedded.api.standins import ANNOTATION, StandIn
 from trueup.embedded.driving import PATH as CLOCK
 from trueup.embedded.server import Cluster, Settings, running
 from trueup.model.manifest import Manifest
@@ -62,6 +63,15 @@ def run_sandbox(
     drive_time: Annotated[
         bool, typer.Option("--drive-time", help=f"Let administrators move the clock: POST {CLOCK}.")
     ] = False,
+    stand_ins: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--stand-in",
+            metavar="NAMESPACE/NAME:PORT=LOCAL_PORT",
+            help=f"Let port-forwards to PORT of pods with the annotation {ANNOTATION}: NAME reach LOCAL_PORT of "
+            "127.0.0.1; may be repeated.",
+        ),
+    ] = None,
 ) -> None:
     """Start a Kubernetes of your own here, with simulated workloads: no Docker, no Git, no GitOps controller."""
     words = list(command or [])
@@ -71,6 +81,10 @@ def run_sandbox(
             hint="trueup sandbox --exec kubectl get nodes",
             code=Exit.USAGE,
         )
+    try:
+        servers = tuple(StandIn.parse(each) for each in stand_ins or ())
+    except ValueError as error:
+        fail(f"--stand-in: {error}", hint="trueup sandbox --stand-in shop/web:8443=34567", code=Exit.USAGE)
     configure_logging("error")
     with _folder(data_dir) as folder:
         settings = Settings(
@@ -80,6 +94,7 @@ def run_sandbox(
             in_memory=data_dir is None,
             nodes=nodes,
             drive_time=drive_time,
+            stand_ins=servers,
         )
         code = asyncio.run(_run(settings, crds or [], words))
     sys.exit(code)

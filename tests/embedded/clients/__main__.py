@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from tests.embedded.clients import pythonic
+from tests.embedded.clients.backing import backing
 from tests.embedded.clients.compare import differences, told_otherwise
 from tests.embedded.clients.play import play_on
 from tests.embedded.clients.topic import Answer, Topic, load_topics, record
@@ -28,12 +29,12 @@ def main(arguments: list[str]) -> None:
     topics = [topic for topic in load_topics() if not wanted or topic.name in wanted]
     stories = [name for name in pythonic.STORIES if not wanted or name in wanted]
     if "--record" in arguments:
-        with running_control_plane(nodes=1) as control_plane:
+        with backing() as behind, running_control_plane(nodes=1, kubelet=behind.kubelet) as control_plane:
             asyncio.run(control_plane.nodes_ready())
             said, told = _play(control_plane.kubeconfig, "node-0", topics, stories)
         for name, answers in (said | told).items():
             record(name, answers)
-    with running_cluster() as cluster:
+    with backing() as behind, running_cluster(*behind.stand_ins) as cluster:
         said, told = _play(cluster.kubeconfig, "trueup-node-1", topics, stories)
     for topic in topics:
         for difference in differences(topic, said[topic.name]):

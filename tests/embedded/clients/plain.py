@@ -28,6 +28,7 @@ _SUBSTITUTIONS = tuple(
         (r"^((?:---|\+\+\+) \S+)\s.*$", r"\1"),
         (r"^[EIW]\d{4} \d\d:\d\d:\d\d\.\d+ +\d+ ", "LOG "),
         (r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", "UID"),
+        (r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z", "NANOTIME"),
         (r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z| ?[+-]\d\d:?\d\d)?(?: UTC| [A-Z]{3,4})?", "TIME"),
         (
             r"\b[A-Z][a-z]{2},? (?:\d\d [A-Z][a-z]{2}|[A-Z][a-z]{2} [ \d]\d) (?:\d{4} )?\d\d:\d\d:\d\d(?: [+-]\d{4}| \d{4})?",
@@ -35,6 +36,8 @@ _SUBSTITUTIONS = tuple(
         ),
         (r"https?://127\.0\.0\.1:\d+", "SERVER"),
         (r"127\.0\.0\.1:\d+", "SERVER"),
+        (r"127\.0\.0\.1\b", "IP"),
+        (r"(?<=Handling connection for )\d+|(?<=forwarding )\d+(?= -> )", "PORT"),
         (r"\b(?:10|172|192)\.\d{1,3}\.\d{1,3}\.\d{1,3}\b", "IP"),
         (r"(resourceVersion\"?: ?)\"\d+\"", r'\1"RV"'),
         (r"(?<=\S) {2,}|\t+", "  "),

@@ -8,11 +8,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import re
 import shlex
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import aiohttp
 import msgspec
 
 from tests.embedded.clients.plain import plain_answer
@@ -49,6 +51,23 @@ class Going(msgspec.Struct):
                     self.text += line.decode() or f"(ended without {has!r})\n"
         except TimeoutError:
             self.text += f"(nothing with {has!r} within {WITHIN:.0f} s)\n"
+
+    async def end(self, *, by_itself: bool) -> Said:
+        """Ends it, or waits until it has ended; what it said of errors is all of it."""
+        assert self.process.stdout is not None
+        assert self.process.stderr is not None
+        if not by_itself:
+            await _end(self.process)
+            return Said(0, self.text, (await self.process.stderr.read()).decode())
+        try:
+            async with asyncio.timeout(WITHIN):
+                self.text += (await self.process.stdout.read()).decode()
+                errors = (await self.process.stderr.read()).decode()
+                return Said(await self.process.wait(), self.text, errors)
+        except TimeoutError:
+            return Said(124, self.text, f"(not done after {WITHIN:.0f} s)\n")
+        finally:
+            await _end(self.process)
 
 
 class Player:
@@ -106,9 +125,13 @@ class Player:
             return None
         if step.finish:
             going = running[step.finish]
-            await going.read_until(step.has)
-            await _end(going.process)
-            return plain_answer(step.command, step.show, 0, going.text, "")
+            if step.has:
+                await going.read_until(step.has)
+            said = await going.end(by_itself=not step.has)
+            return plain_answer(step.command, step.show, said.code, said.stdout, said.stderr)
+        if step.through:
+            said = await _through(running[step.through].text, step)
+            return plain_answer(step.command, step.show, said.code, said.stdout, said.stderr)
         said = await (self._until if step.until else self._run)(topic, step, folder)
         return plain_answer(step.command, step.show, said.code, said.stdout, said.stderr)
 
@@ -165,6 +188,35 @@ class Player:
             "LC_ALL": "C.UTF-8",
             "TZ": "UTC",
         }
+
+
+async def _through(forwarded: str, step: Step) -> Said:
+    """One connection to what a `port-forward` listens on: a request of HTTP, or bytes and as many back. The code is 0 when
+    it was answered. When the connection ends is not compared: the simulated kubelet of the real one never ends it first."""
+    local = re.search(rf"127\.0\.0\.1:(\d+) -> {step.port}\b", forwarded)
+    if local is None:
+        return Said(1, "", f"(port {step.port} is not forwarded)\n")
+    try:
+        async with asyncio.timeout(WITHIN):
+            return Said(0, await _asked(int(local[1]), step), "")
+    except (OSError, EOFError, aiohttp.ClientError) as error:  # TimeoutError is an OSError
+        return Said(1, "", "(no end of it)\n" if isinstance(error, TimeoutError) else "(no answer)\n")
+
+
+async def _asked(port: int, step: Step) -> str:
+    """What is answered; of a long page, how long it is and which. Raises when there is no whole answer."""
+    if step.get:
+        async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}{step.get}") as answer:
+            page = await answer.read()
+        if len(page) > 4096:
+            page = f"{len(page)} bytes, sha256 {hashlib.sha256(page).hexdigest()}\n".encode()
+        return f"{answer.status} {answer.reason}\n{page.decode()}"
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        writer.write(step.say.encode())
+        return (await reader.readexactly(len(step.say.encode()))).decode()
+    finally:
+        writer.close()
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.embedded.clients import pythonic
+from tests.embedded.clients.backing import backing
 from tests.embedded.clients.compare import differences, told_otherwise
 from tests.embedded.clients.play import play_on
 from tests.embedded.clients.topic import Answer, Topic, load_topics
@@ -26,14 +27,14 @@ pytestmark = [pytest.mark.real, pytest.mark.xdist_group("clients"), pytest.mark.
 @pytest.fixture(scope="module")
 def ours() -> dict[str, list[Answer]]:
     """All topics, played on one embedded cluster."""
-    with running_cluster() as cluster:
+    with backing() as behind, running_cluster(*behind.stand_ins) as cluster:
         return asyncio.run(play_on(cluster.kubeconfig, "trueup-node-1", TOPICS))
 
 
 @pytest.fixture(scope="module")
 def real_one() -> Iterator[ControlPlane]:
     """A real control plane of the module's own, for it writes CRDs, roles and nodes."""
-    with running_control_plane(nodes=1) as control_plane:
+    with backing() as behind, running_control_plane(nodes=1, kubelet=behind.kubelet) as control_plane:
         yield control_plane
 
 

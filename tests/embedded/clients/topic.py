@@ -1,7 +1,9 @@
 """A topic: command lines of real clients, one after another in one namespace, as a file of `cases/` has them.
 
 `run` is a command line (kubectl or helm), split as a shell would, run without one, in a folder that holds `files`. `start`
-begins one that goes on (`get -w`), `finish` ends it once it has said `has`. `$NAMESPACE` and `$NODE` are the topic's
+begins one that goes on (`get -w`), `finish` ends it once it has said `has`, or waits until it ends by itself when there is
+no `has`. `through` is the text of a begun `port-forward`: a connection is made to what it listens on for `port`, and asks
+for an HTTP path (`get`) or says something (`say`); the answer is compared. `$NAMESPACE` and `$NODE` are the topic's
 namespace and the cluster's node. What a command says is compared whole, unless `show` asks for less:
 
 | show | compared |
@@ -38,11 +40,16 @@ class Show(StrEnum):
 
 
 class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One command line. Exactly one of `run`, `start` and `finish` is given; `finish` repeats the text of its `start`."""
+    """One command line, or one connection. Exactly one of `run`, `start`, `finish` and `through` is given; the last two
+    repeat the text of their `start`."""
 
     run: str = ""
     start: str = ""
     finish: str = ""
+    through: str = ""
+    port: int = 0
+    get: str = ""
+    say: str = ""
     has: str = ""
     until: str = ""
     stdin: str = ""
@@ -52,11 +59,16 @@ class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Why ours answers otherwise, where it is meant or not yet done; the test fails when it no longer does."""
 
     def __post_init__(self) -> None:
-        if sum(map(bool, (self.run, self.start, self.finish))) != 1:
-            raise ValueError("a step is one of `run`, `start` and `finish`")
+        if sum(map(bool, (self.run, self.start, self.finish, self.through))) != 1:
+            raise ValueError("a step is one of `run`, `start`, `finish` and `through`")
+        if bool(self.through) != bool(self.port and (self.get or self.say)):
+            raise ValueError("`through` goes with `port` and one of `get` and `say`")
 
     @property
     def command(self) -> str:
+        if self.through:
+            asked = f"GET {self.get}" if self.get else f"say {self.say}"
+            return f"{asked} at {self.port} through {self.through}"
         return self.run or self.start or self.finish
 
 

@@ -179,7 +179,12 @@ def _is_after(line: Line, since: datetime | None) -> bool:
 
 
 def _written(line: Line, options: LogOptions) -> bytes:
-    return f"{line.time} {line.text}\n".encode() if options.timestamps else f"{line.text}\n".encode()
+    return f"{_with_nanoseconds(line.time)} {line.text}\n".encode() if options.timestamps else f"{line.text}\n".encode()
+
+
+def _with_nanoseconds(time: str) -> str:
+    """As the kubelet writes it, always nine digits wide; times of objects have whole seconds."""
+    return time.removesuffix("Z") + ".000000000Z" if time.endswith("Z") and "." not in time else time
 
 
 def _integer(query: Mapping[str, str], name: str) -> int | None:
