@@ -62,7 +62,7 @@ function makeProvider() {
       rpInitiatedLogout: { enabled: true }, userinfo: { enabled: true }, revocation: { enabled: true } },
     pkce: { required: () => true },
     rotateRefreshToken: true,
-    ttl: { AccessToken: 600, IdToken: 600, RefreshToken: 86400, Grant: 86400, Session: 86400, Interaction: 600, DeviceCode: 600 },
+    ttl: { AccessToken: 120, IdToken: 600, RefreshToken: 86400, Grant: 86400, Session: 86400, Interaction: 600, DeviceCode: 600 },
     findAccount: async (_ctx, sub) => people[sub] && { accountId: sub, claims: async () => ({ sub, ...people[sub] }) },
   });
   provider.on('server_error', (_ctx, error) => console.error(error));

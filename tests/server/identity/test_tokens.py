@@ -1,8 +1,10 @@
 """Argo CD's tokens: what we give out, what we take, and everything that is tried with forged ones."""
 
+import base64
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -43,8 +45,6 @@ def no_roles(project: str, role: str) -> None:
 def test_a_token_has_argo_cds_claims() -> None:
     token = issue(KEYS, CLAIMS)
     assert localtokens.read(KEYS, token, START) == CLAIMS
-    import base64
-
     header, payload, _ = token.split(".")
     assert json.loads(base64.urlsafe_b64decode(payload + "==")) == GOOD
     assert json.loads(base64.urlsafe_b64decode(header + "=="))["alg"] == "HS256"
@@ -269,8 +269,6 @@ def test_ten_thousand_tokens_are_read_once_and_each_is_found_at_once() -> None:
             raise AssertionError("a token is looked up, not searched for")
 
     account = first.accounts["robot"]
-    import msgspec
-
     counted = msgspec.structs.replace(account, tokens=Counting(account.tokens))
     for number in (0, 9_999):
         claims = Claims(subject="robot:apiKey", token_id=f"id-{number}", issued=NOW)

@@ -1,10 +1,12 @@
 """Single sign-on at a real OpenID provider (the certified oidc-provider), by a browser that is driven over HTTP."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urljoin, urlsplit
 
+import msgspec
 import pytest
 import pytest_asyncio
 
@@ -128,8 +130,6 @@ async def test_a_code_is_good_for_one_use(client: OpenIdClient) -> None:
 
 
 async def test_a_nonce_of_another_login_is_refused(client: OpenIdClient) -> None:
-    import msgspec
-
     flow = a_flow(client)
     answer = await answered(client, flow)
     with pytest.raises(Unauthenticated, match="nonce"):
@@ -146,8 +146,6 @@ async def test_an_answer_in_another_providers_name_is_refused(client: OpenIdClie
 
 
 async def test_a_login_that_took_too_long_is_refused(client: OpenIdClient) -> None:
-    import msgspec
-
     flow = a_flow(client)
     answer = await answered(client, flow)
     with pytest.raises(Unauthenticated, match="too long"):
@@ -158,12 +156,8 @@ async def test_a_person_who_says_no_is_told_so(client: OpenIdClient) -> None:
     flow = a_flow(client)
     async with Browser() as browser:
         place, _, text = await browser.go(await client.login_url(flow))
-        import re
-
         abort = re.search(r'href="([^"]*/abort)"', text)
         assert abort is not None
-        from urllib.parse import urljoin
-
         place, _, _ = await browser.go(urljoin(place, abort[1]), until=SERVER)
     with pytest.raises(Unauthenticated, match="access_denied"):
         await client.finish(flow, dict(parse_qsl(urlsplit(place).query)))
@@ -257,8 +251,6 @@ async def test_a_provider_that_calls_itself_otherwise_is_not_believed(provider: 
 
 
 async def test_a_logout_ends_the_session_at_the_provider_too(client: OpenIdClient) -> None:
-    import re
-
     flow = a_flow(client)
     async with Browser() as browser:
         place, _, _ = await browser.sign_in(await client.login_url(flow), "alice", until=SERVER)

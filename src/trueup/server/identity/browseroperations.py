@@ -1,0 +1,95 @@
+"""What a browser is sent to for single sign-on, at Argo CD's paths: `/auth/login`, `/auth/callback`, `/auth/logout`.
+
+A login that fails ends at the login page, which says why by the reason alone: no text of a provider or of a link is shown there.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+import structlog
+from msgspec import Struct
+
+from trueup.model.errors import TrueupError
+from trueup.server.api.call import Call
+from trueup.server.api.operation import PUBLIC, Answer, Operation, Surface
+from trueup.server.identity.returning import HOME
+from trueup.server.identity.signin import CALLBACK, LOGIN_PAGE, LOGOUT, SignIn
+
+log = structlog.get_logger(__name__)
+
+LOGIN = "/auth/login"
+
+
+class LoginQuery(Struct, frozen=True, kw_only=True):
+    """`return_url` as Argo CD calls it."""
+
+    provider: str = ""
+    return_url: str = ""
+
+
+def browser_operations(signin: SignIn) -> list[Operation]:
+    pages = _Pages(signin)
+    return [
+        Operation(
+            id="browser.login",
+            method="GET",
+            path=LOGIN,
+            summary="Begin single sign-on",
+            access=PUBLIC,
+            handler=pages.login,
+            query=LoginQuery,
+            surface=Surface.BROWSER,
+        ),
+        Operation(
+            id="browser.callback",
+            method="GET",
+            path=CALLBACK,
+            summary="The provider's answer",
+            access=PUBLIC,
+            handler=pages.callback,
+            surface=Surface.BROWSER,
+        ),
+        Operation(
+            id="browser.logout",
+            method="GET",
+            path=LOGOUT,
+            summary="Sign out, at the provider too",
+            access=PUBLIC,
+            handler=pages.logout,
+            surface=Surface.BROWSER,
+        ),
+    ]
+
+
+class _Pages:
+    def __init__(self, signin: SignIn) -> None:
+        self._signin = signin
+
+    async def login(self, call: Call) -> Answer:
+        try:
+            return _to(await self._signin.to_provider(call.request, call.query.provider, call.query.return_url))
+        except TrueupError as error:
+            return _failed(error)
+
+    async def callback(self, call: Call) -> Answer:
+        try:
+            return _to(await self._signin.from_provider(call.request, dict(call.request.query)))
+        except TrueupError as error:
+            return _failed(error)
+
+    async def logout(self, call: Call) -> Answer:
+        """Not for another site: a link or an image there must sign nobody out."""
+        if call.request.headers.get("Sec-Fetch-Site", "none").lower() not in ("same-origin", "none"):
+            return _to(HOME)
+        await self._signin.out(call.request)
+        return _to(await self._signin.out_of_provider(call.request) or LOGIN_PAGE)
+
+
+def _to(place: str) -> Answer:
+    return Answer(status=303, headers={"Location": place, "Cache-Control": "no-store"})
+
+
+def _failed(error: TrueupError) -> Answer:
+    log.warning("single sign-on did not succeed", reason=error.reason, problem=str(error))
+    return _to(f"{LOGIN_PAGE}?{urlencode({'error': error.reason})}")
