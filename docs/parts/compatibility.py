@@ -55,6 +55,7 @@ _SAMPLES: dict[str, Any] = {
     "spec.source.kustomize.images": ["web:2"],
     "spec.source.kustomize.replicas": [{"name": "web", "count": 2}],
     "spec.syncPolicy.syncOptions": ["PruneLast=true"],
+    "spec.source.kustomize.version": "v5.8.1",
     "spec.sourceRef.kind": "GitRepository",
     "spec.sts.provider": "ldap",
     "spec.sts.endpoint": "https://sts.example.com",

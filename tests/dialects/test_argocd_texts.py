@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from trueup.dialects.argocd.images import parse_image
 from trueup.dialects.argocd.marks import OPT_OUT, unsupported_mark
 from trueup.dialects.argocd.options import read_options
+from trueup.dialects.argocd.rendering import KUSTOMIZE_VERSION
 from trueup.dialects.argocd.repositories import host_of, match_repository_secrets
 from trueup.dialects.flux.marks import unsupported_mark as flux_unsupported_mark
 from trueup.model.rendering import ImageOverride
@@ -60,7 +62,8 @@ def test_options_that_nobody_knows_are_kept_as_written() -> None:
         ({"helm.sh/hook": "crd-install"}, None),
         ({"argocd.argoproj.io/sync-wave": "-1"}, None),
         ({"argocd.argoproj.io/sync-options": "Prune=false, Delete=false,Force=true,ServerSideApply=true"}, None),
-        ({"argocd.argoproj.io/sync-options": "Prune=false,Replace=true"}, "Replace=true"),
+        ({"argocd.argoproj.io/sync-options": "Prune=false,Replace=true"}, None),
+        ({"argocd.argoproj.io/sync-options": "Prune=false,Replaced=true"}, "Replaced=true"),
         ({"argocd.argoproj.io/sync-options": "Prune=confirm,PruneLast=true"}, None),
         ({"argocd.argoproj.io/sync-options": "Delete=confirm"}, None),
         ({"argocd.argoproj.io/sync-options": "Validate=false"}, "Validate=false"),
@@ -77,7 +80,7 @@ def test_a_mark_that_is_not_built_is_named(annotations: dict[str, str], named: s
 
 
 def test_every_built_option_of_an_object_is_one_of_the_opt_outs() -> None:
-    pairs = (*OPT_OUT.never_prune, *OPT_OUT.never_delete, *OPT_OUT.force)
+    pairs = (*OPT_OUT.never_prune, *OPT_OUT.never_delete, *OPT_OUT.force, *OPT_OUT.replace)
     for key, value in pairs:
         assert unsupported_mark({"metadata": {"annotations": {key: value}}}) is None
 
@@ -154,3 +157,8 @@ def test_a_repository_without_credentials_keeps_its_own_words_and_takes_those_of
 )
 def test_the_host_decides_which_of_argo_cds_lists_counts(url: str, expected: tuple[str, str] | None) -> None:
     assert host_of(url) == expected
+
+
+def test_the_version_of_kustomize_is_that_of_the_command_that_builds_are_compared_with() -> None:
+    modules = (Path(__file__).parents[2] / "tools" / "kustomize" / "go.mod").read_text(encoding="utf-8")
+    assert f"sigs.k8s.io/kustomize/kustomize/v5 {KUSTOMIZE_VERSION} " in modules

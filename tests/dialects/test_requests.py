@@ -124,7 +124,7 @@ def test_a_backoff_of_an_operation_that_cannot_be_is_named(backoff: dict[str, An
     [
         ({"sync": {"manifests": ["kind: A"]}}, "operation.sync.manifests"),
         ({"sync": {"sources": [{}]}}, "operation.sync.sources"),
-        ({"sync": {"syncOptions": ["Replace=true"]}}, "operation.sync.syncOptions=Replace=true"),
+        ({"sync": {"syncOptions": ["Nonsense=true"]}}, "operation.sync.syncOptions=Nonsense=true"),
         ({"sync": {"source": {"repoURL": "https://example.com/other", "path": "a"}}}, "operation.sync.source"),
     ],
 )

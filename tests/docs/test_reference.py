@@ -55,7 +55,7 @@ def test_every_part_has_a_place_on_some_page() -> None:
             ],
         ),
         (GitRepositorySpec, ["spec.provider: aws"]),
-        (ApplicationSpec, ["spec.sourceHydrator", "spec.source.tagPrefix", "spec.project: (any other)"]),
+        (ApplicationSpec, ["spec.sourceHydrator", "spec.project: (any other)"]),
     ],
 )
 def test_what_is_not_built_is_found_by_trying(spec: type, wanted: list[str]) -> None:

@@ -166,6 +166,24 @@ class Client:
             raise ApiError(409, "AlreadyExists", f'{ref.kind.lower()}s "{ref.name}" already exists', ref=ref)
         return self.cluster.put(manifest, manager=self.manager)
 
+    async def replace(self, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
+        ref = ref_of(manifest)
+        self.cluster.requests.append(("dry-run" if dry_run else "replace", ref))
+        self.cluster.refuse("replace", manifest)
+        before = self.cluster.objects[ref]
+        if resource_version_of(manifest) != resource_version_of(before):
+            raise ApiError(409, "Conflict", "the object has been modified", ref=ref)
+        kept = {
+            key: before["metadata"][key]
+            for key in ("uid", "creationTimestamp", "generation", "managedFields")
+            if key in before["metadata"]
+        }
+        after = copy.deepcopy(manifest) | ({"status": before["status"]} if "status" in before else {})
+        after["metadata"] |= kept
+        node = node_of_kind(after["apiVersion"], kind_of(after))
+        tracked = track_update(before, after, node, manager=self.manager, now=self.cluster.clock())
+        return tracked if dry_run else self.cluster._store(before, tracked)
+
     async def patch_json(self, ref: ObjectRef, version: str, operations: list[dict[str, Any]]) -> Manifest:
         self.cluster.requests.append(("patch", ref))
         before = self.cluster.objects[ref]

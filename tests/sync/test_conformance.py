@@ -259,6 +259,29 @@ async def test_an_immutable_selector_fails_and_with_force_is_made_anew(world: Re
     assert (await world.plan(changed)).is_empty
 
 
+async def test_a_replaced_object_loses_what_others_added_and_stays_ours(world: RealWorld) -> None:
+    world.rules = rules(default_namespace=world.namespace, replace=True)
+    await world.sync(deployment(replicas=0))
+    ref = ObjectRef("apps", "Deployment", world.namespace, "web")
+    await world.patch(ref, [{"op": "add", "path": "/metadata/labels", "value": {"by": "others"}}], "someone")
+    uid = (await world.live(ref))["metadata"]["uid"]
+
+    changed = deployment(replicas=0)
+    changed["spec"]["minReadySeconds"] = 3
+    assert change_of(await world.sync(changed), "web").action is Action.CONFIGURED
+
+    live = await world.live(ref)
+    assert live["metadata"]["uid"] == uid
+    assert "by" not in live["metadata"].get("labels", {})
+    assert (await world.plan(changed)).is_empty
+
+    world.rules = rules(default_namespace=world.namespace, replace=True, force=True)
+    assert (await world.plan(changed)).is_empty
+    changed["spec"]["minReadySeconds"] = 4
+    assert change_of(await world.sync(changed), "web").action is Action.RECREATED
+    assert (await world.live(ref))["metadata"]["uid"] != uid
+
+
 @pytest.mark.parametrize(
     ("spec", "message"),
     [

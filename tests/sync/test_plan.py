@@ -25,7 +25,7 @@ from trueup.model.inventory import Inventory
 from trueup.model.manifest import Manifest
 from trueup.sync.autoscaling import scale_target
 from trueup.sync.facts import Absent, LiveFacts
-from trueup.sync.plan import Why, WouldPruneAll, make_plan
+from trueup.sync.plan import SharedObjects, Why, WouldPruneAll, make_plan
 from trueup.sync.prunes import plan_deletion
 
 
@@ -342,6 +342,11 @@ async def test_an_object_with_the_marks_of_another_app_is_noticed() -> None:
     plan = await world.plan([config_map()])
 
     assert [notice.type for notice in plan.notices] == ["SharedObject"]
+
+    world.rules = rules(refuse_shared=True)
+    with pytest.raises(SharedObjects, match="shared with another App: ConfigMap/shop/settings"):
+        await world.plan([config_map()])
+    assert (await world.plan([config_map("another")])).sends
 
 
 async def test_an_object_that_another_app_took_over_is_not_taken_back_by_healing() -> None:

@@ -39,6 +39,10 @@ class ClusterApplier:
     async def create(self, manifest: Manifest) -> Manifest:
         return self._answered(await self._client.create(manifest, manager=self._manager))
 
+    async def replace(self, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
+        answer = await self._client.replace(manifest, manager=self._manager, dry_run=dry_run)
+        return answer if dry_run else self._answered(answer)
+
     async def patch_json(self, ref: ObjectRef, version: str, operations: list[dict[str, Any]]) -> Manifest:
         resource = await self._resource(ref, version)
         return self._answered(

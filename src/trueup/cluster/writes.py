@@ -76,14 +76,16 @@ class Writes(Connection):
             )
         )
 
-    async def replace(self, manifest: Manifest, *, manager: str = "", subresource: str = "") -> Manifest:
+    async def replace(
+        self, manifest: Manifest, *, manager: str = "", subresource: str = "", dry_run: bool = False
+    ) -> Manifest:
         """A PUT; a `metadata.resourceVersion` in it makes it fail with 409 when the object has changed."""
         resource = await self._resource_of(manifest)
         path = resource.path(namespace_of(manifest), name_of(manifest), subresource)
         return await self._write(
             "update",
             "PUT",
-            path + query_of(fieldManager=manager),
+            path + query_of(fieldManager=manager, dryRun="All" if dry_run else ""),
             resource,
             manifest,
             repeatable=not resource_version_of(manifest),

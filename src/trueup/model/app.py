@@ -79,6 +79,7 @@ class OptOut(Struct, frozen=True, kw_only=True):
     merge: tuple[tuple[str, str], ...] = ()
     """Take no ownership over from other managers."""
     force: tuple[tuple[str, str], ...] = ()
+    replace: tuple[tuple[str, str], ...] = ()
     prune_last: tuple[tuple[str, str], ...] = ()
     confirm_prune: tuple[tuple[str, str], ...] = ()
     """Pruned only once a person has approved of it."""
@@ -155,6 +156,11 @@ class SyncRules(Struct, frozen=True, kw_only=True):
     automated: bool = True
     """False: sync only when asked (Argo without `automated`); differences are reported."""
     force: bool = False
+    """An object that cannot be changed in place is deleted and made anew."""
+    replace: bool = False
+    """A changed object is replaced as a whole; with `force` it is deleted and made anew (Argo's `Replace=true`)."""
+    refuse_shared: bool = False
+    """Nothing is applied while another App's marks are on any of the objects (Argo's `FailOnSharedResource`)."""
     validate: bool = True
     wait: bool = False
     health_checks: tuple[HealthCheck, ...] = ()

@@ -62,6 +62,8 @@ class GitReference(Struct, frozen=True, kw_only=True):
     name: str = ""
     commit: str = ""
     expression: str = ""
+    tag_prefix: str = ""
+    """Where `expression` is a range of versions: only tags that begin so count, by what follows (`shop/1.2.0`)."""
 
 
 class GitVerification(StrEnum):
@@ -356,7 +358,9 @@ def expressed(source: Source, expression: str) -> Source | None:
     """The same source at what Argo CD's `revision` of an operation says; None: its kind has no such thing."""
     match source:
         case GitSource():
-            return structs.replace(source, reference=GitReference(expression=expression))
+            return structs.replace(
+                source, reference=GitReference(expression=expression, tag_prefix=source.reference.tag_prefix)
+            )
         case OciSource():
             return structs.replace(source, reference=OciReference(expression=expression))
         case HelmChartSource():

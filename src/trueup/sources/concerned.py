@@ -62,6 +62,8 @@ def _follows(reference: GitReference, news: News) -> bool:
         return news.ref == _TAGS + reference.tag
     if reference.branch:
         return news.ref == _HEADS + reference.branch
+    if reference.tag_prefix and news.ref.startswith(_TAGS + reference.tag_prefix):
+        return True  # by what follows it may be in the range
     return _follows_expression(reference.expression or "HEAD", news)
 
 

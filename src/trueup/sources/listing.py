@@ -125,7 +125,7 @@ def choose(reference: GitReference, listing: Listing, url: str) -> Target:
         case _Kind.SEMVER:
             return _by_range(value, listing, url)
         case _Kind.EXPRESSION:
-            return _by_expression(value, listing, url)
+            return _by_expression(value, reference.tag_prefix, listing, url)
         case _Kind.NAME | _Kind.TAG | _Kind.BRANCH | _Kind.HEAD:
             target = direct_target(reference)
             assert target is not None
@@ -252,7 +252,7 @@ def _by_range(text: str, listing: Listing, url: str) -> Target:
     return Target(name=found, ref=TAGS + found, commit=tags[found])
 
 
-def _by_expression(text: str, listing: Listing, url: str) -> Target:
+def _by_expression(text: str, tag_prefix: str, listing: Listing, url: str) -> Target:
     if FULL_HASH.match(text):
         return Target(name="", commit=text)
     try:
@@ -260,8 +260,11 @@ def _by_expression(text: str, listing: Listing, url: str) -> Target:
     except SemverError:
         constraint = None
     tags = _tags(listing)
-    if constraint is not None and (found := highest(constraint, tags)) is not None:
-        return Target(name=found, ref=TAGS + found, commit=tags[found])
+    if constraint is not None:
+        versions = [name.removeprefix(tag_prefix) for name in tags if name.startswith(tag_prefix)]
+        if (highest_version := highest(constraint, versions)) is not None:
+            found = tag_prefix + highest_version
+            return Target(name=found, ref=TAGS + found, commit=tags[found])
     for ref in (HEADS + text, TAGS + text, text, "refs/" + text):
         if ref in listing.refs:
             return Target(name=text, ref=ref, commit=listing.refs[ref])

@@ -37,6 +37,10 @@ class Applier(Protocol):
         """A POST; an existing object is an ApiError with reason AlreadyExists."""
         ...
 
+    async def replace(self, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
+        """A PUT of the whole object; its `metadata.resourceVersion` is a precondition: an ApiError with code 409 if it does not hold."""
+        ...
+
     async def patch_json(self, ref: ObjectRef, version: str, operations: list[dict[str, Any]]) -> Manifest:
         """An RFC 6902 patch; a failed `test` operation is an ApiError with code 409 or 422."""
         ...

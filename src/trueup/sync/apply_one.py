@@ -16,6 +16,7 @@ from trueup.sync.ignoring import with_live_values
 from trueup.sync.outcomes import Outcome, applied, settled
 from trueup.sync.ownership import takeover_patch
 from trueup.sync.plan import Send
+from trueup.sync.replacing import is_recreated, may_be_recreated, replacement
 
 TAKEOVER_ATTEMPTS = 3
 CONFLICT_ATTEMPTS = 3
@@ -42,9 +43,14 @@ async def apply_one(send: Send, applier: Applier, rules: SyncRules, secret_key: 
         return applied(send, answer, rules.field_manager, secret_key, action=Action.CREATED)
     action = None
     try:
-        answer = await _apply(manifest, applier)
+        if is_recreated(send) and await applier.get(send.ref, send.desired.version) is not None:
+            answer, action = await _recreate(send, applier, rules), Action.RECREATED
+        else:
+            if send.replace:
+                await _replace(send, manifest, applier)
+            answer = await _apply(manifest, applier)
     except ApiError as error:
-        if not (error.is_immutable and send.force):
+        if not (error.is_immutable and send.force and (may_be_recreated(send.ref) or not send.replace)):
             raise
         answer, action = await _recreate(send, applier, rules), Action.RECREATED
     if not send.merge:
@@ -61,6 +67,20 @@ async def _apply(manifest: Manifest, applier: Applier) -> Manifest:
             if not error.is_conflict or error.is_immutable or error.reason != "Conflict":
                 raise
     return await applier.apply(manifest)
+
+
+async def _replace(send: Send, manifest: Manifest, applier: Applier) -> None:
+    """Writes the whole object where there is one; somebody who writes at the same time makes us look again."""
+    for attempt in range(CONFLICT_ATTEMPTS):
+        live = await applier.get(send.ref, send.desired.version)
+        if live is None:
+            return
+        try:
+            await applier.replace(replacement(send, manifest, live))
+            return
+        except ApiError as error:
+            if not error.is_conflict or error.is_immutable or attempt + 1 == CONFLICT_ATTEMPTS:
+                raise
 
 
 async def _take_over(answer: Manifest, manifest: Manifest, send: Send, applier: Applier, rules: SyncRules) -> Manifest:

@@ -38,6 +38,7 @@ def mark_keys(owner: Owner, opt_out: OptOut) -> frozenset[str]:
         opt_out.only_create,
         opt_out.merge,
         opt_out.force,
+        opt_out.replace,
         opt_out.prune_last,
         opt_out.confirm_prune,
         opt_out.confirm_delete,

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from trueup.model.app import IgnoreRule, SyncRules
 from trueup.model.change import Action, Change, FieldChange
-from trueup.model.errors import Terminal
+from trueup.model.errors import Terminal, Transient
 from trueup.model.inventory import Inventory, InventoryEntry
 from trueup.model.manifest import Manifest, annotations_of, labels_of
 from trueup.model.outcome import Notice
@@ -46,10 +46,19 @@ class Why(StrEnum):
     """A person asked for everything to be applied again."""
 
 
+_SHOWN = 5
+
+
 class WouldPruneAll(Terminal):
     """The render came back empty, and the rules say that this is more likely a mistake than a wish."""
 
     reason = "WouldPruneAll"
+
+
+class SharedObjects(Transient):
+    """Other Apps' marks are on objects of this one, and the rules say that nothing is applied then."""
+
+    reason = "SharedObject"
 
 
 class Send(Struct, frozen=True, kw_only=True):
@@ -67,6 +76,8 @@ class Send(Struct, frozen=True, kw_only=True):
     only_create: bool = False
     merge: bool = False
     force: bool = False
+    replace: bool = False
+    """The whole object is written, not only what is declared (see `replacing`)."""
     ignore: tuple[IgnoreRule, ...] = ()
     """The rules about this object: what is not compared."""
     respect: bool = False
@@ -122,7 +133,7 @@ def make_plan(
     `only`: a sync of these objects alone; the others are neither sent nor pruned. `autoscaled`: targets of the
     autoscalers that the live view knows; those among `desired` are found here. `declared_elsewhere`: what other Apps
     declare now; an object that moves to another App is let go, not pruned.
-    Raises WouldPruneAll.
+    Raises WouldPruneAll, SharedObjects.
     """
     wanted = sorted(desired, key=lambda item: order.sort_key(item.ref, rules.kind_order))
     if not wanted and inventory.entries and rules.prune and not rules.allow_empty and only is None:
@@ -139,11 +150,13 @@ def make_plan(
     sends: list[Send] = []
     settled: list[Change] = []
     notices: list[Notice] = []
+    shared: list[ObjectRef] = []
     for item in wanted:
         if only is not None and item.ref not in only:
             continue
         facts = live.get(item.ref)
         if isinstance(facts, LiveFacts) and _is_others(rules, item.ref, facts):
+            shared.append(item.ref)
             notices.append(
                 Notice("SharedObject", f"{item.ref} carries the marks of another App, which also declares it")
             )
@@ -157,6 +170,12 @@ def make_plan(
             sends.append(decision)
         else:
             settled.append(decision)
+    if shared and rules.refuse_shared:
+        raise SharedObjects(
+            f"shared with another App: {', '.join(map(str, shared[:_SHOWN]))}"
+            + (f" and {len(shared) - _SHOWN} more" if len(shared) > _SHOWN else ""),
+            hint="remove them from one of the two, or remove FailOnSharedResource=true",
+        )
     entries = tuple(item.entry for item in wanted)
     prunes = plan_prunes(
         [entry for entry in inventory.entries if entry.ref not in refs],
@@ -226,6 +245,7 @@ def _decide(
         only_create=only_create,
         merge=merge,
         force=rules.force or _marked(item.manifest, rules.opt_out.force, rules),
+        replace=not only_create and (rules.replace or _marked(item.manifest, rules.opt_out.replace, rules)),
         ignore=ignore,
         respect=bool(ignore) and rules.respect_ignored and not isinstance(facts, Absent) and not only_create,
         ask_replicas=ask and not only_create,
@@ -323,4 +343,4 @@ def _settled(
     )
 
 
-__all__ = ["Plan", "Prune", "Send", "Why", "WouldPruneAll", "make_plan", "replicas_to_send"]
+__all__ = ["Plan", "Prune", "Send", "SharedObjects", "Why", "WouldPruneAll", "make_plan", "replicas_to_send"]

@@ -27,6 +27,7 @@ from trueup.sync.order import CRD, NAMESPACE
 from trueup.sync.ownership import is_taken_over
 from trueup.sync.plan import Plan, Send
 from trueup.sync.prunes import Prune, may_delete
+from trueup.sync.replacing import is_recreated, replacement
 
 _MISSING: Any = object()
 
@@ -60,7 +61,12 @@ async def _send(send: Send, plan: Plan, applier: Applier, rules: SyncRules, key:
         if send.only_create and live is not None:
             return _change(send, Action.SKIPPED, reason="OnlyCreate", message="it is there, and is only to be created")
         manifest = with_live_values(send.manifest, live, send.ignore) if send.respect and live else send.manifest
-        answer = await applier.apply(manifest, dry_run=True)
+        if is_recreated(send) and live is not None:
+            return _change(send, Action.RECREATED, message="it is replaced by force")
+        if send.replace and live is not None:
+            answer = await applier.replace(replacement(send, manifest, live), dry_run=True)
+        else:
+            answer = await applier.apply(manifest, dry_run=True)
     except KindNotServed as error:
         if any(_defines(other, send) for other in plan.sends):
             return _change(

@@ -99,6 +99,8 @@ def _rules(
         self_heal=bool(automated and automated.self_heal),
         automated=automated is not None,
         force=options.force,
+        replace=options.replace,
+        refuse_shared=options.refuse_shared,
         validate=options.validate,
         interval=INTERVAL,
         retry=read_retry(policy.retry if policy else None, ref, "spec.syncPolicy.retry"),

@@ -19,6 +19,7 @@ OPT_OUT = OptOut(
     never_delete=((SYNC_OPTIONS, "delete=false"), ("helm.sh/resource-policy", "keep")),
     never_apply=((HOOK, SKIP.lower()),),
     force=((SYNC_OPTIONS, "force=true"),),
+    replace=((SYNC_OPTIONS, "replace=true"),),
     prune_last=((SYNC_OPTIONS, "prunelast=true"),),
     confirm_prune=((SYNC_OPTIONS, "prune=confirm"),),
     confirm_delete=((SYNC_OPTIONS, "delete=confirm"),),
@@ -29,6 +30,7 @@ _PAIRS = (
     *OPT_OUT.never_prune,
     *OPT_OUT.never_delete,
     *OPT_OUT.force,
+    *OPT_OUT.replace,
     *OPT_OUT.prune_last,
     *OPT_OUT.confirm_prune,
 )

@@ -95,6 +95,8 @@ def requested_rules(rules: SyncRules, request: OperationRequest) -> SyncRules:
         waits_for_unchanged=rules.waits_for_unchanged and not options.only_out_of_sync,
         create_namespace=rules.create_namespace or options.create_namespace,
         force=rules.force or request.force or options.force,
+        replace=rules.replace or options.replace,
+        refuse_shared=rules.refuse_shared or options.refuse_shared,
         validate=rules.validate and options.validate,
         delete_propagation=options.propagation or rules.delete_propagation,
         retry=request.retry or rules.retry,

@@ -47,6 +47,8 @@ class SyncOptions(Struct, frozen=True, kw_only=True):
     """Only objects that differ are ever sent; with this, later waves wait for these alone."""
     validate: bool = True
     force: bool = False
+    replace: bool = False
+    refuse_shared: bool = False
     migrate_client_side_apply: bool = True
     propagation: str = ""
     unbuilt: tuple[str, ...] = ()
@@ -80,6 +82,8 @@ _FIELDS = {
     "prunelast=true": "prune_last",
     "validate=false": "validate",
     "force=true": "force",
+    "replace=true": "replace",
+    "failonsharedresource=true": "refuse_shared",
     "clientsideapplymigration=false": "migrate_client_side_apply",
 }
 

@@ -27,9 +27,7 @@ from trueup.dialects.argocd.source_resource import (
     Source,
 )
 from trueup.dialects.argocd.sources import is_rendered
-from trueup.dialects.argocd.unbuilt import unbuilt_of_source
 from trueup.dialects.cue import refuse_with_cue
-from trueup.dialects.reading import not_built
 from trueup.model.errors import InvalidInput, TrueupError
 from trueup.model.manifest import Origin
 from trueup.model.refs import ObjectRef
@@ -48,6 +46,9 @@ from trueup.model.rendering import (
     ReplicaOverride,
 )
 from trueup.model.rendering import DirectoryOptions as Directory
+
+KUSTOMIZE_VERSION = "v5.8.1"
+"""The command whose library the engine is; a test keeps it true."""
 
 
 def render_of(
@@ -80,15 +81,25 @@ def render_of(
 
 
 def refine(data: bytes, patches: tuple[tuple[str, dict[str, Any]], ...]) -> RenderSpec:
-    """The spec of one source with what files in Git override. Raises InvalidInput and NotBuiltYet, naming the file."""
+    """The spec of one source with what files in Git override. Raises InvalidInput, naming the file."""
     base = decode(data)
     base = structs.replace(base, source=overridden(base, patches))
     try:
-        not_built(base.ref, unbuilt_of_source(base.source, base.field))
         return _render(base)
     except TrueupError as error:
         error.origin = Origin(patches[-1][0])
         raise
+
+
+def _check_version(ref: ObjectRef, version: str, field: str) -> None:
+    """Of Kustomize; the one that is built in is the only one, as with an original that registers no others."""
+    if version and version.removeprefix("v") != KUSTOMIZE_VERSION.removeprefix("v"):
+        raise InvalidInput(
+            f"Kustomize {version} is not registered here",
+            ref=ref,
+            field=f"{field}.kustomize.version",
+            hint=f"remove it: manifests are built by {KUSTOMIZE_VERSION}",
+        )
 
 
 def _render(base: Base) -> RenderSpec:
@@ -96,6 +107,7 @@ def _render(base: Base) -> RenderSpec:
     if base.cue is not None:
         blocks = {"kustomize": source.kustomize, "helm": source.helm, "directory": source.directory}
         refuse_with_cue(base.ref, {f"{field}.{name}": block is not None for name, block in blocks.items()})
+    _check_version(base.ref, source.kustomize.version if source.kustomize else "", field)
     environment = build_environment(base.ref, base.project, base.namespace, source)
     spec = RenderSpec(
         path="." if source.chart else source.path,

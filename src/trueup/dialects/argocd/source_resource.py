@@ -82,6 +82,7 @@ class KustomizeOptions(Struct, frozen=True, kw_only=True, rename="camel"):
     label_include_templates: bool = False
     """With `labelWithoutSelector`: whether templates get the labels all the same."""
     version: str = ""
+    """The version of Kustomize that is built in; another is refused."""
     kube_version: str = ""
     api_versions: tuple[str, ...] = ()
 
@@ -138,6 +139,7 @@ class Source(Struct, frozen=True, kw_only=True, rename="camel"):
     ref: str = ""
     name: str = ""
     tag_prefix: str = ""
+    """Only tags that begin so count for a range in `targetRevision`, by what follows."""
     helm: HelmOptions | None = None
     kustomize: KustomizeOptions | None = None
     """Overrides for a directory that Kustomize builds."""

@@ -89,7 +89,7 @@ def _one(source: Source, *, suspend: bool) -> model.Source:
         )
     return GitSource(
         url=source.repo_url,
-        reference=GitReference(expression=source.target_revision or "HEAD"),
+        reference=GitReference(expression=source.target_revision or "HEAD", tag_prefix=source.tag_prefix),
         by_url=True,
         interval=INTERVAL,
         recurse_submodules=True,

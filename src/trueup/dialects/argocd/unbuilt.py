@@ -11,7 +11,6 @@ from trueup.dialects.argocd.shared import (
     IN_CLUSTER_SERVER,
     PREFIX,
 )
-from trueup.dialects.argocd.source_resource import KustomizeOptions, Source
 from trueup.model.manifest import Manifest, annotations_of
 
 
@@ -26,23 +25,8 @@ def unbuilt_fields(spec: ApplicationSpec, options: SyncOptions, obj: Manifest) -
     }
     found = [name for name, is_set in fields.items() if is_set]
     found.extend(f"spec.syncPolicy.syncOptions={option}" for option in options.unbuilt)
-    if spec.sources:
-        for number, source in enumerate(spec.sources):
-            found.extend(unbuilt_of_source(source, f"spec.sources[{number}]"))
-    elif spec.source is not None:
-        found.extend(unbuilt_of_source(spec.source, "spec.source"))
     found.extend(_of_metadata(obj))
     return found
-
-
-def unbuilt_of_source(source: Source, at: str) -> list[str]:
-    """Of one source; `at` is where it stands."""
-    kustomize = source.kustomize or KustomizeOptions()
-    fields = {
-        "tagPrefix": bool(source.tag_prefix),
-        "kustomize.version": bool(kustomize.version),
-    }
-    return [f"{at}.{name}" for name, is_set in fields.items() if is_set]
 
 
 def _of_metadata(obj: Manifest) -> list[str]:
