@@ -182,6 +182,10 @@ def test_a_remote_base_is_refused_with_its_line_and_fetched_when_asked_for(trueu
     refused = trueup("render", f"{tmp_path}/app")
     assert (refused.code, "kustomization.yaml:2" in refused.stderr, "--fetch" in refused.stderr) == (1, True, True)
     assert trueup("render", f"{tmp_path}/app", "--fetch", "-o", "name").stdout == "ConfigMap/web\n"
+    refused = trueup("validate", f"{tmp_path}/app")
+    assert (refused.code, "--fetch" in refused.stdout + refused.stderr) == (1, True)
+    fetched = trueup("validate", f"{tmp_path}/app", "--fetch")
+    assert fetched.code == 0, fetched.stdout + fetched.stderr
 
 
 def test_a_sound_working_tree_is_valid(trueup: Trueup, tmp_path: Path) -> None:

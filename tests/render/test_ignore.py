@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from trueup.sources.ignore import is_ignored, parse_patterns, patterns_for
+from tests.render.conftest import Files
+from tests.support.snapshots import MemorySnapshot
+from trueup.render.inputs import Ignoring, Recorder
+from trueup.sources.ignore import NOTHING, is_ignored, parse_patterns, patterns_for
 
 
 @pytest.mark.parametrize(
@@ -69,3 +72,12 @@ def test_the_sources_own_ignore_wins_over_ignore_files() -> None:
 
     assert not is_ignored(patterns, ["keep.yaml"], directory=False)
     assert is_ignored(patterns, ["drop.yaml"], directory=False)
+
+
+@pytest.mark.parametrize("path", ["a.yaml", "dir/b.yaml", "c.png", ".github/w.yaml", ".git/x", "d/e.yaml"])
+def test_a_copied_layer_is_taken_whole_whatever_its_own_ignore_files_say(path: str) -> None:
+    files: Files = {
+        ".sourceignore": "*.yaml\ndir/\n", "a.yaml": "x", "dir/b.yaml": "y", "c.png": "z", ".github/w.yaml": "w",
+        ".git/x": "v", "d/.sourceignore": "/e.yaml\n", "d/e.yaml": "u",
+    }  # fmt: skip
+    assert Recorder(MemorySnapshot(files), Ignoring(NOTHING)).look(path).entry is not None

@@ -13,7 +13,7 @@ from tests.sources.gitkit import Work
 from trueup.model.revision import Revision
 from trueup.model.source import GitReference, GitSource
 from trueup.sources.contentstore import ContentStore
-from trueup.sources.diskuse import CONTENT, MIRRORS, DiskBudget, measured
+from trueup.sources.diskuse import CONTENT, DEFAULT_LIMIT, MIRRORS, DiskBudget, measured
 from trueup.sources.giterrors import DiskFull
 from trueup.sources.mirrors import GitMirrors
 from trueup.sources.storedfile import StoredFile
@@ -86,3 +86,13 @@ async def test_content_that_nobody_holds_is_collected_and_no_longer_counted(tmp_
 
 async def test_a_folder_that_is_not_there_takes_nothing(tmp_path: Path) -> None:
     assert measured(tmp_path / "none").total == 0
+
+
+def test_others_see_the_limit_that_is_kept(tmp_path: Path) -> None:
+    root = tmp_path / "state"
+    assert measured(root).limit == DEFAULT_LIMIT
+    root.mkdir()
+    DiskBudget(root, 7 * MIB).measure()
+    assert measured(root).limit == 7 * MIB
+    (root / "storage-limit").write_text("a damaged file")
+    assert measured(root).limit == DEFAULT_LIMIT

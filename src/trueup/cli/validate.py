@@ -19,6 +19,7 @@ from trueup.cli.manifests import STDIN, read_file
 from trueup.cli.options import Context, Format, Kubeconfig, Output
 from trueup.cli.output import as_json, write
 from trueup.cli.progress import progress
+from trueup.cli.remotes import Fetch
 from trueup.cli.session import MANAGER, Session, in_session
 from trueup.cli.validation import Finding, Problem, Unit, Validator, find_units
 from trueup.cli.yamltext import dump
@@ -48,12 +49,13 @@ def validate(
     server: Annotated[
         bool, typer.Option("--server", help="Ask the cluster about each object too, by dry-run; nothing is written.")
     ] = False,
+    fetch: Fetch = False,
     output: Format = Output.TABLE,
     kubeconfig: Kubeconfig = None,
     context: Context = "",
 ) -> None:
     """Check manifests, kustomizations and Apps of a working tree before they are pushed."""
-    findings, declared, looked = asyncio.run(check_places(places or ["."]))
+    findings, declared, looked = asyncio.run(check_places(places or ["."], fetch=fetch))
     if server:
 
         async def work(session: Session) -> list[Finding]:
@@ -62,21 +64,23 @@ def validate(
 
         findings += in_session(work, kubeconfig, context)
     text = _text(findings, output)
-    if looked is not None and not server:
+    if looked is not None and not server and not fetch:
         answers.keep(_question(places or ["."], output), looked, text, "")
     _print(findings, text, output)
     if any(finding.problems for finding in findings):
         sys.exit(int(Exit.FAILED))
 
 
-async def check_places(places: Sequence[str]) -> tuple[list[Finding], list[Declared], frozenset[Input] | None]:
+async def check_places(
+    places: Sequence[str], *, fetch: bool = False
+) -> tuple[list[Finding], list[Declared], frozenset[Input] | None]:
     """What was found, all objects that rendered well, and on what it all depends: None where only checking again can tell."""
     findings: list[Finding] = []
     declared: list[Declared] = []
     looked: set[Input] = set()
     roots: set[Path | None] = set()
     with progress("reading") as reporter:
-        async with renderer(reporter) as rendering:
+        async with renderer(reporter, fetch=fetch) as rendering:
             for place in places:
                 reporter.update(f"checking {place}")
                 if place != STDIN and await asyncio.to_thread(Path(place).is_dir):

@@ -19,6 +19,7 @@ MIRRORS, CONTENT, ARTIFACTS = "mirrors", "content", "artifacts"
 STORES = (MIRRORS, CONTENT, ARTIFACTS)
 DEFAULT_LIMIT = 10 * 1024**3
 _MEBIBYTE = 1024 * 1024
+_LIMIT = "storage-limit"
 
 
 class DiskUse(Struct, frozen=True):
@@ -54,6 +55,7 @@ class DiskBudget:
     def measure(self) -> DiskUse:
         """Counts anew. Blocks."""
         found = measured(self._root, self.limit)
+        _remember(self._root, self.limit)
         with self._lock:
             self._known = found
         return found
@@ -73,10 +75,25 @@ class DiskBudget:
             )
 
 
-def measured(root: Path, limit: int = DEFAULT_LIMIT) -> DiskUse:
-    """What is below a state folder now. Blocks."""
+def measured(root: Path, limit: int | None = None) -> DiskUse:
+    """What is below a state folder now; without a limit, of the one that whoever fetches there keeps. Blocks."""
+    limit = limit if limit is not None else _remembered(root)
     mirrors, content, artifacts = (directory_size(root / store) for store in STORES)
     return DiskUse(mirrors, content, artifacts, limit)
+
+
+def _remember(root: Path, limit: int) -> None:
+    """For other processes, to show it; nothing depends on it."""
+    with contextlib.suppress(OSError):
+        if root.is_dir() and _remembered(root) != limit:
+            (root / _LIMIT).write_text(f"{limit}\n", encoding="ascii")
+
+
+def _remembered(root: Path) -> int:
+    try:
+        return int((root / _LIMIT).read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return DEFAULT_LIMIT
 
 
 def full(use: DiskUse) -> DiskFull:

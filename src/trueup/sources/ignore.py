@@ -139,6 +139,10 @@ def rules_for(files: tuple[tuple[Pattern, ...], ...], custom: str | None) -> Rul
     return Rules(patterns_for(files, custom))
 
 
+NOTHING = "!*"
+"""The `spec.ignore` of a source that leaves nothing out, whatever its own ignore files say."""
+
+
 def patterns_for(files: Sequence[tuple[Pattern, ...]], custom: str | None) -> tuple[Pattern, ...]:
     """All that hold for one directory: `files` are those of the ignore files on the way to it, the root's first.
 

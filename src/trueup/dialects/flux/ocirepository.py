@@ -22,6 +22,7 @@ from trueup.model.source import (
     OidcIdentity,
     SecretRefs,
 )
+from trueup.sources.ignore import NOTHING
 
 
 def _stored(spec: Mapping[str, Any], artifact: Artifact, status: SourceStatus) -> str:  # noqa: ARG001
@@ -66,9 +67,15 @@ def read_oci_repository(obj: Manifest) -> OciSource:
         secrets=_secrets(ref, spec),
         interval=interval,
         timeout=read_duration(spec.timeout, ref=ref, field="spec.timeout"),
-        ignore=spec.ignore,
+        ignore=_ignore(spec),
         suspend=spec.suspend,
     )
+
+
+def _ignore(spec: OciRepositorySpec) -> str | None:
+    """A layer that is copied is the artifact as it stands: Flux applies no ignore rules to it."""
+    copied = spec.layer_selector is not None and spec.layer_selector.operation == LayerOperation.COPY.value
+    return NOTHING if copied else spec.ignore
 
 
 def _reference(said: OciReferenceRow | None) -> OciReference:
