@@ -73,9 +73,9 @@ bench: $(DEV_STAMP) engines peers ## measure against the numbers of docs/perform
 lock: $(DEV_STAMP) ## write the lock files anew
 	@$(BIN)/uv pip compile pyproject.toml --group build --universal --generate-hashes --no-emit-index-url --no-header \
 		--python-version 3.11 -q -o requirements.lock
-	@$(BIN)/uv pip compile pyproject.toml --group build --extra buckets --extra clouds --universal --generate-hashes --no-emit-index-url \
+	@$(BIN)/uv pip compile pyproject.toml --group build --extra buckets --extra clouds --extra keyless --universal --generate-hashes --no-emit-index-url \
 		--no-header --python-version 3.11 -q -c requirements.lock -o requirements-buckets.lock
-	@$(BIN)/uv pip compile pyproject.toml --group build --group dev --extra buckets --extra clouds --universal --generate-hashes --no-emit-index-url \
+	@$(BIN)/uv pip compile pyproject.toml --group build --group dev --extra buckets --extra clouds --extra keyless --universal --generate-hashes --no-emit-index-url \
 		--no-header --python-version 3.11 -q -c requirements.lock -o requirements-dev.lock
 
 crds: $(STAMP) ## generate deploy/crds and deploy/install.yaml from the code

@@ -59,6 +59,7 @@ class SourceCredentials:
             certificates=await self._read(refs.certificates, fresh=fresh),
             proxy=await self._read(refs.proxy, fresh=fresh),
             trust=await self._read(refs.trust, fresh=fresh),
+            root=await self._read(refs.root, fresh=fresh),
             pull=pull,
             argo=argo,
             known_hosts=known_hosts,

@@ -29,6 +29,8 @@ class SecretRefs(Struct, frozen=True, kw_only=True):
     """The proxy's `address`, `username`, `password`."""
     trust: ObjectRef | None = None
     """The public keys by which content is verified."""
+    root: ObjectRef | None = None
+    """The root of trust of a Sigstore of one's own: `trusted_root.json`."""
     account: ObjectRef | None = None
     """A ServiceAccount whose imagePullSecrets are used."""
     by_url: bool = False
@@ -43,7 +45,7 @@ class SecretRefs(Struct, frozen=True, kw_only=True):
     @property
     def named(self) -> tuple[ObjectRef, ...]:
         """The Secrets that are named."""
-        roles = (self.auth, self.certificates, self.proxy, self.trust, self.sts, self.sts_certificates)
+        roles = (self.auth, self.certificates, self.proxy, self.trust, self.root, self.sts, self.sts_certificates)
         return tuple(ref for ref in roles if ref is not None)
 
 

@@ -40,6 +40,7 @@ from trueup.sources.mirrors import GitMirrors
 from trueup.sources.oci.charts import OciCharts
 from trueup.sources.oci.client import RegistryClient
 from trueup.sources.oci.fetcher import LARGEST_ARTIFACT, OciFetcher, artifact_limits
+from trueup.sources.oci.keyless import Roots
 from trueup.sources.parent import Parent
 from trueup.sources.remotebases import RemoteBases
 from trueup.sources.remotecharts import RemoteCharts
@@ -95,14 +96,20 @@ class SourceFetchers:
         self.store = ContentStore(root / CONTENT, self.mirrors.git, self.budget)
         self.http = HttpFetcher(allow_loopback=allow_local)
         granted = Granted(load_key(root))
-        clouds = Clouds(self.http, tokens)
+        clouds, roots = Clouds(self.http, tokens), Roots()
         self._git = GitFetcher(self.mirrors, GitHubTokens(self.http), clouds)
         self._repositories = HelmRepositoryFetcher(self.store, self.http, reader, granted)
         registries = RegistryClient(self.http, largest_blob=largest_artifact)
         self._oci = OciFetcher(
-            registries, self.store, granted, root / "spool", limits=artifact_limits(largest_artifact), clouds=clouds
+            registries,
+            self.store,
+            granted,
+            root / "spool",
+            limits=artifact_limits(largest_artifact),
+            clouds=clouds,
+            roots=roots,
         )
-        puller = ChartPuller(self.http, reader, OciCharts(registries, clouds))
+        puller = ChartPuller(self.http, reader, OciCharts(registries, clouds, roots))
         self._buckets = BucketFetcher(self.store, granted, root / "spool", clouds=clouds)
         self._external = ExternalFetcher(self.store, self.http, granted)
         self._charts = HelmChartFetcher(self.store, self._repositories, puller, reader, granted, find=find)

@@ -41,6 +41,7 @@ class SourceSecrets(Struct, frozen=True, kw_only=True):
     certificates: SecretData = NONE
     proxy: SecretData = NONE
     trust: SecretData = NONE
+    root: SecretData = NONE
     pull: tuple[SecretData, ...] = ()
     """The imagePullSecrets of the source's ServiceAccount."""
     argo: SecretData = NONE

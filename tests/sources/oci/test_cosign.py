@@ -93,7 +93,6 @@ async def test_content_of_before_does_not_stand_in_for_a_signature(kit: Kit, reg
     ("verify", "trust", "error", "named"),
     [
         (ArtifactVerification(provider="notation"), secret(x_pub="x"), NotBuiltYet, "spec.verify.provider"),
-        (COSIGN, None, NotBuiltYet, "spec.verify.secretRef"),
         (
             ArtifactVerification(provider="cosign", identities=(OidcIdentity("i", "s"),)),
             secret(x_pub="x"), InvalidInput, "matchOIDCIdentity",

@@ -15,7 +15,7 @@ from trueup.sources.foreignjson import NotReadable, read_json
 from trueup.sources.oci.address import check_tag, parse_address
 from trueup.sources.oci.authorization import read_challenges
 from trueup.sources.oci.choice import choose_expressed, choose_tag
-from trueup.sources.oci.cosign import _envelope, _is_about, _states, read_public_keys
+from trueup.sources.oci.cosign import _envelope, is_about, read_public_keys, states
 from trueup.sources.oci.credentials import find_login, read_config
 from trueup.sources.oci.errors import error_codes
 from trueup.sources.oci.manifest import digest_of, read_manifest
@@ -43,8 +43,8 @@ def test_any_manifest_is_read_or_refused(body: bytes) -> None:
 @given(BODIES)
 def test_any_error_body_signature_and_bundle_is_read_or_passed_over(body: bytes) -> None:
     assert len(error_codes(body)) <= 3
-    assert not _is_about(body, "sha256:" + "0" * 64)
-    assert not _states(body, "sha256:" + "0" * 64)
+    assert not is_about(body, "sha256:" + "0" * 64)
+    assert not states(body, "sha256:" + "0" * 64)
     _envelope(body)
 
 

@@ -91,7 +91,10 @@ def read_helm_chart(obj: Manifest) -> HelmChartSource:
         provenance=provenance,
         generation=generation_of(obj) if values_files else 0,
         namespace=ref.namespace,
-        secrets=SecretRefs(trust=secret(ref.namespace, trust)),
+        secrets=SecretRefs(
+            trust=secret(ref.namespace, trust),
+            root=secret(ref.namespace, spec.verification.trusted_root_secret_ref) if spec.verification else None,
+        ),
         interval=read_interval(ref, spec.interval),
         suspend=spec.suspend,
     )

@@ -101,18 +101,12 @@ def _secrets(ref: ObjectRef, spec: OciRepositorySpec) -> SecretRefs:
         certificates=named(spec.cert_secret_ref),
         proxy=named(spec.proxy_secret_ref),
         trust=named(spec.verification.secret_ref) if spec.verification else None,
+        root=named(spec.verification.trusted_root_secret_ref) if spec.verification else None,
         account=service if spec.provider == "generic" else None,
         identity=service if spec.provider != "generic" else None,
     )
 
 
 def _unbuilt(spec: OciRepositorySpec) -> list[str]:
-    fields: dict[str, bool] = {}
-    if (verify := spec.verification) is not None:
-        fields |= {
-            f"spec.verify.provider={verify.provider}": verify.provider != "cosign",
-            "spec.verify without secretRef (keyless)": verify.provider == "cosign" and verify.secret_ref is None,
-            "spec.verify.matchOIDCIdentity": bool(verify.match_oidc_identity),
-            "spec.verify.trustedRootSecretRef": verify.trusted_root_secret_ref is not None,
-        }
-    return [field for field, is_set in fields.items() if is_set]
+    verify = spec.verification
+    return [f"spec.verify.provider={verify.provider}"] if verify is not None and verify.provider != "cosign" else []

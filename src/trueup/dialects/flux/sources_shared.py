@@ -88,13 +88,7 @@ def unbuilt_verification(said: ChartVerification | None) -> list[str]:
     """What of it has a meaning that is not built yet."""
     if said is None or said.provider == PROVENANCE:
         return []
-    fields = {
-        f"spec.verify.provider={said.provider}": said.provider != "cosign",
-        "spec.verify without secretRef (keyless)": said.provider == "cosign" and said.secret_ref is None,
-        "spec.verify.matchOIDCIdentity": bool(said.match_oidc_identity),
-        "spec.verify.trustedRootSecretRef": said.trusted_root_secret_ref is not None,
-    }
-    return [name for name, is_set in fields.items() if is_set]
+    return [f"spec.verify.provider={said.provider}"] if said.provider != "cosign" else []
 
 
 def read_verification(said: ChartVerification | None) -> tuple[ArtifactVerification | None, bool]:

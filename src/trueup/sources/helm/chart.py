@@ -117,7 +117,7 @@ class HelmChartFetcher:
         version = with_metadata(row.version, str(source.generation)) if _has_metadata(source) else row.version
         if kept is not None and str(kept.revision) == version and _same_archive(kept, row):
             return kept
-        signed = Signed(provenance=source.provenance, artifact=source.verify, trust=secrets.trust)
+        signed = Signed(provenance=source.provenance, artifact=source.verify, trust=secrets.trust, root=secrets.root)
         pulled = await self._puller.pull(repository, source.chart, row, signed)
         what = f"the chart {source.chart} {row.version}"
         files = await asyncio.to_thread(unpack_chart, pulled.chart, what=what, limits=self._limits)

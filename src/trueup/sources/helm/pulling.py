@@ -47,6 +47,7 @@ class Signed(Struct, frozen=True, kw_only=True):
     provenance: bool = False
     artifact: ArtifactVerification | None = None
     trust: SecretData = NONE
+    root: SecretData = NONE
 
 
 UNSIGNED = Signed()
@@ -140,6 +141,7 @@ class ChartPuller:
             limit=self._limits.chart,
             verify=signed.artifact,
             trust=signed.trust,
+            root=signed.root,
         )
         if not signed.provenance:
             return pulled

@@ -34,6 +34,7 @@ class ChartRegistry(Protocol):
         limit: int,
         verify: ArtifactVerification | None = None,
         trust: SecretData | None = None,
+        root: SecretData | None = None,
     ) -> PulledChart:
         """The chart of a tag, its layer's digest checked, and its signature where `verify` asks for it."""
         ...

@@ -44,25 +44,20 @@ def chart_repository(
     return _repository(address, login, source.insecure, source.skip_tls_verify, secrets, source.timeout)
 
 
-def check_verification(verify: ArtifactVerification, trust: SecretData) -> None:
-    """Raises NotBuiltYet for the ways of verifying that need more than a key."""
+def check_verification(verify: ArtifactVerification, trust: SecretData, root: SecretData = NONE) -> None:
+    """Raises InvalidInput for what contradicts itself, NotBuiltYet for Notation."""
     if verify.provider != "cosign":
         raise NotBuiltYet(
             f"verification by {verify.provider!r} is not built yet",
-            hint="sign with cosign and a key",
+            hint="sign with cosign",
             field="spec.verify.provider",
         )
-    if trust is NONE:
-        raise NotBuiltYet(
-            "keyless verification is not built yet",
-            hint="name a Secret with cosign's public key",
-            field="spec.verify.secretRef",
-        )
-    if verify.identities:
+    if trust is not NONE and (verify.identities or root is not NONE):
+        field = "matchOIDCIdentity" if verify.identities else "trustedRootSecretRef"
         raise InvalidInput(
-            "matchOIDCIdentity is for keyless signatures; with a key it would mean nothing",
+            f"{field} is for keyless signatures; with a key it would mean nothing",
             hint="remove it, or remove secretRef",
-            field="spec.verify.matchOIDCIdentity",
+            field=f"spec.verify.{field}",
         )
 
 

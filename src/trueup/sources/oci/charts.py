@@ -10,7 +10,7 @@ from trueup.sources.helm.registry import PulledChart
 from trueup.sources.oci.access import RegistryLogins, chart_repository, check_verification, login_at
 from trueup.sources.oci.address import is_digest
 from trueup.sources.oci.client import RegistryClient, Repository
-from trueup.sources.oci.cosign import read_public_keys, verify_artifact
+from trueup.sources.oci.keyless import Roots, verified_by
 from trueup.sources.oci.layers import CHART_LAYER, PROVENANCE_LAYER
 from trueup.sources.oci.manifest import ManifestUnusable, choose_platform
 from trueup.sources.secrets import NONE, SecretData, SourceSecrets
@@ -21,9 +21,12 @@ _LARGEST_PROVENANCE = 1024 * 1024
 class OciCharts:
     """`sources.helm.registry.ChartRegistry`: the charts of every Helm repository that is a registry."""
 
-    def __init__(self, client: RegistryClient, clouds: RegistryLogins | None = None) -> None:
+    def __init__(
+        self, client: RegistryClient, clouds: RegistryLogins | None = None, roots: Roots | None = None
+    ) -> None:
         self._client = client
         self._clouds = clouds
+        self._roots = roots or Roots()
 
     async def _repository(self, url: str, source: HelmRepositorySource, secrets: SourceSecrets) -> Repository:
         login = await login_at(self._clouds, source.provider, url, secrets)
@@ -47,6 +50,7 @@ class OciCharts:
         limit: int,
         verify: ArtifactVerification | None = None,
         trust: SecretData | None = None,
+        root: SecretData | None = None,
     ) -> PulledChart:
         """The chart of a tag or digest; at most `limit` bytes. Raises SignatureInvalid where `verify` asks and none is good."""
         at = await self._repository(repository, source, secrets)
@@ -55,8 +59,8 @@ class OciCharts:
         image = await self._client.manifest(at, digest)
         verified = ""
         if verify is not None:
-            check_verification(verify, trust or NONE)
-            verified = await verify_artifact(self._client, at, digest, read_public_keys((trust or NONE).data))
+            check_verification(verify, trust or NONE, root or NONE)
+            verified = await verified_by(self._client, self._roots, at, digest, verify, trust or NONE, root or NONE)
         if image.is_index:
             image = await self._client.manifest(at, choose_platform(image, what).digest)
         layers = {layer.media_type: layer for layer in reversed(image.layers)}

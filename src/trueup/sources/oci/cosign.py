@@ -35,8 +35,8 @@ BUNDLE_PREFIX = "application/vnd.dev.sigstore.bundle"
 IN_TOTO = "application/vnd.in-toto+json"
 COSIGN_STATEMENT = "https://sigstore.dev/cosign/sign/v1"
 _PAYLOAD_TYPES = ("cosign container image signature", "atomic container signature")
-_LARGEST = 256 * 1024
-_MOST = 100
+LARGEST = 256 * 1024
+MOST = 100
 """Signatures that are looked at; anybody who may push could add more."""
 
 
@@ -111,27 +111,27 @@ async def _signature_image(client: RegistryClient, repository: Repository, diges
         image = await client.manifest(repository, f"{digest.replace(':', '-')}.sig")
     except (RefNotFound, RepositoryNotFound):
         return
-    for layer in image.layers[:_MOST]:
+    for layer in image.layers[:MOST]:
         signature = layer.annotations.get(SIGNATURE, "")
         if layer.media_type == SIMPLE_SIGNING and signature:
-            payload = await client.small_blob(repository, layer, _LARGEST)
-            if _is_about(payload, digest):
+            payload = await client.small_blob(repository, layer, LARGEST)
+            if is_about(payload, digest):
                 yield payload, (signature,)
 
 
 async def _bundles(client: RegistryClient, repository: Repository, digest: str) -> AsyncIterator[_Signed]:
     """What is signed and the signatures, of each bundle whose statement is cosign's and about this digest."""
     referrers = await client.referrers(repository, digest)
-    for descriptor in [one for one in referrers if one.artifact_type.startswith(BUNDLE_PREFIX)][:_MOST]:
+    for descriptor in [one for one in referrers if one.artifact_type.startswith(BUNDLE_PREFIX)][:MOST]:
         try:
             bundle = await client.manifest(repository, descriptor.digest)
         except ManifestUnusable:
             continue
         for layer in bundle.layers[:1]:
-            envelope = _envelope(await client.small_blob(repository, layer, _LARGEST))
+            envelope = _envelope(await client.small_blob(repository, layer, LARGEST))
             statement = _decoded(envelope.payload) if envelope is not None else b""
-            if envelope is not None and envelope.payload_type == IN_TOTO and _states(statement, digest):
-                yield _pre_authentication(IN_TOTO, statement), tuple(one.sig for one in envelope.signatures[:_MOST])
+            if envelope is not None and envelope.payload_type == IN_TOTO and states(statement, digest):
+                yield _pre_authentication(IN_TOTO, statement), tuple(one.sig for one in envelope.signatures[:MOST])
 
 
 def _signer(payload: bytes, signatures: tuple[str, ...], keys: Mapping[str, PublicKey]) -> str:
@@ -159,7 +159,7 @@ def is_signed(key: PublicKey, signature: bytes, payload: bytes) -> bool:
     return True
 
 
-def _is_about(payload: bytes, digest: str) -> bool:
+def is_about(payload: bytes, digest: str) -> bool:
     try:
         critical = read_json(payload, _Payload).critical
     except NotReadable:
@@ -167,7 +167,7 @@ def _is_about(payload: bytes, digest: str) -> bool:
     return critical.type in _PAYLOAD_TYPES and critical.image.get("docker-manifest-digest") == digest
 
 
-def _states(statement: bytes, digest: str) -> bool:
+def states(statement: bytes, digest: str) -> bool:
     algorithm, _, value = digest.partition(":")
     try:
         said = read_json(statement, _Statement)

@@ -27,7 +27,7 @@ from trueup.sources.oci.access import RegistryLogins, check_verification, login_
 from trueup.sources.oci.address import check_digest, check_tag, is_digest
 from trueup.sources.oci.choice import choose_expressed, choose_tag, is_range
 from trueup.sources.oci.client import RegistryClient, Repository
-from trueup.sources.oci.cosign import read_public_keys, verify_artifact
+from trueup.sources.oci.keyless import Roots, verified_by
 from trueup.sources.oci.layers import layer_files, select_layer
 from trueup.sources.oci.manifest import Descriptor, Manifest, choose_platform
 from trueup.sources.secrets import Granted, SourceSecrets
@@ -62,6 +62,7 @@ class OciFetcher:
         now: Callable[[], float] = time.monotonic,
         limits: ArchiveLimits = _LIMITS,
         clouds: RegistryLogins | None = None,
+        roots: Roots | None = None,
     ) -> None:
         self._client = client
         self._store = store
@@ -70,6 +71,7 @@ class OciFetcher:
         self._now = now
         self._limits = limits
         self._clouds = clouds
+        self._roots = roots or Roots()
         self._answers: dict[tuple[Repository, OciReference], tuple[float, Revision]] = {}
         self._asking: InFlight[Revision] = InFlight()
 
@@ -79,7 +81,7 @@ class OciFetcher:
         login = await login_at(self._clouds, source.provider, source.url, secrets)
         repository = repository_of(source, secrets, login)
         if source.verify is not None:
-            check_verification(source.verify, secrets.trust)
+            check_verification(source.verify, secrets.trust, secrets.root)
         grant = self._granted.to(source, secrets)
         deadline = _Deadline(source)
         async with deadline.kept():
@@ -174,7 +176,7 @@ class OciFetcher:
         image = await self._client.manifest(repository, digest)
         verified = ""
         if source.verify is not None:
-            await verify_artifact(self._client, repository, digest, read_public_keys(secrets.trust.data))
+            await verified_by(self._client, self._roots, repository, digest, source.verify, secrets.trust, secrets.root)
             verified = f"verified signature of revision {revision}"
         if image.is_index:
             image = await self._client.manifest(repository, choose_platform(image, what).digest)
