@@ -16,7 +16,7 @@ from tests.e2e.manifests import crd
 from tests.e2e.stack import Stack, git_repository, until
 from tests.e2e.test_helmreleases import chart, condition, config, helm, helm_release, until_release
 from tests.e2e.test_oci import oci_repository
-from tests.e2e.test_sources import resource, served
+from tests.e2e.test_sources import offer, resource, served
 from tests.peers.registry import Registry
 from tests.sources.helm.kit import entry, packed_chart
 from tests.support.ocipush import HELM_CONFIG, HELM_CONTENT, Layer, Pusher
@@ -90,6 +90,25 @@ def test_a_release_of_an_artifact_follows_its_digest(stack: Stack, namespace: st
     moved = push("green")
     stack.annotate("ocirepository", "repo", namespace, "reconcile.fluxcd.io/requestedAt=now")
     until_release(stack, namespace, reason="UpgradeSucceeded", ociDigest=moved, version=2, within=60)
+
+
+def test_a_release_of_what_another_controller_made_follows_its_status(
+    stack: Stack, namespace: str, tmp_path: Path
+) -> None:
+    with served(tmp_path) as url:
+        stack.apply(
+            resource("ExternalArtifact", namespace),
+            {
+                **helm_release(namespace),
+                "spec": {"interval": "10m", "chartRef": {"kind": "ExternalArtifact", "name": "app"}},
+            },
+        )
+        for version, chart_version, color in ((1, "1.0.0", "blue"), (2, "1.1.0", "red")):
+            offer(stack, namespace, tmp_path, url, color, packed_app(chart_version, color))
+            status = until_release(stack, namespace, version=version, within=60)
+            assert status["history"][0]["chartVersion"].startswith(chart_version)
+            assert color in json.dumps(stack.get("configmap", "web-colour", namespace))
+        assert f"app-{chart_version}" in helm(stack, "list", "-n", namespace)
 
 
 def test_a_helmchart_may_be_referred_to_and_a_changed_name_is_another_release(stack: Stack, namespace: str) -> None:

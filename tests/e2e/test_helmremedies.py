@@ -299,6 +299,12 @@ def test_history_is_bounded_and_may_be_kept_and_a_suspended_release_lives_on(sta
     assert config(stack, namespace) == {}
     assert records(stack, namespace) == {3: "superseded", 4: "uninstalled"}
     stack.apply(wanted)
+    until(
+        lambda: "cannot reuse a name" in stack.condition("helmrelease", "web", namespace).get("message", ""),
+        what="the name is in use, as Helm says",
+    )
+    assert records(stack, namespace) == {3: "superseded", 4: "uninstalled"}
+    stack.merge("helmrelease", "web", namespace, {"spec": {"install": {"replace": True}}})
     until_release(stack, namespace, reason="InstallSucceeded", version=5)
     stack.merge("helmrelease", "web", namespace, {"spec": {"suspend": True}})
     stack.kubectl("delete", "helmrelease", "web", "-n", namespace, "--wait=true", "--timeout=30s")

@@ -140,12 +140,12 @@ def test_what_another_controller_made_is_applied_and_follows_its_status(
             )  # type: ignore[misc]
 
 
-def offer(stack: Stack, namespace: str, folder: Path, url: str, color: str) -> None:
+def offer(stack: Stack, namespace: str, folder: Path, url: str, color: str, content: bytes = b"") -> None:
     """What the other controller does: puts the artifact there and tells of it in the status."""
     manifest = (
         f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: made, namespace: {namespace}}}\ndata: {{color: {color}}}\n"
     )
-    data = packed({"deploy/made.yaml": manifest})
+    data = content or packed({"deploy/made.yaml": manifest})
     (folder / f"{color}.tar.gz").write_bytes(data)
     digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
     artifact = {

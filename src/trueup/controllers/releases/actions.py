@@ -41,6 +41,8 @@ from trueup.render.releases import Document, Preparation
 from trueup.sync.releases.hookorder import HookEvent, is_chosen
 from trueup.sync.releases.records import snapshot_of, with_snapshot
 
+_REPLACEABLE = (ReleaseStatus.UNINSTALLED, ReleaseStatus.FAILED)
+
 
 class NotBegun(TrueupError):
     """An action failed before anything was recorded or applied."""
@@ -71,6 +73,13 @@ class Course(Struct, frozen=True, kw_only=True):
 async def install(work: ReleaseWork) -> None:
     rules = work.spec.install
     last = await work.records.last()
+    if last is not None and not (rules.replace and last.release.info.status in _REPLACEABLE):
+        # As Helm's install action: a name that is in the history is free again only for who says so.
+        raise NotBegun(
+            f"cannot reuse a name that is still in use: {last.release.name} {last.release.version} is"
+            f" {last.release.info.status} in the history",
+            hint="set spec.install.replace: true, or remove the history: helm uninstall",
+        )
     version = last.release.version + 1 if last is not None else 1
     course = await _prepared(work, ReleaseAction.INSTALL, rules, version, previous=None, first="")
     if rules.create_namespace:

@@ -133,6 +133,7 @@ class Install(Struct, frozen=True, kw_only=True, rename="camel"):
     disable_take_ownership: bool = False
     """Whether an object that is there already and not the release's own is a failure."""
     replace: bool = False
+    """Whether a name whose release was uninstalled with its history kept may be installed again."""
     skip_crds: bool = field(default=False, name="skipCRDs")
     """Of v2beta1; the same as `crds: Skip`."""
     crds: Crds | None = None
