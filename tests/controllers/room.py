@@ -38,7 +38,7 @@ from trueup.model.rendering import Capabilities, RenderSpec
 from trueup.model.revision import Revision, git_revision
 from trueup.model.snapshot import Inputs
 from trueup.model.source import SourceKey
-from trueup.records.record import NullRecorder
+from trueup.records.record import Record
 from trueup.render.built import Asked
 from trueup.render.expressions import Evaluated
 from trueup.sources.gitsnapshot import GitSnapshot
@@ -71,6 +71,13 @@ class Rendering(Struct, frozen=True):
     remotes: tuple[RemoteNeed, ...] = ()
 
 
+class Records(list[Record]):
+    """A recorder that keeps what it is told."""
+
+    def put(self, record: Record) -> None:
+        self.append(record)
+
+
 class Room:
     """`renders` gives the objects of an App's path, or the error that rendering it ends with."""
 
@@ -79,6 +86,7 @@ class Room:
         self.renders: dict[str, list[Manifest] | TrueupError] = {}
         self.rendered: list[str] = []
         self.told: list[Event] = []
+        self.records = Records()
         self.expressions: dict[str, Evaluated] = {}
         self.asked: list[SourceKey] = []
         self.values: dict[ObjectRef, Manifest] = {}
@@ -102,7 +110,7 @@ class Room:
             established=_established,
             writer=StatusWriter(self, self.resources, on_write=lambda _: None),
             events=cast("EventWriter", self),
-            recorder=NullRecorder(),
+            recorder=self.records,
             values=ValueStore(self._read_value),
             state=StateStore(None),
             metrics=Metrics(),

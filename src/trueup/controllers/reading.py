@@ -8,6 +8,7 @@ from trueup.apps.pins import read_pin
 from trueup.controllers.dependencies import Dependencies
 from trueup.controllers.memory import AppMemory
 from trueup.controllers.progress import recalled
+from trueup.controllers.recording import pin_record, suspension_record
 from trueup.controllers.shell import AppShell
 from trueup.controllers.wishes import app_digest
 from trueup.dialects.dialect import Dialect
@@ -35,7 +36,9 @@ class Reader:
         if digest == memory.read_digest:
             return
         first, memory.read_digest = memory.read_digest == "", digest
-        memory.suspended = dialect.suspended(obj)
+        suspended, memory.suspended = memory.suspended, dialect.suspended(obj)
+        if not first and suspended != memory.suspended:
+            self._shell.recorder.put(suspension_record(self._shell, memory))
         try:
             app = dialect.read_app(obj)
             pin = read_pin(obj)
@@ -47,6 +50,8 @@ class Reader:
         memory.problem = None
         memory.app = app
         memory.content_stale |= memory.was_pinned and pin != memory.pin  # pinned elsewhere
+        if not first and pin != memory.pin:
+            self._shell.recorder.put(pin_record(self._shell, memory, pin))
         memory.pin = pin
         memory.app_digest = app_digest(app)
         if first:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from trueup.apps.pins import Pin
 from trueup.controllers.memory import AppMemory
 from trueup.controllers.shell import AppShell
 from trueup.model.change import Change
@@ -44,6 +45,19 @@ def make_record(
         changes=changes,
         manifests=manifests,
     )
+
+
+def suspension_record(shell: AppShell, memory: AppMemory) -> Record:
+    """Somebody suspended the App or lets it go on."""
+    message = "suspended: no sync and no healing" if memory.suspended else "resumed"
+    return make_record(shell, RecordKind.SUSPEND, memory, result="succeeded", message=message)
+
+
+def pin_record(shell: AppShell, memory: AppMemory, pin: Pin | None) -> Record:
+    """Somebody holds the App at a revision of before, or lets it follow Git again."""
+    message = f"pinned to {pin}" if pin is not None else "its pin was taken off: it follows Git again"
+    by = pin.by if pin is not None else ""
+    return make_record(shell, RecordKind.ROLLBACK, memory, result="succeeded", message=message, initiated_by=by)
 
 
 class KeptManifests:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sqlite3
@@ -77,7 +78,7 @@ def test_two_processes_cannot_share_a_state_folder(url: str, tmp_path: Path) -> 
 def test_texts_of_any_kind_come_back_and_verify(url: str, tmp_path: Path) -> None:
     with (kept := Kept(url, tmp_path / "state")) as log:
         log.put(entry(0, message="nul \0, half \ud800, line\nbreak, ก, \x1b[31mred", actor="a\r\nb|=\\"))
-        log.put(entry(1, message="x" * 100_000))
+        log.put(entry(1, after="x" * 100_000))
         assert log.flush()
     assert [verdict.broken for verdict in verdicts(url, kept)] == [None]
     assert messages(url)[0] == "nul \ufffd, half ?, line\nbreak, ก, \x1b[31mred"
@@ -362,3 +363,17 @@ def test_the_log_is_what_its_protocol_says(tmp_path: Path) -> None:
     log: AuditLog = DatabaseAuditLog(f"sqlite:///{tmp_path}/x.db", tmp_path, Kept("sqlite:///x.db", tmp_path).signer)
     with pytest.raises(AuditUnavailable, match="being opened"):
         log.check()
+
+
+def test_nothing_that_looks_like_a_secret_gets_into_the_journal_or_the_database(tmp_path: Path) -> None:
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "db"}, "data": {"x": "canary-1"}}
+    values = {"kind": "HelmRelease", "spec": {"values": {"db": {"password": "canary-2"}}}}
+    with Kept(f"sqlite:///{tmp_path}/trueup.db", tmp_path / "state") as log:
+        assert log._journal is not None
+        log._journal.clear = lambda waiting=(): None  # type: ignore[method-assign] so that all of it can be read
+        log.put(
+            entry(0, before=json.dumps(secret), after=json.dumps(values), message="https://a:canary-3@host is away")
+        )
+        assert log.flush()
+    for path in tmp_path.rglob("*"):
+        assert not path.is_file() or b"canary" not in path.read_bytes(), path

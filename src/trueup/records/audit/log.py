@@ -15,15 +15,16 @@ from pathlib import Path
 from typing import Protocol, Self
 
 import structlog
-from msgspec import Struct
+from msgspec import Struct, structs
 from sqlalchemy import exc
 
 from trueup.records.audit.chain import Head, Sealed, head_of, seal
 from trueup.records.audit.checkpoints import Checkpoint, Signer
-from trueup.records.audit.entry import AuditEntry, AuditUnavailable
+from trueup.records.audit.entry import LONGEST_TEXT, AuditEntry, AuditUnavailable
 from trueup.records.audit.journal import Journal, not_stored
 from trueup.records.audit.store import AuditRetention, AuditStore
 from trueup.records.database import described
+from trueup.sync.concealing import conceal_words, concealed_json
 
 log = structlog.get_logger(__name__)
 
@@ -78,6 +79,7 @@ class DatabaseAuditLog:
         self._limits = limits or AuditLimits()
         self._wall = wall
         self._queue: deque[AuditEntry] = deque()
+        self._mask_key = secrets.token_bytes(32)
         self._size = 0
         self._taken: list[AuditEntry] = []
         self._sealed: list[Sealed] = []
@@ -149,8 +151,7 @@ class DatabaseAuditLog:
 
     def put(self, entry: AuditEntry) -> None:
         """Never waits for the database. Raises AuditUnavailable when there is no room."""
-        if not entry.replica:
-            entry = _of_replica(entry, self._replica)
+        entry = without_secrets(entry, self._mask_key, self._replica)
         size = _size(entry)
         with self._changed:
             full = len(self._queue) >= self._limits.waiting or (self._queue and self._size + size > self._limits.size)
@@ -365,10 +366,16 @@ class DatabaseAuditLog:
         return int(self._wall() * 1_000_000)
 
 
-def _of_replica(entry: AuditEntry, replica: str) -> AuditEntry:
-    from msgspec.structs import replace
-
-    return replace(entry, replica=replica)
+def without_secrets(entry: AuditEntry, key: bytes, replica: str) -> AuditEntry:
+    """Whoever told it may have masked already; here nothing passes that was forgotten."""
+    return structs.replace(
+        entry,
+        target=conceal_words(entry.target[:LONGEST_TEXT], key),
+        message=conceal_words(entry.message[:LONGEST_TEXT], key),
+        before=concealed_json(entry.before, key),
+        after=concealed_json(entry.after, key),
+        replica=entry.replica or replica,
+    )
 
 
 def _size(entry: AuditEntry) -> int:
