@@ -8,7 +8,6 @@ HTTP are for providers that say `allowHTTP`.
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import socket
 import ssl
 from collections.abc import Mapping
@@ -22,6 +21,7 @@ from aiohttp.resolver import ThreadedResolver
 from msgspec import Struct
 
 from trueup.model.errors import InvalidInput, Transient
+from trueup.server.identity.sso.addresses import check_address, check_url
 from trueup.server.identity.sso.providers import Provider
 
 LARGEST = 1024 * 1024
@@ -40,42 +40,6 @@ class Answered(Struct, frozen=True, kw_only=True):
     status: int
     body: Any
     headers: Mapping[str, str]
-
-
-def check_url(url: str, *, allow_http: bool) -> None:
-    """Raises InvalidInput for an address that is not asked."""
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname or "", parts.port
-    except ValueError as error:
-        raise InvalidInput(f"{url!r} is no address: {error}", field="issuer") from error
-    if not host or parts.username is not None or parts.fragment or any(letter.isspace() for letter in url):
-        raise InvalidInput(f"{url!r} is no plain address", field="issuer", hint="write https://HOST[:PORT][/PATH]")
-    loopback = host == "localhost" or _is_loopback(host)
-    if parts.scheme != "https" and not (parts.scheme == "http" and allow_http and loopback):
-        raise InvalidInput(
-            f"{url!r} is not https",
-            field="issuer",
-            hint="providers are asked over https alone; allowHTTP allows http to this machine",
-        )
-    if _address(host) is not None:
-        check_address(host, allow_loopback=allow_http)
-
-
-def check_address(text: str, *, allow_loopback: bool) -> None:
-    """Raises InvalidInput for an IP address at which no provider is."""
-    address = _address(text)
-    if address is None:
-        return
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
-    bad = address.is_link_local or address.is_multicast or address.is_unspecified or str(address) == "fd00:ec2::254"
-    if bad or (address.is_loopback and not allow_loopback):
-        raise InvalidInput(
-            f"{text} is not asked: it is {'this machine' if address.is_loopback else 'no place for a provider'}",
-            field="issuer",
-            hint="name the provider by its public or cluster address",
-        )
 
 
 class _Resolver(AbstractResolver):
@@ -120,7 +84,12 @@ class Outgoing:
     async def _ask(
         self, method: str, url: str, *, headers: Mapping[str, str], form: Mapping[str, str] | None = None
     ) -> Answered:
-        check_url(url, allow_http=self._provider.allow_http)
+        try:
+            check_url(url, allow_http=self._provider.allow_http)
+        except (
+            InvalidInput
+        ) as error:  # what is configured was looked at when it was read: this is the provider's own word
+            raise ProviderUnreachable(error.message, hint=error.hint) from error
         place = urlsplit(url).netloc
         sent = {"Accept": "application/json", "User-Agent": "trueup", **headers}
         try:
@@ -174,15 +143,3 @@ def _json(raw: bytes) -> Any:
         return msgspec.json.decode(raw)
     except msgspec.MsgspecError:
         return None
-
-
-def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        return ipaddress.ip_address(host)
-    except ValueError:
-        return None
-
-
-def _is_loopback(host: str) -> bool:
-    address = _address(host)
-    return address is not None and address.is_loopback

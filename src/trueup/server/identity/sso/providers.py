@@ -19,6 +19,7 @@ from msgspec import Struct, field
 from trueup.model.duration import parse_duration
 from trueup.model.errors import InvalidInput
 from trueup.server.identity.masked import NOTHING, Masked
+from trueup.server.identity.sso.addresses import check_url
 
 ARGO = "oidc.config"
 OURS = "trueup.sso"
@@ -223,6 +224,10 @@ def _checked(provider: Provider, where: str) -> Provider:
         if not value or value.startswith("$"):
             found = f"names {value}, which is not there" if value else "is not set"
             raise InvalidInput(found, field=f"argocd-cm {where}.{name}", hint="set it, or the Secret that it names")
+    try:
+        check_url(provider.issuer, allow_http=provider.allow_http)
+    except InvalidInput as error:
+        raise InvalidInput(error.message, field=f"argocd-cm {where}.issuer", hint=error.hint) from error
     if provider.type is not Type.OIDC and not provider.groups:
         raise InvalidInput(
             "names no group, so that everybody with an account there could sign in",
