@@ -59,3 +59,17 @@ def test_thai_is_thai() -> None:
         key for key, value in thai.items() if not re.search("[\u0e00-\u0e7f]", json.dumps(value, ensure_ascii=False))
     }
     assert latin <= same
+
+
+def test_every_entry_is_used() -> None:
+    english, _ = _catalogues()
+    sources = "\n".join(
+        path.read_text() for path in STATIC.rglob("*.js") if path.parent.name != "i18n" or path.name == "i18n.js"
+    )
+    groups = {f"{group}." for group in re.findall(r"""word\("(\w+)",""", sources)} | {
+        f"{group}." for group in re.findall(r"t\(`([\w.-]+)\.\$\{", sources)
+    }
+    unused = {
+        key for key in english if f'"{key}"' not in sources and not any(key.startswith(group) for group in groups)
+    }
+    assert unused == set()

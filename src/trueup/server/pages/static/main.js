@@ -16,6 +16,9 @@ import { SignIn } from "./pages/sign-in.js";
 /** @typedef {{pattern: string, load: () => Promise<{Page: (props: {params: Record<string, string>}) => any}>, full?: boolean, open?: boolean}} Entry `open`: needs nobody signed in */
 /** @type {Entry[]} */
 const PAGES = [
+  { pattern: "/", load: () => import("./pages/overview.js") },
+  { pattern: "/apps", load: () => import("./pages/apps.js"), full: true },
+  { pattern: "/apps/:kind/:namespace/:name", load: () => import("./pages/app.js"), full: true },
   { pattern: "/design", load: () => import("./pages/design.js"), open: true },
 ];
 
@@ -28,7 +31,7 @@ function Main() {
   const [problem, setProblem] = useState(/** @type {Problem | null} */ (null));
   const ask = () => {
     setProblem(null);
-    whoAmI().then(() => setKnown(true), (error) => (error instanceof Problem && error.details.status === 401 ? setKnown(true) : setProblem(error)));
+    whoAmI().then(() => setKnown(true), setProblem);
   };
   useEffect(() => {
     if (!entry?.open) ask();

@@ -16,6 +16,8 @@ import { me, signOut } from "./live/session.js";
 /** @typedef {{path: string, label: import("./i18n/i18n.js").Key, icon: string, keys: string, group: "look" | "manage"}} Place */
 /** @type {Place[]} */
 export const PLACES = [
+  { path: "/", label: "nav.overview", icon: "layout-dashboard", keys: "g o", group: "look" },
+  { path: "/apps", label: "nav.apps", icon: "layers", keys: "g a", group: "look" },
   { path: "/design", label: "nav.design", icon: "palette", keys: "g d", group: "look" },
 ];
 
@@ -114,7 +116,7 @@ export const LanguageMenu = () => html`<${Menu} label=${t("shell.language")} ite
 function Person() {
   const person = me.value;
   if (!person) return null;
-  return html`<${Menu} label=${person.name} place="start up" items=${[{ title: person.groups.length ? person.groups.join(", ") : person.name }, { label: t("session.out"), icon: "log-out", run: signOut }]} button=${(/** @type {any} */ attributes) => html`<button type="button" class="rail-link" ...${attributes} aria-label=${t("session.as", { name: person.name })}><${Icon} name="circle-user" size=${18} /><span class="label clip who">${person.name}</span></button>`} />`;
+  return html`<${Menu} label=${person.display} place="start up" items=${[{ title: person.groups.length ? person.groups.join(", ") : person.name }, { label: t("session.out"), icon: "log-out", run: signOut }]} button=${(/** @type {any} */ attributes) => html`<button type="button" class="rail-link" ...${attributes} aria-label=${t("session.as", { name: person.display })}><${Icon} name="circle-user" size=${18} /><span class="label clip who">${person.display || person.name}</span></button>`} />`;
 }
 
 /** @returns {import("./ui/layers.js").Item[]} */

@@ -4,6 +4,7 @@ import { href } from "../lib/route.js";
 
 export const API = "/api/trueup/v1";
 
+/** @typedef {Record<string, string | number | boolean | readonly string[] | null | undefined>} Query */
 /** @typedef {{type?: string, title: string, status: number, detail?: string, reason?: string, hint?: string, field?: string, ref?: string, instance?: string}} Details */
 
 export class Problem extends Error {
@@ -19,7 +20,7 @@ export const signedOut = signal(false);
 
 /**
  * @param {string} path below the API
- * @param {{method?: string, body?: unknown, query?: Record<string, string | number | boolean | null | undefined> | undefined, signal?: AbortSignal | undefined, headers?: Record<string, string>}} [how]
+ * @param {{method?: string, body?: unknown, query?: Query | undefined, signal?: AbortSignal | undefined, headers?: Record<string, string>}} [how]
  * @returns {Promise<any>}
  */
 export async function call(path, { method = "GET", body, query, signal: abort, headers = {} } = {}) {
@@ -29,17 +30,20 @@ export async function call(path, { method = "GET", body, query, signal: abort, h
   return text ? JSON.parse(text) : null;
 }
 
-/** @param {string} path @param {Record<string, string | number | boolean | null | undefined>} [query] */
+/** @param {string} path @param {Query} [query] */
 export function address(path, query = {}) {
   const params = new URLSearchParams();
-  for (const [name, value] of Object.entries(query)) if (value !== null && value !== undefined && value !== "") params.set(name, String(value));
+  for (const [name, value] of Object.entries(query)) {
+    if (value === null || value === undefined || value === "") continue;
+    for (const one of Array.isArray(value) ? value : [value]) params.append(name, String(one));
+  }
   const text = params.toString();
   return href((path.startsWith("/api/") ? "" : API) + path + (text ? `?${text}` : ""));
 }
 
 /**
  * @param {string} path
- * @param {{method?: string, body?: unknown, query?: Record<string, string | number | boolean | null | undefined> | undefined, signal?: AbortSignal | undefined, headers?: Record<string, string>}} how
+ * @param {{method?: string, body?: unknown, query?: Query | undefined, signal?: AbortSignal | undefined, headers?: Record<string, string>}} how
  */
 export async function send(path, { method = "GET", body, query, signal: abort, headers = {} }) {
   /** @type {Record<string, string>} */ const given = { Accept: "application/json", ...headers };

@@ -31,7 +31,7 @@ export const retryNow = () => streams.forEach((one) => one.wake());
 
 /**
  * @param {string} path
- * @param {{query?: Record<string, string | number | boolean | null | undefined>, on: (event: import("../lib/events.js").ServerEvent) => void, failed?: (problem: Problem) => void, ended?: () => void, once?: boolean}} how `failed`: the server refused, and trying again will not help; `once`: a stream that ends when all is said
+ * @param {{query?: import("./api.js").Query, on: (event: import("../lib/events.js").ServerEvent) => void, failed?: (problem: Problem) => void, ended?: () => void, once?: boolean}} how `failed`: the server refused, and trying again will not help; `once`: a stream that ends when all is said
  * @returns {() => void} stops it
  */
 export function follow(path, { query = {}, on, failed, ended, once = false }) {

@@ -2,8 +2,10 @@
 import { html } from "../lib/html.js";
 import { useState, useEffect } from "preact/hooks";
 import { t } from "../i18n/i18n.js";
-import { signIn } from "../live/session.js";
+import { signIn, waysIn } from "../live/session.js";
 import { Problem } from "../live/api.js";
+import { useLoaded } from "../live/resource.js";
+import { href, place } from "../lib/route.js";
 import { Button, Field, Notice } from "../ui/basics.js";
 import { LanguageMenu, Mark } from "../shell.js";
 
@@ -13,6 +15,8 @@ export function SignIn({ ended }) {
   const [password, setPassword] = useState("");
   const [wrong, setWrong] = useState(/** @type {Problem | null} */ (null));
   const [busy, setBusy] = useState(false);
+  const { data: ways } = useLoaded("ways", waysIn);
+  const back = place.value.path + place.value.search;
   useEffect(() => {
     document.title = `${t("session.in")} · Trueup`;
   }, []);
@@ -35,9 +39,11 @@ export function SignIn({ ended }) {
       <form class="card" onSubmit=${submit}>
         ${ended && !wrong && html`<${Notice} tone="warn">${t("session.ended")}<//>`}
         ${wrong && html`<${Notice} tone="bad">${wrong.details.status === 401 || wrong.details.status === 400 ? t("session.wrong") : wrong.details.status === 429 ? t("session.slow") : wrong.details.status === 0 ? t("wrong.unreachable.hint") : wrong.details.detail || wrong.details.title}<//>`}
-        <${Field} label=${t("session.name")}>${(/** @type {any} */ attributes) => html`<input class="input" name="username" autocomplete="username" autocapitalize="none" spellcheck=${false} required autofocus value=${name} onInput=${(/** @type {any} */ event) => setName(event.currentTarget.value)} ...${attributes} />`}<//>
+        ${ways?.providers.map((provider) => html`<${Button} key=${provider.id} icon="key-round" href=${href(`${provider.url}&return_url=${encodeURIComponent(back)}`)} target="_self">${t("session.with", { provider: provider.name })}<//>`)}
+        ${ways?.providers.length && ways.password ? html`<div class="or">${t("session.or")}</div>` : null}
+        ${(ways?.password ?? true) && html`<${Field} label=${t("session.name")}>${(/** @type {any} */ attributes) => html`<input class="input" name="username" autocomplete="username" autocapitalize="none" spellcheck=${false} required autofocus value=${name} onInput=${(/** @type {any} */ event) => setName(event.currentTarget.value)} ...${attributes} />`}<//>
         <${Field} label=${t("session.password")}>${(/** @type {any} */ attributes) => html`<input class="input" name="password" type="password" autocomplete="current-password" required value=${password} onInput=${(/** @type {any} */ event) => setPassword(event.currentTarget.value)} ...${attributes} />`}<//>
-        <${Button} type="submit" kind="primary" disabled=${busy}>${busy ? t("session.busy") : t("session.in")}<//>
+        <${Button} type="submit" kind="primary" disabled=${busy}>${busy ? t("session.busy") : t("session.in")}<//>`}
       </form>
       <p class="faint" style=${{ textAlign: "center" }}>${t("session.first")}</p>
       <div class="row" style=${{ justifyContent: "center" }}><${LanguageMenu} /></div>

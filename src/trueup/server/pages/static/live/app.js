@@ -1,0 +1,110 @@
+// One App as the API gives it: itself, its tree as it changes, and what a person asks of one of its objects.
+import { signal } from "@preact/signals";
+import { Problem, call } from "./api.js";
+import { follow } from "./stream.js";
+
+/**
+ * @typedef {{id: string, parent: string | null, group: string, version: string, kind: string, namespace: string, name: string, health: string, sync: string, message: string, note: string, created: string | null}} Node
+ * @typedef {import("./apps.js").App} App
+ * @typedef {{at: string, warning: boolean, reason: string, message: string, count: number, component: string}} EventRow
+ */
+
+/** @param {{kind: string, namespace: string, name: string}} app */
+export const rootOf = (app) => `/apps/${[app.kind, app.namespace, app.name].map(encodeURIComponent).join("/")}`;
+
+/** An App that is being looked at; current until it is closed. */
+export class OneApp {
+  app = signal(/** @type {App | null} */ (null));
+  /** The native resource, as the cluster has it. */
+  resource = signal(/** @type {Record<string, any> | null} */ (null));
+  nodes = signal(/** @type {Node[] | null} */ (null));
+  problem = signal(/** @type {Problem | null} */ (null));
+  #abort = new AbortController();
+  /** @type {Map<string, Node>} */ #known = new Map();
+  /** @type {Array<() => void>} */ #stops = [];
+  /** @type {ReturnType<typeof setTimeout> | undefined} */ #drawn = undefined;
+
+  /** @param {{kind: string, namespace: string, name: string}} who */
+  constructor(who) {
+    this.path = rootOf(who);
+    this.again();
+    this.#stops.push(follow("/apps/events", { query: { search: `kind:${who.kind} namespace:${who.namespace} name:${who.name}` }, on: (event) => event.event !== "ready" && void this.#load(), failed: () => {} }));
+    this.#stops.push(follow(`${this.path}/tree/events`, { on: (event) => this.#tree(event), failed: () => {} }));
+  }
+
+  close() {
+    for (const stop of this.#stops) stop();
+    this.#abort.abort();
+    clearTimeout(this.#drawn);
+  }
+
+  again() {
+    this.problem.value = null;
+    void this.#load();
+  }
+
+  async #load() {
+    try {
+      const { row, resource } = await call(this.path, { signal: this.#abort.signal });
+      [this.app.value, this.resource.value] = [row, resource];
+      this.problem.value = null;
+    } catch (error) {
+      if (!this.#abort.signal.aborted) this.problem.value = error instanceof Problem ? error : new Problem({ title: String(error), status: -1 });
+    }
+  }
+
+  /** A whole tree, or what changed in it; drawn at most ten times a second. @param {import("../lib/events.js").ServerEvent} event */
+  #tree(event) {
+    /** @type {{nodes?: Node[], removed?: string[]}} */
+    const news = JSON.parse(event.data);
+    if (event.event === "tree") this.#known.clear();
+    for (const node of news.nodes ?? []) this.#known.set(node.id, node);
+    for (const id of news.removed ?? []) this.#known.delete(id);
+    const draw = () => {
+      this.#drawn = undefined;
+      this.nodes.value = [...this.#known.values()];
+    };
+    if (this.nodes.peek() === null) draw();
+    else this.#drawn ??= setTimeout(draw, 100);
+  }
+
+  /** Asks for something to be done: sync, refresh, suspend, resume. @param {string} what @param {unknown} [body] */
+  async ask(what, body = {}) {
+    const answer = await call(`${this.path}/${what}`, { method: "POST", body });
+    void this.#load();
+    return answer;
+  }
+
+  /** @param {Node} node */
+  queryOf(node) {
+    return { group: node.group, kind: node.kind, namespace: node.namespace, name: node.name };
+  }
+
+  /** The object as it is; null when it is not there. @param {Node} node @param {AbortSignal} abort @returns {Promise<Record<string, any> | null>} */
+  async live(node, abort) {
+    try {
+      return (await call(`${this.path}/object`, { query: this.queryOf(node), signal: abort })).manifest;
+    } catch (error) {
+      if (error instanceof Problem && error.details.status === 404) return null;
+      throw error;
+    }
+  }
+
+  /** The object as Git declares it; null when Git does not. @param {Node} node @param {AbortSignal} abort @returns {Promise<Record<string, any> | null>} */
+  async desired(node, abort) {
+    return (await call(`${this.path}/object/desired`, { query: this.queryOf(node), signal: abort })).manifest;
+  }
+
+  /** @param {Node} node @param {AbortSignal} abort @returns {Promise<{items: EventRow[]}>} */
+  events(node, abort) {
+    return call(`${this.path}/events`, { query: this.queryOf(node), signal: abort });
+  }
+}
+
+/** An object as YAML, the way people write it: no managed fields, the usual order. @param {Record<string, any> | null} object */
+export async function toYaml(object) {
+  if (!object) return "";
+  const { dump } = await import("js-yaml");
+  const { managedFields: _, ...metadata } = object["metadata"] ?? {};
+  return dump({ ...object, ...(object["metadata"] ? { metadata } : {}) }, { lineWidth: -1, noRefs: true });
+}
