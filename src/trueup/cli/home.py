@@ -34,6 +34,11 @@ class Home(Struct, frozen=True):
         return self.root / "controller"
 
     @property
+    def server(self) -> Path:
+        """The API server's audit journal and key."""
+        return self.root / "server"
+
+    @property
     def database(self) -> Path:
         """The records database."""
         return self.root / "trueup.db"
@@ -52,7 +57,7 @@ class Home(Struct, frozen=True):
         return self.root / "up.lock"
 
     def make(self) -> None:
-        for folder in (self.root, self.kubernetes, self.git, self.controller, self.logs):
+        for folder in (self.root, self.kubernetes, self.git, self.controller, self.server, self.logs):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.root.chmod(0o700)
 

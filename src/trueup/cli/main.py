@@ -41,6 +41,7 @@ COMMANDS: dict[str, str] = {
     "uninstall": "trueup.cli.uninstall:uninstall",
     "check": "trueup.cli.check:check",
     "run": "trueup.cli.run:run",
+    "server": "trueup.cli.server:server",
     "completion": "trueup.cli.completion:completion",
     "version": "trueup.cli.version:version",
 }

@@ -7,12 +7,12 @@ import socket
 from pathlib import Path
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from trueup.model.errors import InvalidInput
 
 DEFAULT_PORT = 6440
-"""The embedded Kubernetes' port; the Git server and the controller take the next two."""
+"""The embedded Kubernetes' port; the Git server, the controller and the API server take the next three."""
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -22,6 +22,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     git_port: int
     controller_port: int
     push_token: str
+    server_port: int = 0
+    """0: of a home from before there was a server."""
 
     @property
     def git_url(self) -> str:
@@ -30,6 +32,10 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     @property
     def controller_url(self) -> str:
         return f"http://127.0.0.1:{self.controller_port}"
+
+    @property
+    def server_url(self) -> str:
+        return f"http://localhost:{self.server_port}"
 
 
 def load_settings(path: Path) -> Settings | None:
@@ -53,10 +59,10 @@ def choose_settings(kept: Settings | None, port: int | None) -> Settings:
     Raises InvalidInput when a port that was asked for is taken.
     """
     if kept is not None and port in (None, kept.kubernetes_port):
-        return kept
+        return kept if kept.server_port else _with_server(kept)
     ports: list[int] = []
     candidate = port or DEFAULT_PORT
-    while len(ports) < 3:
+    while len(ports) < 4:
         if candidate > 65535:
             raise InvalidInput("no free port was found", hint="name one with --port")
         if is_free(candidate):
@@ -65,7 +71,23 @@ def choose_settings(kept: Settings | None, port: int | None) -> Settings:
             raise InvalidInput(f"port {port} is in use", hint="name another with --port, or leave it out")
         candidate += 1
     token = kept.push_token if kept else secrets.token_urlsafe(32)
-    return Settings(kubernetes_port=ports[0], git_port=ports[1], controller_port=ports[2], push_token=token)
+    return Settings(
+        kubernetes_port=ports[0],
+        git_port=ports[1],
+        controller_port=ports[2],
+        server_port=ports[3],
+        push_token=token,
+    )
+
+
+def _with_server(kept: Settings) -> Settings:
+    """A home from before there was a server gets a port for it, and keeps the others."""
+    taken = {kept.kubernetes_port, kept.git_port, kept.controller_port}
+    candidates = range(max(taken) + 1, 65536)
+    port = next((port for port in candidates if is_free(port)), 0)
+    if not port:
+        raise InvalidInput("no free port was found for the server", hint="name one with --port")
+    return structs.replace(kept, server_port=port)
 
 
 def is_free(port: int) -> bool:

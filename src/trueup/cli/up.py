@@ -1,4 +1,4 @@
-"""`trueup up`, `down` and `status`: the whole of Trueup on this machine, as three processes under one supervisor."""
+"""`trueup up`, `down` and `status`: the whole of Trueup on this machine, as four processes under one supervisor."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ from trueup.render.engine.build import engine_binary
 log = structlog.get_logger(__name__)
 
 SAMPLE = "sample"
+PASSWORD_FILE = "initial-admin-password"  # noqa: S105 the name of a file
 NAMESPACES = ("trueup-system", "flux-system", "argocd")
 DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Where to keep everything; default: TRUEUP_HOME.")]
 
@@ -122,7 +123,7 @@ async def _up(home: Home, settings: Settings, *, sample: bool) -> None:
             await _install(home, settings, sample=sample)
             progress.update("building the rendering engine (only once)")
             await engine
-            controller = Supervisor([_controller(home, settings)], on_state=state)
+            controller = Supervisor([_server(home, settings), _controller(home, settings)], on_state=state)
             await controller.start()
         except BaseException:
             await platform.stop()
@@ -184,6 +185,33 @@ def _controller(home: Home, settings: Settings) -> Child:
     )
 
 
+def _server(home: Home, settings: Settings) -> Child:
+    """Plain HTTP: it listens on this machine alone."""
+    command = _child(
+        "trueup.cli.main",
+        "server",
+        "--kubeconfig",
+        home.kubeconfig,
+        "--state-dir",
+        home.server,
+        "--embedded-home",
+        home.root,
+        "--host",
+        "127.0.0.1",
+        "--port",
+        settings.server_port,
+        "--insecure",
+        "--database",
+        f"sqlite:///{home.database}",
+    )
+    return Child(
+        name="server",
+        command=command,
+        log_file=home.logs / "server.log",
+        ready=lambda: _answers_well(f"http://127.0.0.1:{settings.server_port}/api/trueup/v1/version"),
+    )
+
+
 def _child(module: str, *arguments: object) -> list[str]:
     return [sys.executable, "-m", "trueup.cli.child", module, *(str(argument) for argument in arguments)]
 
@@ -200,7 +228,11 @@ async def _listens(port: int, file: Path | None = None) -> bool:
 
 
 async def _is_ready(settings: Settings) -> bool:
-    return not await _problem(f"{settings.controller_url}/readyz")
+    return await _answers_well(f"{settings.controller_url}/readyz")
+
+
+async def _answers_well(url: str) -> bool:
+    return not await _problem(url)
 
 
 async def _problem(url: str) -> str:
@@ -219,6 +251,7 @@ async def _answers(settings: Settings, home: Home) -> dict[str, str]:
         "kubernetes": "" if await _listens(settings.kubernetes_port, home.kubeconfig) else "no answer",
         "git": "" if await _listens(settings.git_port) else "no answer",
         "controller": await _problem(f"{settings.controller_url}/readyz"),
+        "server": await _problem(f"http://127.0.0.1:{settings.server_port}/api/trueup/v1/version"),
     }
 
 
@@ -255,6 +288,7 @@ def _places(home: Home, settings: Settings) -> dict[str, str]:
         "kubernetes": f"https://127.0.0.1:{settings.kubernetes_port}  (KUBECONFIG={home.kubeconfig})",
         "git": settings.git_url,
         "controller": settings.controller_url,
+        "server": f"{settings.server_url}  (admin, password in {home.root / PASSWORD_FILE})",
     }
 
 

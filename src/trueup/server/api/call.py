@@ -74,6 +74,11 @@ class Call:
         """`may` for many objects. Ask for it anew at each use: it is kept, and changes when policies do."""
         return self._authority.predicate(self.caller, resource, action)
 
+    @property
+    def rights_version(self) -> int:
+        """Rises when `predicate` may answer otherwise than before."""
+        return self._authority.version
+
     def note(
         self,
         *,

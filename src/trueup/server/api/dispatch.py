@@ -253,7 +253,16 @@ class _Running:
             reason=reason,
             message=message,
         )
-        self._api.auditor.told(entry)
+        try:
+            self._api.auditor.told(entry)
+        except TrueupError as error:
+            # It took entries when the call began; what was done since cannot be undone, so the server's own log has to tell.
+            log.error(
+                "a change could not be told to the audit log",
+                action=entry.action,
+                target=entry.target,
+                error=error.message,
+            )
 
 
 @web.middleware

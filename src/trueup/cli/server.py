@@ -1,0 +1,147 @@
+"""`trueup server`: the door for people, scripts and forges, beside the controller."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Annotated
+
+import structlog
+import typer
+
+from trueup.cli.console import shown
+from trueup.cli.home import find_home
+from trueup.cli.logging import configure_logging
+from trueup.cluster.client import KubeClient
+from trueup.cluster.config import load_config
+from trueup.dialects.argocd.shared import CONTROL_NAMESPACE
+from trueup.dialects.registry import all_dialects
+from trueup.model.errors import InvalidInput
+from trueup.records.audit.checkpoints import load_signer
+from trueup.records.audit.entry import AuditLog, NoAudit
+from trueup.records.audit.exporting import FileSink
+from trueup.records.audit.log import DatabaseAuditLog
+from trueup.server.api.listening import Bounds, Listener
+from trueup.server.api.proxies import behind
+from trueup.server.api.tls import context_of, own_certificate
+from trueup.server.assembly import Serving, serving
+
+log = structlog.get_logger(__name__)
+
+
+@shown
+def server(
+    kubeconfig: Annotated[
+        Path | None, typer.Option(help="Which cluster; default: KUBECONFIG, then the pod's account.")
+    ] = None,
+    context: Annotated[str, typer.Option(help="Context of the kubeconfig.")] = "",
+    state_dir: Annotated[Path | None, typer.Option(help="Folder of the audit journal and our own certificate.")] = None,
+    namespace: Annotated[
+        str, typer.Option(help="Where argocd-cm, argocd-secret, argocd-rbac-cm and AppProjects are.")
+    ] = CONTROL_NAMESPACE,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "0.0.0.0",  # noqa: S104 the Service's pods are reached from outside
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8443,
+    database: Annotated[
+        str, typer.Option(envvar="TRUEUP_DATABASE", help="SQLAlchemy URL of records and audit; default: none.")
+    ] = "",
+    tls_cert: Annotated[Path | None, typer.Option(help="Certificate in PEM; default: one of our own.")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="Its key.")] = None,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Speak plain HTTP: behind a proxy that does TLS, or on this machine.")
+    ] = False,
+    trusted_proxy: Annotated[
+        list[str] | None,
+        typer.Option(help="Address or network of a proxy whose X-Forwarded headers are believed; may be repeated."),
+    ] = None,
+    root_path: Annotated[str, typer.Option(help="Path below which a proxy offers us: /trueup.")] = "",
+    max_connections: Annotated[int, typer.Option(min=10, help="Connections at once.")] = 4000,
+    embedded_home: Annotated[
+        Path | None, typer.Option(hidden=True, help="Folder of `trueup up`, where the first password is written too.")
+    ] = None,
+    log_level: Annotated[str, typer.Option(help="debug, info or error.")] = "info",
+) -> None:
+    """Run the API server until it is told to stop."""
+    configure_logging(log_level)
+    folder = state_dir or find_home().root / "server"
+    config = load_config(kubeconfig, context or None)
+    tls = None if insecure else _tls(tls_cert, tls_key, folder)
+    reaching = behind(trusted_proxy or (), root_path.rstrip("/"))
+
+    async def run() -> None:
+        async with KubeClient(config) as client, auditing(database, folder) as audit:
+            options = Serving(
+                client=client,
+                dialects=all_dialects(),
+                control_namespace=namespace,
+                home=embedded_home,
+                audit=audit,
+                https=tls is not None,
+                reaching=reaching,
+            )
+            async with serving(options) as running:
+                listener = Listener(running.app, Bounds(connections=max_connections))
+                taken = await listener.start(host, port, tls)
+                log.info("serving", host=host, port=taken, tls=tls is not None)
+                try:
+                    await until_told()
+                finally:
+                    await listener.stop()
+        log.info("stopped")
+
+    asyncio.run(run())
+
+
+async def until_told() -> None:
+    """Returns at SIGTERM or SIGINT."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    await stop.wait()
+
+
+@asynccontextmanager
+async def auditing(database: str, folder: Path) -> AsyncIterator[AuditLog]:
+    """The audit log of this replica: its chain in the database, its journal, key and exported checkpoints in the folder."""
+    if not database:
+        log.warning("no database is named, so no audit log is kept")
+        yield NoAudit()
+        return
+    place = folder / "audit"
+    place.mkdir(parents=True, exist_ok=True, mode=0o700)
+    signer = load_signer(place / "key.pem")
+    kept = DatabaseAuditLog(
+        database,
+        place,
+        signer,
+        replica=os.environ.get("HOSTNAME") or socket.gethostname(),
+        sinks=[FileSink(place / "checkpoints.jsonl")],
+    )
+    kept.start()
+    try:
+        yield kept
+    finally:
+        await asyncio.shield(asyncio.to_thread(kept.stop))
+
+
+def _tls(certificate: Path | None, key: Path | None, folder: Path) -> ssl.SSLContext:
+    if (certificate is None) != (key is None):
+        raise InvalidInput("a certificate needs its key", hint="give both, --tls-cert and --tls-key")
+    if certificate is None or key is None:
+        names = (
+            "localhost",
+            "127.0.0.1",
+            "::1",
+            socket.gethostname(),
+            "trueup-server",
+            "trueup-server.trueup-system.svc",
+        )
+        certificate, key = own_certificate(folder / "tls", names)
+        log.info("our own certificate is used; browsers warn of it", certificate=str(certificate))
+    return context_of(certificate, key)

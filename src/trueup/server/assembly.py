@@ -1,0 +1,149 @@
+"""The server put together: watches, identity, policies, the table of operations, and the application that serves them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import msgspec
+from aiohttp import web
+from msgspec import Struct
+
+from trueup.cluster.client import KubeClient
+from trueup.cluster.exchange import JSON_TYPE
+from trueup.cluster.liveview import LiveView
+from trueup.dialects.argocd.shared import CONTROL_NAMESPACE
+from trueup.dialects.dialect import Dialect
+from trueup.model.manifest import Manifest
+from trueup.records.audit.entry import AuditLog
+from trueup.server.about import About, about_operations
+from trueup.server.access.authority import PolicyAuthority
+from trueup.server.access.policy import Policy, policy_of
+from trueup.server.access.projects import Project
+from trueup.server.api.auditing import Auditor, Unaudited
+from trueup.server.api.caller import Caller
+from trueup.server.api.dispatch import Api, problems_for_unknown_paths, utc_now
+from trueup.server.api.headers import add_headers
+from trueup.server.api.metering import Meter
+from trueup.server.api.operation import Operation
+from trueup.server.api.streaming import Streams
+from trueup.server.auditlog import RecordedCalls
+from trueup.server.identity.clusterprojects import ClusterProjects
+from trueup.server.identity.clusterstore import ClusterStore, Kept, kept_of
+from trueup.server.identity.reach import Reaching, directly
+from trueup.server.identity.serviceaccounts import ServiceAccounts
+from trueup.server.identity.whole import IdentityService, Surroundings
+from trueup.server.world import operations as world_operations
+from trueup.server.world.watching import Watching
+from trueup.server.world.world import World
+
+_TOKEN_REVIEWS = "/apis/authentication.k8s.io/v1/tokenreviews"  # noqa: S105 a path
+
+
+class Serving(Struct, frozen=True, kw_only=True):
+    """What a server is told. `home`: the folder of an embedded one, where the first password is written too."""
+
+    client: KubeClient
+    dialects: Sequence[Dialect]
+    control_namespace: str = CONTROL_NAMESPACE
+    home: Path | None = None
+    audit: AuditLog | None = None
+    https: bool = False
+    reaching: Reaching = directly
+
+
+class Server(Struct, frozen=True, kw_only=True):
+    """`app` serves it; the rest is for whoever looks in: tests, metrics, probes."""
+
+    app: web.Application
+    api: Api
+    world: World
+    watching: Watching
+
+
+class OurClient:
+    """Everybody's wishes are carried out with the server's own rights, after the policies were asked."""
+
+    def __init__(self, client: KubeClient) -> None:
+        self._client = client
+
+    def of(self, caller: Caller) -> KubeClient:
+        del caller
+        return self._client
+
+
+class _Policies:
+    """The policy in force, and the claims in which it looks for groups."""
+
+    def __init__(self) -> None:
+        empty = policy_of({})
+        self.authority = PolicyAuthority(empty)
+        self.scopes: tuple[str, ...] = empty.scopes
+
+    def update(self, policy: Policy, projects: Mapping[str, Project]) -> None:
+        self.scopes = policy.scopes
+        self.authority.update(policy, projects)
+
+
+@asynccontextmanager
+async def serving(options: Serving) -> AsyncIterator[Server]:
+    """Begins to watch and is ready when everything has been seen once; ends with the block."""
+    async with AsyncExitStack() as stack:
+        client = options.client
+        world, policies = World(options.dialects, utc_now, options.control_namespace), _Policies()
+        watching = Watching(client, world, policies.update)
+        await watching.start(stack)
+        view: LiveView[Kept] = await stack.enter_async_context(LiveView(client, kept_of))
+        store = ClusterStore(client, view, options.control_namespace)
+        await store.start()
+
+        async def review(body: Manifest) -> Manifest:
+            answer = await client.raw("POST", _TOKEN_REVIEWS, body=msgspec.json.encode(body), content_type=JSON_TYPE)
+            return answer.manifest
+
+        identity = await stack.enter_async_context(
+            IdentityService(
+                Surroundings(
+                    store=store,
+                    projects=ClusterProjects(client, watching.settings, options.control_namespace),
+                    scopes=lambda: policies.scopes,
+                    clock=utc_now,
+                    reaching=options.reaching,
+                    service_accounts=ServiceAccounts(review, time.monotonic),
+                    home=options.home,
+                )
+            )
+        )
+        streams = Streams()
+        about = About(watching.problems, lambda: (len(world.apps), len(world.sources), streams.total))
+        auditor: Auditor = RecordedCalls(options.audit) if options.audit is not None else Unaudited()
+        api = Api(
+            table(world, identity, about),
+            identity.authenticator,
+            policies.authority,
+            auditor=auditor,
+            streams=streams,
+            meter=Meter(),
+        )
+        about.operations = api.operations
+        yield Server(app=application(api, identity, options), api=api, world=world, watching=watching)
+
+
+def table(world: World, identity: IdentityService, about: About) -> list[Operation]:
+    """Every operation there is. Routes, rights, documents and tests are made from it."""
+    apps, sources = world_operations.Apps(world), world_operations.Sources(world)
+    return [
+        *about_operations(about),
+        *identity.operations(),
+        *world_operations.operations(apps, sources),
+    ]
+
+
+def application(api: Api, identity: IdentityService, options: Serving) -> web.Application:
+    app = web.Application(middlewares=[problems_for_unknown_paths])
+    app.on_response_prepare.append(add_headers(https=options.https))
+    identity.add_to(app)
+    api.add_to(app)
+    return app

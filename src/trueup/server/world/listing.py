@@ -1,0 +1,149 @@
+"""A page of a list: what may be seen and fits, in order, with counts of what else there would be. Pure.
+
+A cursor names the last row of a page by its sort value and key, so that a list that changes meanwhile neither repeats
+nor skips what stayed.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from trueup.apps.status import Status
+from trueup.model.errors import InvalidInput
+from trueup.server.world.rows import AppRow
+
+_NEVER = datetime.fromtimestamp(0, UTC)
+_SEVERITY = {
+    status: number
+    for number, status in enumerate(
+        (
+            Status.FAILED,
+            Status.STALLED,
+            Status.DEGRADED,
+            Status.OUT_OF_SYNC,
+            Status.DELETING,
+            Status.PROGRESSING,
+            Status.UNKNOWN,
+            Status.SUSPENDED,
+            Status.READY,
+            Status.DELETED,
+        )
+    )
+}
+
+
+class Sort(StrEnum):
+    NAME = "name"
+    STATUS = "status"
+    """The worst first."""
+    SINCE = "since"
+    """What changed last first."""
+    CREATED = "created"
+    """The newest first."""
+    PROJECT = "project"
+    NAMESPACE = "namespace"
+
+
+FACETS: dict[str, Callable[[AppRow], str]] = {
+    "status": lambda row: row.status,
+    "health": lambda row: row.health,
+    "sync": lambda row: row.sync,
+    "kind": lambda row: row.kind,
+    "project": lambda row: row.project,
+    "namespace": lambda row: row.namespace,
+    "cluster": lambda row: row.cluster,
+}
+MOST_VALUES = 200
+"""Of a facet, by how often they occur."""
+
+
+class AppPage(Struct, frozen=True, kw_only=True, rename="camel"):
+    """`total`: all that fit. `facets`: of those, how many have which value. `next` empty: this was the last page."""
+
+    items: tuple[AppRow, ...]
+    total: int
+    next: str
+    facets: dict[str, dict[str, int]]
+    event_id: str
+    """From where to follow: no change after this page is lost."""
+
+
+def sort_key(sort: Sort) -> Callable[[AppRow], tuple[Any, ...]]:
+    match sort:
+        case Sort.NAME:
+            return lambda row: (row.name, row.key)
+        case Sort.STATUS:
+            return lambda row: (_SEVERITY[row.status], row.name, row.key)
+        case Sort.SINCE:
+            return lambda row: (-(row.since or _NEVER).timestamp(), row.key)
+        case Sort.CREATED:
+            return lambda row: (-(row.created or _NEVER).timestamp(), row.key)
+        case Sort.PROJECT:
+            return lambda row: (row.project, row.name, row.key)
+    return lambda row: (row.namespace, row.name, row.key)
+
+
+def page_of(
+    rows: Iterable[AppRow],
+    *,
+    sort: Sort = Sort.NAME,
+    descending: bool = False,
+    limit: int = 50,
+    after: str = "",
+    facets: Sequence[str] = (),
+    event_id: str = "",
+) -> AppPage:
+    """Of rows that fit. Raises InvalidInput for a cursor that is none."""
+    key = sort_key(sort)
+    ordered = sorted(rows, key=key, reverse=descending)
+    begin = _begin(ordered, key, after, descending=descending)
+    items = tuple(ordered[begin : begin + limit])
+    more = begin + limit < len(ordered)
+    return AppPage(
+        items=items,
+        total=len(ordered),
+        next=_cursor(key(items[-1])) if more and items else "",
+        facets={name: _counts(ordered, FACETS[name]) for name in facets},
+        event_id=event_id,
+    )
+
+
+def _counts(rows: Sequence[AppRow], read: Callable[[AppRow], str]) -> dict[str, int]:
+    return dict(Counter(map(read, rows)).most_common(MOST_VALUES))
+
+
+def _begin(ordered: Sequence[AppRow], key: Callable[[AppRow], tuple[Any, ...]], after: str, *, descending: bool) -> int:
+    if not after:
+        return 0
+    last = _read_cursor(after)
+    try:
+        if not descending:
+            return bisect_right(ordered, last, key=key)
+        backwards = ordered[::-1]
+        from bisect import bisect_left
+
+        return len(ordered) - bisect_left(backwards, last, key=key)
+    except TypeError:
+        raise InvalidInput("belongs to another sort order", field="after", hint="begin again without it") from None
+
+
+def _cursor(value: tuple[Any, ...]) -> str:
+    return base64.urlsafe_b64encode(msgspec.json.encode(value)).decode().rstrip("=")
+
+
+def _read_cursor(text: str) -> tuple[Any, ...]:
+    try:
+        raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        return tuple(msgspec.json.decode(raw, type=list[str | int | float]))
+    except (binascii.Error, ValueError, msgspec.MsgspecError):
+        raise InvalidInput("is no cursor of ours", field="after", hint="take `next` of the page before") from None
