@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from trueup.apps.pins import is_in_force, read_pin
+from trueup.apps.pins import is_in_force, pin_text, read_pin
 from trueup.model.errors import InvalidInput
+from trueup.model.revision import composite_revision
 
 COMMIT = "a" * 40
 
@@ -33,9 +34,19 @@ def test_a_pin_is_in_force_until_its_end() -> None:
     assert not is_in_force(pin, datetime(2026, 11, 23, 12, 0, tzinfo=UTC))
 
 
+def test_a_pin_of_several_sources_names_a_revision_of_each() -> None:
+    pin = read_pin(app(pin=f"1.2.0,{COMMIT},main@sha1:{COMMIT}"))
+    assert pin is not None
+    assert list(map(str, pin.parts)) == ["1.2.0", f"sha1:{COMMIT}", f"main@sha1:{COMMIT}"]
+    assert pin.revision == composite_revision(pin.parts)
+    again = read_pin(app(pin=pin_text(pin)))
+    assert again == pin
+
+
 @pytest.mark.parametrize(
     ("annotations", "said"),
     [
+        ({"pin": f"1.2.0,,main@sha1:{COMMIT}"}, "is not a revision"),
         ({"pin": "yesterday"}, "is not a revision"),
         ({"pin": f"main@sha1:{COMMIT}", "pin_until": "tomorrow"}, "is not a time"),
         ({"pin": f"main@sha1:{COMMIT}", "pin_until": "2026-11-23T12:00:00"}, "names no time zone"),

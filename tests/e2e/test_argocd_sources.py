@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import http.server
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -207,6 +210,17 @@ def test_several_sources_are_one_application_and_can_be_rolled_back_together(
         )
     )
 
+    # A pin on what ran before, as `trueup rollback` writes it: automated sync goes there, and follows Git again without it.
+    program = [sys.executable, "-m", "trueup.cli.main", "rollback", namespace, "-n", "argocd", "--timeout", "60s"]
+    environment = {**os.environ, "KUBECONFIG": str(stack.kubeconfig)}
+    done = subprocess.run(program, env=environment, capture_output=True, text=True, timeout=90, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert data(stack, "shop-app", namespace)["colour"] == "green"
+    assert stack.status("application", namespace, "argocd")["sync"]["revisions"] == first
+    subprocess.run([*program, "--off"], env=environment, capture_output=True, timeout=60, check=True)
+    until(lambda: data(stack, "shop-app", namespace)["colour"] == "yellow", within=60, what="the pin is off")
+    rows = len(stack.status("application", namespace, "argocd")["history"])
+
     # What `argocd app rollback` writes, once automated sync is off.
     stack.merge("application", namespace, "argocd", {"spec": {"syncPolicy": None}})
     operation = {
@@ -215,5 +229,5 @@ def test_several_sources_are_one_application_and_can_be_rolled_back_together(
     }
     stack.merge("application", namespace, "argocd", {"operation": operation})
     until(lambda: data(stack, "shop-app", namespace)["colour"] == "green", within=60)
-    until(lambda: len(stack.status("application", namespace, "argocd")["history"]) == 3)
+    until(lambda: len(stack.status("application", namespace, "argocd")["history"]) == rows + 1)
     assert stack.status("application", namespace, "argocd")["history"][-1]["revisions"] == first

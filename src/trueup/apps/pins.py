@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from trueup.model.errors import InvalidInput
 from trueup.model.manifest import Manifest, annotations_of, ref_of
-from trueup.model.revision import Revision, parse_revision
+from trueup.model.revision import Revision, composite_revision, parse_revision
 
 PIN = "trueup.dev/pin"
 PIN_BY = "trueup.dev/pin-by"
@@ -23,6 +23,8 @@ class Pin(Struct, frozen=True, kw_only=True):
     """`until` None: for ever."""
 
     revision: Revision
+    parts: tuple[Revision, ...] = ()
+    """Of several sources: the revision of each; `revision` is then that of all together."""
     by: str = ""
     reason: str = ""
     until: datetime | None = None
@@ -35,22 +37,39 @@ class Pin(Struct, frozen=True, kw_only=True):
         return f"{self.revision.short}{by}{until}{reason}"
 
 
+def pin_text(pin: Pin) -> str:
+    """As the annotation says it: of several sources, one after another."""
+    return ",".join(map(str, pin.parts)) if pin.parts else str(pin.revision)
+
+
+def read_revisions(text: str) -> tuple[Revision, ...] | None:
+    """`main@sha1:<commit>`, or of several sources `1.2.0,sha1:<commit>`; None: that is none."""
+    found = [parse_revision(part.strip()) for part in text.split(",")]
+    return tuple(part for part in found if part is not None) if all(found) else None
+
+
+def whole(parts: tuple[Revision, ...]) -> Revision:
+    """The revision of them together; of one, itself."""
+    return parts[0] if len(parts) == 1 else composite_revision(parts)
+
+
 def read_pin(obj: Manifest) -> Pin | None:
     """The pin on an App's resource, whether it has run out or not. Raises InvalidInput naming the annotation."""
     annotations = annotations_of(obj)
     text = str(annotations.get(PIN) or "")
     if not text:
         return None
-    revision = parse_revision(text)
-    if revision is None:
+    revisions = read_revisions(text)
+    if revisions is None:
         raise InvalidInput(
             f"{text!r} is not a revision",
             ref=ref_of(obj),
             field=f"metadata.annotations[{PIN}]",
-            hint="write it as `trueup history` shows it, such as main@sha1:<commit>",
+            hint="write it as `trueup history` shows it, such as main@sha1:<commit>; of several sources one after another, with commas",
         )
     return Pin(
-        revision=revision,
+        revision=whole(revisions),
+        parts=revisions if len(revisions) > 1 else (),
         by=str(annotations.get(PIN_BY) or ""),
         reason=str(annotations.get(PIN_REASON) or ""),
         until=_until(obj, str(annotations.get(PIN_UNTIL) or "")),

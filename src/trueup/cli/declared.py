@@ -31,7 +31,7 @@ from trueup.model.errors import InvalidInput, SourceError
 from trueup.model.outcome import Notice
 from trueup.model.revision import Revision, chart_revision
 from trueup.model.snapshot import Inputs, Snapshot
-from trueup.model.source import pinned
+from trueup.model.source import CompositeSource, pinned, pinned_parts
 from trueup.render.chartreading import EngineChartReader
 from trueup.render.engine.pool import EnginePool
 from trueup.render.render import Rendered, Renderer
@@ -187,7 +187,10 @@ async def fetched_snapshot(
         source = await fetching.read(app.source)
         if (pin := view_app(found.obj, found.kind.dialect, utc_now()).pin) is not None:
             tell(f"{app.ref} is pinned at {pin}")
-            source = pinned(source, pin.revision) or source
+            if pin.parts and isinstance(source, CompositeSource) and len(pin.parts) == len(source.members):
+                source = pinned_parts(source, pin.parts)
+            else:
+                source = pinned(source, pin.revision) or source
         try:
             snapshot = await fetching.fetch(source)
         except SourceError as error:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
+from trueup.apps.pins import read_revisions, whole
 from trueup.cli.home import find_home
 from trueup.cli.session import Found, Session
 from trueup.cluster.config import load_config
@@ -143,4 +144,26 @@ def choose_revision(rows: Sequence[PastRow], wanted: str, current: Revision | No
         raise NoSuchRevision(f"{wanted!r} is the beginning of {len(found)} revisions", hint="write more digits")
     raise NoSuchRevision(
         f"no revision {wanted!r} was synced with success; there were {known}", hint="see trueup history"
+    )
+
+
+def choose_parts(entries: Sequence[HistoryEntry], wanted: str, current: Revision | None) -> tuple[Revision, ...]:
+    """Of several sources, the revisions to go back to: as written, or without a wish those of the last other sync that its
+    status remembers (a record knows only the revision of all together). Raises NoSuchRevision.
+    """
+    if wanted:
+        found = read_revisions(wanted)
+        if found is None or len(found) < 2:
+            raise NoSuchRevision(
+                f"{wanted!r} does not say which revision of each source",
+                hint="write one for each, with commas: "
+                + ",".join(entries[-1].parts if entries else ("1.2.0", "<commit>")),
+            )
+        return found
+    for entry in reversed(entries):
+        found = read_revisions(",".join(entry.parts))
+        if found is not None and (current is None or whole(found).digest != current.digest):
+            return found
+    raise NoSuchRevision(
+        "no other revisions are remembered", hint="name one for each source: trueup rollback APP 1.2.0,<commit>"
     )

@@ -10,13 +10,13 @@ from typing import Annotated
 import typer
 
 from trueup.apps.asks import ARGOCD, Ask, Outcome, ready_outcome, request_sync
-from trueup.apps.pins import PIN, PIN_BY, PIN_REASON, PIN_UNTIL, Pin
+from trueup.apps.pins import PIN, PIN_BY, PIN_REASON, PIN_UNTIL, Pin, pin_text, whole
 from trueup.apps.times import parse_until, parse_wait, utc_now
 from trueup.apps.views import view_app
 from trueup.cli.console import Exit, fail, shown, tell
 from trueup.cli.history import Database
 from trueup.cli.options import AppName, Context, Kubeconfig, Namespace, NoWait, Timeout
-from trueup.cli.past import choose_revision, read_past, records_url
+from trueup.cli.past import choose_parts, choose_revision, read_past, records_url
 from trueup.cli.progress import done, failed, progress
 from trueup.cli.session import Found, Session, in_session
 from trueup.cli.sync import person
@@ -65,10 +65,20 @@ def rollback(
         if found.kind.dialect.suspended(found.obj):
             raise InvalidInput("it is suspended", ref=found.ref, hint=f"trueup resume {found.ref}")
         url = records_url(session, database)
-        rows, _ = await asyncio.to_thread(read_past, found, url, limit=LOOKED_AT)
         current = found.kind.dialect.stored_applied_revision(found.obj)
-        revision = choose_revision(rows, to, current)
-        pin = Pin(revision=revision, by=by or person(), reason=reason, until=end)
+        entries = found.kind.dialect.stored_history(found.obj)
+        if any(entry.parts for entry in entries):
+            parts = choose_parts(entries, to, current)
+        else:
+            rows, _ = await asyncio.to_thread(read_past, found, url, limit=LOOKED_AT)
+            parts = (choose_revision(rows, to, current),)
+        pin = Pin(
+            revision=whole(parts),
+            parts=parts if len(parts) > 1 else (),
+            by=by or person(),
+            reason=reason,
+            until=end,
+        )
         return await hold(session, found, pin, wait)
 
     if not in_session(work, kubeconfig, context, namespace):
@@ -78,7 +88,7 @@ def rollback(
 def pin_patch(pin: Pin) -> Ask:
     """The annotations of a pin; what an earlier pin said and this one does not is removed."""
     values = {
-        PIN: str(pin.revision),
+        PIN: pin_text(pin),
         PIN_BY: pin.by or None,
         PIN_REASON: pin.reason or None,
         PIN_UNTIL: format_time(pin.until) if pin.until else None,
@@ -108,7 +118,7 @@ async def hold(session: Session, found: Found, pin: Pin, wait: timedelta | None)
         outcome = ready_outcome(obj, dialect, utc_now())
         if outcome is None or not outcome.succeeded:
             return outcome
-        applied = view_app(obj, dialect, utc_now()).revision
+        applied = view_app(obj, dialect, utc_now()).revision or dialect.stored_applied_revision(obj)
         return outcome if applied is not None and applied.digest == pin.revision.digest else None
 
     with progress(f"{found.ref}: going to {pin.revision.short}") as reporter:

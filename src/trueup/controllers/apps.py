@@ -375,6 +375,8 @@ class AppController:
     async def _snapshot(self, memory: AppMemory, feed: Feed, requests: Requests, newest: TreeSnapshot) -> TreeSnapshot:
         """What to sync to: the newest, unless a pin or a client says another revision. Raises SourceError."""
         if memory.was_pinned and memory.pin is not None:
+            if memory.pin.parts:
+                return await self._shell.sources.at_revisions(feed, memory.pin.parts)
             return await self._shell.sources.at_revision(feed, memory.pin.revision)
         if requests.operation is not None and requests.operation.revisions:
             return await self._shell.sources.at_expressions(feed, requests.operation.revisions)

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from typing import TypeVar
 
 from trueup.controllers.credentials import SourceCredentials
 from trueup.controllers.feeds import Feed, Feeds
 from trueup.model.errors import AuthenticationFailed, InvalidInput, SourceError, TrueupError
 from trueup.model.revision import Revision, git_revision
 from trueup.model.source import GitSource, Source, expressed, pinned
-from trueup.sources.fetching import Fetcher
+from trueup.sources.fetching import Fetcher, is_made_of_others
 from trueup.sources.parent import Parent
 from trueup.sources.secrets import NO_SECRETS
 from trueup.sources.treesnapshot import TreeSnapshot
+
+T = TypeVar("T")
 
 COMMIT = re.compile("[0-9a-f]{40}([0-9a-f]{24})?")
 
@@ -61,12 +64,22 @@ class FeedFetching:
         if (found := await self.reopened(feed, revision)) is not None:
             return found
         source = pinned(_source_of(feed), revision)
+        if is_made_of_others(_source_of(feed)):
+            raise SourceError(
+                f"{feed.label} is made of {len(feed.parents)} sources, and {revision} does not say which revision of each",
+                reason="RevisionGone",
+                hint="pin them one after another, with commas: 1.2.0,main@sha1:<commit>",
+            )
         if source is None:
             raise SourceError(
                 f"{feed.label} cannot be asked for an old revision, and {revision} is not kept any more",
                 reason="RevisionGone",
             )
         return await self._once(feed, source)
+
+    async def at_revisions(self, feed: Feed, revisions: Sequence[Revision]) -> TreeSnapshot:
+        """Several sources, each at a revision of before (a pin)."""
+        return await self._with_parents(feed, revisions, self.at_revision)
 
     async def at_expression(self, feed: Feed, expression: str) -> TreeSnapshot:
         """The same source at another commit, tag, branch or version than its own, for one sync."""
@@ -80,16 +93,20 @@ class FeedFetching:
 
     async def at_expressions(self, feed: Feed, expressions: Sequence[str]) -> TreeSnapshot:
         """Several sources, each at what is said for it; an empty text leaves it as it is."""
+        return await self._with_parents(feed, expressions, self.at_expression)
+
+    async def _with_parents(
+        self, feed: Feed, wanted: Sequence[T], at: Callable[[Feed, T], Awaitable[TreeSnapshot]]
+    ) -> TreeSnapshot:
         source = _source_of(feed)
-        if len(expressions) != len(feed.parents):
-            raise InvalidInput(
-                f"{len(expressions)} revisions are named for {len(feed.parents)} sources", hint="name one for each"
-            )
+        if not is_made_of_others(source) or len(wanted) != len(feed.parents):
+            count = len(feed.parents) if is_made_of_others(source) else 1
+            raise InvalidInput(f"{len(wanted)} revisions are named for {count} sources", hint="name one for each")
         parents: list[Parent] = []
-        for parent, expression in zip(await self._parents(feed, fresh=False), expressions, strict=True):
+        for parent, one in zip(await self._parents(feed, fresh=False), wanted, strict=True):
             own = self._feeds.get(parent.key)
-            if expression and own is not None:
-                parent = replace(parent, snapshot=await self.at_expression(own, expression))
+            if one and own is not None:
+                parent = replace(parent, snapshot=await at(own, one))
             parents.append(parent)
         return await self._fetcher.fetch(source, NO_SECRETS, parents)
 

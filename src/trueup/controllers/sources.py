@@ -124,6 +124,10 @@ class SourceController:
         """The same source at a revision of before (a pin). Raises SourceError."""
         return await self._fetching.at_revision(feed, revision)
 
+    async def at_revisions(self, feed: Feed, revisions: Sequence[Revision]) -> TreeSnapshot:
+        """Several sources, each at a revision of before (a pin). Raises SourceError."""
+        return await self._fetching.at_revisions(feed, revisions)
+
     async def at_expression(self, feed: Feed, expression: str) -> TreeSnapshot:
         """The same source at another commit, tag, branch or version than its own, for one sync. Raises SourceError."""
         return await self._fetching.at_expression(feed, expression)

@@ -6,6 +6,7 @@ never enters a value. Fetching is `sources`' work, when to fetch the controllers
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from enum import StrEnum
 from typing import TypeAlias
@@ -354,6 +355,17 @@ def pinned(source: Source, revision: Revision) -> Source | None:
             return structs.replace(source, version=revision.name)
         case _:
             return None
+
+
+def pinned_parts(source: CompositeSource, revisions: Sequence[Revision]) -> CompositeSource:
+    """Several sources, each at that one revision where its kind can be asked for it."""
+    members = tuple(
+        member
+        if isinstance(member.source, ObjectRef)
+        else structs.replace(member, source=pinned(member.source, revision) or member.source)
+        for member, revision in zip(source.members, revisions, strict=True)
+    )
+    return structs.replace(source, members=members)
 
 
 def expressed(source: Source, expression: str) -> Source | None:
