@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.metrics import MetricWrapperBase
 
 from docs.parts.tables import table
+from trueup.cli.auditing import AuditCounts
 from trueup.cli.recording import RecordCounts
 from trueup.controllers.metrics import Metrics
+from trueup.records.audit.checkpoints import Signer
+from trueup.records.audit.log import DatabaseAuditLog
 from trueup.records.recorder import DatabaseRecorder
 
 
@@ -20,9 +26,12 @@ def rows() -> list[tuple[str, str, str, str]]:
         name = metric._name + ("_total" if isinstance(metric, Counter) else "")
         kind = next(word for type_, word in _WORDS.items() if isinstance(metric, type_))
         found.append((name, kind, ", ".join(metric._labelnames), metric._documentation))
-    for family in RecordCounts(DatabaseRecorder("sqlite:////nowhere/trueup.db")).collect():
+    nowhere = "sqlite:////nowhere/trueup.db"
+    audit = DatabaseAuditLog(nowhere, Path("/nowhere"), Signer(Ed25519PrivateKey.generate()))
+    for family in (*RecordCounts(DatabaseRecorder(nowhere)).collect(), *AuditCounts(audit).collect()):
         suffix = "_total" if family.type == "counter" else ""
-        found.append((family.name + suffix, family.type, "", family.documentation))
+        labels = "destination" if family.name == "trueup_audit_shipped" else ""
+        found.append((family.name + suffix, family.type, labels, family.documentation))
     return found
 
 

@@ -78,5 +78,24 @@ def parse_until(text: str, now: datetime) -> datetime:
     return until.astimezone(UTC).replace(microsecond=0)
 
 
+def parse_since(text: str, now: datetime) -> datetime:
+    """`2h` or `7d` ago, or a time such as `2026-11-30T12:00:00Z`. Raises InvalidInput."""
+    days = text[:-1] if text.endswith("d") else ""
+    if days.isdecimal() and len(days) <= 5:
+        return now - timedelta(days=int(days))
+    try:
+        return now - parse_duration(text)
+    except InvalidInput:
+        try:
+            found = datetime.fromisoformat(text)
+        except ValueError as error:
+            raise InvalidInput(
+                f"{text!r} is neither how long ago nor a time", hint="write 2h, 7d, or 2026-11-30T12:00:00Z"
+            ) from error
+    if found.tzinfo is None:
+        raise InvalidInput(f"{text!r} names no time zone", hint="end it with Z for UTC, or with +07:00")
+    return found.astimezone(UTC)
+
+
 def utc_now() -> datetime:
     return datetime.now(UTC)

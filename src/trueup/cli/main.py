@@ -37,6 +37,7 @@ COMMANDS: dict[str, str] = {
     "logs": "trueup.cli.logs:logs",
     "cache": "trueup.cli.cache:cache",
     "rbac": "trueup.cli.rbac:rbac",
+    "audit": "trueup.cli.audit:audit",
     "install": "trueup.cli.install:install",
     "uninstall": "trueup.cli.uninstall:uninstall",
     "check": "trueup.cli.check:check",

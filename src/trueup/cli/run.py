@@ -12,6 +12,7 @@ import structlog
 import typer
 from aiohttp import web
 
+from trueup.cli.auditing import auditing, make_audit, told, webhook_noted
 from trueup.cli.console import shown
 from trueup.cli.home import find_home
 from trueup.cli.logging import configure_logging
@@ -64,6 +65,17 @@ def run(
     database: Annotated[
         str, typer.Option(envvar="TRUEUP_DATABASE", help="SQLAlchemy URL of the records; default: none are kept.")
     ] = "",
+    audit_settings: Annotated[
+        Path | None,
+        typer.Option(envvar="TRUEUP_AUDIT_SETTINGS", help="File with the audit log's destinations and retention."),
+    ] = None,
+    audit_key: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="TRUEUP_AUDIT_KEY",
+            help="Ed25519 key in PEM that signs the audit log's checkpoints; default: made in the state folder.",
+        ),
+    ] = None,
     serve_artifacts: Annotated[
         bool, typer.Option("--serve-artifacts", help="Make and serve a tarball of each revision.")
     ] = False,
@@ -91,18 +103,20 @@ def run(
     )
     store = ArtifactStore(options.state_dir / "artifacts", base_url, utc_now) if serve_artifacts else None
     recorder = make_recorder(database)
-    controller = Controller(config, all_dialects(), options, recorder, packer=store)
+    audit = make_audit(database, options.state_dir, audit_settings, audit_key)
+    controller = Controller(config, all_dialects(), options, told(recorder, audit), packer=store)
     app = make_app(
         Probes(controller.alive, controller.ready, controller.exposition),
         on_push=controller.pushed,
         push_token=push_token,
         artifacts=Artifacts(store.open) if store else None,
-        receiver=Receiver(controller.webhook_secrets, controller.heard),
+        receiver=Receiver(controller.webhook_secrets, controller.heard, webhook_noted(audit)),
     )
 
     async def work() -> None:
         await until_free(config, namespace, adopt=adopt)
-        async with recording(recorder, controller.metrics.registry):
+        registry = controller.metrics.registry
+        async with auditing(audit, registry), recording(recorder, registry):
             await controller.run()
 
     asyncio.run(_serve(app, work, http_host, http_port))

@@ -99,6 +99,7 @@ class Shipper:
         self._url = url
         self._positions: Positions | None = None
         self._destination = destination
+        self.name = destination.name
         self._own = own
         self._now_us = now_us
         self._pace = pace or Pace()

@@ -27,11 +27,20 @@ class Answer(Struct, frozen=True, kw_only=True):
 
 
 class Receiver:
-    """`secrets` reads the Secret as it is now; `tell` passes news on and answers how many sources they wake."""
+    """`secrets` reads the Secret as it is now; `tell` passes news on and answers how many sources they wake.
 
-    def __init__(self, secrets: Callable[[], Awaitable[Secrets]], tell: Callable[[News], Awaitable[int]]) -> None:
+    `note` is told of each delivery that was taken.
+    """
+
+    def __init__(
+        self,
+        secrets: Callable[[], Awaitable[Secrets]],
+        tell: Callable[[News], Awaitable[int]],
+        note: Callable[[Answer], None] = lambda _: None,
+    ) -> None:
         self._secrets = secrets
         self._tell = tell
+        self._note = note
         self._seen: OrderedDict[tuple[str, str], None] = OrderedDict()
 
     async def receive(self, delivery: Delivery) -> Answer:
@@ -49,7 +58,9 @@ class Receiver:
             woken += await self._tell(one)
         self._remember(provider, identity)  # not before: what failed on the way may be sent again
         log.info("webhook taken", provider=provider.name, news=[str(one) for one in news], sources=woken)
-        return Answer(provider=provider.name, sources=woken, news=tuple(str(one) for one in news))
+        answer = Answer(provider=provider.name, sources=woken, news=tuple(str(one) for one in news))
+        self._note(answer)
+        return answer
 
     def _refuse_replay(self, provider: Provider, identity: str) -> None:
         if (provider.name, identity) in self._seen:
