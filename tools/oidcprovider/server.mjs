@@ -51,7 +51,7 @@ function makeProvider() {
     clients: [
       { client_id: 'trueup', client_secret: 'client-secret/+:% of tests', redirect_uris: redirects, post_logout_redirect_uris: after,
         grant_types: ['authorization_code', 'refresh_token'], id_token_signed_response_alg: process.env.ALG ?? 'RS256' },
-      { client_id: 'trueup-cli', token_endpoint_auth_method: 'none', application_type: 'native', redirect_uris: ['http://127.0.0.1/callback'],
+      { client_id: 'trueup-cli', token_endpoint_auth_method: 'none', application_type: 'native', redirect_uris: ['http://localhost/auth/callback'],
         grant_types: ['authorization_code', 'refresh_token', 'urn:ietf:params:oauth:grant-type:device_code'] },
       { client_id: 'somebody-else', client_secret: 'other', redirect_uris: redirects, grant_types: ['authorization_code'] },
     ],

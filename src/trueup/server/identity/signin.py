@@ -13,6 +13,7 @@ import structlog
 from aiohttp import web
 from msgspec import Struct, structs
 
+from trueup.model.errors import TrueupError
 from trueup.server.api.refusals import Unauthenticated
 from trueup.server.identity import cookies, localtokens, sessions
 from trueup.server.identity.accounts import Account, Capability
@@ -159,6 +160,7 @@ class SignIn:
             if claims.subject.endswith(f":{Capability.LOGIN}"):  # an API token ends when it is deleted, not by a logout
                 whose = whose or claims.subject.partition(":")[0]
                 await self._end(claims.token_id, claims.subject, claims.expires, now, longest, everywhere=everywhere)
+        whose = await self._provided_out(request, now, longest, everywhere=everywhere) or whose
         for name in (cookies.host_name(cookies.SESSION, secure=reach.secure), cookies.ARGO):
             put(request, *cookies.taken_away(name, request.cookies, secure=reach.secure))
         return whose
@@ -177,6 +179,21 @@ class SignIn:
             if kept:
                 log.warning("the provider's own session was not ended", problem=str(error))
             return ""
+
+    async def _provided_out(self, request: web.Request, now: datetime, longest: int, *, everywhere: bool) -> str:
+        """An ID token that a command line showed: proved first, so that nobody fills the list with what was never one."""
+        token = _bearer_of(request)
+        try:
+            client = self._desk.clients.of_issuer(idtokens.issuer_of(token)) if token else None
+            identity = await client.bearer(token) if client is not None else None
+        except TrueupError:
+            return ""
+        if identity is None:
+            return ""
+        subject = f"{identity.issuer}|{identity.provider_subject}"
+        expires = int(idtokens.expiry_of(token)) + idtokens.LEEWAY
+        await self._end(localtokens.hashed(token), subject, expires, now, longest, everywhere=everywhere)
+        return identity.subject
 
     async def _end(
         self, token_id: str, subject: str, expires: int, now: datetime, longest: int, *, everywhere: bool
@@ -210,9 +227,8 @@ class SignIn:
         put(request, *(structs.replace(cookie, path=LOGOUT) for cookie in made))
 
     def _tokens(self, request: web.Request) -> list[str]:
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        shown = [token.strip()] if scheme.lower() == "bearer" else []
-        return [one for one in (*shown, cookies.joined(cookies.ARGO, request.cookies)) if _is_ours(one)]
+        shown = (_bearer_of(request), cookies.joined(cookies.ARGO, request.cookies))
+        return [one for one in shown if _is_ours(one)]
 
     def _base(self, reach: Reach) -> str:
         """The address that the browser used, if it is one of ours, else our first: providers know only these."""
@@ -236,6 +252,11 @@ def session_of(identity: Identity, now: datetime, lasting: timedelta) -> Session
         refresh_token=identity.refresh_token.reveal(),
         fresh_until=begun.began + identity.fresh_for,
     )
+
+
+def _bearer_of(request: web.Request) -> str:
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
 
 
 def _is_ours(token: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -10,7 +10,7 @@ from urllib.parse import urlencode, urlsplit
 from msgspec import structs
 
 from trueup.server.identity.masked import Masked
-from trueup.server.identity.sso import codeflow, grants, idtokens
+from trueup.server.identity.sso import codeflow, device, grants, idtokens
 from trueup.server.identity.sso.discovery import Discovery, Metadata
 from trueup.server.identity.sso.identities import Identity, identity_of
 from trueup.server.identity.sso.outgoing import Outgoing, ProviderUnreachable
@@ -54,6 +54,23 @@ class OpenIdClient:
         }
         tokens = await self._grant(metadata, form)
         return await self._identity(metadata, tokens, nonce=flow.nonce)
+
+    async def by_device(
+        self, told: Callable[[device.Device], None], sleep: Callable[[float], Awaitable[None]]
+    ) -> Identity:
+        """For a terminal: `told` shows where the code is to be entered. Raises what `device.wait` raises."""
+        metadata = await self.discovery.metadata()
+        begun = await device.begin(self._outgoing, self.provider, metadata)
+        told(begun)
+        tokens = await device.wait(self._outgoing, self.provider, metadata, begun, sleep=sleep)
+        return await self._identity(metadata, tokens, nonce=None)
+
+    async def forget(self, refresh_token: Masked) -> None:
+        """Tells the provider that the token is not needed any more (RFC 7009), where it takes that."""
+        endpoint = (await self.discovery.metadata()).revocation_endpoint
+        if endpoint:
+            form = {"token": refresh_token.reveal(), "client_id": self.provider.client_id}
+            await self._outgoing.post(endpoint, form)
 
     async def refresh(self, refresh_token: Masked, provider_subject: str) -> Identity:
         """Who they are now. Raises GrantRefused when the provider ended it, ProviderUnreachable when it is away."""
