@@ -11,7 +11,7 @@ from trueup.server.api.refusals import Unauthenticated
 from trueup.server.identity import cookies, sessions
 from trueup.server.identity.crosssite import CrossSite, check_same_site, origins_of
 from trueup.server.identity.masked import Masked
-from trueup.server.identity.returning import safe_return
+from trueup.server.identity.returning import below, safe_return
 from trueup.server.identity.revocation import Revoked, with_everything, with_token
 from trueup.server.identity.sealing import open_sealed, seal
 from trueup.server.identity.sessions import Login, Session
@@ -227,3 +227,19 @@ def test_sealing_has_a_key_for_each_purpose() -> None:
     session = a_session()
     assert KEYS.derive("a") != KEYS.derive("b")
     assert open_sealed(KEYS, "a", seal(KEYS, "a", session), Session) == session
+
+
+@pytest.mark.parametrize(
+    ("place", "root", "found"),
+    [
+        ("/apps", "", "/apps"),
+        ("/apps?x=/t", "/t", "/t/apps?x=/t"),
+        ("/t/apps", "/t", "/t/apps"),
+        ("/t", "/t", "/t"),
+        ("/t?x", "/t", "/t?x"),
+        ("/tree", "/t", "/t/tree"),
+        ("https://trueup.example/base", "/t", "https://trueup.example/base"),
+    ],
+)
+def test_a_place_of_ours_is_found_below_the_path_that_a_proxy_gives_us(place: str, root: str, found: str) -> None:
+    assert below(place, root) == found

@@ -13,7 +13,7 @@ from msgspec import Struct
 from trueup.model.errors import TrueupError
 from trueup.server.api.call import Call
 from trueup.server.api.operation import PUBLIC, Answer, Operation, Surface
-from trueup.server.identity.returning import HOME
+from trueup.server.identity.returning import HOME, below
 from trueup.server.identity.signin import CALLBACK, LOGIN_PAGE, LOGOUT, SignIn
 
 log = structlog.get_logger(__name__)
@@ -70,26 +70,29 @@ class _Pages:
         try:
             return _to(await self._signin.to_provider(call.request, call.query.provider, call.query.return_url))
         except TrueupError as error:
-            return _failed(error)
+            return self._failed(call, error)
 
     async def callback(self, call: Call) -> Answer:
         try:
-            return _to(await self._signin.from_provider(call.request, dict(call.request.query)))
+            return self._ours(call, await self._signin.from_provider(call.request, dict(call.request.query)))
         except TrueupError as error:
-            return _failed(error)
+            return self._failed(call, error)
 
     async def logout(self, call: Call) -> Answer:
         """Not for another site: a link or an image there must sign nobody out."""
         if call.request.headers.get("Sec-Fetch-Site", "none").lower() not in ("same-origin", "none"):
-            return _to(HOME)
+            return self._ours(call, HOME)
         await self._signin.out(call.request)
-        return _to(await self._signin.out_of_provider(call.request) or LOGIN_PAGE)
+        away = await self._signin.out_of_provider(call.request)
+        return _to(away) if away else self._ours(call, LOGIN_PAGE)
+
+    def _failed(self, call: Call, error: TrueupError) -> Answer:
+        log.warning("single sign-on did not succeed", reason=error.reason, problem=str(error))
+        return self._ours(call, f"{LOGIN_PAGE}?{urlencode({'error': error.reason})}")
+
+    def _ours(self, call: Call, place: str) -> Answer:
+        return _to(below(place, self._signin.reach(call.request).root))
 
 
 def _to(place: str) -> Answer:
     return Answer(status=303, headers={"Location": place, "Cache-Control": "no-store"})
-
-
-def _failed(error: TrueupError) -> Answer:
-    log.warning("single sign-on did not succeed", reason=error.reason, problem=str(error))
-    return _to(f"{LOGIN_PAGE}?{urlencode({'error': error.reason})}")

@@ -34,3 +34,9 @@ def safe_return(target: str, urls: Collection[str] = ()) -> str:
         if same and (given.path == base or given.path.startswith(f"{base}/")) and "/.." not in unquote(given.path):
             return target
     return HOME
+
+
+def below(place: str, root: str) -> str:
+    """A path of ours as the browser must ask for it, where a proxy offers us below `root`; a whole address stays as it is."""
+    inside = not place.startswith("/") or place == root or place.startswith((f"{root}/", f"{root}?"))
+    return place if not root or inside else f"{root}{place}"

@@ -64,6 +64,9 @@ class SignIn:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
 
+    def reach(self, request: web.Request) -> Reach:
+        return self._desk.reaching(request)
+
     def same_site(self, request: web.Request) -> None:
         """Nobody is signed in or out by another site's page. Raises CrossSite."""
         reach = self._desk.reaching(request)
