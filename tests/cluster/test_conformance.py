@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import json
 import signal
 import sys
 import uuid
@@ -23,7 +25,9 @@ from trueup.cluster.departure import Departure, departure_of
 from trueup.cluster.election import LeaseTiming
 from trueup.cluster.lease import ClusterLeases, Lease
 from trueup.cluster.liveview import Informer
+from trueup.controllers.adapters import AccountTokens
 from trueup.model.apierror import ApiError, KindNotServed, LeaseLost
+from trueup.model.errors import AuthenticationFailed
 from trueup.model.manifest import Manifest, labels_of, name_of, resource_version_of, uid_of
 from trueup.model.refs import GroupKind, ObjectRef
 from trueup.sync.applier import Applier, Scope
@@ -494,3 +498,18 @@ async def test_a_process_that_was_stopped_and_continued_writes_nothing_over_its_
     assert left is not None
     assert left["metadata"]["resourceVersion"] == resource_version_of(written)
     assert left["data"]["by"] == "successor"
+
+
+async def test_a_service_accounts_token_is_given_for_an_audience(client: KubeClient, namespace: str) -> None:
+    account = ObjectRef("", "ServiceAccount", namespace, "puller")
+    tokens = AccountTokens(client)
+    with pytest.raises(AuthenticationFailed, match="gives no token of"):
+        await tokens(account, "sts.amazonaws.com")
+    await client.create(
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "puller", "namespace": namespace}}
+    )
+    token = await tokens(account, "sts.amazonaws.com")
+    body = token.split(".")[1]
+    claims = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
+    assert claims["aud"] == ["sts.amazonaws.com"]
+    assert claims["sub"] == f"system:serviceaccount:{namespace}:puller"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
@@ -180,8 +180,10 @@ class Room:
 
     # the parts that the shell asks
 
-    def use(self, app: ObjectRef, key: SourceKey, known: Revision | None = None) -> Feed:
-        del known
+    def use(
+        self, app: ObjectRef, key: SourceKey, known: Revision | None = None, parts: Sequence[Revision] = ()
+    ) -> Feed:
+        del known, parts
         return self.feeds.use(app, key)[0]
 
     def leave(self, app: ObjectRef) -> None:

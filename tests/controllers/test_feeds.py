@@ -65,6 +65,7 @@ class Remote:
 
     def __init__(self) -> None:
         self.heads: dict[Source, str | SourceError] = {ONE: "1", TWO: "2"}
+        self.disk: dict[Source, str] = {}
         self.asked: list[Source] = []
 
     async def fetch(
@@ -88,8 +89,11 @@ class Remote:
             return known
         return cast("TreeSnapshot", Commit(name))
 
-    async def reopen(self, source: Source, secrets: SourceSecrets, revision: Revision) -> TreeSnapshot | None:
-        return None
+    async def reopen(
+        self, source: Source, secrets: SourceSecrets, revision: Revision, parents: Sequence[Parent] = ()
+    ) -> TreeSnapshot | None:
+        kept = self.disk.get(source) == revision.digest[0]
+        return cast("TreeSnapshot", Commit(revision.digest[0])) if kept else None
 
 
 class Loop:
@@ -133,6 +137,27 @@ async def test_it_is_fetched_once_all_that_it_is_made_of_is_there(looptime: obje
     assert feed.snapshot.revision.digest[0] == "2"
     assert loop.remote.asked[-1] == BOTH
     assert set(loop.remote.asked[:2]) == {ONE, TWO}
+
+
+async def test_after_a_restart_several_sources_are_there_before_their_remotes_answer(looptime: object) -> None:
+    loop = Loop()
+    loop.remote.disk = {ONE: "1", TWO: "2"}
+    loop.remote.heads = dict.fromkeys((ONE, TWO), SourceError("the remote is away"))
+    parts = (Commit("1").revision, Commit("2").revision)
+    feed = loop.sources.use(APP, BOTH, Commit("2").revision, parts)
+    await loop.until_quiet()
+    assert feed.snapshot is not None, "made of what the disk has of each"
+    assert feed in loop.told
+
+
+async def test_what_was_remembered_of_other_parts_is_no_help(looptime: object) -> None:
+    loop = Loop()
+    loop.remote.disk = {ONE: "1", TWO: "2"}
+    loop.remote.heads = dict.fromkeys((ONE, TWO), SourceError("the remote is away"))
+    feed = loop.sources.use(APP, BOTH, Commit("2").revision, (Commit("1").revision,))
+    await loop.until_quiet()
+    assert feed.snapshot is None
+    assert "the remote is away" in str(feed.problem)
 
 
 async def test_news_of_one_part_are_news_of_the_whole(looptime: object) -> None:

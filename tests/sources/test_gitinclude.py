@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -137,3 +138,22 @@ def test_places_stay_inside_and_apart() -> None:
     for wrong in ([put("", "../x")], [put("", ".")], [put("", "a"), put("", "a/b")], [put("", "a"), put("", "a")]):
         with pytest.raises(InvalidInput, match="include"):
             include_places(wrong)
+
+
+async def test_what_is_included_is_there_after_a_restart_without_the_remotes(
+    fetcher: GitFetcher, mirrors: GitMirrors, work: Work, other: Work
+) -> None:
+    theirs = await plain(fetcher, other)
+    source = including(work, put("deploy", "vendor"))
+    before = await fetch(fetcher, source, [theirs])
+    shutil.rmtree(work.path)
+    shutil.rmtree(other.path)
+    again = GitFetcher(GitMirrors(mirrors._root, allow_local=True), GitHubTokens(HttpFetcher()))
+    parent = await again.reopen(including(other), NOBODY, theirs.revision)
+    assert parent is not None
+    found = [Parent(key=OTHER, source=source, secrets=NOBODY, snapshot=parent)]
+    snapshot = await again.reopen(source, NOBODY, before.revision, found)
+    assert snapshot is not None
+    assert snapshot.read("vendor/web.yaml") == b"image: web:1\n"
+    assert snapshot.details.parts == before.details.parts
+    assert await again.reopen(source, NOBODY, before.revision) is None, "nobody says what is included"

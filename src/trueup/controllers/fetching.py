@@ -13,7 +13,7 @@ from trueup.controllers.credentials import SourceCredentials
 from trueup.controllers.feeds import Feed, Feeds
 from trueup.model.errors import AuthenticationFailed, InvalidInput, SourceError, TrueupError
 from trueup.model.revision import Revision, git_revision
-from trueup.model.source import GitSource, Source, expressed, pinned
+from trueup.model.source import GitSource, Source, expressed, includes_others, pinned
 from trueup.sources.fetching import Fetcher, is_made_of_others
 from trueup.sources.parent import Parent
 from trueup.sources.secrets import NO_SECRETS
@@ -54,7 +54,8 @@ class FeedFetching:
         with contextlib.suppress(TrueupError):
             source = _source_of(feed)
             secrets = await self._credentials.find(source, fresh=False)
-            return await self._fetcher.reopen(source, secrets, revision)
+            parents = await self._parents(feed, fresh=False) if includes_others(source) else ()
+            return await self._fetcher.reopen(source, secrets, revision, parents)
         return None
 
     async def at_revision(self, feed: Feed, revision: Revision) -> TreeSnapshot:

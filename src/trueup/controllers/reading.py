@@ -59,7 +59,9 @@ class Reader:
         if app.release is not None:
             self._keep_release(memory, app.release, first=first)
         self._dependencies.note(app)
-        feed = self._shell.sources.use(memory.ref, app.source, memory.saved.attempted or memory.saved.revision)
+        feed = self._shell.sources.use(
+            memory.ref, app.source, memory.saved.attempted or memory.saved.revision, memory.saved.parts
+        )
         if memory.saved.inputs is not None:
             self._readers[feed.key].add(memory.ref, memory.saved.inputs)
         self._shell.managed.claim(memory.ref, memory.saved.inventory.refs | memory.records.keys(), app.rules)

@@ -28,7 +28,7 @@ from trueup.model.manifest import Manifest, status_of
 from trueup.model.news import News
 from trueup.model.refs import GroupKind, ObjectRef
 from trueup.model.revision import Revision, parse_revision
-from trueup.model.source import SourceKey, has_content
+from trueup.model.source import SourceKey, has_content, includes_others
 from trueup.sources.concerned import is_concerned
 from trueup.sources.fetching import Fetcher
 from trueup.sources.http import RateLimited
@@ -74,18 +74,31 @@ class SourceController:
         self.queue: WorkQueue[SourceKey] = WorkQueue()
         self._fetching = FeedFetching(shell.fetcher, shell.credentials, self.feeds)
 
-    def use(self, app: ObjectRef, key: SourceKey, known: Revision | None = None) -> Feed:
+    def use(
+        self, app: ObjectRef, key: SourceKey, known: Revision | None = None, parts: Sequence[Revision] = ()
+    ) -> Feed:
         """The App lives on that source from now on; a source that nobody knew is looked at.
 
-        `known`: the revision that the App had before a restart, so that what is on the disk can serve it at once.
+        `known`: the revision that the App had before a restart, so that what is on the disk can serve it at once; `parts`:
+        of several sources, that of each.
         """
         feed, left = self.feeds.use(app, key)
         feed.known = feed.known or known
         self._close(left)
         self._connect(feed)
+        self._remember_parts(feed, parts)
         if feed.snapshot is None and feed.problem is None:
             self.queue.add(key)
         return feed
+
+    def _remember_parts(self, feed: Feed, parts: Sequence[Revision]) -> None:
+        """Sources by value have no resource whose status would tell."""
+        if feed.snapshot is not None or len(parts) != len(feed.parents):
+            return
+        for key, part in zip(feed.parents, parts, strict=True):
+            parent = self.feeds.get(key)
+            if parent is not None and not isinstance(key, ObjectRef) and parent.snapshot is None:
+                parent.known = parent.known or part
 
     def leave(self, app: ObjectRef) -> None:
         self._close(self.feeds.leave(app))
@@ -254,6 +267,8 @@ class SourceController:
         """After a restart Apps need not wait for the remote: the disk has what they had."""
         if feed.snapshot is not None or feed.known is None or feed.source is None:
             return
+        if includes_others(feed.source) and self._fetching.lacks_news_of(feed):
+            return  # it is looked at again when they were
         known, feed.known = feed.known, None
         feed.snapshot = await self._fetching.reopened(feed, known)
         feed.reopened = feed.snapshot is not None

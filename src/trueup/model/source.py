@@ -323,6 +323,11 @@ def parents_of(source: Source) -> tuple[SourceKey, ...]:
             return ()
 
 
+def includes_others(source: Source) -> bool:
+    """Whether there is a revision of its own with others' content put in."""
+    return isinstance(source, GitSource) and bool(source.include)
+
+
 def has_content(source: Source) -> bool:
     """Whether there is a snapshot of the source itself: of a registry of charts there is none, only of its charts."""
     return not (isinstance(source, HelmRepositorySource) and source.oci)

@@ -68,8 +68,13 @@ class Fetcher(Protocol):
         max_age: timedelta = timedelta(0),
     ) -> TreeSnapshot: ...
 
-    async def reopen(self, source: Source, secrets: SourceSecrets, revision: Revision) -> TreeSnapshot | None:
-        """A revision that was given before, without any network; None when it is not here (any more)."""
+    async def reopen(
+        self, source: Source, secrets: SourceSecrets, revision: Revision, parents: Sequence[Parent] = ()
+    ) -> TreeSnapshot | None:
+        """A revision that was given before, without any network; None when it is not here (any more).
+
+        What a source includes is included as `parents` have it now.
+        """
         ...
 
 
@@ -143,10 +148,12 @@ class SourceFetchers:
             case unknown:
                 assert_never(unknown)
 
-    async def reopen(self, source: Source, secrets: SourceSecrets, revision: Revision) -> TreeSnapshot | None:
+    async def reopen(
+        self, source: Source, secrets: SourceSecrets, revision: Revision, parents: Sequence[Parent] = ()
+    ) -> TreeSnapshot | None:
         match source:
             case GitSource():
-                return await self._git.reopen(source, secrets, revision)
+                return await self._git.reopen(source, secrets, revision, parents)
             case OciSource():
                 return await self._oci.reopen(source, secrets, revision)
             case HelmRepositorySource():

@@ -82,9 +82,11 @@ class GitFetcher:
             return own
         return await asyncio.to_thread(with_includes, own, source.include, parents, before)
 
-    async def reopen(self, source: GitSource, secrets: SourceSecrets, revision: Revision) -> GitSnapshot | None:
-        """None, too, for one that includes others: what it included then is not remembered."""
-        if source.include:
+    async def reopen(
+        self, source: GitSource, secrets: SourceSecrets, revision: Revision, parents: Sequence[Parent] = ()
+    ) -> GitSnapshot | None:
+        """With what it includes as `parents` have it. Raises IncludeUnavailable where they do not."""
+        if len(parents) != len(source.include):
             return None
         credentials = await self.credentials(source, secrets)
         own = await self._mirrors.reopen(source, credentials, revision)
@@ -95,7 +97,9 @@ class GitFetcher:
         except BaseException:
             own.release()
             raise
-        return own
+        if not source.include:
+            return own
+        return await asyncio.to_thread(with_includes, own, source.include, parents, None)
 
     async def credentials(self, source: GitSource, secrets: SourceSecrets) -> GitCredentials | None:
         """None: none are wanted. Raises InvalidInput naming the key, never its value; AuthenticationFailed for an App."""
