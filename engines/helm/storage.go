@@ -140,7 +140,7 @@ type observation struct {
 	Manifest      string           `json:"manifest"`
 	Hooks         []*releases.Hook `json:"hooks"`
 	Namespace     string           `json:"namespace"`
-	OCIDigest     string           `json:"ociDigest"`
+	OCIDigest     string           `json:"ociDigest,omitempty"`
 }
 
 // observed leaves tests out: whoever runs `helm test` by hand changes nothing that is managed.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import hashlib
 import json
 from typing import Any
 
@@ -204,6 +205,34 @@ async def test_the_digest_tells_a_changed_record_and_leaves_tests_out(engines: E
     test = msgspec.structs.replace(hook, events=("test",))
     tested = msgspec.structs.replace(release, hooks=(hook, test))
     assert (await engine.encode(tested, {}, update=True))[1].digest == told.digest
+
+
+@pytest.mark.parametrize("artifact", ["", "sha256:" + "a" * 64])
+async def test_the_digest_is_over_what_flux_hashes_in_its_order(engines: EnginePool, artifact: str) -> None:
+    """Made again from the record alone: Go's JSON of these fields, with a line end; no artifact, no such field."""
+    engine = ReleaseEngine(engines)
+    release = (
+        await prepared(engines, values=Values(inline={"text": "<b> & 'x'", "a": {"z": 1, "b": [1.5, True]}}))
+    ).release
+    info = ReleaseInfo(first_deployed="2026-01-01T00:00:00Z", last_deployed="2026-01-02T00:00:00.5Z", notes="é")
+    secret, told = await engine.encode(
+        msgspec.structs.replace(release, info=info), {}, update=True, oci_digest=artifact
+    )
+    record = json.loads(gzip.decompress(base64.b64decode(base64.b64decode(secret["data"]["release"]))))
+    seen = {
+        "name": record["name"],
+        "version": record["version"],
+        "info": record["info"],
+        "chartMetadata": record["chart"]["metadata"],
+        "config": record["config"],
+        "manifest": record["manifest"],
+        "hooks": record["hooks"],
+        "namespace": record["namespace"],
+    }
+    text = json.dumps(seen | ({"ociDigest": artifact} if artifact else {}), separators=(",", ":"), ensure_ascii=False)
+    for character in "<>&":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    assert told.digest == "sha256:" + hashlib.sha256(f"{text}\n".encode()).hexdigest()
 
 
 async def test_a_secret_that_records_nothing_is_told_by_name(engines: EnginePool) -> None:
