@@ -9,10 +9,11 @@ from typing import Annotated
 
 import typer
 
-from trueup.apps.asks import ARGOCD, Ask, Outcome, ready_outcome, request_sync
-from trueup.apps.pins import PIN, PIN_BY, PIN_REASON, PIN_UNTIL, Pin, pin_text, whole
+from trueup.apps.asks import ARGOCD, Outcome, ready_outcome, request_sync
+from trueup.apps.pins import PIN, Pin, whole
 from trueup.apps.times import parse_until, parse_wait, utc_now
 from trueup.apps.views import view_app
+from trueup.apps.wishes import pin_patch, unpin_patch
 from trueup.cli.console import Exit, fail, shown, tell
 from trueup.cli.history import Database
 from trueup.cli.options import AppName, Context, Kubeconfig, Namespace, NoWait, Timeout
@@ -21,7 +22,6 @@ from trueup.cli.progress import done, failed, progress
 from trueup.cli.session import Found, Session, in_session
 from trueup.cli.sync import person
 from trueup.cli.waiting import send, until
-from trueup.dialects.reading import format_time
 from trueup.model.errors import InvalidInput
 from trueup.model.manifest import Manifest, annotations_of
 
@@ -85,22 +85,11 @@ def rollback(
         sys.exit(int(Exit.FAILED))
 
 
-def pin_patch(pin: Pin) -> Ask:
-    """The annotations of a pin; what an earlier pin said and this one does not is removed."""
-    values = {
-        PIN: pin_text(pin),
-        PIN_BY: pin.by or None,
-        PIN_REASON: pin.reason or None,
-        PIN_UNTIL: format_time(pin.until) if pin.until else None,
-    }
-    return Ask({"metadata": {"annotations": values}})
-
-
 async def unpin(session: Session, found: Found) -> None:
     if not annotations_of(found.obj).get(PIN):
         tell(f"{found.ref} is not pinned")
         return
-    await send(session, found, Ask({"metadata": {"annotations": dict.fromkeys((PIN, PIN_BY, PIN_REASON, PIN_UNTIL))}}))
+    await send(session, found, unpin_patch())
     done(f"{found.ref} follows Git again")
 
 

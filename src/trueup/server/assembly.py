@@ -22,6 +22,8 @@ from trueup.server.about import About, about_operations
 from trueup.server.access.authority import PolicyAuthority
 from trueup.server.access.policy import Policy, policy_of
 from trueup.server.access.projects import Project
+from trueup.server.acting import apps as acting_apps
+from trueup.server.acting import sources as acting_sources
 from trueup.server.api.auditing import Auditor, Unaudited
 from trueup.server.api.caller import Caller
 from trueup.server.api.dispatch import Api, problems_for_unknown_paths, utc_now
@@ -35,6 +37,8 @@ from trueup.server.identity.clusterstore import ClusterStore, Kept, kept_of
 from trueup.server.identity.reach import Reaching, directly
 from trueup.server.identity.serviceaccounts import ServiceAccounts
 from trueup.server.identity.whole import IdentityService, Surroundings
+from trueup.server.live import logs, objects
+from trueup.server.live.place import Clients
 from trueup.server.world import operations as world_operations
 from trueup.server.world.watching import Watching
 from trueup.server.world.world import World
@@ -120,7 +124,7 @@ async def serving(options: Serving) -> AsyncIterator[Server]:
         about = About(watching.problems, lambda: (len(world.apps), len(world.sources), streams.total))
         auditor: Auditor = RecordedCalls(options.audit) if options.audit is not None else Unaudited()
         api = Api(
-            table(world, identity, about),
+            table(world, identity, about, OurClient(client)),
             identity.authenticator,
             policies.authority,
             auditor=auditor,
@@ -131,13 +135,17 @@ async def serving(options: Serving) -> AsyncIterator[Server]:
         yield Server(app=application(api, identity, options), api=api, world=world, watching=watching)
 
 
-def table(world: World, identity: IdentityService, about: About) -> list[Operation]:
+def table(world: World, identity: IdentityService, about: About, clients: Clients) -> list[Operation]:
     """Every operation there is. Routes, rights, documents and tests are made from it."""
     apps, sources = world_operations.Apps(world), world_operations.Sources(world)
     return [
         *about_operations(about),
         *identity.operations(),
         *world_operations.operations(apps, sources),
+        *acting_apps.operations(acting_apps.Acting(world, apps, clients), apps),
+        *acting_sources.operations(acting_sources.SourceActing(sources, clients), sources),
+        *objects.operations(objects.Objects(apps, clients), apps),
+        *logs.operations(logs.Logs(apps, clients), apps),
     ]
 
 

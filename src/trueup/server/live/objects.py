@@ -14,21 +14,19 @@ from msgspec import Struct
 
 from trueup.apps.events import EventRow, read_event
 from trueup.cluster.client import KubeClient
-from trueup.cluster.resource import Resource
-from trueup.model.apierror import ApiError
 from trueup.model.manifest import Manifest, resource_version_of, uid_of
 from trueup.model.refs import ObjectRef
-from trueup.server.api.call import Call, missing
+from trueup.server.api.call import Call
 from trueup.server.api.dispatch import utc_now
-from trueup.server.api.operation import Answer, Needs, Operation, Target
+from trueup.server.api.operation import Answer, Needs, Operation
 from trueup.server.api.refusals import BadQuery
 from trueup.server.live.actions import Action, Creation, Patch, Replacement, actions_of, effect_of
 from trueup.server.live.masking import refuse_masks, shown
-from trueup.server.live.place import Clients, Place, Placed
+from trueup.server.live.place import Clients, Placed, find
+from trueup.server.world.operations import APP, Apps
 
 MANAGER = "trueup-server"
 """The field manager of changes that people make through the API."""
-APP = "/api/trueup/v1/apps/{appKind}/{appNamespace}/{appName}"
 
 
 class ObjectQuery(Struct, frozen=True, kw_only=True, rename="camel"):
@@ -87,13 +85,14 @@ class EventList(Struct, frozen=True, kw_only=True):
 class Objects:
     """The handlers."""
 
-    def __init__(self, place: Place, clients: Clients, clock: Callable[[], datetime] = utc_now) -> None:
-        self._place = place
+    def __init__(self, apps: Apps, clients: Clients, clock: Callable[[], datetime] = utc_now) -> None:
+        self._apps = apps
         self._clients = clients
         self._clock = clock
 
     async def get(self, call: Call) -> Answer:
-        live, _, placed = await self._live(call, call.query.ref)
+        placed = await self._live(call, call.query.ref)
+        live = placed.live
         body = ObjectAnswer(
             manifest=shown(live, managed_fields=call.query.managed_fields),
             actions=actions_of(live, placed.ref.group_kind),
@@ -109,7 +108,8 @@ class Objects:
                 field="body",
                 hint="leave out what you did not change",
             )
-        before, resource, placed = await self._live(call, call.query.ref)
+        placed = await self._live(call, call.query.ref)
+        before, resource = placed.live, placed.resource
         call.check_version(resource_version_of(before))
         body = dict(call.body)
         if wanted := call.request.headers.get("If-Match", "").strip().strip('"'):
@@ -121,7 +121,8 @@ class Objects:
         return Answer(body=ObjectAnswer(manifest=shown(after), actions=actions_of(after, placed.ref.group_kind)))
 
     async def delete(self, call: Call) -> Answer:
-        before, resource, placed = await self._live(call, call.query.ref)
+        placed = await self._live(call, call.query.ref)
+        before, resource = placed.live, placed.resource
         call.check_version(resource_version_of(before))
         await self._client(call).delete(
             resource,
@@ -135,7 +136,8 @@ class Objects:
         return Answer(body=Done(ref=str(placed.ref), message="it is being deleted"), status=202)
 
     async def act(self, call: Call) -> Answer:
-        before, resource, placed = await self._live(call, call.query.ref)
+        placed = await self._live(call, call.query.ref)
+        before, resource = placed.live, placed.resource
         effect = effect_of(call.body.action, before, placed.ref.group_kind, call.body.parameters, self._clock())
         client, ref = self._client(call), placed.ref
         match effect:
@@ -156,14 +158,10 @@ class Objects:
 
     async def events(self, call: Call) -> Answer:
         """Newest last."""
-        assert call.target is not None
-        assert call.target.ref is not None
         query = call.query
-        ref = (
-            self._place.find(call.target.ref, ObjectRef(query.group, query.kind, query.namespace, query.name)).ref
-            if query.kind
-            else call.target.ref
-        )
+        ref = self._apps.known(call).ref
+        if query.kind:
+            ref = (await self._live(call, ObjectRef(query.group, query.kind, query.namespace, query.name))).ref
         client = self._client(call)
         resource = await client.discovery.resource("", "v1", "Event")
         selector = f"involvedObject.kind={ref.kind},involvedObject.name={ref.name}"
@@ -176,22 +174,9 @@ class Objects:
     def _client(self, call: Call) -> KubeClient:
         return self._clients.of(call.caller)
 
-    async def _live(self, call: Call, ref: ObjectRef) -> tuple[Manifest, Resource, Placed]:
-        """Raises NotFound for what is not in the App's tree, or no longer in the cluster."""
-        assert call.target is not None
-        assert call.target.ref is not None
-        placed = self._place.find(call.target.ref, ref)
-        client = self._client(call)
-        resource = await client.discovery.resource(ref.group, placed.version, ref.kind)
-        try:
-            live = await client.get(resource, ref.name, ref.namespace)
-        except ApiError as error:
-            if error.is_not_found:
-                raise missing(Target(str(ref), ref)) from None
-            raise
-        if live is None:
-            raise missing(Target(str(ref), ref))
-        return live, resource, placed
+    async def _live(self, call: Call, ref: ObjectRef) -> Placed:
+        """Raises NotFound for what is not the App's, or no longer in the cluster."""
+        return await find(self._client(call), self._apps.known(call), ref)
 
 
 def _with_version(body: dict[str, Any], before: Manifest) -> dict[str, Any]:
@@ -222,7 +207,7 @@ def _action(call: Call) -> str:
     return f"action/{call.query.group}/{call.query.kind}/{call.body.action}"
 
 
-def operations(objects: Objects, place: Place) -> list[Operation]:
+def operations(objects: Objects, apps: Apps) -> list[Operation]:
     path = APP + "/object"
     return [
         Operation(
@@ -230,7 +215,7 @@ def operations(objects: Objects, place: Place) -> list[Operation]:
             method="GET",
             path=path,
             summary="One object of an App as it is, values of Secrets masked",
-            access=Needs("applications", "get", place.target),
+            access=Needs("applications", "get", apps.target),
             query=ManifestQuery,
             answer=ObjectAnswer,
             handler=objects.get,
@@ -241,7 +226,7 @@ def operations(objects: Objects, place: Place) -> list[Operation]:
             path=path,
             summary="Change one object of an App by a merge patch",
             description="What Git declares is healed at once: this is for what Git leaves open. If-Match takes the ETag.",
-            access=Needs("applications", "update/*", place.target, _fine("update")),
+            access=Needs("applications", "update/*", apps.target, _fine("update")),
             query=ObjectQuery,
             body=dict[str, Any],
             body_media_types=("application/merge-patch+json", "application/json"),
@@ -253,7 +238,7 @@ def operations(objects: Objects, place: Place) -> list[Operation]:
             method="DELETE",
             path=path,
             summary="Delete one object of an App",
-            access=Needs("applications", "delete/*", place.target, _fine("delete")),
+            access=Needs("applications", "delete/*", apps.target, _fine("delete")),
             query=DeleteQuery,
             answer=Done,
             status=202,
@@ -264,7 +249,7 @@ def operations(objects: Objects, place: Place) -> list[Operation]:
             method="POST",
             path=path + "/actions",
             summary="Do with one object what its kind knows: restart, scale, pause",
-            access=Needs("applications", "action/*", place.target, _action),
+            access=Needs("applications", "action/*", apps.target, _action),
             query=ObjectQuery,
             body=ActionBody,
             answer=Done,
@@ -276,7 +261,7 @@ def operations(objects: Objects, place: Place) -> list[Operation]:
             method="GET",
             path=APP + "/events",
             summary="Kubernetes' Events of an App, or of one object of it",
-            access=Needs("applications", "get", place.target),
+            access=Needs("applications", "get", apps.target),
             query=EventQuery,
             answer=EventList,
             handler=objects.events,

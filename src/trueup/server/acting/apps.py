@@ -1,0 +1,408 @@
+"""Operations that change an App: sync, refresh, terminate, pin, suspend, delete, create, update."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+from trueup.apps.asks import ARGOCD, Ask, request_suspension
+from trueup.apps.identity import policy_object
+from trueup.apps.pins import Pin
+from trueup.apps.wishes import (
+    SyncWish,
+    pin_patch,
+    request_look,
+    request_termination,
+    request_wished_sync,
+    unpin_patch,
+    with_suspension,
+    without_suspension,
+)
+from trueup.cluster.client import KubeClient
+from trueup.cluster.resource import Resource
+from trueup.dialects.dialect import Dialect
+from trueup.model.errors import InvalidInput
+from trueup.model.manifest import Manifest, name_of, namespace_of, resource_version_of, uid_of
+from trueup.model.refs import GroupKind, ObjectRef, split_api_version
+from trueup.model.revision import Revision, parse_revision
+from trueup.server.api.call import Call, missing
+from trueup.server.api.dispatch import utc_now
+from trueup.server.api.operation import Answer, Listed, Needs, Operation, Target
+from trueup.server.api.refusals import BadQuery, Conflict
+from trueup.server.live.masking import refuse_masks, shown
+from trueup.server.live.objects import MANAGER
+from trueup.server.live.place import Clients
+from trueup.server.world.operations import APP, BASE, AppAnswer, Apps
+from trueup.server.world.rows import app_row
+from trueup.server.world.world import World
+
+
+class ObjectName(Struct, frozen=True, kw_only=True):
+    kind: str
+    name: str
+    group: str = ""
+    namespace: str = ""
+
+
+class SyncBody(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """What is left out is as the App says. A Kustomization or HelmRelease takes `message` alone."""
+
+    revision: str = ""
+    prune: bool | None = None
+    dry_run: bool = False
+    force: bool = False
+    hooks: bool = True
+    resources: tuple[ObjectName, ...] = ()
+    options: tuple[str, ...] = ()
+    retries: int | None = None
+    message: str = ""
+
+
+class RefreshBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`hard`: also what is kept of renders is not trusted."""
+
+    hard: bool = False
+
+
+class SuspendBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`until`: when it goes on by itself."""
+
+    reason: str = ""
+    until: datetime | None = None
+
+
+class PinBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`revision` as the history shows it in full."""
+
+    revision: str
+    reason: str = ""
+    until: datetime | None = None
+
+
+class DeleteQuery(Struct, frozen=True, kw_only=True, rename="camel"):
+    """`keepObjects`: the App goes, and what it made stays."""
+
+    keep_objects: bool = False
+    propagation: Literal["background", "foreground"] = "background"
+
+
+class CreateQuery(Struct, frozen=True, kw_only=True, rename="camel"):
+    """`dryRun`: say what is wrong with it, and make nothing."""
+
+    dry_run: bool = False
+
+
+class Asked(Struct, frozen=True, kw_only=True):
+    """`token` names the request where its dialect has names for requests; `version` is the resourceVersion after it."""
+
+    ref: str
+    message: str
+    version: str
+    token: str = ""
+
+
+class Acting:
+    """The handlers."""
+
+    def __init__(self, world: World, apps: Apps, clients: Clients, clock: Callable[[], datetime] = utc_now) -> None:
+        self._world = world
+        self._apps = apps
+        self._clients = clients
+        self._clock = clock
+
+    async def sync(self, call: Call) -> Answer:
+        body = call.body
+        wish = SyncWish(
+            revision=body.revision,
+            prune=body.prune,
+            dry_run=body.dry_run,
+            force=body.force,
+            hooks=body.hooks,
+            resources=tuple(ObjectRef(one.group, one.kind, one.namespace, one.name) for one in body.resources),
+            options=body.options,
+            retries=body.retries,
+            message=body.message,
+        )
+        call.note(message=body.message, revision=body.revision)
+        who = call.caller.shown
+        return await self._ask(
+            call,
+            "a sync was asked for",
+            lambda obj, dialect: request_wished_sync(obj, dialect, self._clock(), who, wish),
+        )
+
+    async def refresh(self, call: Call) -> Answer:
+        hard = call.body.hard
+        return await self._ask(
+            call,
+            "it is looked at again",
+            lambda obj, dialect: request_look(obj, dialect, self._clock(), hard=hard),
+        )
+
+    async def terminate(self, call: Call) -> Answer:
+        return await self._ask(call, "the sync is being terminated", request_termination)
+
+    async def suspend(self, call: Call) -> Answer:
+        body = call.body
+        if body.until is not None and body.until <= self._clock():
+            raise BadQuery("is in the past", field="until", hint="give a time to come, with its zone")
+        call.note(message=body.reason)
+
+        def ask(obj: Manifest, dialect: Dialect) -> Ask:
+            made = request_suspension(obj, dialect, self._clock(), is_source=False, suspend=True)
+            return with_suspension(made or Ask({}), by=call.caller.shown, reason=body.reason, until=body.until)
+
+        return await self._ask(call, "it is left alone", ask)
+
+    async def resume(self, call: Call) -> Answer:
+        def ask(obj: Manifest, dialect: Dialect) -> Ask:
+            made = request_suspension(obj, dialect, self._clock(), is_source=False, suspend=False)
+            return without_suspension(made or Ask({}))
+
+        return await self._ask(call, "it goes on", ask)
+
+    async def pin(self, call: Call) -> Answer:
+        body = call.body
+        revision: Revision | None = parse_revision(body.revision)
+        if revision is None:
+            raise BadQuery(
+                f"{body.revision[:100]!r} is not a revision", field="revision", hint="take it from the history in full"
+            )
+        if body.until is not None and body.until <= self._clock():
+            raise BadQuery("is in the past", field="until", hint="give a time to come, with its zone")
+        pin = Pin(revision=revision, by=call.caller.shown, reason=body.reason, until=body.until)
+        call.note(message=body.reason, revision=body.revision)
+        return await self._ask(call, f"it goes to {revision.short}", lambda _obj, _dialect: pin_patch(pin))
+
+    async def unpin(self, call: Call) -> Answer:
+        return await self._ask(call, "it follows Git again", lambda _obj, _dialect: unpin_patch())
+
+    async def delete(self, call: Call) -> Answer:
+        """As Kubernetes deletes: finalizers make the App's objects go first, as its own policy says."""
+        known = self._apps.known(call)
+        client, resource = await self._reach(call, known.ref)
+        live = await client.get(resource, known.ref.name, known.ref.namespace)
+        if live is None:
+            raise missing(Target(known.policy_object, known.ref))
+        if call.query.keep_objects:
+            if known.dialect.name != ARGOCD and (patch := _orphaning(known.dialect, live)) is not None:
+                live = await client.merge_patch(resource, known.ref.name, known.ref.namespace, patch, manager=MANAGER)
+            elif known.dialect.name == ARGOCD and (finalizer := _without_cascade(live)) is not None:
+                live = await client.merge_patch(
+                    resource, known.ref.name, known.ref.namespace, finalizer, manager=MANAGER
+                )
+        await client.delete(
+            resource,
+            known.ref.name,
+            known.ref.namespace,
+            uid=uid_of(live),
+            propagation=call.query.propagation.capitalize(),
+        )
+        call.note(before=text_of(known.obj), message="its objects stay" if call.query.keep_objects else "")
+        return Answer(
+            body=Asked(ref=str(known.ref), message="it is being deleted", version=resource_version_of(live)), status=202
+        )
+
+    async def create(self, call: Call) -> Answer:
+        manifest = self._manifest(call)
+        target = Target(policy_object(manifest, self._world.control_namespace), self._ref(manifest))
+        await call.require("applications", "create", target)
+        client, _ = await self._reach(call, self._ref(manifest))
+        made = await client.create(manifest, manager=MANAGER, dry_run=call.query.dry_run)
+        call.note(target=str(target.ref), after=text_of(made))
+        return Answer(body=self._answer(made), status=201)
+
+    async def update(self, call: Call) -> Answer:
+        """A whole resource in place of the one there is, with the version that was read in it or in If-Match."""
+        known, manifest = self._apps.known(call), self._manifest(call)
+        if self._ref(manifest) != known.ref:
+            raise BadQuery("names another App than the path", field="body.metadata", hint=f"it is {known.ref}")
+        after_target = Target(policy_object(manifest, self._world.control_namespace), known.ref)
+        await call.require("applications", "update", after_target)  # into another project too
+        call.check_version(known.row.version)
+        client, _ = await self._reach(call, known.ref)
+        manifest = {**manifest, "metadata": {**manifest["metadata"]}}
+        manifest["metadata"].setdefault("resourceVersion", known.row.version)
+        if call.query.dry_run:
+            await client.apply(manifest | {"metadata": _bare(manifest)}, manager=MANAGER, force=True, dry_run=True)
+            return Answer(body=self._answer(manifest))
+        made = await client.replace(manifest, manager=MANAGER)
+        call.note(before=text_of(known.obj), after=text_of(made))
+        return Answer(body=self._answer(made))
+
+    # parts
+
+    async def _ask(self, call: Call, message: str, make: Callable[[Manifest, Dialect], Ask]) -> Answer:
+        """Made from the newest resource, and sent to it; once more when somebody else wrote meanwhile."""
+        known = self._apps.known(call)
+        client, resource = await self._reach(call, known.ref)
+        for last in (False, True):
+            live = await client.get(resource, known.ref.name, known.ref.namespace)
+            if live is None:
+                raise missing(Target(known.policy_object, known.ref))
+            try:
+                ask = make(live, known.dialect)
+            except InvalidInput as error:
+                raise Conflict(error.message, ref=known.ref, hint=error.hint, field=error.field) from error
+            try:
+                after = await client.merge_patch(
+                    resource, known.ref.name, known.ref.namespace, ask.patch, manager=MANAGER
+                )
+            except Exception as error:
+                if last or not getattr(error, "is_conflict", False):
+                    raise
+                continue
+            call.note(target=str(known.ref), before=text_of(live), after=text_of(after))
+            asked = Asked(ref=str(known.ref), message=message, version=resource_version_of(after), token=ask.token)
+            return Answer(body=asked, status=202)
+        raise AssertionError("unreachable")
+
+    async def _reach(self, call: Call, ref: ObjectRef) -> tuple[KubeClient, Resource]:
+        client = self._clients.of(call.caller)
+        dialect = self._world.app_kinds[ref.group_kind]
+        return client, await client.discovery.resource(ref.group, dialect.app_kind.version, ref.kind)
+
+    def _manifest(self, call: Call) -> Manifest:
+        """The body, as an App of ours. Raises BadQuery, and what its dialect finds wrong."""
+        manifest: Manifest = call.body
+        if refuse_masks(manifest):
+            raise BadQuery("it holds masked values, which would replace the real ones", field="body")
+        metadata = manifest.get("metadata")
+        if not isinstance(metadata, dict) or not isinstance(metadata.get("name"), str):
+            raise BadQuery("has no name", field="body.metadata.name", hint="an App has a name and a namespace")
+        if not isinstance(metadata.get("namespace"), str) or not metadata["namespace"]:
+            raise BadQuery(
+                "has no namespace", field="body.metadata.namespace", hint="an App has a name and a namespace"
+            )
+        ref = self._ref(manifest)
+        dialect = self._world.app_kinds.get(ref.group_kind)
+        if dialect is None:
+            kinds = ", ".join(sorted(kind.kind for kind in self._world.app_kinds))
+            raise BadQuery(f"{ref.group_kind} is no kind of App", field="body.kind", hint=f"there are: {kinds}")
+        dialect.read_app(manifest)
+        return manifest
+
+    def _ref(self, manifest: Manifest) -> ObjectRef:
+        group, _ = split_api_version(str(manifest.get("apiVersion") or ""))
+        return ObjectRef(group, str(manifest.get("kind") or ""), namespace_of(manifest), name_of(manifest))
+
+    def _answer(self, made: Manifest) -> AppAnswer:
+        ref = self._ref(made)
+        dialect = self._world.app_kinds[GroupKind(ref.group, ref.kind)]
+        return AppAnswer(row=app_row(made, dialect, self._clock()), resource=shown(made))
+
+
+def text_of(obj: Manifest) -> str:
+    """For the audit log: what people decide; the status is the controller's."""
+    kept = {name: value for name, value in shown(obj).items() if name != "status"}
+    return msgspec.json.encode(kept).decode()
+
+
+def _bare(manifest: Manifest) -> dict[str, Any]:
+    return {
+        name: value
+        for name, value in manifest["metadata"].items()
+        if name in ("name", "namespace", "labels", "annotations")
+    }
+
+
+def _orphaning(dialect: Dialect, obj: Manifest) -> dict[str, Any] | None:
+    """What makes a Flux App leave its objects: a Kustomization is told so, a HelmRelease is suspended."""
+    del dialect
+    if obj.get("kind") == "Kustomization":
+        return {"spec": {"deletionPolicy": "Orphan"}}
+    return {"spec": {"suspend": True}}
+
+
+def _without_cascade(obj: Manifest) -> dict[str, Any] | None:
+    finalizers = obj["metadata"].get("finalizers") or []
+    kept = [one for one in finalizers if not one.startswith("resources-finalizer.argocd.argoproj.io")]
+    return {"metadata": {"finalizers": kept}} if kept != finalizers else None
+
+
+def _looking(apps: Apps) -> Callable[[Call], str]:
+    """To look again changes nothing of an Application, but re-applies a Kustomization."""
+
+    def action(call: Call) -> str:
+        return "get" if apps.known(call).dialect.name == ARGOCD else "sync"
+
+    return action
+
+
+def operations(acting: Acting, apps: Apps) -> list[Operation]:
+    def change(
+        name: str,
+        method: str,
+        path: str,
+        summary: str,
+        action: str,
+        handler: Callable[[Call], Any],
+        *,
+        body: Any = None,
+        exact: Callable[[Call], str] | None = None,
+        query: type[Struct] | None = None,
+    ) -> Operation:
+        return Operation(
+            id=f"apps.{name}",
+            method=method,
+            path=APP + path,
+            summary=summary,
+            access=Needs("applications", action, apps.target, exact),
+            query=query,
+            body=body,
+            body_optional=True,
+            answer=Asked,
+            status=202,
+            handler=handler,
+        )
+
+    return [
+        change("sync", "POST", "/sync", "Sync now", "sync", acting.sync, body=SyncBody),
+        change(
+            "refresh",
+            "POST",
+            "/refresh",
+            "Look at Git and the cluster again",
+            "get",
+            acting.refresh,
+            body=RefreshBody,
+            exact=_looking(apps),
+        ),
+        change("terminate", "DELETE", "/operation", "Terminate the sync that is under way", "sync", acting.terminate),
+        change(
+            "suspend", "PUT", "/suspension", "Leave it alone, with a reason, until a time", "update", acting.suspend,
+            body=SuspendBody,
+        ),
+        change("resume", "DELETE", "/suspension", "Go on with it", "update", acting.resume),
+        change("pin", "PUT", "/pin", "Hold it at a revision of before", "sync", acting.pin, body=PinBody),
+        change("unpin", "DELETE", "/pin", "Follow Git again", "sync", acting.unpin),
+        change("delete", "DELETE", "", "Delete it, and its objects as it says", "delete", acting.delete, query=DeleteQuery),
+        Operation(
+            id="apps.create",
+            method="POST",
+            path=BASE + "/apps",
+            summary="Make an App from its native resource",
+            description="Needs the right to create in the project that the resource names.",
+            access=Listed("applications", "create"),
+            query=CreateQuery,
+            body=dict[str, Any],
+            answer=AppAnswer,
+            status=201,
+            handler=acting.create,
+        ),
+        Operation(
+            id="apps.update",
+            method="PUT",
+            path=APP,
+            summary="Put another resource in an App's place",
+            access=Needs("applications", "update", apps.target),
+            query=CreateQuery,
+            body=dict[str, Any],
+            answer=AppAnswer,
+            handler=acting.update,
+        ),
+    ]  # fmt: skip

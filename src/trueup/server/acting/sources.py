@@ -1,0 +1,105 @@
+"""Operations that change a source: fetch now, suspend, resume, delete."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from trueup.apps.asks import Ask, request_reconcile, request_suspension
+from trueup.apps.wishes import with_suspension, without_suspension
+from trueup.model.errors import InvalidInput
+from trueup.model.manifest import Manifest, resource_version_of, uid_of
+from trueup.server.acting.apps import Asked, SuspendBody, text_of
+from trueup.server.api.call import Call, missing
+from trueup.server.api.dispatch import utc_now
+from trueup.server.api.operation import Answer, Needs, Operation, Target
+from trueup.server.api.refusals import BadQuery, Conflict
+from trueup.server.live.objects import MANAGER
+from trueup.server.live.place import Clients
+from trueup.server.world.operations import BASE, Sources
+
+PATH = BASE + "/sources/{kind}/{namespace}/{name}"
+
+
+class SourceActing:
+    def __init__(self, sources: Sources, clients: Clients, clock: Callable[[], datetime] = utc_now) -> None:
+        self._sources = sources
+        self._clients = clients
+        self._clock = clock
+
+    async def refresh(self, call: Call) -> Answer:
+        return await self._ask(call, "it is fetched", lambda obj: request_reconcile(obj, self._clock()))
+
+    async def suspend(self, call: Call) -> Answer:
+        body = call.body
+        if body.until is not None and body.until <= self._clock():
+            raise BadQuery("is in the past", field="until", hint="give a time to come, with its zone")
+        dialect = self._sources.known(call).dialect
+
+        def ask(obj: Manifest) -> Ask:
+            made = request_suspension(obj, dialect, self._clock(), is_source=True, suspend=True)
+            return with_suspension(made or Ask({}), by=call.caller.shown, reason=body.reason, until=body.until)
+
+        call.note(message=body.reason)
+        return await self._ask(call, "it is left alone", ask)
+
+    async def resume(self, call: Call) -> Answer:
+        dialect = self._sources.known(call).dialect
+
+        def ask(obj: Manifest) -> Ask:
+            made = request_suspension(obj, dialect, self._clock(), is_source=True, suspend=False)
+            return without_suspension(made or Ask({}))
+
+        return await self._ask(call, "it goes on", ask)
+
+    async def delete(self, call: Call) -> Answer:
+        """What runs stays, and gets no new revisions."""
+        known = self._sources.known(call)
+        client = self._clients.of(call.caller)
+        resource = await client.discovery.resource(known.ref.group, "", known.ref.kind)
+        await client.delete(resource, known.ref.name, known.ref.namespace, uid=uid_of(known.obj))
+        call.note(before=text_of(known.obj))
+        asked = Asked(ref=str(known.ref), message="it is being deleted", version=resource_version_of(known.obj))
+        return Answer(body=asked, status=202)
+
+    async def _ask(self, call: Call, message: str, make: Callable[[Manifest], Ask]) -> Answer:
+        known = self._sources.known(call)
+        client = self._clients.of(call.caller)
+        resource = await client.discovery.resource(known.ref.group, "", known.ref.kind)
+        live = await client.get(resource, known.ref.name, known.ref.namespace)
+        if live is None:
+            raise missing(Target(known.policy_object, known.ref))
+        try:
+            ask = make(live)
+        except InvalidInput as error:
+            raise Conflict(error.message, ref=known.ref, hint=error.hint, field=error.field) from error
+        after = await client.merge_patch(resource, known.ref.name, known.ref.namespace, ask.patch, manager=MANAGER)
+        call.note(before=text_of(live), after=text_of(after))
+        asked = Asked(ref=str(known.ref), message=message, version=resource_version_of(after), token=ask.token)
+        return Answer(body=asked, status=202)
+
+
+def operations(acting: SourceActing, sources: Sources) -> list[Operation]:
+    def change(
+        name: str, method: str, path: str, summary: str, action: str, handler: Callable[[Call], Any], body: Any = None
+    ) -> Operation:
+        return Operation(
+            id=f"sources.{name}",
+            method=method,
+            path=PATH + path,
+            summary=summary,
+            access=Needs("sources", action, sources.target),
+            body=body,
+            body_optional=True,
+            answer=Asked,
+            status=202,
+            handler=handler,
+        )
+
+    return [
+        change("refresh", "POST", "/refresh", "Fetch it now", "sync", acting.refresh),
+        change("suspend", "PUT", "/suspension", "Leave it alone", "update", acting.suspend, SuspendBody),
+        change("resume", "DELETE", "/suspension", "Go on with it", "update", acting.resume),
+        change("delete", "DELETE", "", "Delete it", "delete", acting.delete),
+    ]
