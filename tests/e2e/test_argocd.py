@@ -447,3 +447,33 @@ def test_a_sync_at_an_older_commit_is_a_rollback(stack: Stack, namespace: str) -
     status = until_status(stack, namespace, "older than Git", sync="OutOfSync", phase="Succeeded")
     assert status["operationState"]["syncResult"]["revision"] == first
     assert status["history"][-1]["revision"] == first
+
+
+INGRESS = """\
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: edge, annotations: {argocd.argoproj.io/ignore-healthcheck: "true"}}
+spec:
+  ingressClassName: nobodys
+  rules: [{host: shop.example.com, http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: web, port: {number: 80}}}}]}}]
+"""
+
+
+def test_objects_may_stay_out_of_the_health_and_the_sync_status_of_their_application(
+    stack: Stack, namespace: str
+) -> None:
+    mark = {"argocd.argoproj.io/compare-options": "IgnoreExtraneous"}
+    left = config("left", annotations=mark, colour="blue")
+    repo = stack.repository(
+        namespace, {"app/edge.yaml": INGRESS, "app/left.yaml": left, "app/kept.yaml": config("kept", colour="red")}
+    )
+    stack.apply(application(namespace, repo.url, "app", syncPolicy={"automated": {}}))
+    status = until_status(stack, namespace, "first sync", sync="Synced", health="Healthy", phase="Succeeded")
+    assert row_of(status, "edge")["health"]["status"] == "Progressing"
+
+    repo.push({"app/left.yaml": None, "app/kept.yaml": config("kept", colour="green")})
+    status = until_status(
+        stack, namespace, "what left makes no difference", sync="Synced", revision=repo.git("rev-parse", "HEAD")
+    )
+    assert (row_of(status, "left")["status"], row_of(status, "left")["requiresPruning"]) == ("OutOfSync", True)
+    assert stack.get("configmap", "left", namespace) is not None

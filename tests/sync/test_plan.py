@@ -19,7 +19,8 @@ from tests.sync.world import (
     ref,
     rules,
 )
-from trueup.model.app import DeletionPolicy
+from trueup.controllers.syncing import differing
+from trueup.model.app import DeletionPolicy, OptOut
 from trueup.model.change import Action
 from trueup.model.inventory import Inventory
 from trueup.model.manifest import Manifest
@@ -347,6 +348,21 @@ async def test_an_object_with_the_marks_of_another_app_is_noticed() -> None:
     with pytest.raises(SharedObjects, match="shared with another App: ConfigMap/shop/settings"):
         await world.plan([config_map()])
     assert (await world.plan([config_map("another")])).sends
+
+
+async def test_what_left_git_may_say_that_it_makes_no_difference() -> None:
+    option = "argocd.argoproj.io/compare-options"
+    opt_out = OptOut(ignore_extraneous=((option, "ignoreextraneous"),))
+    world = World(rules(prune=False, opt_out=opt_out))
+    marked = config_map("marked")
+    marked["metadata"]["annotations"] = {option: "ServerSideDiff=true, IgnoreExtraneous"}
+    await world.sync(marked, config_map("plain"))
+    assert not (await world.plan([marked, config_map("plain")])).extraneous
+
+    plan = await world.plan([config_map("other")])
+
+    assert {ref.name for ref in plan.extraneous} == {"marked"}
+    assert {ref.name for ref in differing(plan)} == {"other", "plain"}
 
 
 async def test_an_object_that_another_app_took_over_is_not_taken_back_by_healing() -> None:

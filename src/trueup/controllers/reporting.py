@@ -10,6 +10,7 @@ from msgspec import structs
 
 from trueup.controllers.memory import AppMemory
 from trueup.controllers.progress import after
+from trueup.model.app import OptOut
 from trueup.model.change import Action, SyncReport
 from trueup.model.health import Health, worst
 from trueup.model.inventory import Inventory, InventoryEntry
@@ -18,6 +19,7 @@ from trueup.model.outcome import AppStatus, HistoryEntry, Notice, ResourceState,
 from trueup.model.refs import ObjectRef
 from trueup.model.revision import Revision
 from trueup.sync.facts import Absent, LiveFacts, LiveView
+from trueup.sync.optout import has_mark
 
 LISTED_FAILURES = 5
 """Failed objects that a message names; the records hold them all."""
@@ -56,15 +58,20 @@ def resource_states(memory: AppMemory, live: LiveView) -> tuple[ResourceState, .
     """One row per object that the App owns or (not synced yet) would own, in a stable order."""
     wanted: Mapping[ObjectRef, Any] = memory.desired if memory.desired is not None else memory.records
     entries = Inventory.of((*memory.saved.inventory.entries, *memory.shown)).entries if memory.shown else ()
+    opt_out = memory.app.rules.opt_out if memory.app is not None else OptOut()
     return tuple(
-        _resource_state(entry, wanted, memory.out_of_sync, live) for entry in entries or memory.saved.inventory.entries
+        _resource_state(entry, wanted, memory.out_of_sync, live.get(entry.ref), opt_out)
+        for entry in entries or memory.saved.inventory.entries
     )
 
 
 def _resource_state(
-    entry: InventoryEntry, wanted: Mapping[ObjectRef, Any], out_of_sync: set[ObjectRef], live: LiveView
+    entry: InventoryEntry,
+    wanted: Mapping[ObjectRef, Any],
+    out_of_sync: set[ObjectRef],
+    facts: LiveFacts | Absent | None,
+    opt_out: OptOut,
 ) -> ResourceState:
-    facts = live.get(entry.ref)
     leftover = entry.ref not in wanted
     return ResourceState(
         ref=entry.ref,
@@ -73,6 +80,7 @@ def _resource_state(
         verdict=facts.verdict if isinstance(facts, LiveFacts) else None,
         exists=not isinstance(facts, Absent),
         requires_pruning=leftover,
+        counts=not (isinstance(facts, LiveFacts) and has_mark(opt_out.ignore_health, facts.labels, facts.annotations)),
     )
 
 
@@ -82,7 +90,7 @@ def app_health(resources: Iterable[ResourceState]) -> Health:
     for resource in resources:
         if not resource.exists:
             healths.append(Health.MISSING)
-        elif resource.verdict is not None and resource.verdict.health is not None:
+        elif resource.counts and resource.verdict is not None and resource.verdict.health is not None:
             healths.append(resource.verdict.health)
     return worst(healths)
 

@@ -165,7 +165,7 @@ async def _write_ahead(
 def differing(plan: Plan) -> frozenset[ObjectRef]:
     """The objects that a plan finds different from Git, whether it may change them or not."""
     drifted = {change.ref for change in plan.settled if change.reason in ("Drifted", "PruneDisabled", "TakenOver")}
-    return frozenset(drifted | {send.ref for send in plan.sends} | _pruned(plan))
+    return frozenset((drifted | {send.ref for send in plan.sends} | _pruned(plan)) - plan.extraneous)
 
 
 def brought_back(execution: Execution) -> set[ObjectRef]:

@@ -85,6 +85,10 @@ class OptOut(Struct, frozen=True, kw_only=True):
     """Pruned only once a person has approved of it."""
     confirm_delete: tuple[tuple[str, str], ...] = ()
     """Its App is deleted only once a person has approved of it."""
+    ignore_health: tuple[tuple[str, str], ...] = ()
+    """On the live object: how it is does not count in the health of its App."""
+    ignore_extraneous: tuple[tuple[str, str], ...] = ()
+    """On the live object: that it left Git does not make its App differ. Each is one word of a comma list."""
     never_heal: tuple[tuple[str, str], ...] = ()
     """What others change of it is left so."""
     options_annotation: str = ""

@@ -43,6 +43,8 @@ class ResourceState(Struct, frozen=True, kw_only=True):
     """None: the object is missing or has not been seen."""
     exists: bool = True
     requires_pruning: bool = False
+    counts: bool = True
+    """In the health of its App."""
 
 
 class HistoryEntry(Struct, frozen=True, kw_only=True):

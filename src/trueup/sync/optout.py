@@ -29,6 +29,10 @@ def has_mark(
     return False
 
 
+def is_extraneous_ignored(opt_out: OptOut, annotations: Mapping[str, str]) -> bool:
+    return any(has_mark((pair,), {}, annotations, pair[0]) for pair in opt_out.ignore_extraneous)
+
+
 def mark_keys(owner: Owner, opt_out: OptOut) -> frozenset[str]:
     """The label and annotation keys that the engine ever looks at; the live view keeps these and no others."""
     lists = (
@@ -43,6 +47,8 @@ def mark_keys(owner: Owner, opt_out: OptOut) -> frozenset[str]:
         opt_out.confirm_prune,
         opt_out.confirm_delete,
         opt_out.never_heal,
+        opt_out.ignore_health,
+        opt_out.ignore_extraneous,
     )
     keys = {key for pairs in lists for key, _ in pairs} | set(owner.labels) | set(owner.annotations)
     if owner.tracking_id_prefix:

@@ -27,7 +27,7 @@ from trueup.sync.facts import Absent, AppliedRecord, LiveFacts, LiveView, newer
 from trueup.sync.ignoring import rules_for
 from trueup.sync.inventory import write_ahead
 from trueup.sync.marks import Ownership, ownership
-from trueup.sync.optout import Pairs, has_mark
+from trueup.sync.optout import Pairs, has_mark, is_extraneous_ignored
 from trueup.sync.prunes import Prune, PrunePlan, plan_prunes
 
 
@@ -103,6 +103,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     write_ahead: Inventory | None = None
     """To be written before the first apply; None: nothing is added."""
     notices: tuple[Notice, ...] = ()
+    extraneous: frozenset[ObjectRef] = frozenset()
+    """Left Git, and say themselves that this makes no difference."""
 
     @property
     def sends(self) -> tuple[Send, ...]:
@@ -196,6 +198,11 @@ def make_plan(
         old=inventory,
         write_ahead=write_ahead(inventory, entries),
         notices=tuple(notices),
+        extraneous=frozenset(
+            ref
+            for ref in inventory.refs - refs
+            if isinstance(facts := live.get(ref), LiveFacts) and is_extraneous_ignored(rules.opt_out, facts.annotations)
+        ),
     )
 
 

@@ -14,6 +14,8 @@ from trueup.model.manifest import annotations_of
 FIELD_MANAGER = "argocd-controller"
 TAKEOVER_MANAGERS = ("kubectl-client-side-apply",)
 
+IGNORE_HEALTH = PREFIX + "ignore-healthcheck"
+
 OPT_OUT = OptOut(
     never_prune=((SYNC_OPTIONS, "prune=false"),),
     never_delete=((SYNC_OPTIONS, "delete=false"), ("helm.sh/resource-policy", "keep")),
@@ -23,6 +25,8 @@ OPT_OUT = OptOut(
     prune_last=((SYNC_OPTIONS, "prunelast=true"),),
     confirm_prune=((SYNC_OPTIONS, "prune=confirm"),),
     confirm_delete=((SYNC_OPTIONS, "delete=confirm"),),
+    ignore_health=((IGNORE_HEALTH, "true"),),
+    ignore_extraneous=((COMPARE_OPTIONS, "ignoreextraneous"),),
     options_annotation=SYNC_OPTIONS,
 )
 _PAIRS = (
@@ -35,7 +39,11 @@ _PAIRS = (
     *OPT_OUT.confirm_prune,
 )
 _BUILT = {value for key, value in _PAIRS if key == SYNC_OPTIONS}
-_COMPARE_ALWAYS_SO = frozenset({"", "serversidediff=true", "serversidediff=false", "includemutationwebhook=false"})
+_COMPARE_ALWAYS_SO = frozenset(
+    {"", "ignoreextraneous", "serversidediff=true", "serversidediff=false", "includemutationwebhook=false"}
+)
+_OPTION_ALWAYS_SO = ALWAYS_SO | {"validate=false"}
+"""The server refuses what it cannot read and only warns of the rest, with a schema check by the client or without."""
 
 
 def owner(namespace: str, name: str, control_namespace: str) -> Owner:
@@ -47,14 +55,13 @@ def unsupported_mark(obj: Mapping[str, Any]) -> str | None:
     """What a rendered object asks for that is not built yet; None: nothing."""
     annotations = annotations_of(obj)
     for option in str(annotations.get(SYNC_OPTIONS) or "").split(","):
-        if (text := normalised(option)) and text not in _BUILT and text not in ALWAYS_SO:
+        if (text := normalised(option)) and text not in _BUILT and text not in _OPTION_ALWAYS_SO:
             return _not_built(SYNC_OPTIONS, option.strip(), "this option is")
     for option in str(annotations.get(COMPARE_OPTIONS) or "").split(","):
         if normalised(option) not in _COMPARE_ALWAYS_SO:
             return _not_built(COMPARE_OPTIONS, option.strip(), "this option is")
-    for key in (PREFIX + "ignore-healthcheck", PREFIX + "ignore-restart-policy"):
-        if str(annotations.get(key) or "").lower() == "true":
-            return _not_built(key, "true", "it is")
+    if str(annotations.get(PREFIX + "ignore-restart-policy") or "").lower() == "true":
+        return _not_built(PREFIX + "ignore-restart-policy", "true", "it is")
     return None
 
 
