@@ -15,6 +15,7 @@ from trueup.server.identity.accounts import Capability, Token, accounts_of, with
 from trueup.server.identity.beginning import PASSWORD_FILE, begin
 from trueup.server.identity.logins import Logins
 from trueup.server.identity.logintries import Limits, Tries
+from trueup.server.identity.masked import Masked
 from trueup.server.identity.passwords import Passwords, hash_password, matches
 from trueup.server.identity.settings import check_password, settings_of
 from trueup.server.identity.store import INITIAL, SECRETS, SETTINGS, Form, MemoryStore
@@ -212,6 +213,16 @@ def test_what_is_remembered_of_failures_is_bounded() -> None:
     for number in range(5_000):
         tries.begin("u" * 1000 + str(number), f"2001:db8::{number:x}")
     assert len(tries) == 300
+
+
+async def test_a_flood_of_logins_waits_in_bounds() -> None:
+    passwords = Passwords(at_once=1, waiting=3)
+    found = await asyncio.gather(
+        *(passwords.matches("x", Masked(quick_hash("x"))) for _ in range(10)), return_exceptions=True
+    )
+    assert sum(one is True for one in found) == 4
+    assert sum(isinstance(one, TooMany) for one in found) == 6
+    assert await passwords.matches("x", Masked(quick_hash("x")))
 
 
 async def test_the_first_admin_gets_a_random_password_in_both_secrets_and_in_the_home(tmp_path) -> None:

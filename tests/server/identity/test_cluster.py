@@ -14,14 +14,14 @@ import yaml
 
 from tests.cluster.scripted import until
 from tests.embedded.fixtures import embedded_cluster
-from tests.server.identity.kit import Clock
+from tests.server.identity.kit import Clock, forged
 from tests.server.identity.served import serving
 from trueup.cluster.client import KubeClient
 from trueup.cluster.config import load_config
 from trueup.cluster.liveview import LiveView
 from trueup.model.apierror import ClusterUnreachable
 from trueup.model.manifest import Manifest, labels_of
-from trueup.server.api.refusals import NotFound, Unauthenticated, Unavailable
+from trueup.server.api.refusals import NotFound, TooMany, Unauthenticated, Unavailable
 from trueup.server.identity.beginning import begin
 from trueup.server.identity.clusterprojects import APP_PROJECTS, ClusterProjects
 from trueup.server.identity.clusterstore import PART_OF, RESOURCES, ClusterStore, kept_of
@@ -34,6 +34,13 @@ from trueup.server.identity.store import INITIAL, SECRETS, SETTINGS, Form, Memor
 
 __all__ = ["embedded_cluster"]
 
+
+def claiming(name: str, audience: object = "trueup") -> str:
+    """A token that says it is for us, signed by nobody."""
+    return forged({"alg": "RS256"}, {"sub": name, "aud": audience}, b"x")
+
+
+CLAIMING = claiming("a")
 BACKENDS = ["embedded_cluster", pytest.param("control_plane", marks=pytest.mark.real)]
 CRD = Path(__file__).parents[3] / "deploy" / "crds" / "appprojects.argoproj.io.yaml"
 
@@ -185,7 +192,7 @@ async def test_an_api_server_that_is_away_is_said_so_and_not_taken_for_a_no() ->
         raise ClusterUnreachable("no route")
 
     with pytest.raises(Unavailable):
-        await ServiceAccounts(away, time.monotonic).whose("a.b.c")
+        await ServiceAccounts(away, time.monotonic).whose(CLAIMING)
 
 
 async def test_a_person_whom_the_cluster_knows_otherwise_is_no_service_account() -> None:
@@ -197,7 +204,7 @@ async def test_a_person_whom_the_cluster_knows_otherwise_is_no_service_account()
 
     for review in (knows, ignores):
         with pytest.raises(Unauthenticated):
-            await ServiceAccounts(review, time.monotonic).whose("a.b.c")
+            await ServiceAccounts(review, time.monotonic).whose(CLAIMING)
 
 
 async def test_what_is_remembered_of_tokens_is_bounded_and_short() -> None:
@@ -208,10 +215,30 @@ async def test_what_is_remembered_of_tokens_is_bounded_and_short() -> None:
     accounts = ServiceAccounts(no, clock.forward)
     for number in range(2_500):
         with pytest.raises(Unauthenticated):
-            await accounts.whose(f"token-{number}")
+            await accounts.whose(claiming(str(number)))
     assert len(accounts._known) == 2_000
     asked = accounts.asked
     clock.pass_(seconds=61)
     with pytest.raises(Unauthenticated):
-        await accounts.whose("token-2499")
+        await accounts.whose(claiming("2499"))
     assert accounts.asked == asked + 1
+
+
+async def test_what_does_not_even_claim_to_be_for_us_is_not_asked_about_and_floods_wait_in_bounds() -> None:
+    go = asyncio.Event()
+
+    async def slow(_: Manifest) -> Manifest:
+        await go.wait()
+        return {"status": {"authenticated": False}}
+
+    accounts = ServiceAccounts(slow, time.monotonic)
+    for junk in ("junk", "a.b.c", claiming("a", "vault"), claiming("a", None), claiming("a", ["x"])):
+        with pytest.raises(Unauthenticated):
+            await accounts.whose(junk)
+    assert accounts.asked == 0
+    tasks = [asyncio.create_task(accounts.whose(claiming(str(number), ["x", "trueup"]))) for number in range(200)]
+    await asyncio.sleep(0)
+    go.set()
+    found = await asyncio.gather(*tasks, return_exceptions=True)
+    assert sum(isinstance(one, TooMany) for one in found) == 200 - 64
+    assert accounts.asked == 64

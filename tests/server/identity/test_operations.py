@@ -230,6 +230,15 @@ async def test_a_token_is_only_for_users_that_may_have_one_and_by_who_may_give_i
         assert (await _plain(served, "POST", "/api/v1/account/alice/token", token=alice, json=bad))[0] == 400
 
 
+async def test_a_token_is_told_once_even_to_a_retry(served: Served) -> None:
+    admin, headers = await served.argo_token("admin", "admin-secret"), {"Idempotency-Key": "k1"}
+    for path in ("/api/v1/account/robot/token", "/api/trueup/v1/accounts/robot/tokens"):
+        said = {"id": path.rpartition("/")[2]}
+        first = await served.ask("POST", path, token=admin, json=said, headers=headers)
+        again = await served.ask("POST", path, token=admin, json=said, headers=headers)
+        assert (first[0] in (200, 201), again[0], "token" in again[1]) == (True, 409, False)
+
+
 async def test_a_tokens_text_is_in_no_audit_entry(served: Served) -> None:
     admin = await served.argo_token("admin", "admin-secret")
     _, body = await _plain(served, "POST", "/api/v1/account/robot/token", token=admin, json={"id": "ci"})

@@ -211,7 +211,7 @@ class _Running:
 
     def _begin(self, body: Any) -> Kept | None:
         key = self._request.headers.get(HEADER, "")
-        if not key or self._caller is NOBODY:
+        if not key or self._caller is NOBODY or self._operation.secret_answer:
             return None
         said = f"{self._request.method} {self._request.path_qs} {body!r}"
         kept = self._api.idempotency.begin(

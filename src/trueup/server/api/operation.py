@@ -140,6 +140,8 @@ class Operation(Struct, frozen=True, kw_only=True):
     seconds: float = 60.0
     """After which an answer that has not begun is given up."""
     description: str = ""
+    secret_answer: bool = False
+    """Whether the answer holds what is told once and kept nowhere: then not for a retry either, and `Idempotency-Key` does nothing."""
 
     @property
     def changes(self) -> bool:

@@ -104,6 +104,7 @@ def argo_operations(parts: Parts, authenticator: IdentityAuthenticator) -> list[
             handlers.create_token,
             body=TokenRequest,
             body_optional=True,
+            secret_answer=True,
         ),
         at(
             "account-token-delete",
@@ -122,6 +123,7 @@ def argo_operations(parts: Parts, authenticator: IdentityAuthenticator) -> list[
             handlers.create_project_token,
             body=TokenRequest,
             body_optional=True,
+            secret_answer=True,
         ),
         at(
             "project-token-delete",

@@ -31,6 +31,8 @@ from trueup.server.identity.sso.refreshing import Refresher
 
 SET_COOKIES = web.RequestKey("identity.cookies", list[cookies.Cookie])
 SESSION = web.RequestKey("identity.session", Session)
+AGAIN = 600
+"""Seconds after which a stream whose caller somebody else vouches for is opened anew."""
 WATCHED = 20_000
 """Callers whose streams are looked after; more than there can be streams."""
 
@@ -124,8 +126,12 @@ class IdentityAuthenticator:
         def holds() -> None:
             live = parts.settings()
             sessions.check(fresh, now, parts.revocations(), live.accounts)
-            if parts.clock().timestamp() >= fresh.ends:
+            moment = parts.clock().timestamp()
+            if moment >= fresh.ends:
                 raise sessions.over("it has lasted as long as a session may")
+            # A stream asks no provider anew: it ends, and whoever reads it comes again and is asked about.
+            if fresh.refresh_token and moment >= fresh.fresh_until + AGAIN:
+                raise sessions.over("it is to be looked at anew")
 
         caller = Caller(
             person=Person(name=fresh.subject, groups=fresh.groups),
@@ -196,7 +202,7 @@ class IdentityAuthenticator:
 
     async def _account(self, accounts: ServiceAccounts, token: str, reach: Reach) -> Caller:
         reviewed = await accounts.whose(token)
-        ends = idtokens.expiry_of(token)
+        ends = min(idtokens.expiry_of(token), self._parts.clock().timestamp() + AGAIN)
 
         def holds() -> None:
             if self._parts.clock().timestamp() >= ends:

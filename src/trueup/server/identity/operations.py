@@ -215,6 +215,7 @@ def operations(parts: Parts) -> list[Operation]:
             body_limit=SMALL,
             answer=GivenToken,
             status=201,
+            secret_answer=True,
         ),
         Operation(
             id="accounts.delete-token",
@@ -245,6 +246,7 @@ def operations(parts: Parts) -> list[Operation]:
             body_limit=SMALL,
             answer=GivenToken,
             status=201,
+            secret_answer=True,
         ),
         Operation(
             id="projects.delete-token",

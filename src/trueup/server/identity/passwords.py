@@ -8,14 +8,22 @@ from __future__ import annotations
 import asyncio
 import secrets
 import string
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 import bcrypt
 
+from trueup.server.api.refusals import TooMany
 from trueup.server.identity.masked import Masked
+
+T = TypeVar("T")
 
 ROUNDS = 10
 """Go's `bcrypt.DefaultCost`, with which Argo CD hashes."""
-AT_ONCE = 4
+AT_ONCE = 2
+WAITING = 200
+"""Each takes about 50 ms, so the last waits for some seconds."""
 LONGEST = 72
 """bcrypt looks at so many bytes; longer passwords cannot be set, for their ends would not count."""
 _NOBODY = bcrypt.hashpw(secrets.token_bytes(16), bcrypt.gensalt(ROUNDS))
@@ -46,15 +54,27 @@ def random_password(length: int = 16) -> str:
 
 
 class Passwords:
-    """bcrypt away from the event loop. More than `AT_ONCE` wait: a flood of logins cannot take every thread."""
+    """bcrypt away from the event loop, in threads of its own: a flood of logins takes no others, and waits in bounds."""
 
-    def __init__(self, at_once: int = AT_ONCE) -> None:
-        self._turn = asyncio.Semaphore(at_once)
+    def __init__(self, at_once: int = AT_ONCE, waiting: int = WAITING) -> None:
+        self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="bcrypt")
+        self._room = at_once + waiting
 
     async def matches(self, password: str, hashed: Masked) -> bool:
-        async with self._turn:
-            return await asyncio.to_thread(matches, password, hashed.reveal())
+        """Raises TooMany when too many are waiting."""
+        return await self._done(lambda: matches(password, hashed.reveal()))
 
     async def hash(self, password: str) -> str:
-        async with self._turn:
-            return await asyncio.to_thread(hash_password, password)
+        return await self._done(lambda: hash_password(password))
+
+    async def _done(self, work: Callable[[], T]) -> T:
+        if self._room <= 0:
+            raise TooMany("too many people sign in at once", hint="try again in a moment", retry_after=2)
+        self._room -= 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        finally:
+            self._room += 1
+
+    def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)

@@ -94,6 +94,7 @@ class IdentityService:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._passwords.close()
         await self.clients.__aexit__(kind, error, trace)
 
     def operations(self) -> list[Operation]:

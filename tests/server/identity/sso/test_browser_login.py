@@ -14,6 +14,8 @@ from tests.peers.process import free_ports
 from tests.server.identity.kit import Clock, a_store
 from tests.server.identity.served import Served, serving
 from tests.server.identity.sso.browser import Browser
+from trueup.server.access.deciding import Person
+from trueup.server.api.caller import Caller
 from trueup.server.identity.store import SETTINGS, Form
 
 pytestmark = pytest.mark.real
@@ -159,9 +161,15 @@ async def test_groups_follow_the_provider_and_a_removed_person_is_out(both: tupl
         served.clock.pass_(seconds=125)
         found = await asyncio.gather(*(me(browser, served) for _ in range(8)))  # a refresh token is good for one use
         assert [body["groups"] for _, body in found] == [["team-c"]] * 8
+        authenticator = served.identity.authenticator
+        (key,) = authenticator._watched
+        caller = Caller(person=Person(name="carol"), via=key[0], token_id=key[1])
+        assert authenticator.still_valid(caller)
         await provider.set_person("carol", None)
         served.clock.pass_(seconds=125)
         assert (await me(browser, served))[0] == 401
+        served.clock.pass_(minutes=10)
+        assert not authenticator.still_valid(caller)  # a stream that was open all the while
 
 
 async def test_a_session_goes_on_for_an_hour_while_the_provider_is_away(both: tuple[Served, OidcProvider]) -> None:

@@ -37,10 +37,15 @@ def header_of(token: str) -> dict[str, Any]:
     return _decoded(first)
 
 
+def claims_of(token: str) -> dict[str, Any]:
+    """What a token claims, unproved. Raises Unauthenticated for what is no token."""
+    header_of(token)
+    return _decoded(token.split(".")[1])
+
+
 def issuer_of(token: str) -> str:
     """Whom a token says it is from, unproved: it only chooses among the providers that are configured."""
-    header_of(token)
-    issuer = _decoded(token.split(".")[1]).get("iss")
+    issuer = claims_of(token).get("iss")
     return issuer if isinstance(issuer, str) else ""
 
 
