@@ -188,6 +188,26 @@ def test_a_remote_base_is_refused_with_its_line_and_fetched_when_asked_for(trueu
     assert fetched.code == 0, fetched.stdout + fetched.stderr
 
 
+def test_the_parameters_of_a_plugin_are_listed(trueup: Trueup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plugin = {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "ConfigManagementPlugin",
+        "metadata": {"name": "greeter"},
+        "spec": {
+            "generate": {"command": ["true"]},
+            "discover": {"fileName": "greeting.txt"},
+            "parameters": {"static": [{"name": "whom", "title": "Whom to greet", "required": True, "string": "you"}]},
+        },
+    }
+    tree(tmp_path, {"plugins/greeter.yaml": yaml.safe_dump(plugin), "app/greeting.txt": "hello", "else/a.txt": "b"})
+    monkeypatch.setenv("TRUEUP_PLUGINS", str(tmp_path / "plugins"))
+    listed = trueup("parameters", f"{tmp_path}/app", "-o", "json")
+    assert json.loads(listed.stdout) == [{"name": "whom", "title": "Whom to greet", "required": True, "string": "you"}]
+    assert "Whom to greet" in trueup("parameters", f"{tmp_path}/else", "--plugin", "greeter").stdout
+    refused = trueup("parameters", f"{tmp_path}/else")
+    assert (refused.code, "--plugin" in refused.stderr or "no plugin" in refused.stderr) == (1, True)
+
+
 def test_a_sound_working_tree_is_valid(trueup: Trueup, tmp_path: Path) -> None:
     tree(tmp_path, BASE)
     ran = trueup("validate", str(tmp_path), "-o", "json")

@@ -25,6 +25,7 @@ from trueup.render.built import Build
 from trueup.render.cache import Reason
 from trueup.render.engine.pool import EnginePool
 from trueup.render.inputs import still_true
+from trueup.render.limits import DEFAULT_LIMITS
 from trueup.render.plugins.checkout import write_tree
 from trueup.render.plugins.definitions import read_plugins
 from trueup.render.plugins.environment import environment, parameter_variables
@@ -334,3 +335,29 @@ def test_parameters_become_variables_as_argo_cd_names_them() -> None:
     found = environment(call, git_revision("main", "a" * 40), Capabilities(), path="/bin", home="/h")
     assert found["ARGOCD_ENV_OK"] == "yes"
     assert not [name for name in found if "=" in name]
+
+
+async def test_the_parameters_of_a_plugin_are_those_of_its_file_and_what_its_command_finds(tmp_path: Path) -> None:
+    said = [{"name": "greeting", "string": "found"}, {"name": "count", "required": True, "newer": 1, "title": None}]
+    plugins = installed(
+        tmp_path,
+        definition(
+            parameters={
+                "static": [{"name": "greeting", "string": "hello"}],
+                "dynamic": {"command": ["sh", "-c"], "args": ["cat announced.json"]},
+            }
+        ),
+    )
+    snapshot, spec = MemorySnapshot({"app/announced.json": json.dumps(said)}), spec_of(plugin={"name": "shout"})
+    plugin, _ = await plugins.choose(snapshot, spec, DEFAULT_LIMITS)
+    assert plugin is not None
+    found = await plugins.parameters(plugin, snapshot, spec, KUBE)
+    assert [(each.name, each.string, each.required) for each in found] == [
+        ("count", "", True),
+        ("greeting", "hello", False),
+    ]
+    for content in ("no JSON", '{"name": "a"}', '[{"string": "nameless"}]'):
+        with pytest.raises(BuildFailed, match="the parameters command of plugin shout prints no announcements"):
+            await plugins.parameters(plugin, MemorySnapshot({"app/announced.json": content}), spec, KUBE)
+    with pytest.raises(BuildFailed, match="the parameters command of plugin shout ended with exit code 1"):
+        await plugins.parameters(plugin, MemorySnapshot({"app/else.json": ""}), spec, KUBE)

@@ -32,6 +32,7 @@ COMMANDS: dict[str, str] = {
     "delete": "trueup.cli.delete:delete",
     "render": "trueup.cli.render:render",
     "build": "trueup.cli.build:build",
+    "parameters": "trueup.cli.parameters:parameters",
     "validate": "trueup.cli.validate:validate",
     "envsubst": "trueup.cli.envsubst:envsubst",
     "logs": "trueup.cli.logs:logs",

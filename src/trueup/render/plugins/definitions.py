@@ -12,7 +12,7 @@ import msgspec
 import yaml
 from msgspec import Struct
 
-from trueup.model.errors import InvalidInput
+from trueup.model.errors import BuildFailed, InvalidInput
 from trueup.model.manifest import Origin
 
 API_VERSION = "argoproj.io/v1alpha1"
@@ -62,6 +62,19 @@ class Announcement(Struct, frozen=True, rename="camel", forbid_unknown_fields=Tr
     string: str = ""
     array: tuple[str, ...] = ()
     map: dict[str, str] = {}
+
+
+def read_announcements(data: bytes, what: str) -> tuple[Announcement, ...]:
+    """What a plugin's command prints about its parameters; fields that nobody knows are passed over. Raises BuildFailed."""
+    known = {field.encode_name for field in msgspec.structs.fields(Announcement)}
+    try:
+        rows = msgspec.json.decode(data or b"[]", type=list[dict[str, Any]] | None) or []
+        trimmed = [{key: value for key, value in row.items() if key in known and value is not None} for row in rows]
+        return msgspec.convert(trimmed, tuple[Announcement, ...])
+    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        raise BuildFailed(
+            f"{what} prints no announcements: {error}", hint='it must print a JSON list: [{"name": "greeting"}]'
+        ) from error
 
 
 class Parameters(Struct, frozen=True, forbid_unknown_fields=True):

@@ -26,7 +26,7 @@ from trueup.render.givenfiles import GivenFiles
 from trueup.render.inputs import Recorder, join
 from trueup.render.limits import RenderLimits
 from trueup.render.plugins.checkout import write_tree
-from trueup.render.plugins.definitions import Plugin
+from trueup.render.plugins.definitions import Announcement, Plugin, read_announcements
 from trueup.render.plugins.environment import environment
 from trueup.render.plugins.launcher import NOBODY
 from trueup.render.plugins.sandbox import Sandbox, SandboxLimits, run
@@ -110,6 +110,22 @@ class Plugins:
             source_type=SOURCE_TYPE,
             asked=Asked(kube_version=capabilities.kube_version),
         )
+
+    async def parameters(
+        self, plugin: Plugin, snapshot: Snapshot, spec: RenderSpec, capabilities: Capabilities
+    ) -> tuple[Announcement, ...]:
+        """What it says that it takes: what its command finds out, and what its file says; of one name the file's counts.
+
+        Raises BuildFailed with what the command said.
+        """
+        said = plugin.spec.parameters
+        if not said.dynamic.line:
+            return said.static
+        what = f"the parameters command of plugin {plugin.name}"
+        async with self._turn, self._checkout(plugin, snapshot, spec, capabilities) as sandbox:
+            output = await run(what, said.dynamic.line, sandbox)
+        named = {each.name for each in said.static}
+        return (*(each for each in read_announcements(output, what) if each.name not in named), *said.static)
 
     async def _fits(
         self, plugin: Plugin, snapshot: Snapshot, spec: RenderSpec, recorder: Recorder, limits: RenderLimits
