@@ -278,6 +278,22 @@ def test_settings_are_read_anew_only_when_the_store_changed() -> None:
     assert settings().session == timedelta(hours=24)
 
 
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (
+            "- https://b.example/x/\n- 'http://localhost:8080'",
+            ("https://a.example", "https://b.example/x", "http://localhost:8080"),
+        ),
+        ("[https://b.example]", ("https://a.example", "https://b.example")),
+        ("- javascript:alert(1)\n- 7\n", ("https://a.example",)),
+        ("{", ("https://a.example",)),
+    ],
+)
+def test_more_addresses_of_the_server_are_a_yaml_list(text: str, found: tuple[str, ...]) -> None:
+    assert live(a_store({"url": "https://a.example/", "additionalUrls": text}))().urls == found
+
+
 def test_a_reference_to_a_secret_is_resolved_and_one_to_nothing_stays_as_written() -> None:
     store = a_store(secrets={"oidc.clientSecret": "hidden"})
     store.set(Form.SECRET, "other", {"k": "elsewhere"})

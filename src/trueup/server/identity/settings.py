@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 import re2  # type: ignore[import-untyped]
+import yaml
 from msgspec import Struct
 
 from trueup.model.duration import parse_duration
@@ -119,7 +120,11 @@ class Live:
 
 
 def _urls(data: Mapping[str, str]) -> tuple[str, ...]:
-    more = [line.strip().lstrip("- ").strip("'\"") for line in data.get("additionalUrls", "").splitlines()]
+    try:
+        listed = yaml.safe_load(data.get("additionalUrls", ""))
+    except yaml.YAMLError:
+        listed = None
+    more = [one.strip() for one in listed if isinstance(one, str)] if isinstance(listed, list) else []
     found = [data.get("url", "").strip(), *more]
     return tuple(dict.fromkeys(url.rstrip("/") for url in found if url.startswith(("https://", "http://"))))
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -16,7 +15,6 @@ import msgspec
 import yaml
 from msgspec import Struct, field
 
-from trueup.model.duration import parse_duration
 from trueup.model.errors import InvalidInput
 from trueup.server.identity.masked import NOTHING, Masked
 from trueup.server.identity.sso.addresses import check_url
@@ -65,7 +63,6 @@ class Provider(Struct, frozen=True, kw_only=True):
     """Whether tokens that name no audience are taken (Argo CD's skipAudienceCheckWhenTokenHasNoAudience)."""
     userinfo_groups: bool = False
     userinfo_path: str = ""
-    userinfo_kept: timedelta = timedelta(minutes=5)
     groups: tuple[str, ...] = ()
     logout_url: str = ""
     domain_hint: str = ""
@@ -80,7 +77,7 @@ class Provider(Struct, frozen=True, kw_only=True):
 
 
 class _Argo(Struct, frozen=True, kw_only=True, rename="camel"):
-    """`oidc.config`. Fields that Argo CD has and that are not here do nothing, and `problems` names them."""
+    """`oidc.config`. What else Argo CD has there is passed over: PKCE is always used, and a login is refreshed by its own times."""
 
     name: str = "OpenID Connect"
     issuer: str = ""
@@ -93,9 +90,6 @@ class _Argo(Struct, frozen=True, kw_only=True, rename="camel"):
     root_ca: str = field(name="rootCA", default="")
     enable_user_info_groups: bool = False
     user_info_path: str = ""
-    user_info_cache_expiration: str = ""
-    enable_pkce_authentication: bool = field(name="enablePKCEAuthentication", default=False)
-    """PKCE is always used here; a client without a secret is a public one."""
     allowed_audiences: tuple[str, ...] = ()
     skip_audience_check_when_token_has_no_audience: bool = False
     domain_hint: str = ""
@@ -151,7 +145,6 @@ def providers_of(data: Mapping[str, str], resolve: Callable[[str], str]) -> Prov
 
 def _argo(data: Mapping[str, str], resolve: Callable[[str], str]) -> list[Provider]:
     said = _converted(_loaded(data[ARGO], ARGO), _Argo, ARGO)
-    kept = said.user_info_cache_expiration
     return [
         _checked(
             Provider(
@@ -168,7 +161,6 @@ def _argo(data: Mapping[str, str], resolve: Callable[[str], str]) -> list[Provid
                 without_audience=said.skip_audience_check_when_token_has_no_audience,
                 userinfo_groups=said.enable_user_info_groups,
                 userinfo_path=said.user_info_path,
-                userinfo_kept=parse_duration(kept) if kept else timedelta(minutes=5),
                 logout_url=said.logout_url,
                 domain_hint=said.domain_hint,
                 authorities=resolve(said.root_ca),
