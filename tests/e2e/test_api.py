@@ -1,0 +1,229 @@
+"""The API over a whole Trueup: a person signs in, sees their Apps live, acts on them, and every change is told to the audit log."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import ClientSession
+from msgspec import Struct
+
+from tests.e2e.manifests import config, deployment, manifest
+from tests.e2e.stack import Repository, Stack
+from trueup.cluster.client import KubeClient
+from trueup.cluster.config import load_config
+from trueup.dialects.registry import all_dialects
+from trueup.records.audit.entry import AuditEntry
+from trueup.server.api.listening import Bounds, Listener
+from trueup.server.assembly import Server, Serving, serving
+
+BASE = "/api/trueup/v1"
+
+
+class Diary:
+    def __init__(self) -> None:
+        self.entries: list[AuditEntry] = []
+
+    def check(self) -> None:
+        return
+
+    def put(self, entry: AuditEntry) -> None:
+        self.entries.append(entry)
+
+
+class Api(Struct):
+    """Signed in as the first admin."""
+
+    client: ClientSession
+    server: Server
+    diary: Diary
+    token: str
+
+    async def ask(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
+        sent = {"Authorization": f"Bearer {self.token}", **headers}
+        async with self.client.request(method, BASE + path, json=body, headers=sent) as answer:
+            text = await answer.text()
+            return answer.status, json.loads(text) if "json" in answer.content_type else text
+
+    async def get(self, path: str) -> Any:
+        status, body = await self.ask("GET", path)
+        assert status == 200, body
+        return body
+
+    async def until_row(self, app: str, **wanted: Any) -> dict[str, Any]:
+        last: dict[str, Any] = {}
+
+        async def holds() -> bool:
+            nonlocal last
+            status, body = await self.ask("GET", app)
+            last = body["row"] if status == 200 else body
+            return status == 200 and all(last[name] == value for name, value in wanted.items())
+
+        async with asyncio.timeout(40):
+            while not await holds():  # noqa: ASYNC110 the world is the server's own
+                await asyncio.sleep(0.05)
+        return last
+
+
+@asynccontextmanager
+async def api_of(stack: Stack, folder: Path) -> AsyncIterator[Api]:
+    """A server process's insides, beside the controller that the stack runs."""
+    diary = Diary()
+    async with KubeClient(load_config(stack.kubeconfig)) as client:
+        options = Serving(client=client, dialects=all_dialects(), home=folder, audit=diary)
+        async with serving(options) as server:
+            listener = Listener(server.app, Bounds())
+            port = await listener.start("127.0.0.1", 0)
+            try:
+                async with ClientSession(f"http://127.0.0.1:{port}") as http:
+                    secret = stack.api.get("secret", "trueup-initial-admin-secret", "argocd")
+                    password = base64.b64decode(secret["data"]["password"]).decode()
+                    said = {"username": "admin", "password": password}
+                    async with http.post("/api/v1/session", json=said) as answer:
+                        assert answer.status == 200, await answer.text()
+                        token = (await answer.json())["token"]
+                    yield Api(http, server, diary, token)
+            finally:
+                await listener.stop()
+
+
+@pytest.fixture
+def repository(stack: Stack, namespace: str) -> Repository:
+    files: dict[str, str | bytes | None] = {
+        "web.yaml": deployment("web", replicas=2),
+        "settings.yaml": config("settings", colour="blue"),
+        "token.yaml": manifest("v1", "Secret", "token", stringData={"token": "s3cr3t-canary-value"}),
+    }
+    repository = stack.repository(namespace, files)
+    stack.kustomization(namespace, repository.url, wait=False)
+    stack.until_applied(namespace)
+    return repository
+
+
+async def test_a_person_sees_their_app_follows_it_and_acts_on_it(
+    stack: Stack, namespace: str, repository: Repository, tmp_path: Path
+) -> None:
+    async with api_of(stack, tmp_path) as api:
+        app = f"/apps/Kustomization/{namespace}/app"
+        row = await api.until_row(app, status="Ready", sync="Synced")
+        assert (row["project"], row["objects"], row["source"]["ref"]) == (
+            f"ns:{namespace}",
+            3,
+            f"GitRepository/{namespace}/repo",
+        )
+        page = await api.get(f"/apps?search=namespace:{namespace}&facets=status")
+        assert (page["total"], page["facets"]) == (1, {"status": {"Ready": 1}})
+
+        # a push is seen on the stream that begins where the page ended
+        headers = {"Authorization": f"Bearer {api.token}", "Last-Event-ID": page["eventId"]}
+        commit = repository.push({"settings.yaml": config("settings", colour="green")})
+        url = f"{BASE}/apps/events?search=namespace:{namespace}"
+        async with api.client.get(url, headers=headers) as stream, asyncio.timeout(40):
+            seen = ""
+            while commit not in seen:
+                seen = (await stream.content.readuntil(b"\n\n")).decode()
+        assert "event: changes" in seen
+
+        # whole objects, masked
+        settings = await api.get(f"{app}/object?kind=ConfigMap&namespace={namespace}&name=settings")
+        assert settings["manifest"]["data"] == {"colour": "green"}
+        secret = json.dumps(await api.get(f"{app}/object?kind=Secret&namespace={namespace}&name=token"))
+        assert "s3cr3t-canary-value" not in secret
+        assert "czNjcjN0" not in secret
+
+        # a person's hand is healed, and told
+        place = f"{app}/object?kind=ConfigMap&namespace={namespace}&name=settings"
+        status, _ = await api.ask("PATCH", place, {"data": {"colour": "red"}})
+        assert status == 200
+        await until_async(lambda: colour_of(stack, namespace) == "green")
+        entry = next(one for one in api.diary.entries if one.action == "objects.patch")
+        assert (entry.actor, entry.target, entry.result) == ("admin", f"ConfigMap/{namespace}/settings", "succeeded")
+        assert '"colour":"green"' in entry.before
+        assert '"colour":"red"' in entry.after
+
+        # restart
+        where = f"kind=Deployment&group=apps&namespace={namespace}&name=web"
+        status, answer = await api.ask("POST", f"{app}/object/actions?{where}", {"action": "restart"})
+        assert (status, answer["message"]) == (202, "restart: done")
+        live = stack.get("deployment", "web", namespace) or {}
+        annotations = live["spec"]["template"]["metadata"]["annotations"]
+        assert "kubectl.kubernetes.io/restartedAt" in annotations
+
+        # what is not the App's is not there
+        foreign = f"{app}/object?kind=Secret&namespace=argocd&name=argocd-secret"
+        assert (await api.ask("GET", foreign))[0] == 404
+        assert (await api.ask("DELETE", foreign))[0] == 404
+        assert stack.api.get("secret", "argocd-secret", "argocd")
+
+
+async def test_suspending_pinning_and_syncing_change_what_runs(
+    stack: Stack, namespace: str, repository: Repository, tmp_path: Path
+) -> None:
+    async with api_of(stack, tmp_path) as api:
+        app = f"/apps/Kustomization/{namespace}/app"
+        first = (await api.until_row(app, status="Ready"))["fullRevision"]
+        assert (await api.ask("PUT", f"{app}/suspension", {"reason": "freeze"}))[0] == 202
+        await api.until_row(app, status="Suspended")
+        status, problem = await api.ask("POST", f"{app}/sync", {})
+        assert (status, problem["detail"]) == (409, "it is suspended")
+        repository.push({"settings.yaml": config("settings", colour="green")})
+        assert (await api.ask("DELETE", f"{app}/suspension"))[0] == 202
+        await until_async(lambda: colour_of(stack, namespace) == "green")
+
+        assert (await api.ask("PUT", f"{app}/pin", {"revision": first, "reason": "green is broken"}))[0] == 202
+        await until_async(lambda: colour_of(stack, namespace) == "blue")
+        assert (await api.until_row(app, pinned=True, status="Ready"))["fullRevision"] == first
+        assert (await api.ask("DELETE", f"{app}/pin"))[0] == 202
+        await until_async(lambda: colour_of(stack, namespace) == "green")
+
+        status, problem = await api.ask("POST", f"{app}/sync", {"prune": True})
+        assert (status, problem["field"]) == (409, "prune")
+        assert (await api.ask("POST", f"{app}/sync", {"message": "look"}))[0] == 202
+        told = [(one.action, one.message) for one in api.diary.entries if one.action.startswith("apps.")]
+        assert ("apps.suspend", "freeze") in told
+        assert ("apps.pin", "green is broken") in told
+
+
+async def test_an_app_is_made_changed_and_deleted_with_what_it_made(
+    stack: Stack, namespace: str, repository: Repository, tmp_path: Path
+) -> None:
+    async with api_of(stack, tmp_path) as api:
+        resource = (await api.get(f"/apps/Kustomization/{namespace}/app"))["resource"]
+        made = {
+            "apiVersion": resource["apiVersion"],
+            "kind": "Kustomization",
+            "metadata": {"name": "second", "namespace": namespace},
+            "spec": resource["spec"] | {"namePrefix": "second-"},
+        }
+        status, problem = await api.ask("POST", "/apps", made | {"spec": {"interval": "often"}})
+        assert status == 400, problem
+        status, _ = await api.ask("POST", "/apps?dryRun=true", made)
+        assert status == 201
+        assert stack.api.get("kustomization", "second", namespace) is None
+        assert (await api.ask("POST", "/apps", made))[0] == 201
+        second = f"/apps/Kustomization/{namespace}/second"
+        row = await api.until_row(second, status="Ready")
+        status, _ = await api.ask("PUT", second, made, **{"If-Match": '"1"'})
+        assert status == 412
+        assert row["objects"] == 3
+        assert (await api.ask("DELETE", second))[0] == 202
+        await until_async(lambda: stack.get("configmap", "second-settings", namespace) is None)
+        assert stack.get("configmap", "settings", namespace)
+
+
+def colour_of(stack: Stack, namespace: str) -> str:
+    live = stack.get("configmap", "settings", namespace)
+    return str(live["data"]["colour"]) if live else ""
+
+
+async def until_async(holds: Any) -> None:
+    """Asks in a thread: the server under test has this loop."""
+    async with asyncio.timeout(40):
+        while not await asyncio.to_thread(holds):  # noqa: ASYNC110 what is waited for is in the cluster
+            await asyncio.sleep(0.05)
