@@ -1,0 +1,322 @@
+"""Canary secrets are planted everywhere that a controller reads one, all of it is made to work and to fail, and then everything
+that left the process or touched the disk is searched."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.canaries import places
+from tests.canaries.birds import Canary, escaped, make
+from tests.e2e.fixtures import make_namespace
+from tests.e2e.stack import Process, Stack, git_repository, kustomization, until
+from tests.e2e.test_helmreleases import CONFIG, helm_release
+from tests.embedded.fixtures import running_cluster
+from tests.peers.kubectl import Kubectl
+
+pytestmark = [pytest.mark.timeout(300), pytest.mark.real, pytest.mark.slow, pytest.mark.xdist_group("canaries")]
+
+NAMESPACE = "birds"
+LIVE = "cluster/"
+MIRROR = "state/mirrors/"
+ARTIFACT = "state/artifacts/"
+"""What Git holds, packed for whoever fetches sources; Git's own content is the user's to keep secrets out of."""
+GIT_PASSWORD = make("git-password", f"{LIVE}Secret/")
+BAD_PASSWORD = make("refused-git-password", f"{LIVE}Secret/")
+URL_PASSWORD = Canary(name="url-password", value="kanari0url0password0q7Zx93Vw", may_be=())
+DECLARED = make("declared-secret", MIRROR, ARTIFACT, f"{LIVE}Secret/")
+REFUSED = Canary(name="refused-secret", value="kanari refused secret q7Zx93Vw!", may_be=(MIRROR, ARTIFACT))
+VARIABLE = make("variable", f"{LIVE}Secret/", f"{LIVE}ConfigMap/{NAMESPACE}/greeting")
+REFUSED_VARIABLE = Canary(name="refused-variable", value="kanari-refused-variable-q7Zx93Vw", may_be=(f"{LIVE}Secret/",))
+HELM_VALUE = make("helm-value", f"{LIVE}Secret/", f"{LIVE}ConfigMap/{NAMESPACE}/web-config")
+DRIFTED = make("drifted-secret", f"{LIVE}Secret/")
+WEBHOOK = make("webhook-secret", f"{LIVE}Secret/")
+ARGO_PASSWORD = make("argo-repository-password", f"{LIVE}Secret/")
+AUDIT_HOOK = make("audit-webhook-secret")
+STORE_KEY = make("audit-store-key")
+PUSH_TOKEN = make("push-token")
+DATABASE_PASSWORD = Canary(name="database-password", value="kanari0database0password0q7Zx", may_be=())
+ALL = [value for value in list(globals().values()) if isinstance(value, Canary)]
+
+
+@pytest.fixture(scope="module")
+def aviary(kubectl: Kubectl) -> Iterator[Stack]:
+    """A controller that says all it can, with every kind of credential."""
+    with (
+        running_cluster() as cluster,
+        tempfile.TemporaryDirectory(prefix="trueup-canaries-", ignore_cleanup_errors=True) as folder,
+        tempfile.TemporaryDirectory(prefix="trueup-credentials-") as credentials,
+    ):
+        stack = Stack(Path(folder), cluster.kubeconfig, kubectl, cluster)
+        secrets = Path(credentials)
+        (secrets / "hook").write_text(AUDIT_HOOK.value)
+        (secrets / "store").write_text(STORE_KEY.value)
+        nobody = "127.0.0.1:9"
+        settings = {
+            "destinations": [
+                {"name": "hook", "webhook": {"url": f"http://{nobody}/", "secretFile": str(secrets / "hook")}},
+                {
+                    "name": "store",
+                    "s3": {
+                        "endpoint": nobody,
+                        "bucket": "audit",
+                        "insecure": True,
+                        "accessKeyFile": str(secrets / "store"),
+                        "secretKeyFile": str(secrets / "store"),
+                    },
+                },
+            ]
+        }
+        (secrets / "audit.yaml").write_text(json.dumps(settings))
+        stack.controller.command += [
+            "--log-level=debug",
+            "--serve-artifacts",
+            f"--audit-settings={secrets / 'audit.yaml'}",
+        ]
+        stack.controller.environment["TRUEUP_PUSH_TOKEN"] = PUSH_TOKEN.value
+        private = Process(
+            [
+                *stack.git_server.command[:3],
+                f"--root={folder}/git",
+                f"--port={stack.git_port + 0}",
+                "--private",
+                f"--reader=robot:{GIT_PASSWORD.value}",
+            ],
+            stack.git_server.log_file,
+            stack.git_server.environment,
+        )
+        stack.git_server = private
+        try:
+            stack.start()
+            make_namespace(stack, NAMESPACE)
+            yield stack
+        finally:
+            stack.stop()
+
+
+def secret(name: str, namespace: str = NAMESPACE, labels: dict[str, str] | None = None, **data: str) -> dict[str, Any]:
+    metadata = {"name": name, "namespace": namespace, "labels": labels or {}}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": data}
+
+
+def bare(stack: Stack, name: str, files: dict[str, str]) -> str:
+    """A repository that was filled past the server, which wants a password."""
+    path, work = stack.folder / "git" / f"{name}.git", stack.folder / "work" / name
+    identity = ["-c", "user.name=S", "-c", "user.email=s@example.com", "-c", "commit.gpgsign=false"]
+    subprocess.run(["git", "init", "-q", "--bare", "-b", "main", str(path)], check=True)
+    subprocess.run(["git", "clone", "-q", str(path), str(work)], check=True, capture_output=True)
+    for file, content in files.items():
+        (work / file).parent.mkdir(parents=True, exist_ok=True)
+        (work / file).write_text(content)
+    subprocess.run(["git", "-C", str(work), "add", "-A"], check=True)
+    subprocess.run(["git", "-C", str(work), *identity, "commit", "-q", "-m", "first"], check=True)
+    subprocess.run(["git", "-C", str(work), "push", "-q", "origin", "HEAD:main"], check=True)
+    return f"http://127.0.0.1:{stack.git_port}/{name}.git"
+
+
+def manifest(kind: str, name: str, **rest: Any) -> str:
+    return json.dumps({"apiVersion": "v1", "kind": kind, "metadata": {"name": name}, **rest})
+
+
+def plant(stack: Stack) -> None:
+    """Everything that holds a secret, working and not."""
+    encoded = base64.b64encode(DECLARED.value.encode()).decode()
+    url = bare(
+        stack,
+        "birds",
+        {
+            "good/secret.yaml": manifest("Secret", "declared", data={"a": encoded}, stringData={"b": DECLARED.value}),
+            "good/greeting.yaml": manifest("ConfigMap", "greeting", data={"text": "${WORD}"}),
+            "refused/secret.yaml": manifest("Secret", "refused", data={"password": REFUSED.value}),
+            "variable/service.yaml": manifest(
+                "Service", "refused", spec={"ports": [{"port": 80, "name": "${WRONG}"}], "type": "${WRONG}"}
+            ),
+            "charts/web/Chart.yaml": "apiVersion: v2\nname: web\nversion: 0.1.0\n",
+            "charts/web/values.yaml": "text: default\n",
+            "charts/web/templates/config.yaml": CONFIG,
+            "charts/web/templates/secret.yaml": (
+                "apiVersion: v1\nkind: Secret\nmetadata: {name: of-chart}\nstringData: {x: {{ .Values.text | quote }}}\n"
+            ),
+        },
+    )
+    variables = {"substituteFrom": [{"kind": "Secret", "name": "variables"}]}
+    stack.apply(
+        secret("git", username="robot", password=GIT_PASSWORD.value),
+        secret("bad-git", username="robot", password=BAD_PASSWORD.value),
+        secret("variables", WORD=VARIABLE.value, WRONG=REFUSED_VARIABLE.value),
+        secret("values", **{"values.yaml": f"text: {HELM_VALUE.value}\n"}),
+        secret("argocd-secret", "argocd", **{"webhook.github.secret": WEBHOOK.value}),
+        secret(
+            "repo",
+            "argocd",
+            {"argocd.argoproj.io/secret-type": "repository"},
+            url=f"{url}-none",
+            username="robot",
+            password=ARGO_PASSWORD.value,
+        ),
+        git_repository(NAMESPACE, url, secretRef={"name": "git"}),
+        _named(git_repository(NAMESPACE, url, secretRef={"name": "bad-git"}), "refused"),
+        _named(git_repository(NAMESPACE, url.replace("://", f"://robot:{URL_PASSWORD.value}@")), "inurl"),
+        kustomization(NAMESPACE, "./good", "good", postBuild=variables, retryInterval="1s"),
+        kustomization(NAMESPACE, "./refused", "refused", retryInterval="2s"),
+        kustomization(NAMESPACE, "./variable", "variable", postBuild=variables, retryInterval="2s"),
+        helm_release(NAMESPACE, valuesFrom=[{"kind": "Secret", "name": "values"}]),
+        {
+            "apiVersion": "argoproj.io/v1alpha1",
+            "kind": "Application",
+            "metadata": {"name": "birds", "namespace": "argocd"},
+            "spec": {
+                "project": "default",
+                "source": {"repoURL": f"{url}-none", "path": "good"},
+                "destination": {"name": "in-cluster", "namespace": NAMESPACE},
+                "syncPolicy": {"automated": {}},
+            },
+        },
+    )
+
+
+def _named(resource: dict[str, Any], name: str) -> dict[str, Any]:
+    return resource | {"metadata": resource["metadata"] | {"name": name}}
+
+
+def deliver(stack: Stack, key: str) -> int:
+    """A webhook, signed."""
+    body = json.dumps({"ref": "refs/heads/main", "repository": {"clone_url": "https://git.example.com/a.git"}}).encode()
+    proof = hmac.new(key.encode(), body, hashlib.sha256).hexdigest()
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{stack.http_port}/api/webhook",
+        data=body,
+        headers={"X-GitHub-Event": "push", "X-GitHub-Delivery": key[:6], "X-Hub-Signature-256": f"sha256={proof}"},
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def work(stack: Stack) -> None:
+    """Syncs, failures, drift and its healing, webhooks, a restart."""
+    plant(stack)
+    stack.until_applied(NAMESPACE, name="good", within=60)
+    stack.until_failed(NAMESPACE, "refused", name="refused")
+    stack.until_failed(NAMESPACE, "refused", name="variable")
+    until(lambda: stack.status("application", "birds", "argocd").get("conditions"), within=60, what="application")
+    other = base64.b64encode(DRIFTED.value.encode()).decode()
+    stack.merge("secret", "declared", NAMESPACE, {"data": {"a": other}})
+    until(lambda: stack.events(NAMESPACE, "DriftCorrected"), what="healed")
+    stack.merge("secret", "variables", NAMESPACE, {"stringData": {"WORD": VARIABLE.value + "2"}})
+    stack.annotate("kustomization", "good", NAMESPACE, "reconcile.fluxcd.io/requestedAt=now")
+    assert deliver(stack, "wrong" + WEBHOOK.value) == 401
+    assert deliver(stack, WEBHOOK.value) == 202
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{stack.http_port}/hooks/push",
+        data=b"{}",
+        headers={"Authorization": f"Bearer {PUSH_TOKEN.value}"},
+    )
+    with pytest.raises(urllib.error.HTTPError):
+        urllib.request.urlopen(request, timeout=10)
+    stack.restart()
+    stack.until_applied(NAMESPACE, name="good")
+    stack.controller.stop()
+
+
+def a_database_that_is_not_there(stack: Stack) -> bytes:
+    """What a controller says of a database whose URL has a password."""
+    command = [*stack.controller.command]
+    command = [part for part in command if not part.startswith(("--database", "--state-dir", "--http-port"))]
+    url = f"postgresql://trueup:{DATABASE_PASSWORD.value}@127.0.0.1:1/trueup"
+    log_file = stack.folder / "other.log"
+    other = Process(
+        [*command, f"--database={url}", f"--state-dir={stack.folder}/other", "--http-port=0", "--adopt"],
+        log_file,
+        stack.controller.environment,
+    )
+    other.start()
+    try:
+        until(lambda: "audit entries cannot be stored" in other.log, what="the problem is said")
+    finally:
+        other.kill()
+    return log_file.read_bytes()
+
+
+def places_of(stack: Stack) -> list[places.Place]:
+    """Everything that is searched. Whatever else leaves a process one day is added here."""
+
+    def objects() -> Iterator[dict[str, Any]]:
+        kinds = (
+            "events,configmaps,secrets,kustomizations,gitrepositories,helmreleases,helmcharts,applications,appprojects"
+        )
+        for kind in kinds.split(","):
+            yield from json.loads(stack.kubectl("get", kind, "-A", "-o", "json"))["items"]
+
+    def command(*arguments: str) -> places.Place:
+        def run() -> bytes:
+            done = subprocess.run(
+                [sys.executable, "-m", "trueup.cli.main", *arguments],
+                env={**os.environ, "KUBECONFIG": str(stack.kubeconfig), "TRUEUP_HOME": str(stack.folder / "home")},
+                capture_output=True,
+                check=False,
+                timeout=30,
+            )
+            return done.stdout + done.stderr
+
+        return places.text(f"trueup {' '.join(arguments)}", run)
+
+    base = f"--database=sqlite:///{stack.database}"
+    apps = ("good", "refused", "variable", "web")
+    return [
+        places.folder("state", stack.folder / "state"),
+        places.folder("other", stack.folder / "other"),
+        places.database("records", stack.database),
+        places.text("controller.log", stack.controller.log_file.read_bytes),
+        places.text("other.log", lambda: (stack.folder / "other.log").read_bytes()),
+        places.cluster("cluster", objects),
+        command("audit", "export", base),
+        command("audit", "export", "--format=cef", base),
+        command("get", "apps", "-A"),
+        *(command("describe", f"{NAMESPACE}/{name}", base) for name in apps),
+        *(command("history", f"{NAMESPACE}/{name}", "--changes", base) for name in apps),
+        *(command("diff", f"{NAMESPACE}/{name}") for name in apps),
+    ]
+
+
+def test_no_canary_leaves_its_cage(aviary: Stack) -> None:
+    metrics: list[str] = []
+    aviary_places = places_of(aviary)
+    work_and_listen(aviary, metrics)
+    a_database_that_is_not_there(aviary)
+    aviary_places += [places.text("metrics", lambda: "\n".join(metrics))]
+    labels, found = 0, []
+    for place in aviary_places:
+        for label, data in place():
+            labels += 1
+            found += list(escaped(ALL, label, data))
+    assert not found, "\n".join(found)
+    assert labels > 200, "the places were not all there"
+    secrets = [label for place in aviary_places[:1] for label, data in place() if DECLARED.value.encode() in data]
+    assert secrets, "the search does not even find what Git's mirror holds"
+
+
+def work_and_listen(stack: Stack, metrics: list[str]) -> None:
+    original = stack.restart
+
+    def restart() -> None:
+        metrics.append(stack.get_http("/metrics")[1])
+        original()
+
+    stack.restart = restart  # type: ignore[method-assign]
+    work(stack)
