@@ -34,6 +34,19 @@ async def test_a_login_gives_a_cookie_with_which_one_is_known(served: Served) ->
     assert (status, body["name"], body["via"]) == (200, "alice", "session")
 
 
+async def test_behind_a_proxy_that_says_nothing_the_settings_say_that_browsers_speak_tls(served: Served) -> None:
+    said = {"username": "alice", "password": "alice-secret"}
+    outside = {"Host": "trueup.example", "Origin": "https://trueup.example"}
+    _, _, headers = await served.ask("POST", SESSION, json=said, headers=outside)
+    (cookie,) = headers.getall("Set-Cookie")
+    assert cookie.startswith("__Host-trueup=")
+    assert "; Secure;" in cookie
+    assert (await served.ask("GET", SESSION, cookie=cookie_of(headers), headers=outside))[0] == 200
+    # What a neighbouring subdomain or a plain page of this host could plant is not looked at there.
+    planted = await served.log_in("admin", "admin-secret")
+    assert (await served.ask("GET", SESSION, cookie=planted, headers=outside))[0] == 401
+
+
 async def test_nobody_is_nobody(served: Served) -> None:
     for options in ({}, {"cookie": "trueup=junk"}, {"token": "junk"}, {"headers": {"Authorization": "Basic YTpi"}}):
         status, body, headers = await served.ask("GET", SESSION, **options)

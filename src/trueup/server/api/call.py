@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from aiohttp import web
 
+from trueup.model.errors import TrueupError
 from trueup.server.api.authority import Authority
 from trueup.server.api.caller import Caller
 from trueup.server.api.operation import Operation, Target
@@ -25,6 +26,10 @@ class Notes:
         self.before = ""
         self.after = ""
         self.revision = ""
+        self.address = ""
+        """Of a public operation's caller, whom nobody looked at before."""
+        self.refused = ""
+        """The reason, where the answer itself is no refusal: a browser that is sent on to a page which says it."""
 
 
 class Call:
@@ -101,6 +106,10 @@ class Call:
         for name, value in given.items():
             if value:
                 setattr(self.notes, name, value)
+
+    def note_refused(self, error: TrueupError) -> None:
+        """For the audit log, of a call that is answered with a way on all the same."""
+        self.notes.refused, self.notes.message = error.reason, error.message
 
     def check_version(self, version: str) -> None:
         """Raises PreconditionFailed when the caller thought of another version (`If-Match`)."""

@@ -242,12 +242,14 @@ class _Running:
     def _tell(self, result: str, reason: str = "", message: str = "") -> None:
         if not self._operation.changes:
             return
+        if self._call is not None and self._call.notes.refused:
+            result, reason = "refused", self._call.notes.refused
         entry = told_of(
             self._operation,
             self._call,
             caller=self._caller,
             at=self._api._clock(),
-            address=self._caller.address or self._request.remote or "",
+            address=self._caller.address or (self._call and self._call.notes.address) or self._request.remote or "",
             request_id=self._request_id,
             result=result,
             reason=reason,

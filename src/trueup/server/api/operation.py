@@ -135,6 +135,8 @@ class Operation(Struct, frozen=True, kw_only=True):
     surface: Surface = Surface.TRUEUP
     audited: bool = True
     """Of a changing operation: whether the audit log is told. Not so for what changes nothing although it is a POST."""
+    reads: bool = True
+    """Of a GET: whether it only reads. A browser comes back from a login by one that does not."""
     body_limit: int = 1024 * 1024
     """Bytes."""
     seconds: float = 60.0
@@ -145,7 +147,7 @@ class Operation(Struct, frozen=True, kw_only=True):
 
     @property
     def changes(self) -> bool:
-        return self.method in CHANGING and self.audited
+        return (self.method in CHANGING or not self.reads) and self.audited
 
     @property
     def part(self) -> str:

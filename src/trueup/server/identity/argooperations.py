@@ -144,6 +144,7 @@ class _Handlers:
 
     async def begin(self, call: Call) -> Answer:
         """A `token` in the body is only passed through, as Argo CD does for its own pages: it is proved at its next use, so not here."""
+        self._parts.signin.note_address(call)
         call.note(target=f"user {call.body.username[:64]}")
         if call.body.token:
             raise BadQuery("is not exchanged here", field="token", hint="send it as Authorization: Bearer TOKEN")
@@ -153,6 +154,7 @@ class _Handlers:
         return Answer(body={"token": token})
 
     async def end(self, call: Call) -> Answer:
+        self._parts.signin.note_address(call)
         self._parts.signin.same_site(call.request)
         whose = await self._parts.signin.out(call.request)
         call.note(target=f"user {whose}" if whose else "nobody")

@@ -13,6 +13,7 @@ from msgspec import Struct
 from trueup.model.errors import TrueupError
 from trueup.server.api.call import Call
 from trueup.server.api.operation import PUBLIC, Answer, Operation, Surface
+from trueup.server.identity.crosssite import CrossSite
 from trueup.server.identity.returning import HOME, below
 from trueup.server.identity.signin import CALLBACK, LOGIN_PAGE, LOGOUT, SignIn
 
@@ -48,6 +49,7 @@ def browser_operations(signin: SignIn) -> list[Operation]:
             summary="The provider's answer",
             access=PUBLIC,
             handler=pages.callback,
+            reads=False,
             surface=Surface.BROWSER,
         ),
         Operation(
@@ -57,6 +59,7 @@ def browser_operations(signin: SignIn) -> list[Operation]:
             summary="Sign out, at the provider too",
             access=PUBLIC,
             handler=pages.logout,
+            reads=False,
             surface=Surface.BROWSER,
         ),
     ]
@@ -73,20 +76,27 @@ class _Pages:
             return self._failed(call, error)
 
     async def callback(self, call: Call) -> Answer:
+        self._signin.note_address(call)
         try:
-            return self._ours(call, await self._signin.from_provider(call.request, dict(call.request.query)))
+            session, place = await self._signin.from_provider(call.request, dict(call.request.query))
+            call.note(target=f"user {session.subject}", message=f"by {session.provider}")
+            return self._ours(call, place)
         except TrueupError as error:
             return self._failed(call, error)
 
     async def logout(self, call: Call) -> Answer:
         """Not for another site: a link or an image there must sign nobody out."""
+        self._signin.note_address(call)
         if call.request.headers.get("Sec-Fetch-Site", "none").lower() not in ("same-origin", "none"):
+            call.note_refused(CrossSite("another site's page asked for it"))
             return self._ours(call, HOME)
-        await self._signin.out(call.request)
+        whose = await self._signin.out(call.request)
+        call.note(target=f"user {whose}" if whose else "nobody")
         away = await self._signin.out_of_provider(call.request)
         return _to(away) if away else self._ours(call, LOGIN_PAGE)
 
     def _failed(self, call: Call, error: TrueupError) -> Answer:
+        call.note_refused(error)
         log.warning("single sign-on did not succeed", reason=error.reason, problem=str(error))
         return self._ours(call, f"{LOGIN_PAGE}?{urlencode({'error': error.reason})}")
 

@@ -283,6 +283,7 @@ class _Session:
         return Answer(body=WaysIn(password=password, anonymous=settings.anonymous, providers=providers))
 
     async def begin(self, call: Call) -> Answer:
+        self._parts.signin.note_address(call)
         call.note(target=f"user {call.body.username[:64]}")
         session = await self._parts.signin.by_password(call.request, call.body.username, call.body.password)
         return Answer(
@@ -314,6 +315,7 @@ class _Session:
         )
 
     async def end(self, call: Call) -> Answer:
+        self._parts.signin.note_address(call)
         self._parts.signin.same_site(call.request)
         whose = await self._parts.signin.out(call.request, everywhere=call.query.everywhere)
         call.note(target=f"user {whose}" if whose else "nobody", message="everywhere" if call.query.everywhere else "")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from aiohttp import web
-from msgspec import Struct
+from msgspec import Struct, structs
 
 
 class Reach(Struct, frozen=True, kw_only=True):
@@ -27,3 +27,14 @@ Reaching = Callable[[web.Request], Reach]
 def directly(request: web.Request) -> Reach:
     """No proxy before us, or none that is trusted."""
     return Reach(address=request.remote or "", host=request.host, secure=request.secure)
+
+
+def believing(reaching: Reaching, urls: Callable[[], Collection[str]]) -> Reaching:
+    """Under a name that the settings give with https, browsers speak TLS, also where the proxy that does it says nothing."""
+
+    def judged(request: web.Request) -> Reach:
+        reach = reaching(request)
+        known = not reach.secure and f"https://{reach.host}{reach.root}" in urls()
+        return structs.replace(reach, secure=True) if known else reach
+
+    return judged

@@ -14,6 +14,7 @@ from aiohttp import web
 from msgspec import Struct, structs
 
 from trueup.model.errors import TrueupError
+from trueup.server.api.call import Call
 from trueup.server.api.refusals import Unauthenticated
 from trueup.server.identity import cookies, localtokens, sessions
 from trueup.server.identity.accounts import Account, Capability
@@ -66,6 +67,10 @@ class SignIn:
 
     def reach(self, request: web.Request) -> Reach:
         return self._desk.reaching(request)
+
+    def note_address(self, call: Call) -> None:
+        """Public operations have no caller whose address the audit log could tell."""
+        call.notes.address = self.reach(call.request).address
 
     def same_site(self, request: web.Request) -> None:
         """Nobody is signed in or out by another site's page. Raises CrossSite."""
@@ -129,7 +134,7 @@ class SignIn:
         put(request, cookies.Cookie(name=name, value=value, secure=reach.secure, seconds=codeflow.LASTS))
         return url
 
-    async def from_provider(self, request: web.Request, query: Mapping[str, str]) -> str:
+    async def from_provider(self, request: web.Request, query: Mapping[str, str]) -> tuple[Session, str]:
         """The provider sent the browser back: signs in, and answers where it wanted to go. Raises what `finish` raises."""
         reach, settings = self._desk.reaching(request), self._desk.settings()
         name = self._flow_cookie(codeflow.state_of(query), reach)
@@ -143,7 +148,7 @@ class SignIn:
         await self._instead(request, session)
         self._keep_id_token(request, identity, reach)
         log.info("signed in", who=session.subject, by=identity.provider, address=reach.address)
-        return flow.return_to
+        return session, flow.return_to
 
     async def out(self, request: web.Request, *, everywhere: bool = False) -> str:
         """Ends what the request shows, here and in every replica, and takes the cookies away. Answers whose it was; empty: nobody's."""

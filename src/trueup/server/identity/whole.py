@@ -24,7 +24,7 @@ from trueup.server.identity.logintries import Tries
 from trueup.server.identity.operations import Parts, operations
 from trueup.server.identity.passwords import Passwords
 from trueup.server.identity.projecttokens import ProjectStore, ProjectTokenKeeping
-from trueup.server.identity.reach import Reaching, directly
+from trueup.server.identity.reach import Reaching, believing, directly
 from trueup.server.identity.revocation import Revocations
 from trueup.server.identity.serviceaccounts import ServiceAccounts
 from trueup.server.identity.settings import Live
@@ -54,6 +54,7 @@ class IdentityService:
         self._around = around
         self._passwords = Passwords()
         self.settings = settings = Live(around.store)
+        reaching = believing(around.reaching, lambda: settings().urls)
         revocations = Revocations(around.store)
         projects = ProjectTokenKeeping(around.projects, settings, around.clock)
         logins = Logins(settings, self._passwords, Tries(around.forward))
@@ -67,7 +68,7 @@ class IdentityService:
                 refresher=Refresher(self.clients, around.clock),
                 clock=around.clock,
                 service_accounts=around.service_accounts,
-                reaching=around.reaching,
+                reaching=reaching,
             )
         )
         self.signin = SignIn(
@@ -78,7 +79,7 @@ class IdentityService:
                 revocations=revocations,
                 authenticator=self.authenticator,
                 clock=around.clock,
-                reaching=around.reaching,
+                reaching=reaching,
             )
         )
         keeping = AccountKeeping(around.store, settings, logins, self._passwords, revocations, around.clock)

@@ -76,6 +76,11 @@ async def test_a_person_signs_in_comes_back_to_where_they_were_and_signs_out(bot
         assert (await me(browser, served))[0] == 401
         cookies = [cookie.key for cookie in browser.http.cookie_jar if cookie.key.startswith("trueup")]
         assert cookies == []
+    told = [(one.action, one.target, one.message, one.result) for one in served.diary.entries]
+    assert told == [
+        ("browser.callback", "user alice", "by test", "succeeded"),
+        ("browser.logout", "user alice", "", "succeeded"),
+    ]
 
 
 async def test_a_providers_word_makes_nobody_a_member_of_a_system_group(both: tuple[Served, OidcProvider]) -> None:
@@ -118,6 +123,7 @@ async def test_an_answer_that_another_browser_asked_for_signs_nobody_in(both: tu
         callback, _, _ = await attacker.sign_in(f"{served.url}/auth/login", "bob", until=f"{served.url}/auth/callback")
         place, _, _ = await victim.go(callback, until=f"{served.url}/login")
         assert place == f"{served.url}/login?error=Unauthenticated"
+        assert [(one.result, one.reason) for one in served.diary.entries] == [("refused", "Unauthenticated")]
         assert (await me(victim, served))[0] == 401
 
 
