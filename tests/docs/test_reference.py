@@ -23,7 +23,6 @@ from trueup.dialects.argocd import shared as argocd
 from trueup.dialects.argocd.application_resource import ApplicationSpec
 from trueup.dialects.flux import marks as flux_marks
 from trueup.dialects.flux import shared as flux
-from trueup.dialects.flux.gitrepository_resource import GitRepositorySpec
 from trueup.dialects.flux.kustomization_resource import KustomizationSpec
 from trueup.model.errors import TrueupError
 
@@ -54,7 +53,6 @@ def test_every_part_has_a_place_on_some_page() -> None:
                 "spec.decryption",
             ],
         ),
-        (GitRepositorySpec, ["spec.provider: aws"]),
         (ApplicationSpec, ["spec.sourceHydrator", "spec.project: (any other)"]),
     ],
 )

@@ -74,6 +74,7 @@ class GitCredentials(Struct, frozen=True, kw_only=True):
             self,
             proxy="",
             no_proxy="",
+            username="" if self.subject else self.username,
             password="" if self.subject else self.password,
             bearer_token="" if self.subject else self.bearer_token,
         )

@@ -17,7 +17,7 @@ from trueup.model.errors import AuthenticationFailed, InvalidInput
 from trueup.model.revision import Revision
 from trueup.model.snapshot import Details
 from trueup.model.source import GitSource, GitVerification
-from trueup.sources.clouds.given import AccessToken
+from trueup.sources.clouds.given import GitLogin
 from trueup.sources.credentials import GitCredentials, credentials_from_argo, credentials_from_flux, with_proxy
 from trueup.sources.githubapp import USERNAME, GitHubApp, GitHubTokens, app_of
 from trueup.sources.gitinclude import with_includes
@@ -38,7 +38,7 @@ _TAG_MODES = (GitVerification.TAG, GitVerification.TAG_AND_HEAD)
 class GitLogins(Protocol):
     """`sources.clouds.clouds.Clouds`."""
 
-    async def git_token(self, url: str, secrets: SourceSecrets) -> AccessToken: ...
+    async def git(self, provider: str, url: str, secrets: SourceSecrets) -> GitLogin: ...
 
 
 class GitFetcher:
@@ -106,10 +106,15 @@ class GitFetcher:
         credentials = git_credentials(secrets)
         if secrets.proxy is not NONE:
             credentials = with_proxy(credentials, secrets.proxy.data)
-        if source.provider == "azure" and self._clouds is not None:
-            given = await self._clouds.git_token(source.url, secrets)
-            subject = f"azure {secrets.identity.namespace}/{secrets.identity.name}"
-            return structs.replace(credentials or GitCredentials(), bearer_token=given.token, subject=subject)
+        if source.provider in ("azure", "aws") and self._clouds is not None:
+            given = await self._clouds.git(source.provider, source.url, secrets)
+            return structs.replace(
+                credentials or GitCredentials(),
+                username=given.username,
+                password=given.password,
+                bearer_token=given.bearer_token,
+                subject=f"{source.provider} {secrets.identity.namespace}/{secrets.identity.name}",
+            )
         app = _app(secrets)
         if source.provider == "github" and app is None:
             raise InvalidInput(

@@ -6,18 +6,27 @@ import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import parse_qs
 
 import pytest
 from aiohttp import web
+from msgspec import structs
 
 from tests.sources.webserver import WebServer, web_server
 from trueup.model.errors import AuthenticationFailed, InvalidInput
 from trueup.model.refs import ObjectRef
+from trueup.model.source import GitReference, GitSource
 from trueup.sources.clouds.account import CloudAccount
 from trueup.sources.clouds.clouds import Clouds
+from trueup.sources.clouds.codecommit import git_login
+from trueup.sources.clouds.given import AwsKeys
+from trueup.sources.clouds.hosts import codecommit_region
+from trueup.sources.gitfetcher import GitFetcher
+from trueup.sources.githubapp import GitHubTokens
 from trueup.sources.http import HttpFetcher
+from trueup.sources.mirrors import GitMirrors
 from trueup.sources.oci.address import parse_address
 from trueup.sources.oci.credentials import RegistryLogin
 from trueup.sources.secrets import SecretData, SourceSecrets
@@ -198,3 +207,45 @@ async def test_nobody_is_asked_for_a_host_that_is_not_of_aws(server: WebServer, 
 def test_no_credential_is_in_what_is_printed() -> None:
     secrets = SourceSecrets(identity=PULLER)
     assert json.dumps(repr(secrets)).count("role-arn") == 1
+
+
+@pytest.mark.parametrize(
+    ("host", "signature"),
+    [
+        ("git-codecommit.us-east-1.amazonaws.com", "7dc259e2d505af354a1219b9bcd784bd384dc706efa0d9aefc571f214be4c89c"),
+        (
+            "git-codecommit-fips.us-east-1.amazonaws.com",
+            "500037cb3514b3fe01ebcda7c80973f5b4c0d8199a7a6563b85fd6edf272d460",
+        ),
+        (
+            "vpce-0b47ea360adebf88a-jkl88hez.git-codecommit.us-east-1.vpce.amazonaws.com",
+            "9ed987cc6336c3de2d9f06b9236c7a9fd76b660b080db15983290e636dbfbd6b",
+        ),
+    ],
+)
+def test_the_password_for_codecommit_is_that_of_awss_own_credential_helper(host: str, signature: str) -> None:
+    """The values that AWS's command line gives for these hosts, keys and this time; its path there has two slashes."""
+    url = f"https://{host}//v1/repos/myrepo"
+    then = datetime(2010, 10, 8, tzinfo=UTC).timestamp()
+    keys = AwsKeys(access_key="foo", secret_key="bar")
+    login = git_login(url, codecommit_region(url), keys, then)
+    assert (login.username, login.password) == ("foo", f"20101008T000000Z{signature}")
+    later = git_login(url, "us-east-1", AwsKeys(access_key="foo", secret_key="bar", session_token="t"), then)
+    assert later.username == "foo%t"
+
+
+async def test_git_at_codecommit_is_shown_a_signature_and_no_other_host_is(server: WebServer, tmp_path: Path) -> None:
+    async with HttpFetcher() as http:
+        fetcher = GitFetcher(
+            GitMirrors(tmp_path / "mirrors", allow_local=True), GitHubTokens(http), Clouds(http, Tokens())
+        )
+        url = "https://git-codecommit.eu-central-1.amazonaws.com/v1/repos/fleet"
+        source = GitSource(url=url, reference=GitReference(), provider="aws")
+        found = await fetcher.credentials(source, SourceSecrets(identity=PULLER))
+        assert found is not None
+        assert found.username == "ASSUMED%t"
+        again = structs.replace(found, username="ASSUMED%u", password="another")
+        assert again.fingerprint(b"k") == found.fingerprint(b"k"), "the same account, whatever its keys are now"
+        for strange in ("https://evil.example/v1/repos/fleet", url.replace("https", "http"), f"{url[:-20]}.evil/x"):
+            with pytest.raises(InvalidInput, match="not shown a credential"):
+                await fetcher.credentials(structs.replace(source, url=strange), SourceSecrets(identity=PULLER))

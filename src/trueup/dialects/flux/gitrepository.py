@@ -8,7 +8,7 @@ from typing import Any
 from trueup.dialects.flux.gitrepository_resource import GitRepositorySpec, Reference
 from trueup.dialects.flux.shared import GIT_REPOSITORY, LocalReference
 from trueup.dialects.flux.source_status import SourceWords, artifact_row
-from trueup.dialects.reading import identity, not_built, read_duration, read_struct
+from trueup.dialects.reading import identity, read_duration, read_struct
 from trueup.model.errors import InvalidInput
 from trueup.model.manifest import Manifest, spec_of
 from trueup.model.outcome import SourceStatus
@@ -38,10 +38,9 @@ GIT_REPOSITORY_WORDS = SourceWords(
 
 
 def read_git_repository(obj: Manifest) -> GitSource:
-    """Raises InvalidInput for what cannot be, NotBuiltYet for what cannot be yet."""
+    """Raises InvalidInput."""
     ref = identity(obj)
     spec = read_struct(GitRepositorySpec, spec_of(obj), ref=ref, root="spec")
-    not_built(ref, _unbuilt(spec))
     interval = read_duration(spec.interval, ref=ref, field="spec.interval")
     if interval.total_seconds() <= 0:
         raise InvalidInput(f"{spec.interval!r} is no interval", ref=ref, field="spec.interval", hint='write "1m"')
@@ -104,15 +103,10 @@ def _mode(verify: Mapping[str, Any]) -> str:
 def _identity(ref: ObjectRef, spec: GitRepositorySpec) -> ObjectRef | None:
     if not spec.service_account_name:
         return None
-    if spec.provider != "azure":
+    if spec.provider not in ("aws", "azure"):
         raise InvalidInput(
-            "a ServiceAccount means something with the provider azure only", ref=ref, field="spec.serviceAccountName"
+            "a ServiceAccount means something with the providers aws and azure only",
+            ref=ref,
+            field="spec.serviceAccountName",
         )
     return ObjectRef("", "ServiceAccount", ref.namespace, spec.service_account_name)
-
-
-def _unbuilt(spec: GitRepositorySpec) -> list[str]:
-    fields = {
-        f"spec.provider={spec.provider}": spec.provider == "aws",
-    }
-    return [field for field, is_set in fields.items() if is_set]

@@ -18,7 +18,7 @@ from trueup.model.source import BucketSource
 from trueup.sources.clouds import hosts
 from trueup.sources.clouds.account import AWS_AUDIENCE, AZURE_AUDIENCE, CloudAccount
 from trueup.sources.clouds.acr import acr_login
-from trueup.sources.clouds.given import AccessToken, AwsKeys, Given
+from trueup.sources.clouds.given import AccessToken, AwsKeys, GitLogin, Given
 from trueup.sources.clouds.ldap import ldap_keys
 from trueup.sources.http import HttpFetcher
 from trueup.sources.httpaccess import HttpAccess, http_access
@@ -116,10 +116,15 @@ class Clouds:
                 hosts.check_google_storage(source.endpoint)
                 return await self.google_token(account)
 
-    async def git_token(self, url: str, secrets: SourceSecrets) -> AccessToken:
-        """For a repository of Azure DevOps."""
-        hosts.check_git_of_azure(url)
-        return await self.azure_token(secrets.identity, AZURE_DEVOPS)
+    async def git(self, provider: str, url: str, secrets: SourceSecrets) -> GitLogin:
+        """For a repository of Azure DevOps or AWS CodeCommit."""
+        if provider == "azure":
+            hosts.check_git_of_azure(url)
+            token = await self.azure_token(secrets.identity, AZURE_DEVOPS)
+            return GitLogin(bearer_token=token.token)
+        region = hosts.codecommit_region(url)
+        keys = await self.aws_keys(secrets.identity, region)
+        return await asyncio.to_thread(_codecommit, url, region, keys, self._clock())
 
     async def aws_keys(self, account: CloudAccount, region: str, endpoint: str = "") -> AwsKeys:
         aws = await self._of_aws()
@@ -215,6 +220,12 @@ def _region(source: BucketSource) -> str:
             "the provider aws needs a region", field="spec.region", hint="write the bucket's, as in eu-central-1"
         )
     return region
+
+
+def _codecommit(url: str, region: str, keys: AwsKeys, now: float) -> GitLogin:
+    from trueup.sources.clouds.codecommit import git_login
+
+    return git_login(url, region, keys, now)
 
 
 def _imported_aws() -> Aws:

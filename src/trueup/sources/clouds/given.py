@@ -29,6 +29,17 @@ class AccessToken(Struct, frozen=True, kw_only=True):
         return "AccessToken(***)"
 
 
+class GitLogin(Struct, frozen=True, kw_only=True):
+    """What Git shows a server: a name and a password, or a bearer token."""
+
+    username: str = ""
+    password: str = ""
+    bearer_token: str = ""
+
+    def __repr__(self) -> str:
+        return "GitLogin(***)"
+
+
 class FixedToken:
     """A token that is there already, as Azure's clients take it."""
 

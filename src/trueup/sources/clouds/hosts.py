@@ -21,6 +21,7 @@ _GOOGLE = re.compile(r"(?:[a-z0-9-]+\.)*gcr\.io|[a-z0-9-]+-docker\.pkg\.dev")
 _BLOBS = re.compile(
     r"[a-z0-9-]+(?:\.[a-z0-9-]+)*\.(?:blob|privatelink\.blob)\.core\.(?:windows\.net|chinacloudapi\.cn|usgovcloudapi\.net)"
 )
+_CODECOMMIT = re.compile(r"(?:[a-z0-9-]+\.)?git-codecommit(?:-fips)?\.([a-z0-9-]+)(?:\.vpce)?\.amazonaws\.com(?:\.cn)?")
 _GIT_OF_AZURE = re.compile(r"dev\.azure\.com|[a-z0-9-]+\.visualstudio\.com")
 
 
@@ -77,6 +78,17 @@ def check_git_of_azure(url: str) -> None:
         raise _strange(
             parts.hostname or "the URL", "azure", "https://dev.azure.com/ORGANISATION/PROJECT/_git/REPOSITORY"
         )
+
+
+def codecommit_region(url: str) -> str:
+    """Raises InvalidInput for a URL that is not of AWS CodeCommit."""
+    parts = urlsplit(url)
+    found = _CODECOMMIT.fullmatch(parts.hostname or "")
+    if parts.scheme != "https" or found is None or parts.port not in (None, 443):
+        raise _strange(
+            parts.hostname or "the URL", "aws", "https://git-codecommit.REGION.amazonaws.com/v1/repos/REPOSITORY"
+        )
+    return found[1]
 
 
 def _strange(host: str, provider: str, wanted: str, field: str = "spec.url") -> InvalidInput:
