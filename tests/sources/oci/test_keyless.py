@@ -8,6 +8,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sigstore._internal.tuf import read_embedded
+from sigstore.errors import TUFError
+from sigstore.models import ClientTrustConfig
 
 from tests.peers.registry import Registry
 from tests.sources.oci.kit import Kit, contents, oci
@@ -15,8 +18,9 @@ from tests.support.ocipush import MANIFEST, SIMPLE_SIGNING, Layer, Pusher, descr
 from tests.support.sigstore import BUNDLE, ISSUER, SIGNED_AT, SUBJECT, Sigstore
 from trueup.model.errors import InvalidInput
 from trueup.model.source import ArtifactVerification, OidcIdentity
-from trueup.sources.secrets import SecretData, SourceSecrets
-from trueup.sources.signatures.keyless import Keyless, read_root
+from trueup.sources.oci.keyless import Roots
+from trueup.sources.secrets import NONE, SecretData, SourceSecrets
+from trueup.sources.signatures.keyless import Keyless, RootUnknown, read_root
 from trueup.sources.signatures.signer import SignatureInvalid
 
 OURS = Sigstore()
@@ -153,6 +157,29 @@ def test_a_bundle_that_was_changed_does_not_count(change: Callable[[dict[str, An
 def test_a_root_of_trust_that_is_none_is_said(text: bytes) -> None:
     with pytest.raises(InvalidInput, match="no root of trust"):
         read_root(text)
+
+
+def test_the_root_of_sigstore_dev_that_the_library_brings_is_read_and_takes_nothing_of_ours() -> None:
+    text = read_embedded("trusted_root.json", "https://tuf-repo-cdn.sigstore.dev")
+    payload = payload_of(DIGEST)
+    with pytest.raises(SignatureInvalid):
+        detached(Keyless(read_root(text), ()), OURS.annotations(payload), payload)
+
+
+async def test_a_root_that_cannot_be_fetched_is_said_and_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def unreachable() -> None:
+        asked.append(1)
+        raise TUFError("no route")
+
+    monkeypatch.setattr(ClientTrustConfig, "production", unreachable)
+    roots = Roots()
+    for _ in range(2):
+        with pytest.raises(RootUnknown, match="could not be fetched"):
+            await roots.judge(NONE, ())
+    assert len(asked) == 2
+    assert await roots.judge(secrets().root, ()) is not None
 
 
 def test_a_pattern_that_is_none_is_named() -> None:
