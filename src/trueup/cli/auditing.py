@@ -6,7 +6,9 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Annotated
 
+import typer
 from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
@@ -20,6 +22,23 @@ from trueup.records.audit.settings import read_settings
 from trueup.records.audit.shipping import Shipper
 from trueup.records.record import Recorder
 from trueup.server.webhooks.receiver import Answer
+
+AuditSettingsFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--audit-settings",
+        envvar="TRUEUP_AUDIT_SETTINGS",
+        help="File with the audit log's destinations and retention.",
+    ),
+]
+AuditKeyFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--audit-key",
+        envvar="TRUEUP_AUDIT_KEY",
+        help="Ed25519 key in PEM that signs the audit log's checkpoints; default: made in the state folder.",
+    ),
+]
 
 
 def make_audit(database: str, state: Path, settings: Path | None, key: Path | None) -> AuditService | None:

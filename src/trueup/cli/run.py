@@ -12,7 +12,7 @@ import structlog
 import typer
 from aiohttp import web
 
-from trueup.cli.auditing import auditing, make_audit, told, webhook_noted
+from trueup.cli.auditing import AuditKeyFile, AuditSettingsFile, auditing, make_audit, told, webhook_noted
 from trueup.cli.console import shown
 from trueup.cli.home import find_home
 from trueup.cli.logging import configure_logging
@@ -65,17 +65,8 @@ def run(
     database: Annotated[
         str, typer.Option(envvar="TRUEUP_DATABASE", help="SQLAlchemy URL of the records; default: none are kept.")
     ] = "",
-    audit_settings: Annotated[
-        Path | None,
-        typer.Option(envvar="TRUEUP_AUDIT_SETTINGS", help="File with the audit log's destinations and retention."),
-    ] = None,
-    audit_key: Annotated[
-        Path | None,
-        typer.Option(
-            envvar="TRUEUP_AUDIT_KEY",
-            help="Ed25519 key in PEM that signs the audit log's checkpoints; default: made in the state folder.",
-        ),
-    ] = None,
+    audit_settings: AuditSettingsFile = None,
+    audit_key: AuditKeyFile = None,
     serve_artifacts: Annotated[
         bool, typer.Option("--serve-artifacts", help="Make and serve a tarball of each revision.")
     ] = False,

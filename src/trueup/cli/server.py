@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import socket
 import ssl
@@ -15,6 +14,7 @@ from typing import Annotated
 import structlog
 import typer
 
+from trueup.cli.auditing import AuditKeyFile, AuditSettingsFile, make_audit
 from trueup.cli.console import shown
 from trueup.cli.home import find_home
 from trueup.cli.logging import configure_logging
@@ -23,10 +23,8 @@ from trueup.cluster.config import load_config
 from trueup.dialects.argocd.shared import CONTROL_NAMESPACE
 from trueup.dialects.registry import all_dialects
 from trueup.model.errors import InvalidInput
-from trueup.records.audit.checkpoints import load_signer
 from trueup.records.audit.entry import AuditLog, NoAudit
-from trueup.records.audit.exporting import FileSink
-from trueup.records.audit.log import DatabaseAuditLog
+from trueup.records.audit.service import AuditService
 from trueup.server.api.listening import Bounds, Listener
 from trueup.server.api.proxies import behind
 from trueup.server.api.tls import context_of, own_certificate
@@ -50,6 +48,12 @@ def server(
     database: Annotated[
         str, typer.Option(envvar="TRUEUP_DATABASE", help="SQLAlchemy URL of records and audit; default: none.")
     ] = "",
+    audit_settings: AuditSettingsFile = None,
+    audit_key: AuditKeyFile = None,
+    audit_optional: Annotated[
+        bool,
+        typer.Option("--audit-optional", help="Change things also while the audit log cannot store what is changed."),
+    ] = False,
     tls_cert: Annotated[Path | None, typer.Option(help="Certificate in PEM; default: one of our own.")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="Its key.")] = None,
     insecure: Annotated[
@@ -71,16 +75,18 @@ def server(
     folder = state_dir or find_home().root / "server"
     config = load_config(kubeconfig, context or None)
     tls = None if insecure else _tls(tls_cert, tls_key, folder)
+    audit_service = make_audit(database, folder, audit_settings, audit_key)
     reaching = behind(trusted_proxy or (), root_path.rstrip("/"))
 
     async def run() -> None:
-        async with KubeClient(config) as client, auditing(database, folder) as audit:
+        async with KubeClient(config) as client, audited(audit_service) as audit:
             options = Serving(
                 client=client,
                 dialects=all_dialects(),
                 control_namespace=namespace,
                 home=embedded_home,
                 audit=audit,
+                audit_strict=not audit_optional,
                 https=tls is not None,
                 reaching=reaching,
             )
@@ -107,27 +113,14 @@ async def until_told() -> None:
 
 
 @asynccontextmanager
-async def auditing(database: str, folder: Path) -> AsyncIterator[AuditLog]:
+async def audited(audit: AuditService | None) -> AsyncIterator[AuditLog]:
     """The audit log of this replica: its chain in the database, its journal, key and exported checkpoints in the folder."""
-    if not database:
+    if audit is None:
         log.warning("no database is named, so no audit log is kept")
         yield NoAudit()
         return
-    place = folder / "audit"
-    place.mkdir(parents=True, exist_ok=True, mode=0o700)
-    signer = load_signer(place / "key.pem")
-    kept = DatabaseAuditLog(
-        database,
-        place,
-        signer,
-        replica=os.environ.get("HOSTNAME") or socket.gethostname(),
-        sinks=[FileSink(place / "checkpoints.jsonl")],
-    )
-    kept.start()
-    try:
-        yield kept
-    finally:
-        await asyncio.shield(asyncio.to_thread(kept.stop))
+    async with audit.running():
+        yield audit.log
 
 
 def _tls(certificate: Path | None, key: Path | None, folder: Path) -> ssl.SSLContext:

@@ -54,6 +54,8 @@ class Serving(Struct, frozen=True, kw_only=True):
     control_namespace: str = CONTROL_NAMESPACE
     home: Path | None = None
     audit: AuditLog | None = None
+    audit_strict: bool = True
+    """Nothing is changed while the audit log cannot store it."""
     https: bool = False
     reaching: Reaching = directly
 
@@ -122,7 +124,9 @@ async def serving(options: Serving) -> AsyncIterator[Server]:
         )
         streams = Streams()
         about = About(watching.problems, lambda: (len(world.apps), len(world.sources), streams.total))
-        auditor: Auditor = RecordedCalls(options.audit) if options.audit is not None else Unaudited()
+        auditor: Auditor = (
+            RecordedCalls(options.audit, strict=options.audit_strict) if options.audit is not None else Unaudited()
+        )
         api = Api(
             table(world, identity, about, OurClient(client)),
             identity.authenticator,

@@ -9,9 +9,9 @@ import pytest
 from trueup.records.audit.entry import AuditEntry, AuditResult, AuditUnavailable
 from trueup.server.access.deciding import Person
 from trueup.server.api.auditing import Told
-from trueup.server.api.auditlog import KeepingAuditor
 from trueup.server.api.caller import Caller, Via
 from trueup.server.api.refusals import Unavailable
+from trueup.server.auditlog import RecordedCalls
 
 
 class Log:
@@ -36,7 +36,7 @@ def told(**fields: str) -> Told:
 
 def test_a_call_is_told_with_who_from_where_and_by_what() -> None:
     log = Log()
-    KeepingAuditor(log).told(told())
+    RecordedCalls(log).told(told())
     (entry,) = log.got
     assert (entry.actor, entry.via, entry.address) == ("u-17 (somchai@example.com)", "token t1", "192.0.2.7")
     assert (entry.action, entry.result, entry.request_id) == ("apps.sync", AuditResult.REFUSED, "r1")
@@ -46,12 +46,12 @@ def test_nothing_is_changed_that_could_not_be_told() -> None:
     log = Log()
     log.problem = "database is locked"
     with pytest.raises(Unavailable, match="database is locked"):
-        KeepingAuditor(log).check()
-    KeepingAuditor(log, strict=False).check()
+        RecordedCalls(log).check()
+    RecordedCalls(log, strict=False).check()
 
 
 def test_what_has_happened_is_not_undone_by_a_log_without_room() -> None:
     log = Log()
     log.problem = "full"
-    KeepingAuditor(log).told(told())
+    RecordedCalls(log).told(told())
     assert log.got == []
