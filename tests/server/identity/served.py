@@ -25,6 +25,8 @@ from trueup.server.api.refusals import NotFound
 from trueup.server.identity.serviceaccounts import ServiceAccounts
 from trueup.server.identity.store import MemoryStore
 from trueup.server.identity.whole import IdentityService, Surroundings
+from trueup.server.pages.files import PageFiles
+from trueup.server.pages.serving import add_pages
 
 POLICY = """
 p, role:keeper, accounts, *, *, allow
@@ -111,6 +113,7 @@ async def serving(
     clock: Clock | None = None,
     service_accounts: ServiceAccounts | None = None,
     port: int = 0,
+    pages: PageFiles | None = None,
 ) -> AsyncIterator[Served]:
     store, clock, projects, diary = store or a_store(settings, secrets), clock or Clock(), MemoryProjects(), Diary()
     around = Surroundings(
@@ -167,6 +170,8 @@ async def serving(
         app.on_response_prepare.append(add_headers(https=False))
         identity.add_to(app)
         api.add_to(app)
+        if pages is not None:
+            add_pages(app, pages)
         listener = Listener(app, Bounds())
         taken = await listener.start("127.0.0.1", port)
         url = f"http://127.0.0.1:{taken}"

@@ -17,6 +17,7 @@ from tests.server.identity.sso.browser import Browser
 from trueup.server.access.deciding import Person
 from trueup.server.api.caller import Caller
 from trueup.server.identity.store import SETTINGS, Form
+from trueup.server.pages.files import PageFiles
 
 pytestmark = pytest.mark.real
 
@@ -24,7 +25,7 @@ SESSION = "/api/trueup/v1/session"
 
 
 @asynccontextmanager
-async def signing_on(**parts: object) -> AsyncIterator[tuple[Served, OidcProvider]]:
+async def signing_on(*, pages: PageFiles | None = None, **parts: object) -> AsyncIterator[tuple[Served, OidcProvider]]:
     """A server and a provider that know each other. `parts` go into the provider's entry."""
     (port,) = free_ports(1)
     url = f"http://127.0.0.1:{port}"
@@ -40,7 +41,7 @@ async def signing_on(**parts: object) -> AsyncIterator[tuple[Served, OidcProvide
             **parts,
         }
         store = a_store({"trueup.sso": json.dumps([entry]), "url": url}, {"sso.secret": CLIENT_SECRET})
-        async with serving(store=store, clock=Clock(datetime.now(UTC)), port=port) as served:
+        async with serving(store=store, clock=Clock(datetime.now(UTC)), port=port, pages=pages) as served:
             yield served, provider
 
 

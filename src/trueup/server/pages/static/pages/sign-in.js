@@ -5,9 +5,13 @@ import { t } from "../i18n/i18n.js";
 import { signIn, waysIn } from "../live/session.js";
 import { Problem } from "../live/api.js";
 import { useLoaded } from "../live/resource.js";
-import { href, place } from "../lib/route.js";
+import { go, href, place, query } from "../lib/route.js";
 import { Button, Field, Notice } from "../ui/basics.js";
 import { LanguageMenu, Mark } from "../shell.js";
+
+const LOGIN = "/login";
+/** Why single sign-on did not succeed, by the reason that the server sends the browser here with. @type {Record<string, import("../i18n/i18n.js").Key>} */
+const REASONS = { NotAllowedIn: "session.sso.not-allowed", ProviderUnreachable: "session.sso.unreachable", Unauthenticated: "session.sso.unproved" };
 
 /** @param {{ended: boolean}} props */
 export function SignIn({ ended }) {
@@ -16,7 +20,9 @@ export function SignIn({ ended }) {
   const [wrong, setWrong] = useState(/** @type {Problem | null} */ (null));
   const [busy, setBusy] = useState(false);
   const { data: ways } = useLoaded("ways", waysIn);
-  const back = place.value.path + place.value.search;
+  const sentHere = place.value.path === LOGIN;
+  const back = sentHere ? "/" : place.value.path + place.value.search;
+  const failed = sentHere ? query.value.get("error") : null;
   useEffect(() => {
     document.title = `${t("session.in")} · Trueup`;
   }, []);
@@ -26,6 +32,7 @@ export function SignIn({ ended }) {
     setWrong(null);
     try {
       await signIn(name, password);
+      if (sentHere) go("/", { replace: true });
     } catch (error) {
       setWrong(error instanceof Problem ? error : new Problem({ title: String(error), status: -1 }));
       setPassword("");
@@ -37,7 +44,8 @@ export function SignIn({ ended }) {
     <div class="box">
       <div class="mark"><${Mark} size=${48} /><h1>${t("session.welcome")}</h1><p class="muted">${t("session.what")}</p></div>
       <form class="card" onSubmit=${submit}>
-        ${ended && !wrong && html`<${Notice} tone="warn">${t("session.ended")}<//>`}
+        ${failed && !wrong && html`<${Notice} tone="bad">${t(REASONS[failed] ?? "session.sso.failed")}<//>`}
+        ${ended && !wrong && !failed && html`<${Notice} tone="warn">${t("session.ended")}<//>`}
         ${wrong && html`<${Notice} tone="bad">${wrong.details.status === 401 || wrong.details.status === 400 ? t("session.wrong") : wrong.details.status === 429 ? t("session.slow") : wrong.details.status === 0 ? t("wrong.unreachable.hint") : wrong.details.detail || wrong.details.title}<//>`}
         ${ways?.providers.map((provider) => html`<${Button} key=${provider.id} icon="key-round" href=${href(`${provider.url}&return_url=${encodeURIComponent(back)}`)} target="_self">${t("session.with", { provider: provider.name })}<//>`)}
         ${ways?.providers.length && ways.password ? html`<div class="or">${t("session.or")}</div>` : null}
