@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -39,6 +40,8 @@ from trueup.server.identity.serviceaccounts import ServiceAccounts
 from trueup.server.identity.whole import IdentityService, Surroundings
 from trueup.server.live import logs, objects
 from trueup.server.live.place import Clients
+from trueup.server.pages.files import PageFiles, read_files
+from trueup.server.pages.serving import add_pages
 from trueup.server.world import operations as world_operations
 from trueup.server.world.watching import Watching
 from trueup.server.world.world import World
@@ -136,7 +139,8 @@ async def serving(options: Serving) -> AsyncIterator[Server]:
             meter=Meter(),
         )
         about.operations = api.operations
-        yield Server(app=application(api, identity, options), api=api, world=world, watching=watching)
+        pages = await asyncio.to_thread(read_files)
+        yield Server(app=application(api, identity, options, pages), api=api, world=world, watching=watching)
 
 
 def table(world: World, identity: IdentityService, about: About, clients: Clients) -> list[Operation]:
@@ -153,9 +157,10 @@ def table(world: World, identity: IdentityService, about: About, clients: Client
     ]
 
 
-def application(api: Api, identity: IdentityService, options: Serving) -> web.Application:
+def application(api: Api, identity: IdentityService, options: Serving, pages: PageFiles) -> web.Application:
     app = web.Application(middlewares=[problems_for_unknown_paths])
     app.on_response_prepare.append(add_headers(https=options.https))
     identity.add_to(app)
     api.add_to(app)
+    add_pages(app, pages)  # last: every other address is a page
     return app

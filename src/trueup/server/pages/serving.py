@@ -14,7 +14,7 @@ from trueup.server.pages.files import PageFile, PageFiles
 
 FOREVER = "public, max-age=31536000, immutable"
 ASK_AGAIN = "no-cache"
-_NOT_PAGES = ("api", "assets", "healthz", "readyz", "metrics", "hooks", "artifacts")
+_NOT_PAGES = ("api", "auth", "assets", "healthz", "readyz", "metrics", "hooks", "artifacts")
 _AT_ROOT = {"favicon.ico": "icon.svg", "favicon.svg": "icon.svg", "robots.txt": "robots.txt"}
 
 

@@ -100,13 +100,14 @@ def page_of(
     descending: bool = False,
     limit: int = 50,
     after: str = "",
+    offset: int = 0,
     facets: Sequence[str] = (),
     event_id: str = "",
 ) -> AppPage:
-    """Of rows that fit. Raises InvalidInput for a cursor that is none."""
+    """Of rows that fit; `offset` counts from `after`. Raises InvalidInput for a cursor that is none."""
     key = sort_key(sort)
     ordered = sorted(rows, key=key, reverse=descending)
-    begin = _begin(ordered, key, after, descending=descending)
+    begin = _begin(ordered, key, after, descending=descending) + offset
     items = tuple(ordered[begin : begin + limit])
     more = begin + limit < len(ordered)
     return AppPage(

@@ -23,13 +23,17 @@ APP = BASE + "/apps/{appKind}/{appNamespace}/{appName}"
 
 
 class AppQuery(Struct, frozen=True, kw_only=True, rename="camel"):
-    """`search` as the page's search field takes it; `facets`: of which fields to count the values."""
+    """`search` as the page's search field takes it; `facets`: of which fields to count the values.
+
+    `after` goes from page to page; `offset` begins anywhere, for a view that is scrolled to a place.
+    """
 
     search: str = ""
     sort: Sort = Sort.NAME
     descending: bool = False
     limit: Annotated[int, Meta(ge=1, le=500)] = 50
     after: str = ""
+    offset: Annotated[int, Meta(ge=0)] = 0
     facets: tuple[str, ...] = ()
     fields: str = ""
 
@@ -119,6 +123,7 @@ class Apps:
             descending=query.descending,
             limit=query.limit,
             after=query.after,
+            offset=query.offset,
             facets=query.facets,
             event_id=event_id,
         )

@@ -1,7 +1,7 @@
 """The search of lists: words and `field:value` terms, all of which must hold. Pure.
 
 web                      the name, namespace, project, path, URL, revision or message contains it
-status:failed,stalled    one of several; also health:, sync:, kind:, project:, namespace:, cluster:, dialect:
+status:failed,stalled    one of several; also health:, sync:, kind:, project:, namespace:, cluster:, dialect:, key:KIND/NAMESPACE/NAME
 label:team=a             a label has that value; label:team - it is there
 name~^web-[0-9]+$        a regular expression (RE2)
 -status:ready            not
@@ -25,6 +25,7 @@ LONGEST = 500
 MOST_TERMS = 30
 
 _FIELDS: dict[str, Callable[[AppRow], str]] = {
+    "key": lambda row: row.key,
     "name": lambda row: row.name,
     "status": lambda row: row.status,
     "health": lambda row: row.health,

@@ -7,10 +7,13 @@ import * as keys from "./lib/keys.js";
 import * as prefs from "./lib/prefs.js";
 import * as route from "./lib/route.js";
 import { me, whoAmI } from "./live/session.js";
-import { signedOut } from "./live/api.js";
-import { Problem } from "./live/api.js";
+import { Problem, call, signedOut } from "./live/api.js";
 import { Shell, useTitle } from "./shell.js";
 import { Empty, Waiting, Wrong } from "./ui/basics.js";
+import { kindIcon } from "./ui/icon.js";
+import { remote } from "./ui/palette.js";
+import { writeQuery } from "./lib/query.js";
+import { idOf, pageOf } from "./live/apps.js";
 import { SignIn } from "./pages/sign-in.js";
 
 /** @typedef {{pattern: string, load: () => Promise<{Page: (props: {params: Record<string, string>}) => any}>, full?: boolean, open?: boolean}} Entry `open`: needs nobody signed in */
@@ -36,6 +39,10 @@ function Main() {
   useEffect(() => {
     if (!entry?.open) ask();
   }, []);
+  const isDone = known && !signedOut.value && path === "/login";
+  useEffect(() => {
+    if (isDone) route.go("/", { replace: true });
+  }, [isDone]);
   if (entry?.open) return html`<${Shell}><${Lazy} entry=${entry} params=${params} /><//>`;
   if (problem) return html`<${Wrong} problem=${problem} again=${ask} />`;
   if (!known) return html`<div class="sign-in"><${Waiting} rows=${3} /></div>`;
@@ -68,6 +75,14 @@ function Lazy({ entry, params }) {
   if (!state.Page || state.entry !== entry) return html`<${Waiting} />`;
   return html`<${state.Page} params=${params} />`;
 }
+
+/** The palette finds Apps on the server; before anything is typed it shows those that one looked at last. @param {string} text @param {AbortSignal} abort */
+remote.find = async (text, abort) => {
+  /** @param {{kind: string, namespace: string, name: string}} app */
+  const command = (app) => ({ id: `app.${idOf(app)}`, group: t("nav.apps"), label: app.name, note: `${app.kind} · ${app.namespace}`, icon: kindIcon(app.kind), run: () => route.go(pageOf(app)) });
+  if (!text.trim()) return prefs.recent.value.map((id) => { const [kind = "", namespace = "", name = ""] = id.split("/"); return command({ kind, namespace, name }); });
+  return (await call("/apps", { query: { search: writeQuery(text.trim().split(/\s+/).map((value) => ({ field: "", value }))), sort: "name", limit: 8 }, signal: abort })).items.map(command);
+};
 
 prefs.follow();
 keys.listen();

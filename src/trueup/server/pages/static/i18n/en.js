@@ -298,4 +298,6 @@ export const en = {
   "by.clusters": "Clusters",
   "by.projects": "Projects",
   "by.namespaces": "Namespaces",
+  "do.terminate": "Terminate the sync",
+  "app.asked.terminate": "The sync of {name} is being terminated",
 };

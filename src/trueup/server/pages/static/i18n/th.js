@@ -299,4 +299,6 @@ export const th = {
   "by.clusters": "คลัสเตอร์",
   "by.projects": "โปรเจกต์",
   "by.namespaces": "เนมสเปซ",
+  "do.terminate": "ยุติการซิงก์",
+  "app.asked.terminate": "กำลังยุติการซิงก์ {name}",
 };

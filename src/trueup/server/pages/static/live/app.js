@@ -12,6 +12,23 @@ import { follow } from "./stream.js";
 /** @param {{kind: string, namespace: string, name: string}} app */
 export const rootOf = (app) => `/apps/${[app.kind, app.namespace, app.name].map(encodeURIComponent).join("/")}`;
 
+const ASKS = /** @type {const} */ ({ sync: ["POST", "/sync"], refresh: ["POST", "/refresh"], suspend: ["PUT", "/suspension"], resume: ["DELETE", "/suspension"], terminate: ["DELETE", "/operation"] });
+
+/** The objects that an App's own status names, where nobody tells its tree. @param {Record<string, any> | null} resource @returns {Node[]} */
+export function declaredNodes(resource) {
+  const status = resource?.["status"] ?? {};
+  /** @param {string} group @param {string} version @param {string} kind @param {string} namespace @param {string} name @param {Partial<Node>} more @returns {Node} */
+  const node = (group, version, kind, namespace, name, more = {}) => ({ id: `${kind}${group ? `.${group}` : ""}/${namespace}/${name}`, parent: null, group, version, kind, namespace, name, health: "", sync: "", message: "", note: "", created: null, ...more });
+  if (Array.isArray(status.resources)) return status.resources.map((/** @type {any} */ row) => node(row.group ?? "", row.version ?? "", row.kind, row.namespace ?? "", row.name, { health: row.health?.status ?? "", message: row.health?.message ?? "", sync: row.status ?? "" }));
+  return (status.inventory?.entries ?? []).map((/** @type {{id: string, v: string}} */ entry) => {
+    // Flux writes namespace_name_group_kind, and "__" for ":" in names of RBAC objects.
+    const [namespace = "", ...rest] = entry.id.split("_");
+    const kind = rest.pop() ?? "";
+    const group = rest.pop() ?? "";
+    return node(group, entry.v, kind, namespace, rest.join("_").replaceAll("__", ":"));
+  });
+}
+
 /** An App that is being looked at; current until it is closed. */
 export class OneApp {
   app = signal(/** @type {App | null} */ (null));
@@ -20,6 +37,8 @@ export class OneApp {
   nodes = signal(/** @type {Node[] | null} */ (null));
   problem = signal(/** @type {Problem | null} */ (null));
   #abort = new AbortController();
+  /** Whether the server tells the tree; where it does not, the status's list of objects stands in its place. */
+  #told = true;
   /** @type {Map<string, Node>} */ #known = new Map();
   /** @type {Array<() => void>} */ #stops = [];
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #drawn = undefined;
@@ -29,7 +48,10 @@ export class OneApp {
     this.path = rootOf(who);
     this.again();
     this.#stops.push(follow("/apps/events", { query: { search: `kind:${who.kind} namespace:${who.namespace} name:${who.name}` }, on: (event) => event.event !== "ready" && void this.#load(), failed: () => {} }));
-    this.#stops.push(follow(`${this.path}/tree/events`, { on: (event) => this.#tree(event), failed: () => {} }));
+    this.#stops.push(follow(`${this.path}/tree/events`, { on: (event) => this.#tree(event), failed: () => {
+        this.#told = false;
+        if (this.resource.peek()) this.nodes.value = declaredNodes(this.resource.peek());
+      } }));
   }
 
   close() {
@@ -48,6 +70,7 @@ export class OneApp {
       const { row, resource } = await call(this.path, { signal: this.#abort.signal });
       [this.app.value, this.resource.value] = [row, resource];
       this.problem.value = null;
+      if (!this.#told) this.nodes.value = declaredNodes(resource);
     } catch (error) {
       if (!this.#abort.signal.aborted) this.problem.value = error instanceof Problem ? error : new Problem({ title: String(error), status: -1 });
     }
@@ -68,9 +91,10 @@ export class OneApp {
     else this.#drawn ??= setTimeout(draw, 100);
   }
 
-  /** Asks for something to be done: sync, refresh, suspend, resume. @param {string} what @param {unknown} [body] */
+  /** Asks for something to be done. @param {keyof typeof ASKS} what @param {Record<string, unknown>} [body] @returns {Promise<{message: string}>} */
   async ask(what, body = {}) {
-    const answer = await call(`${this.path}/${what}`, { method: "POST", body });
+    const [method, path] = ASKS[what];
+    const answer = await call(this.path + path, { method, ...(method === "DELETE" ? {} : { body }) });
     void this.#load();
     return answer;
   }

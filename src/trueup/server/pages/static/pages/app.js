@@ -99,23 +99,23 @@ function Story({ one, app, nodes, onOpen }) {
 
 /** @param {{one: OneApp, app: App}} props */
 function Actions({ one, app }) {
-  const run = async (/** @type {string} */ what, /** @type {import("../i18n/i18n.js").Key} */ done) => {
+  const run = async (/** @type {Parameters<OneApp["ask"]>[0]} */ what) => {
     try {
       await one.ask(what);
-      say("good", t(done, { name: app.name }));
+      say("good", t(`app.asked.${what}`, { name: app.name }));
     } catch (error) {
       if (error instanceof Problem) say("bad", error.details.detail || error.details.title, error.details.hint);
       else throw error;
     }
   };
-  const sync = () => run("sync", "app.asked.sync");
-  const refresh = () => run("refresh", "app.asked.refresh");
+  const sync = () => run("sync");
+  const refresh = () => run("refresh");
   useEffect(() => bind([{ keys: "s", label: "do.sync", group: "keys.page", run: sync }, { keys: "r", label: "do.refresh", group: "keys.page", run: refresh }]), [one]);
   useCommands([{ id: "app.sync", group: app.name, label: `${t("do.sync")} ${app.name}`, icon: "refresh-cw", run: sync }], [one, app.name]);
   return html`<div class="row">
     <${Button} icon="rotate-ccw" onClick=${refresh} title=${t("app.refresh.what")}>${t("do.refresh")}<//>
     <${Button} kind="primary" icon="refresh-cw" onClick=${sync}>${t("do.sync")}<//>
-    <${Menu} label=${t("do.more")} items=${[app.suspended ? { label: t("do.resume"), icon: "play", run: () => run("resume", "app.asked.resume") } : { label: t("do.suspend"), icon: "pause", run: () => run("suspend", "app.asked.suspend") }, { label: t("app.print"), icon: "printer", run: () => print() }]} button=${(/** @type {any} */ attributes) => html`<${Button} icon="ellipsis" label=${t("do.more")} ...${attributes} />`} />
+    <${Menu} label=${t("do.more")} items=${[app.suspended ? { label: t("do.resume"), icon: "play", run: () => run("resume") } : { label: t("do.suspend"), icon: "pause", run: () => run("suspend") }, ...(app.operation?.phase === "Running" ? [{ label: t("do.terminate"), icon: "x", danger: true, run: () => run("terminate") }] : []), { label: t("app.print"), icon: "printer", run: () => print() }]} button=${(/** @type {any} */ attributes) => html`<${Button} icon="ellipsis" label=${t("do.more")} ...${attributes} />`} />
   </div>`;
 }
 
@@ -245,7 +245,7 @@ function Logs({ one, node }) {
       failed: setProblem,
       on: (event) => {
         const news = JSON.parse(event.data);
-        for (const line of Array.isArray(news) ? news : [news]) waiting.push({ at: timeOf(line.at), pod: line.pod, text: line.text });
+        for (const line of news.lines ?? []) waiting.push({ at: timeOf(line.at), pod: line.pod, text: line.text });
       },
     });
     return () => {

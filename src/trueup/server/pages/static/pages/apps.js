@@ -78,7 +78,7 @@ function Rows({ list, sort }) {
     { id: "star", label: "", width: "20px", cell: (/** @type {App} */ app) => html`<${Star} app=${app} />` },
     { id: "name", label: t("apps.name"), width: "minmax(180px, 1.4fr)", sort: true, narrow: true, cell: (/** @type {App} */ app) => html`<a class="app-name" href=${href(pageOf(app))}><span class="kind-icon"><${Icon} name=${kindIcon(app.kind)} /></span><span class="grow"><span class="clip" style=${{ display: "block" }}>${app.name}</span><small class="clip">${app.namespace} · ${app.cluster}</small></span></a>` },
     { id: "status", label: t("apps.status"), width: "136px", sort: true, narrow: true, cell: (/** @type {App} */ app) => html`<${Status} status=${app.status} />` },
-    { id: "message", label: t("apps.message"), width: "minmax(0, 2.4fr)", cell: (/** @type {App} */ app) => html`<span class="muted clip" style=${{ display: "block" }} title=${app.message}>${app.message}</span>` },
+    { id: "message", label: t("apps.message"), width: "minmax(0, 2.4fr)", cell: (/** @type {App} */ app) => html`<span class="muted two-lines tight" title=${app.message}>${app.message}</span>` },
     { id: "revision", label: t("apps.revision"), width: "132px", cell: (/** @type {App} */ app) => html`<${Revision} revision=${app.fullRevision || app.revision} />` },
     { id: "since", label: t("apps.since"), width: "92px", sort: true, cell: (/** @type {App} */ app) => html`<span class="muted"><${Ago} at=${timeOf(app.since)} short /></span>` },
   ];
@@ -147,7 +147,7 @@ function FacetList({ facets, text, onText, onClose }) {
     <div class="facet only-narrow"><${Button} kind="quiet" small icon="x" onClick=${onClose}>${t("do.close")}<//></div>
     <div class="facet"><button type="button" aria-pressed=${String(chosen("is", "favourite"))} onClick=${() => onText(toggleTerm(text, "is", "favourite", FIELDS))}><${Icon} name="star" size=${15} /><span class="grow">${t("apps.favourites")}</span><span class="num">${number(stars)}</span></button></div>
     ${FACETS.map((field) => {
-      const values = facets[field] ?? [];
+      const values = (facets[field] ?? []).filter((one) => one.value || !["health", "sync"].includes(field));
       if (!values.length || (values.length === 1 && !chosen(field, values[0]?.value ?? ""))) return null;
       const sorted = field === "status" || field === "health" || field === "sync" ? [...values].sort((a, b) => rank(a.value) - rank(b.value)) : values;
       return html`<section class="facet" key=${field}><h3>${word("facet", field)}</h3>

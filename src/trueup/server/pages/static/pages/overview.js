@@ -3,6 +3,7 @@ import { html, cls } from "../lib/html.js";
 import { useEffect, useState } from "preact/hooks";
 import { t, number, word } from "../i18n/i18n.js";
 import { href, query, setQuery } from "../lib/route.js";
+import { writeQuery } from "../lib/query.js";
 import { call } from "../live/api.js";
 import { idOf, pageOf, timeOf } from "../live/apps.js";
 import { useLoaded } from "../live/resource.js";
@@ -97,7 +98,7 @@ const Line = ({ app, brief }) => html`<a class="list-line" href=${href(pageOf(ap
 function Box({ group, field }) {
   const counts = STATUS_WORDS.map((status) => /** @type {[string, number]} */ ([status, group.statuses[status] ?? 0]));
   const unwell = counts.filter(([status, n]) => n > 0 && toneOf(status) !== "good");
-  return html`<a class="group-box" href=${href(`/apps?q=${encodeURIComponent(`${field}:${group.name}`)}`)}>
+  return html`<a class="group-box" href=${href(`/apps?q=${encodeURIComponent(writeQuery([{ field, value: group.name }]))}`)}>
     <span class="row"><strong class="clip grow">${group.name || t("map.none")}</strong><span class="faint num">${number(group.total)}</span></span>
     <${Shares} label=${counts.filter(([, n]) => n).map(([status, n]) => `${word("status", status)} ${number(n)}`).join(", ")} counts=${counts} />
     <span class="row wrap" style=${{ gap: "2px 10px", minHeight: "20px" }}>${unwell.length ? unwell.map(([status, n]) => html`<span key=${status} class=${`status tone-${toneOf(status)}`} title=${word("status", status)}><${Shape} status=${status} size=${13} /><span class="num">${number(n)}</span><span class="hidden-text">${word("status", status)}</span></span>`) : html`<span class="faint">${t("overview.all-well")}</span>`}</span>

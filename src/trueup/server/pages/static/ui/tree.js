@@ -2,7 +2,6 @@
 import { html, cls } from "../lib/html.js";
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { NODE, edge, inside, layout, step } from "../lib/layout.js";
-import { fuzzy } from "../lib/query.js";
 import { colour, shown } from "../lib/prefs.js";
 import { t, number, word } from "../i18n/i18n.js";
 import { Icon, kindIcon } from "./icon.js";
@@ -16,6 +15,9 @@ const FAR = 0.42; // below this scale words cannot be read, and the tree is draw
 const MAP = { width: 168, height: 104 };
 const EDGE = 24;
 
+/** Whether all words stand in a text. @param {string} text @param {string} words */
+const has = (text, words) => words.toLowerCase().split(/\s+/).every((word) => text.toLowerCase().includes(word));
+
 /** @param {{nodes: readonly TreeNode[], label: string, current: string | null, onOpen: (node: TreeNode) => void, group?: boolean}} props */
 export function Tree({ nodes, label, current, onOpen, group = true }) {
   const box = useRef(/** @type {HTMLElement | null} */ (null));
@@ -27,8 +29,8 @@ export function Tree({ nodes, label, current, onOpen, group = true }) {
   const [size, setSize] = useState({ width: 900, height: 500 });
   const [view, setView] = useState({ x: 0, y: 0, scale: 1, chosen: false });
   const drag = useRef(/** @type {{x: number, y: number, vx: number, vy: number, moved: boolean} | null} */ (null));
-  const plan = useMemo(() => layout(nodes, { folded, opened, group }), [nodes, folded, opened, group]);
-  const hits = useMemo(() => (find ? new Set(nodes.filter((node) => fuzzy(find, `${node.kind}/${node.name}`).score > 0).map((node) => node.id)) : null), [nodes, find]);
+  const plan = useMemo(() => layout(nodes, { folded, opened, group: group && !find }), [nodes, folded, opened, group, !find]);
+  const hits = useMemo(() => (find ? new Set(nodes.filter((node) => has(`${node.kind}/${node.name}`, find)).map((node) => node.id)) : null), [nodes, find]);
 
   useLayoutEffect(() => {
     const element = box.current;

@@ -1,0 +1,82 @@
+"""The stage on a real port: the frame of the API with its rights, the real lists, the pages."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Callable
+
+import msgspec
+from aiohttp import web
+
+from tests.server.pages.stage.operations import Cookies, object_operations, session_operations
+from tests.server.pages.stage.world import make_world
+from trueup.model.manifest import Manifest, ref_of
+from trueup.server.access.authority import PolicyAuthority
+from trueup.server.access.policy import policy_of
+from trueup.server.api.dispatch import Api, problems_for_unknown_paths
+from trueup.server.api.headers import add_headers
+from trueup.server.api.listening import Bounds, Listener
+from trueup.server.pages.files import read_files
+from trueup.server.pages.serving import add_pages
+from trueup.server.world import operations as world_operations
+
+POLICY = """
+p, malee, applications, *, *, allow
+p, malee, applications, *, */*, allow
+p, guest, applications, get, ns:shop/*, allow
+"""
+
+
+class Stage:
+    """What a test may do to the world behind the pages."""
+
+    def __init__(self, count: int) -> None:
+        self.world = make_world(count)
+        self.cookies = Cookies()
+        self.heard: list[str] = []
+        """What people asked for: operation and App."""
+        self.url = ""
+        self._port = 0
+        self._files = read_files()
+
+    def change(self, kind: str, namespace: str, name: str, doing: Callable[[Manifest], None]) -> None:
+        """The App's resource as the cluster has it from now on."""
+        known = self.world.app(kind, namespace, name)
+        assert known is not None
+        obj = msgspec.json.decode(msgspec.json.encode(known.obj))
+        doing(obj)
+        obj["metadata"]["resourceVersion"] = str(int(obj["metadata"]["resourceVersion"]) + 100_000)
+        self.world.seen(ref_of(obj), obj)
+
+    def end_sessions(self) -> None:
+        self.cookies.sessions.clear()
+
+    async def listen(self) -> None:
+        """On the port of before, if there was one."""
+        app = web.Application(middlewares=[problems_for_unknown_paths])
+        app.on_response_prepare.append(add_headers(https=False))
+        apps, sources = world_operations.Apps(self.world), world_operations.Sources(self.world)
+        table = [
+            *session_operations(self.cookies),
+            *world_operations.operations(apps, sources),
+            *object_operations(apps, self.heard.append),
+        ]
+        Api(table, self.cookies, PolicyAuthority(policy_of({"policy.csv": POLICY}))).add_to(app)
+        add_pages(app, self._files)
+        self._listener = Listener(app, Bounds())
+        self._port = await self._listener.start("127.0.0.1", self._port)
+        self.url = f"http://127.0.0.1:{self._port}"
+
+    async def stop(self) -> None:
+        """As if the server were gone: open connections are cut, new ones refused."""
+        await self._listener.stop()
+
+
+@contextlib.asynccontextmanager
+async def running_stage(count: int = 400) -> AsyncIterator[Stage]:
+    stage = Stage(count)
+    await stage.listen()
+    try:
+        yield stage
+    finally:
+        await stage.stop()
