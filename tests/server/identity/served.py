@@ -30,6 +30,9 @@ from trueup.server.pages.serving import add_pages
 
 POLICY = """
 p, role:keeper, accounts, *, *, allow
+p, role:viewer, accounts, get, *, allow
+p, role:viewer, projects, get, *, allow
+g, viewer, role:viewer
 g, admin, role:admin
 g, team-a, role:keeper
 """

@@ -3,13 +3,17 @@
 import base64
 import json
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import pytest
 
-from tests.server.identity.kit import KEY, START, forged
+from tests.server.identity.kit import KEY, START, forged, quick_hash
 from tests.server.identity.served import Served, cookie_of, serving
 from trueup.server.access.deciding import Person
 from trueup.server.api.caller import Caller
+from trueup.server.identity import sessions
+from trueup.server.identity.signin import session_of
+from trueup.server.identity.sso.identities import Identity
 from trueup.server.identity.store import REVOKED, SECRETS, SETTINGS, Form
 
 SESSION = "/api/trueup/v1/session"
@@ -250,6 +254,58 @@ async def test_a_token_is_told_once_even_to_a_retry(served: Served) -> None:
         first = await served.ask("POST", path, token=admin, json=said, headers=headers)
         again = await served.ask("POST", path, token=admin, json=said, headers=headers)
         assert (first[0] in (200, 201), again[0], "token" in again[1]) == (True, 409, False)
+
+
+CHANGES = [
+    (
+        "PUT",
+        "/api/trueup/v1/accounts/robot/password",
+        {"newPassword": "long-enough", "currentPassword": "alice-secret"},
+    ),
+    ("POST", "/api/trueup/v1/accounts/robot/tokens", {}),
+    ("DELETE", "/api/trueup/v1/accounts/robot/tokens/ci", None),
+    ("DELETE", "/api/trueup/v1/accounts/robot/sessions", None),
+    ("POST", "/api/trueup/v1/projects/shop/roles/ci/tokens", {}),
+    ("DELETE", "/api/trueup/v1/projects/shop/roles/ci/tokens/one", None),
+    (
+        "PUT",
+        "/api/v1/account/password",
+        {"name": "robot", "newPassword": "long-enough", "currentPassword": "alice-secret"},
+    ),
+    ("POST", "/api/v1/account/robot/token", {}),
+    ("DELETE", "/api/v1/account/robot/token/ci", None),
+    ("POST", "/api/v1/projects/shop/roles/ci/token", {}),
+    ("DELETE", "/api/v1/projects/shop/roles/ci/token/0?id=one", None),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body"), CHANGES, ids=lambda value: value if isinstance(value, str) else "")
+async def test_others_users_and_roles_are_changed_only_by_who_may(method: str, path: str, body: object) -> None:
+    """Whoever may see them is told that they may not; whoever may not even see them, that there is no such thing."""
+    tokens = json.dumps([{"id": "ci", "iat": 1}])
+    passwords = {"accounts.viewer.password": quick_hash("alice-secret"), "accounts.robot.tokens": tokens}
+    async with serving({"accounts.viewer": "login"}, passwords) as served:
+        before = dict(served.store.read(Form.SECRET, SECRETS)), dict(served.projects.projects)
+        options = {} if body is None else {"json": body}
+        assert (await served.ask(method, path, token=await served.argo_token("alice"), **options))[0] == 404
+        assert (await served.ask(method, path, token=await served.argo_token("viewer"), **options))[0] == 403
+        assert (await served.ask(method, path, **options))[0] == 401
+        assert (dict(served.store.read(Form.SECRET, SECRETS)), dict(served.projects.projects)) == before
+        assert served.store.read(Form.SECRET, REVOKED) == {}
+
+
+async def test_a_providers_person_is_not_the_local_user_of_the_same_name(served: Served) -> None:
+    """Policies speak of names, and `admin` is everybody's to choose at some providers."""
+    claims = {"id": "idp", "type": "oidc", "issuer": "https://id.example", "clientID": "trueup"}
+    served.store.set(Form.CONFIG_MAP, SETTINGS, {"trueup.sso": json.dumps([claims]), "accounts.alice": "apiKey, login"})
+    for name, status in (("somebody", 200), ("alice", 403), ("admin", 403)):
+        person = Identity(provider="idp", issuer="https://id.example", subject=name, provider_subject=name)
+        session = session_of(person, served.clock.now, timedelta(hours=1))
+        cookie = f"trueup={sessions.sealed(served.identity.settings().keys, session)}"
+        assert (await served.ask("GET", SESSION, cookie=cookie))[0] == status
+        assert (await served.ask("GET", "/api/trueup/v1/accounts/alice", cookie=cookie))[0] == (
+            404 if status == 200 else 403
+        )
 
 
 async def test_a_tokens_text_is_in_no_audit_entry(served: Served) -> None:

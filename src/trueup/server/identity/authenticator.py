@@ -26,7 +26,7 @@ from trueup.server.identity.sessions import Login, Session
 from trueup.server.identity.settings import Keys, Live
 from trueup.server.identity.sso import idtokens
 from trueup.server.identity.sso.clients import Clients
-from trueup.server.identity.sso.identities import Identity
+from trueup.server.identity.sso.identities import Identity, check_name
 from trueup.server.identity.sso.refreshing import Refresher
 
 SET_COOKIES = web.RequestKey("identity.cookies", list[cookies.Cookie])
@@ -117,6 +117,8 @@ class IdentityAuthenticator:
         now = parts.clock()
         sessions.check(session, now, parts.revocations(), settings.accounts)
         fresh = await parts.refresher.current(session)
+        if fresh.login is Login.SSO:
+            check_name(fresh.subject, settings.accounts)
         if (used := sessions.renewed(fresh, now)) is not None:
             fresh = used
         if fresh != session:
@@ -178,6 +180,7 @@ class IdentityAuthenticator:
 
     def _provided(self, identity: Identity, token: str, reach: Reach) -> Caller:
         parts = self._parts
+        check_name(identity.subject, parts.settings().accounts)
         token_id = localtokens.hashed(token)
         ends = idtokens.expiry_of(token)
         subject = f"{identity.issuer}|{identity.provider_subject}"

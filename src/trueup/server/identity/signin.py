@@ -31,7 +31,7 @@ from trueup.server.identity.settings import Live
 from trueup.server.identity.sso import codeflow, idtokens
 from trueup.server.identity.sso.clients import Clients
 from trueup.server.identity.sso.codeflow import Flow
-from trueup.server.identity.sso.identities import Identity
+from trueup.server.identity.sso.identities import Identity, check_name
 
 log = structlog.get_logger(__name__)
 
@@ -144,6 +144,7 @@ class SignIn:
         except Unauthenticated as error:
             raise codeflow.failed("it was begun in another browser or window (state)") from error
         identity = await self._desk.clients.get(flow.provider).finish(flow, query)
+        check_name(identity.subject, settings.accounts)
         session = session_of(identity, self._desk.clock(), settings.session)
         await self._instead(request, session)
         self._keep_id_token(request, identity, reach)

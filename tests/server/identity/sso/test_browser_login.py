@@ -40,7 +40,9 @@ async def signing_on(*, pages: PageFiles | None = None, **parts: object) -> Asyn
             "allowHTTP": True,
             **parts,
         }
-        store = a_store({"trueup.sso": json.dumps([entry]), "url": url}, {"sso.secret": CLIENT_SECRET})
+        store = a_store(secrets={"sso.secret": CLIENT_SECRET})
+        locals_ = {"accounts.robot": "apiKey", "accounts.carla": "login"}  # none with the name of a person there
+        store.set(Form.CONFIG_MAP, SETTINGS, {"trueup.sso": json.dumps([entry]), "url": url, **locals_})
         async with serving(store=store, clock=Clock(datetime.now(UTC)), port=port, pages=pages) as served:
             yield served, provider
 
@@ -193,7 +195,7 @@ async def test_a_session_goes_on_for_an_hour_while_the_provider_is_away(both: tu
         served.clock.pass_(minutes=50)
         status, body = await me(browser, served)
         assert (status, "away for too long" in str(body["detail"])) == (401, True)
-        assert await served.log_in()  # local users do not need it
+        assert await served.log_in("admin", "admin-secret")  # local users do not need it
 
 
 async def test_only_members_of_named_groups_are_let_in() -> None:
@@ -202,6 +204,15 @@ async def test_only_members_of_named_groups_are_let_in() -> None:
         assert place == f"{served.url}/login?error=NotAllowedIn"
         await bob.sign_in(f"{served.url}/auth/login", "bob", until=f"{served.url}/x")
         assert (await me(bob, served))[1]["name"] == "bob"
+
+
+async def test_a_person_who_is_called_admin_at_the_provider_is_not_ours(both: tuple[Served, OidcProvider]) -> None:
+    served, provider = both
+    await provider.set_person("admin", {"groups": []})
+    async with Browser() as browser:
+        place, _, _ = await browser.sign_in(f"{served.url}/auth/login", "admin", until=f"{served.url}/login")
+        assert place == f"{served.url}/login?error=NotAllowedIn"
+        assert (await me(browser, served))[0] == 401
 
 
 async def test_a_logout_everywhere_ends_a_persons_sessions_of_single_sign_on(both: tuple[Served, OidcProvider]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -97,6 +97,15 @@ def identity_of(claims: Mapping[str, Any], provider: Provider, scopes: Sequence[
     )
     check_allowed(found, provider)
     return found
+
+
+def check_name(subject: str, accounts: Collection[str]) -> None:
+    """Policies speak of names: a person of a provider who is called `admin` there must not be taken for ours."""
+    if subject in accounts:
+        raise NotAllowedIn(
+            f"{subject} is the name of a local user",
+            hint="have the provider say another (claims.username), or take the local user out of argocd-cm",
+        )
 
 
 def check_allowed(identity: Identity, provider: Provider) -> None:
