@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from trueup.apps.pins import is_in_force, pin_text, read_pin
+from trueup.apps.wishes import pin_patch
 from trueup.model.errors import InvalidInput
 from trueup.model.revision import composite_revision
 
@@ -41,6 +42,8 @@ def test_a_pin_of_several_sources_names_a_revision_of_each() -> None:
     assert pin.revision == composite_revision(pin.parts)
     again = read_pin(app(pin=pin_text(pin)))
     assert again == pin
+    written = pin_patch(pin).patch["metadata"]["annotations"]["trueup.dev/pin"]
+    assert read_pin(app(pin=written)) == pin
 
 
 @pytest.mark.parametrize(

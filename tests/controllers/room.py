@@ -195,8 +195,8 @@ class Room:
         if waking is not None:
             self.apps.queue.add(waking)
 
-    async def at_revision(self, feed: Feed, revision: Revision) -> GitSnapshot:
-        raise SourceError(f"{feed.key} has no {revision}")
+    async def at_revision(self, feed: Feed, revision: Revision, parts: Sequence[Revision] = ()) -> GitSnapshot:
+        raise SourceError(f"{feed.key} has no {revision} of {len(parts)}")
 
     async def render(
         self,

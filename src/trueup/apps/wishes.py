@@ -12,7 +12,7 @@ from typing import Any
 from msgspec import Struct
 
 from trueup.apps.asks import ARGOCD, Ask, request_reconcile, request_refresh
-from trueup.apps.pins import PIN, PIN_BY, PIN_REASON, PIN_UNTIL, Pin
+from trueup.apps.pins import PIN, PIN_BY, PIN_REASON, PIN_UNTIL, Pin, pin_text
 from trueup.dialects.argocd.operation import prunes_by_itself
 from trueup.dialects.argocd.results import operation_state
 from trueup.dialects.dialect import Dialect
@@ -122,7 +122,7 @@ def request_look(obj: Manifest, dialect: Dialect, now: datetime, *, hard: bool) 
 def pin_patch(pin: Pin) -> Ask:
     """The annotations of a pin; what an earlier pin said and this one does not is removed."""
     values = {
-        PIN: str(pin.revision),
+        PIN: pin_text(pin),
         PIN_BY: pin.by or None,
         PIN_REASON: pin.reason or None,
         PIN_UNTIL: format_time(pin.until) if pin.until else None,

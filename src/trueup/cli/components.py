@@ -87,7 +87,11 @@ def rights(chosen: Installation) -> list[Manifest]:
         _binding("ClusterRoleBinding", APPLIER, "ClusterRole", APPLIER, account),
         {
             **_object("rbac.authorization.k8s.io/v1", "Role", LEASES, chosen.namespace),
-            "rules": [_rule(["coordination.k8s.io"], ["leases"], "get", "create", "update")],
+            "rules": [
+                _rule(["coordination.k8s.io"], ["leases"], "get", "create", "update"),
+                # The token by which servers read live trees, in the Secret `trueup-internal`.
+                _rule([""], ["secrets"], "create"),
+            ],
         },
         _binding("RoleBinding", LEASES, "Role", LEASES, account, chosen.namespace),
     ]

@@ -24,6 +24,7 @@ from trueup.controllers.packing import ArtifactStore
 from trueup.dialects.registry import all_dialects
 from trueup.render.plugins.definitions import read_plugins
 from trueup.server.http import Artifacts, Probes, make_app
+from trueup.server.internal import Internal
 from trueup.server.webhooks.receiver import Receiver
 
 log = structlog.get_logger(__name__)
@@ -62,6 +63,13 @@ def run(
         typer.Option(envvar="TRUEUP_PLUGINS", help="Folder of ConfigManagementPlugin files; default: no plugins."),
     ] = None,
     push_token: Annotated[str, typer.Option(envvar="TRUEUP_PUSH_TOKEN", help="Token of push notices.")] = "",
+    internal_token: Annotated[
+        str,
+        typer.Option(
+            envvar="TRUEUP_INTERNAL_TOKEN",
+            help="Token by which servers read live trees; default: that of the Secret trueup-internal, made if need be.",
+        ),
+    ] = "",
     database: Annotated[
         str, typer.Option(envvar="TRUEUP_DATABASE", help="SQLAlchemy URL of the records; default: none are kept.")
     ] = "",
@@ -87,6 +95,7 @@ def run(
         source_bytes=source_storage << 20,
         artifact_bytes=artifact_size << 20,
         namespace=namespace,
+        internal_token=internal_token,
         allow_local_git=allow_local_git,
         remote_bases=not no_remote_bases,
         plugins=read_plugins(plugins) if plugins is not None else (),
@@ -102,6 +111,7 @@ def run(
         push_token=push_token,
         artifacts=Artifacts(store.open) if store else None,
         receiver=Receiver(controller.webhook_secrets, controller.heard, webhook_noted(audit)),
+        internal=Internal(controller.internal_token, controller.trees),
     )
 
     async def work() -> None:

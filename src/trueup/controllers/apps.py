@@ -339,7 +339,7 @@ class AppController:
             snapshot is not None and snapshot.revision.is_content_of(progress.revision)
         )
         if not known and feed is not None and feed.source is not None:
-            snapshot = await shell.sources.at_revision(feed, progress.revision)
+            snapshot = await shell.sources.at_revision(feed, progress.revision, memory.saved.parts)
         app = with_ignore(memory.app, feed)
         memory.saved.spec_digest = memory.saved.spec_digest or wanted_digest(memory, feed)
         try:

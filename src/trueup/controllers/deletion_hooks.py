@@ -59,7 +59,7 @@ class DeletionHooks:
         snapshot = feed.snapshot if feed is not None else None
         content = await content_again(memory, app, snapshot, self._shell, same=False)
         if content is None and feed is not None and feed.source is not None and memory.saved.revision is not None:
-            snapshot = await self._shell.sources.at_revision(feed, memory.saved.revision)
+            snapshot = await self._shell.sources.at_revision(feed, memory.saved.revision, memory.saved.parts)
             content = await content_again(memory, app, snapshot, self._shell, same=False)
         if content is None:
             raise HooksUnknown(

@@ -12,7 +12,7 @@ from typing import TypeVar
 from trueup.controllers.credentials import SourceCredentials
 from trueup.controllers.feeds import Feed, Feeds
 from trueup.model.errors import AuthenticationFailed, InvalidInput, SourceError, TrueupError
-from trueup.model.revision import Revision, git_revision
+from trueup.model.revision import Revision, composite_revision, git_revision
 from trueup.model.source import GitSource, Source, expressed, includes_others, pinned
 from trueup.sources.fetching import Fetcher, is_made_of_others
 from trueup.sources.parent import Parent
@@ -58,14 +58,19 @@ class FeedFetching:
             return await self._fetcher.reopen(source, secrets, revision, parents)
         return None
 
-    async def at_revision(self, feed: Feed, revision: Revision) -> TreeSnapshot:
-        """The same source at a revision of before (a pin); from the disk where it has it."""
+    async def at_revision(self, feed: Feed, revision: Revision, parts: Sequence[Revision] = ()) -> TreeSnapshot:
+        """The same source at a revision of before (a pin); from the disk where it has it.
+
+        `parts`: of several sources, what is remembered of their revisions; it counts if `revision` was made of it.
+        """
         if feed.snapshot is not None and feed.snapshot.revision == revision:
             return feed.snapshot
         if (found := await self.reopened(feed, revision)) is not None:
             return found
         source = pinned(_source_of(feed), revision)
         if is_made_of_others(_source_of(feed)):
+            if parts and composite_revision(parts) == revision:
+                return await self.at_revisions(feed, parts)
             raise SourceError(
                 f"{feed.label} is made of {len(feed.parents)} sources, and {revision} does not say which revision of each",
                 reason="RevisionGone",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
 
 import structlog
@@ -16,6 +17,7 @@ from prometheus_client import generate_latest
 from trueup.cluster.client import KubeClient
 from trueup.cluster.config import ClusterConfig
 from trueup.cluster.lease import ClusterLeases, Lease, Term
+from trueup.cluster.sharedtoken import ensure_token
 from trueup.controllers.identity import own_identity
 from trueup.controllers.metrics import Metrics
 from trueup.controllers.sourcereport import Packer
@@ -52,6 +54,7 @@ class Controller:
         self._present: WorkingTerm | None = None
         self._synced = False
         self._problem = "it has not reached the cluster yet"
+        self._internal_token = options.internal_token
 
     async def run(self) -> None:
         """Until cancelled. A lost Lease or cluster begins a new term; nothing of the old one goes on."""
@@ -116,9 +119,19 @@ class Controller:
         """The secrets by which webhooks are proved, as they are now; none while there is no term."""
         return await self._present.webhooks.read() if self._present is not None else {}
 
+    def trees(self, since: str) -> AsyncGenerator[bytes] | None:
+        """The stream of live trees (`apps.livetree`); None while another process has the Lease, or none."""
+        return self._present.trees.lines(since) if self._present is not None else None
+
+    async def internal_token(self) -> str:
+        """By which our own servers are known; empty while there is none."""
+        return self._internal_token
+
     # one term
 
     async def _term(self, client: KubeClient, term: Term, engines: EnginePool) -> None:
+        if not self._internal_token:
+            self._internal_token = await ensure_token(client.guarded(term), self._options.namespace)
         async with AsyncExitStack() as stack:
             working = WorkingTerm(self._setup, client.guarded(term), engines, stack, lambda: self._is_synced(working))
             await working.run()

@@ -133,9 +133,9 @@ class SourceController:
             self.ask(feed.key)
         return len(woken)
 
-    async def at_revision(self, feed: Feed, revision: Revision) -> TreeSnapshot:
+    async def at_revision(self, feed: Feed, revision: Revision, parts: Sequence[Revision] = ()) -> TreeSnapshot:
         """The same source at a revision of before (a pin). Raises SourceError."""
-        return await self._fetching.at_revision(feed, revision)
+        return await self._fetching.at_revision(feed, revision, parts)
 
     async def at_revisions(self, feed: Feed, revisions: Sequence[Revision]) -> TreeSnapshot:
         """Several sources, each at a revision of before (a pin). Raises SourceError."""

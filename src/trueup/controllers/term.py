@@ -49,6 +49,9 @@ from trueup.controllers.sources import SourceController, SourceShell
 from trueup.controllers.state import StateStore
 from trueup.controllers.status import StatusWriter
 from trueup.controllers.tracking import Tracking
+from trueup.controllers.trees.below import Below, reduce_below
+from trueup.controllers.trees.kinds import Watched
+from trueup.controllers.trees.trees import Trees
 from trueup.controllers.values import ValueStore
 from trueup.controllers.watching import Watching
 from trueup.controllers.webhooksecrets import SECONDS, WebhookSecrets
@@ -92,6 +95,8 @@ class ControllerOptions(Struct, frozen=True, kw_only=True):
     """Whether kustomizations may name other repositories and URLs."""
     plugins: tuple[Plugin, ...] = ()
     """Config-management plugins that Applications may use."""
+    internal_token: str = ""
+    """By which our own servers are known; empty: the one in the Secret `trueup-internal`, made if it is not there."""
     artifact_url: str = "http://localhost"
     render_cache: Path | None = None
     """Kept builds; several controllers may share the folder. None: one of its own in `state_dir`."""
@@ -137,6 +142,7 @@ class WorkingTerm:
         self.memories: dict[ObjectRef, AppMemory] = {}
         self.apps: AppController
         self.sources: SourceController
+        self.trees: Trees
         self.webhooks = WebhookSecrets(
             ValueStore(self._read_value, seconds=SECONDS),
             control_namespace=setup.options.control_namespace,
@@ -235,8 +241,10 @@ class WorkingTerm:
         self.sources = sources
         for ref, blob in (await state.load()).items():
             self._restore(ref, blob)
+        self.trees = await self._trees(tracking)
         for view in views:
             view.subscribe(managed.seen)
+            view.subscribe(self.trees.managed_seen)
             view.subscribe(lambda ref, _before, after, raw: self._autoscaler_seen(managed, ref, after, raw))
         await watching.run(definitions, self.apps, sources)
         await tracking.follow([("autoscaling", "v2", "HorizontalPodAutoscaler")])
@@ -247,7 +255,7 @@ class WorkingTerm:
             group.create_task(
                 work(sources.queue, sources.look, workers=self.options.source_workers, name="source"), name="sources"
             )
-            group.create_task(work(self.apps.queue, self.apps.look, workers=self.options.app_workers, name="app"))
+            group.create_task(work(self.apps.queue, self._look, workers=self.options.app_workers, name="app"))
             group.create_task(self.apps.releases.run(), name="releases")
             group.create_task(writer.run(), name="status")
             group.create_task(events.run(), name="events")
@@ -255,6 +263,12 @@ class WorkingTerm:
             group.create_task(managed.run(), name="foresight")
             group.create_task(_every(RECHECK_SECONDS, self.apps.signals.recheck), name="recheck")
             group.create_task(self._collect(fetchers), name="collect")
+            group.create_task(self.trees.run(), name="trees")
+            group.create_task(self.trees.follow(), name="watches of trees")
+
+    async def _look(self, ref: ObjectRef) -> None:
+        await self.apps.look(ref)
+        self.trees.looked(ref)
 
     async def _collect(self, fetchers: SourceFetchers) -> None:
         """Removes from the disk what no source in use needs; never before all sources were opened once."""
@@ -289,6 +303,14 @@ class WorkingTerm:
 
     async def _view(self, managed: ManagedObjects) -> LiveView[Kept]:
         return await self.stack.enter_async_context(LiveView(self.client, managed.reduce))
+
+    async def _trees(self, tracking: Tracking) -> Trees:
+        below: LiveView[Below] = await self.stack.enter_async_context(
+            LiveView(self.client, lambda obj: reduce_below(obj, utc_now()))
+        )
+        trees = Trees(self.memories, tracking.facts, _BelowWatches(self.client, below))
+        below.subscribe(trees.below_seen)
+        return trees
 
     async def _cluster_id(self) -> str:
         """The uid of `kube-system`, which names a cluster for life: state of one is never used for another."""
@@ -332,6 +354,17 @@ class WorkingTerm:
 
 def _bytes_of(budget: DiskBudget, store: str) -> int:
     return budget.known.of(store)
+
+
+class _BelowWatches:
+    """`controllers.trees.trees.BelowWatches`."""
+
+    def __init__(self, client: KubeClient, view: LiveView[Below]) -> None:
+        self._client = client
+        self._view = view
+
+    async def follow(self, kind: Watched) -> None:
+        await self._view.track(await self._client.discovery.resource(kind.group, kind.version, kind.kind))
 
 
 class _Listener:

@@ -13,6 +13,7 @@ import structlog
 from aiohttp import web
 from msgspec import Struct
 
+from trueup.server.internal import Internal, add_internal
 from trueup.server.webhooks.handling import webhook_handler
 from trueup.server.webhooks.receiver import Receiver
 from trueup.sources.foreignjson import NotReadable, read_json
@@ -54,10 +55,11 @@ def make_app(
     push_token: str = "",
     artifacts: Artifacts | None = None,
     receiver: Receiver | None = None,
+    internal: Internal | None = None,
 ) -> web.Application:
     """`on_push` takes a repository URL and answers how many sources it woke; it needs `push_token` as bearer token.
 
-    `receiver` takes the webhooks of Git hosts and registries, at Argo CD's path.
+    `receiver` takes the webhooks of Git hosts and registries, at Argo CD's path; `internal` is for our own servers.
     """
     app = web.Application(client_max_size=HOOK_LIMIT)
 
@@ -99,6 +101,8 @@ def make_app(
     app.router.add_get("/metrics", metrics)
     app.router.add_post("/hooks/push", push)
     app.router.add_get("/artifacts/{path:.+}", artifact)
+    if internal is not None:
+        add_internal(app, internal)
     if receiver is not None:
         app.router.add_post("/api/webhook", webhook_handler(receiver))
     return app

@@ -30,6 +30,7 @@ from trueup.model.manifest import (
     uid_of,
 )
 from trueup.model.refs import ObjectRef, split_api_version
+from trueup.model.sight import NOTHING, Sight
 from trueup.sync.autoscaling import ScaleTarget, scale_target
 from trueup.sync.canonical import Masking, compact, masked
 from trueup.sync.fielddiff import field_changes
@@ -37,6 +38,7 @@ from trueup.sync.health import judge, next_look
 from trueup.sync.ignoring import held_by, is_held, rules_for, without_ignored
 from trueup.sync.optout import mark_keys
 from trueup.sync.ownership import is_taken_over
+from trueup.sync.sight import sight_of
 
 REPLICAS = ("f:spec", "f:replicas")
 
@@ -118,6 +120,8 @@ class LiveFacts(Struct, frozen=True, kw_only=True):
     """Another manager holds `spec.replicas` (too): leaving it out of an apply does not reset it."""
     scales: ScaleTarget | None = None
     """Set on an autoscaler: whose replicas it decides."""
+    sight: Sight = NOTHING
+    """For people: no decision rests on it."""
 
 
 class Absent(Struct, frozen=True):
@@ -179,6 +183,7 @@ def reduce_live(obj: Manifest, record: AppliedRecord | None, lens: Lens, now: da
         replicas=replicas if isinstance(replicas, int) else None,
         replicas_foreign=replicas_foreign,
         scales=scale_target(obj),
+        sight=sight_of(obj),
     )
 
 

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from trueup.apps.asks import ARGOCD, Ask, request_suspension
 from trueup.apps.identity import policy_object
-from trueup.apps.pins import Pin
+from trueup.apps.pins import Pin, read_revisions, whole
 from trueup.apps.wishes import (
     SyncWish,
     pin_patch,
@@ -28,7 +28,6 @@ from trueup.dialects.dialect import Dialect
 from trueup.model.errors import InvalidInput
 from trueup.model.manifest import Manifest, name_of, namespace_of, resource_version_of, uid_of
 from trueup.model.refs import GroupKind, ObjectRef, split_api_version
-from trueup.model.revision import Revision, parse_revision
 from trueup.server.api.call import Call, missing
 from trueup.server.api.dispatch import utc_now
 from trueup.server.api.operation import Answer, Listed, Needs, Operation, Target
@@ -167,14 +166,18 @@ class Acting:
 
     async def pin(self, call: Call) -> Answer:
         body = call.body
-        revision: Revision | None = parse_revision(body.revision)
-        if revision is None:
+        revisions = read_revisions(body.revision)
+        if revisions is None:
             raise BadQuery(
-                f"{body.revision[:100]!r} is not a revision", field="revision", hint="take it from the history in full"
+                f"{body.revision[:100]!r} is not a revision",
+                field="revision",
+                hint="take it from the history in full; of several sources one for each, with commas",
             )
         if body.until is not None and body.until <= self._clock():
             raise BadQuery("is in the past", field="until", hint="give a time to come, with its zone")
-        pin = Pin(revision=revision, by=call.caller.shown, reason=body.reason, until=body.until)
+        revision = whole(revisions)
+        parts = revisions if len(revisions) > 1 else ()
+        pin = Pin(revision=revision, parts=parts, by=call.caller.shown, reason=body.reason, until=body.until)
         call.note(message=body.reason, revision=body.revision)
         return await self._ask(call, f"it goes to {revision.short}", lambda _obj, _dialect: pin_patch(pin))
 

@@ -1,0 +1,38 @@
+"""All that is kept of an object that others own. Pure."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from msgspec import Struct
+
+from trueup.model.health import Verdict
+from trueup.model.manifest import Manifest, api_version_of, is_deleting, resource_version_of, uid_of
+from trueup.model.refs import split_api_version
+from trueup.model.sight import Sight
+from trueup.sync.health import judge
+from trueup.sync.sight import sight_of
+
+
+class Below(Struct, frozen=True, kw_only=True):
+    version: str
+    uid: str
+    resource_version: str
+    deleting: bool
+    verdict: Verdict
+    sight: Sight
+
+
+def reduce_below(obj: Manifest, now: datetime) -> Below | None:
+    """None for what nobody owns: it hangs below nothing."""
+    sight = sight_of(obj)
+    if not sight.owners:
+        return None
+    return Below(
+        version=split_api_version(api_version_of(obj))[1],
+        uid=uid_of(obj),
+        resource_version=resource_version_of(obj),
+        deleting=is_deleting(obj),
+        verdict=judge(obj, now),
+        sight=sight,
+    )
