@@ -192,20 +192,28 @@ async def test_an_unknown_user_is_shut_out_in_the_same_words() -> None:
 def test_one_address_cannot_try_many_names() -> None:
     tries = Tries(lambda: 0.0)
     for number in range(30):
-        tries.begin(f"user{number}", "10.0.0.1")
+        tries.begin(f"user{number}", "198.41.0.4")
     with pytest.raises(TooMany):
-        tries.begin("user31", "10.0.0.1")
+        tries.begin("user31", "198.41.0.4")
 
 
 def test_ones_own_account_is_no_cover_for_guessing_others() -> None:
     tries = Tries(lambda: 0.0)
     for number in range(29):
-        tries.begin("mallory", "10.0.0.1")
-        tries.succeeded("mallory", "10.0.0.1")
-        tries.begin(f"victim{number}", "10.0.0.1")
-    tries.begin("mallory", "10.0.0.1")
+        tries.begin("mallory", "198.41.0.4")
+        tries.succeeded("mallory", "198.41.0.4")
+        tries.begin(f"victim{number}", "198.41.0.4")
+    tries.begin("mallory", "198.41.0.4")
     with pytest.raises(TooMany):
-        tries.begin("victim30", "10.0.0.1")
+        tries.begin("victim30", "198.41.0.4")
+
+
+def test_a_proxy_that_is_not_trusted_is_not_shut_out_with_everybody_behind_it() -> None:
+    tries = Tries(lambda: 0.0)
+    for number in range(300):
+        tries.begin(f"user{number}", "10.0.0.1")
+    with pytest.raises(TooMany):
+        tries.begin("another", "10.0.0.1")
 
 
 def test_what_is_remembered_of_failures_is_bounded() -> None:

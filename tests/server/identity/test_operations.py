@@ -9,6 +9,7 @@ import pytest
 
 from tests.server.identity.kit import KEY, START, forged, quick_hash
 from tests.server.identity.served import Served, cookie_of, serving
+from trueup.model.apierror import ClusterUnreachable
 from trueup.server.access.deciding import Person
 from trueup.server.api.caller import Caller
 from trueup.server.identity import sessions
@@ -85,6 +86,20 @@ async def test_a_logout_everywhere_ends_all_sessions_and_argo_tokens_of_the_pers
     assert (await served.ask("GET", SESSION, cookie=admin))[0] == 200
     served.clock.pass_(seconds=1)
     assert (await served.ask("GET", SESSION, cookie=await served.log_in()))[0] == 200
+
+
+async def test_with_the_api_server_away_people_sign_in_and_a_logout_says_what_it_could_not_do(served: Served) -> None:
+    cookie = await served.log_in()
+
+    async def away(*_: object, **__: object) -> dict[str, bytes]:
+        raise ClusterUnreachable("no route to the API server", hint="try again")
+
+    served.store.write = away  # type: ignore[method-assign]
+    fresh = await served.log_in(cookie=cookie)
+    assert (await served.ask("GET", SESSION, cookie=fresh))[0] == 200
+    status, body, headers = await served.ask("DELETE", SESSION, cookie=fresh)
+    assert (status, body["reason"]) == (503, "ClusterUnreachable")
+    assert cookie_of(headers, gone=True) == "trueup="  # the browser has it no more
 
 
 async def test_sessions_and_logouts_outlive_a_restart_and_reach_other_replicas(served: Served) -> None:

@@ -8,6 +8,7 @@ count against their own address first, and against the user only in a number tha
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 from collections import OrderedDict
 from collections.abc import Callable
 
@@ -21,8 +22,11 @@ REMEMBERED = 10_000
 
 
 class Limits(Struct, frozen=True, kw_only=True):
+    """`shared` is for an address of a private network: a proxy that is not trusted, behind which everybody is."""
+
     pair: int = 5
     address: int = 30
+    shared: int = 300
     user: int = 100
 
 
@@ -71,9 +75,16 @@ class Tries:
         limits = self._limits
         return [
             (_key("pair", user, address), limits.pair),
-            (_key("address", address), limits.address),
+            (_key("address", address), limits.address if _is_ones_own(address) else limits.shared),
             (_key("user", user), limits.user),
         ]
+
+
+def _is_ones_own(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_global
+    except ValueError:
+        return False
 
 
 def _key(*parts: str) -> bytes:

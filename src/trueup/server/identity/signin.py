@@ -13,7 +13,8 @@ import structlog
 from aiohttp import web
 from msgspec import Struct, structs
 
-from trueup.model.errors import TrueupError
+from trueup.model.apierror import ApiError
+from trueup.model.errors import Transient, TrueupError
 from trueup.server.api.call import Call
 from trueup.server.api.refusals import Unauthenticated
 from trueup.server.identity import cookies, localtokens, sessions
@@ -155,6 +156,9 @@ class SignIn:
         """Ends what the request shows, here and in every replica, and takes the cookies away. Answers whose it was; empty: nobody's."""
         reach, now = self._desk.reaching(request), self._desk.clock()
         longest = int(self._desk.settings().session.total_seconds())
+        # First, so that the browser has them no more whatever comes of the rest.
+        for name in (cookies.host_name(cookies.SESSION, secure=reach.secure), cookies.ARGO):
+            put(request, *cookies.taken_away(name, request.cookies, secure=reach.secure))
         whose = ""
         session = self._desk.authenticator.session_of(request)
         if session is not None and now.timestamp() < session.ends:
@@ -169,10 +173,7 @@ class SignIn:
             if claims.subject.endswith(f":{Capability.LOGIN}"):  # an API token ends when it is deleted, not by a logout
                 whose = whose or claims.subject.partition(":")[0]
                 await self._end(claims.token_id, claims.subject, claims.expires, now, longest, everywhere=everywhere)
-        whose = await self._provided_out(request, now, longest, everywhere=everywhere) or whose
-        for name in (cookies.host_name(cookies.SESSION, secure=reach.secure), cookies.ARGO):
-            put(request, *cookies.taken_away(name, request.cookies, secure=reach.secure))
-        return whose
+        return await self._provided_out(request, now, longest, everywhere=everywhere) or whose
 
     async def out_of_provider(self, request: web.Request) -> str:
         """Where the browser ends its session at the provider; empty: there is nothing to end there."""
@@ -212,8 +213,11 @@ class SignIn:
         await self._desk.revocations.revoke(token_id, subject, expires, now, longest)
 
     async def _instead(self, request: web.Request, session: Session) -> None:
-        """The new session for the browser's old one, which is over."""
-        await self.out(request)
+        """The new session for the browser's old one, which is over; that it could not be ended everywhere stops nobody from signing in."""
+        try:
+            await self.out(request)
+        except (Transient, ApiError) as error:
+            log.warning("the session before this login was not ended everywhere", problem=str(error))
         reach, now = self._desk.reaching(request), self._desk.clock()
         try:
             set_session(request, self._desk.settings().keys, session, reach, now, present=request.cookies)
