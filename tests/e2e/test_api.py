@@ -7,6 +7,7 @@ import base64
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -178,9 +179,15 @@ async def test_suspending_pinning_and_syncing_change_what_runs(
 
         assert (await api.ask("PUT", f"{app}/pin", {"revision": first, "reason": "green is broken"}))[0] == 202
         await until_async(lambda: colour_of(stack, namespace) == "blue")
-        assert (await api.until_row(app, pinned=True, status="Ready"))["fullRevision"] == first
+        await api.until_row(app, pinned=True, status="Ready", fullRevision=first)
         assert (await api.ask("DELETE", f"{app}/pin"))[0] == 202
         await until_async(lambda: colour_of(stack, namespace) == "green")
+
+        # a suspension ends by itself when its time has come
+        soon = (datetime.now(UTC) + timedelta(seconds=2)).isoformat()
+        assert (await api.ask("PUT", f"{app}/suspension", {"until": soon}))[0] == 202
+        await api.until_row(app, status="Suspended")
+        await api.until_row(app, status="Ready")
 
         status, problem = await api.ask("POST", f"{app}/sync", {"prune": True})
         assert (status, problem["field"]) == (409, "prune")

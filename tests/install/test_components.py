@@ -10,9 +10,7 @@ import yaml
 
 from trueup.cli.components import (
     DEFAULT_IMAGE,
-    LABELS,
     PORT,
-    STATE_FOLDER,
     USER,
     Installation,
     all_components,
@@ -21,6 +19,7 @@ from trueup.cli.components import (
     rights,
 )
 from trueup.cli.install import export_text
+from trueup.cli.manifesting import LABELS, STATE_FOLDER
 from trueup.cli.requirements import controller_needs, judge_crd, judge_git, judge_kubernetes, judge_rights
 from trueup.dialects.registry import crds
 from trueup.model.manifest import name_of, ref_of

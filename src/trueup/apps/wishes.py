@@ -1,4 +1,4 @@
-"""A sync as a person asks for it, with every option, in the words of the App's dialect; and suspensions with a reason. Pure.
+"""A sync as a person asks for it, with every option, in the words of the App's dialect. Pure.
 
 Argo CD's `operation` takes all of it. Flux is asked by an annotation that says no more than "now": what it cannot be told is
 refused, never passed over.
@@ -20,11 +20,6 @@ from trueup.dialects.reading import format_time
 from trueup.model.errors import InvalidInput
 from trueup.model.manifest import Manifest, ref_of, resource_version_of
 from trueup.model.refs import ObjectRef
-
-SUSPENDED_BY = "trueup.dev/suspended-by"
-SUSPEND_REASON = "trueup.dev/suspend-reason"
-SUSPEND_UNTIL = "trueup.dev/suspend-until"
-_SUSPENSION = (SUSPENDED_BY, SUSPEND_REASON, SUSPEND_UNTIL)
 
 
 class SyncWish(Struct, frozen=True, kw_only=True):
@@ -132,23 +127,3 @@ def pin_patch(pin: Pin) -> Ask:
 
 def unpin_patch() -> Ask:
     return Ask({"metadata": {"annotations": dict.fromkeys((PIN, PIN_BY, PIN_REASON, PIN_UNTIL))}})
-
-
-def with_suspension(ask: Ask, *, by: str, reason: str, until: datetime | None) -> Ask:
-    """Who suspends it, why, and when it goes on by itself."""
-    said = {
-        SUSPENDED_BY: by or None,
-        SUSPEND_REASON: reason or None,
-        SUSPEND_UNTIL: format_time(until) if until else None,
-    }
-    return _annotated(ask, said)
-
-
-def without_suspension(ask: Ask) -> Ask:
-    return _annotated(ask, dict.fromkeys(_SUSPENSION))
-
-
-def _annotated(ask: Ask, values: dict[str, str | None]) -> Ask:
-    metadata = dict(ask.patch.get("metadata") or {})
-    annotations = {**(metadata.get("annotations") or {}), **values}
-    return Ask({**ask.patch, "metadata": {**metadata, "annotations": annotations}}, ask.token)

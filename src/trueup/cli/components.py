@@ -11,12 +11,23 @@ from typing import Any
 
 from msgspec import Struct
 
+from trueup.cli.manifesting import (
+    LABELS,
+    STATE_FOLDER,
+    binding,
+    cluster_role,
+    new_object,
+    own_groups,
+    own_resources,
+    rule,
+)
+from trueup.cli.servercomponents import server_rights, server_workload
 from trueup.dialects.argocd.appproject import default_project
 from trueup.dialects.argocd.shared import CONTROL_NAMESPACE
 from trueup.dialects.crd import MANAGED_BY, MANAGED_BY_LABEL
 from trueup.dialects.flux.shared import HELM_CHART
 from trueup.dialects.registry import crds
-from trueup.model.manifest import Manifest, labels_of, spec_of
+from trueup.model.manifest import Manifest, labels_of
 from trueup.version import __version__
 
 NAMESPACE = "trueup-system"
@@ -25,18 +36,10 @@ APPLIER = "trueup-applier"
 LEASES = "trueup-leases"
 SETTINGS = "trueup-settings"
 SERVICE = "trueup"
-STATE_FOLDER = "/var/lib/trueup"
 PORT = 8080
 USER = 65532
 """The numeric user of the image, as `deploy/Containerfile` makes it."""
 DEFAULT_IMAGE = f"trueup:{__version__}"
-PART_OF = "app.kubernetes.io/part-of"
-LABELS = {
-    "app.kubernetes.io/name": "trueup",
-    PART_OF: "trueup",
-    "app.kubernetes.io/version": __version__,
-    MANAGED_BY_LABEL: MANAGED_BY,
-}
 SELECTOR = {"app.kubernetes.io/name": "trueup", "app.kubernetes.io/component": "controller"}
 
 
@@ -51,12 +54,20 @@ class Installation(Struct, frozen=True, kw_only=True):
 
 def all_components(chosen: Installation) -> list[Manifest]:
     """In the order in which they are to be applied."""
-    return [*namespaces(chosen), *crds(), *rights(chosen), default_project(), *workload(chosen)]
+    return [
+        *namespaces(chosen),
+        *crds(),
+        *rights(chosen),
+        *server_rights(chosen.namespace),
+        default_project(),
+        *workload(chosen),
+        *server_workload(chosen.namespace, chosen.image),
+    ]
 
 
 def namespaces(chosen: Installation) -> list[Manifest]:
     """Ours, and the one in which Argo CD's Applications are looked for."""
-    ours = _object("v1", "Namespace", chosen.namespace)
+    ours = new_object("v1", "Namespace", chosen.namespace)
     ours["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] = "restricted"
     return [ours, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": CONTROL_NAMESPACE}}]
 
@@ -64,55 +75,55 @@ def namespaces(chosen: Installation) -> list[Manifest]:
 def rights(chosen: Installation) -> list[Manifest]:
     account = {"kind": "ServiceAccount", "name": CONTROLLER, "namespace": chosen.namespace}
     return [
-        _object("v1", "ServiceAccount", CONTROLLER, chosen.namespace),
-        _cluster_role(CONTROLLER, controller_rules()),
-        _cluster_role(
+        new_object("v1", "ServiceAccount", CONTROLLER, chosen.namespace),
+        cluster_role(CONTROLLER, controller_rules()),
+        cluster_role(
             APPLIER,
             [
                 {"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]},
                 {"nonResourceURLs": ["*"], "verbs": ["*"]},
             ],
         ),
-        _cluster_role(
+        cluster_role(
             "trueup-view",
-            [_rule(_own_groups(), _own_resources(), "get", "list", "watch")],
+            [rule(own_groups(), own_resources(), "get", "list", "watch")],
             {f"rbac.authorization.k8s.io/aggregate-to-{role}": "true" for role in ("admin", "edit", "view")},
         ),
-        _cluster_role(
+        cluster_role(
             "trueup-edit",
-            [_rule(_own_groups(), _own_resources(), "create", "delete", "deletecollection", "patch", "update")],
+            [rule(own_groups(), own_resources(), "create", "delete", "deletecollection", "patch", "update")],
             {f"rbac.authorization.k8s.io/aggregate-to-{role}": "true" for role in ("admin", "edit")},
         ),
-        _binding("ClusterRoleBinding", CONTROLLER, "ClusterRole", CONTROLLER, account),
-        _binding("ClusterRoleBinding", APPLIER, "ClusterRole", APPLIER, account),
+        binding("ClusterRoleBinding", CONTROLLER, "ClusterRole", CONTROLLER, account),
+        binding("ClusterRoleBinding", APPLIER, "ClusterRole", APPLIER, account),
         {
-            **_object("rbac.authorization.k8s.io/v1", "Role", LEASES, chosen.namespace),
+            **new_object("rbac.authorization.k8s.io/v1", "Role", LEASES, chosen.namespace),
             "rules": [
-                _rule(["coordination.k8s.io"], ["leases"], "get", "create", "update"),
+                rule(["coordination.k8s.io"], ["leases"], "get", "create", "update"),
                 # The token by which servers read live trees, in the Secret `trueup-internal`.
-                _rule([""], ["secrets"], "create"),
+                rule([""], ["secrets"], "create"),
             ],
         },
-        _binding("RoleBinding", LEASES, "Role", LEASES, account, chosen.namespace),
+        binding("RoleBinding", LEASES, "Role", LEASES, account, chosen.namespace),
     ]
 
 
 def controller_rules() -> list[dict[str, Any]]:
     """What the controller does as itself; everything else it does as `trueup-applier` or as an App's ServiceAccount."""
-    own = _own_resources()
+    own = own_resources()
     return [
         # The live view: what is declared may be of any kind, and drift is watched for.
-        _rule(["*"], ["*"], "get", "list", "watch"),
+        rule(["*"], ["*"], "get", "list", "watch"),
         # Status, finalizers, requests that are done. Argo CD's status is in the main object.
-        _rule(_own_groups(), [*own, *(f"{name}/status" for name in own)], "patch", "update"),
+        rule(own_groups(), [*own, *(f"{name}/status" for name in own)], "patch", "update"),
         # The HelmCharts that stand for the chart templates of HelmReleases.
-        _rule([HELM_CHART.group], [HELM_CHART.plural], "create", "delete"),
+        rule([HELM_CHART.group], [HELM_CHART.plural], "create", "delete"),
         # Events of Apps and sources.
-        _rule([""], ["events"], "create", "patch"),
+        rule([""], ["events"], "create", "patch"),
         # `serviceAccountName`: to be the tenant, with the tenant's rights.
-        _rule([""], ["serviceaccounts"], "impersonate"),
+        rule([""], ["serviceaccounts"], "impersonate"),
         # A source's `serviceAccountName`: its token is what a cloud knows it by.
-        _rule([""], ["serviceaccounts/token"], "create"),
+        rule([""], ["serviceaccounts/token"], "create"),
     ]
 
 
@@ -122,16 +133,16 @@ def workload(chosen: Installation) -> list[Manifest]:
     port = {"name": "http", "port": PORT}
     return [
         {
-            **_object("v1", "ConfigMap", SETTINGS, namespace),
+            **new_object("v1", "ConfigMap", SETTINGS, namespace),
             # A Secret of the same name overrides it: a PostgreSQL URL with its password, the push token.
             "data": {"TRUEUP_DATABASE": f"sqlite:///{STATE_FOLDER}/trueup.db"},
         },
         {
-            **_object("v1", "Service", SERVICE, namespace),
+            **new_object("v1", "Service", SERVICE, namespace),
             "spec": {"selector": SELECTOR, "ports": [{**port, "targetPort": "http", "protocol": "TCP"}]},
         },
         {
-            **_object("networking.k8s.io/v1", "NetworkPolicy", CONTROLLER, namespace),
+            **new_object("networking.k8s.io/v1", "NetworkPolicy", CONTROLLER, namespace),
             # In: health, metrics, push notices. Out: the API server and any Git server.
             "spec": {
                 "podSelector": {"matchLabels": SELECTOR},
@@ -146,7 +157,7 @@ def workload(chosen: Installation) -> list[Manifest]:
 def deployment(chosen: Installation) -> Manifest:
     arguments = ["run", f"--namespace={chosen.namespace}", f"--state-dir={STATE_FOLDER}/controller"]
     return {
-        **_object("apps/v1", "Deployment", CONTROLLER, chosen.namespace),
+        **new_object("apps/v1", "Deployment", CONTROLLER, chosen.namespace),
         "spec": {
             "replicas": 1,
             # A new pod is not ready before the old one has given its Lease back, so the old one goes first.
@@ -200,37 +211,3 @@ def _container(image: str, arguments: list[str]) -> dict[str, Any]:
 def is_ours(obj: Manifest) -> bool:
     """Whether an object in a cluster was put there by `trueup install`."""
     return labels_of(obj).get(MANAGED_BY_LABEL) == MANAGED_BY
-
-
-# parts
-
-
-def _own_groups() -> list[str]:
-    return sorted({str(spec_of(crd)["group"]) for crd in crds()})
-
-
-def _own_resources() -> list[str]:
-    return sorted(str(spec_of(crd)["names"]["plural"]) for crd in crds())
-
-
-def _object(api_version: str, kind: str, name: str, namespace: str = "") -> Manifest:
-    place = {"namespace": namespace} if namespace else {}
-    return {"apiVersion": api_version, "kind": kind, "metadata": {"name": name, **place, "labels": dict(LABELS)}}
-
-
-def _rule(groups: list[str], resources: list[str], *verbs: str) -> dict[str, Any]:
-    return {"apiGroups": groups, "resources": resources, "verbs": list(verbs)}
-
-
-def _cluster_role(name: str, rules: list[dict[str, Any]], labels: dict[str, str] | None = None) -> Manifest:
-    role = _object("rbac.authorization.k8s.io/v1", "ClusterRole", name)
-    role["metadata"]["labels"] |= labels or {}
-    return {**role, "rules": rules}
-
-
-def _binding(kind: str, name: str, role_kind: str, role: str, account: dict[str, str], namespace: str = "") -> Manifest:
-    return {
-        **_object("rbac.authorization.k8s.io/v1", kind, name, namespace),
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": role_kind, "name": role},
-        "subjects": [account],
-    }

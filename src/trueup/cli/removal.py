@@ -12,6 +12,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from trueup.cli.components import Installation, is_ours, namespaces, rights, workload
+from trueup.cli.servercomponents import server_rights, server_workload
 from trueup.controllers.manager import LEASE
 from trueup.dialects.dialect import Dialect
 from trueup.model.manifest import Manifest, labels_of, metadata_of, name_of, ref_of
@@ -53,8 +54,9 @@ class Found(Struct, frozen=True, kw_only=True):
 
 
 def removal_order(chosen: Installation) -> list[Manifest]:
-    """Our objects but the CRDs and namespaces, the Deployment first, then the rest against the order of installing."""
-    parts = [*reversed(workload(chosen)), *reversed(rights(chosen))]
+    """Our objects but the CRDs and namespaces, the Deployments first, then the rest against the order of installing."""
+    workloads = [*workload(chosen), *server_workload(chosen.namespace, chosen.image)]
+    parts = [*reversed(workloads), *reversed(server_rights(chosen.namespace)), *reversed(rights(chosen))]
     return sorted(parts, key=lambda obj: obj["kind"] != "Deployment")
 
 

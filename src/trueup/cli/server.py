@@ -59,6 +59,9 @@ def server(
     insecure: Annotated[
         bool, typer.Option("--insecure", help="Speak plain HTTP: behind a proxy that does TLS, or on this machine.")
     ] = False,
+    loopback_port: Annotated[
+        int, typer.Option(help="Also plain HTTP on this port of 127.0.0.1, for browsers of this machine; 0: no.")
+    ] = 0,
     trusted_proxy: Annotated[
         list[str] | None,
         typer.Option(help="Address or network of a proxy whose X-Forwarded headers are believed; may be repeated."),
@@ -87,12 +90,14 @@ def server(
                 home=embedded_home,
                 audit=audit,
                 audit_strict=not audit_optional,
-                https=tls is not None,
+                https=tls is not None and not loopback_port,
                 reaching=reaching,
             )
             async with serving(options) as running:
                 listener = Listener(running.app, Bounds(connections=max_connections))
                 taken = await listener.start(host, port, tls)
+                if loopback_port:
+                    await listener.start("127.0.0.1", loopback_port)
                 log.info("serving", host=host, port=taken, tls=tls is not None)
                 try:
                     await until_told()

@@ -12,7 +12,7 @@ from msgspec import Struct, structs
 from trueup.model.errors import InvalidInput
 
 DEFAULT_PORT = 6440
-"""The embedded Kubernetes' port; the Git server, the controller and the API server take the next three."""
+"""The embedded Kubernetes' port; the Git server, the controller and the API server take the next four."""
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -23,7 +23,9 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     controller_port: int
     push_token: str
     server_port: int = 0
-    """0: of a home from before there was a server."""
+    """Plain HTTP on this machine. 0: of a home from before there was a server."""
+    server_tls_port: int = 0
+    """TLS: what port-forwards to the Service lead to."""
 
     @property
     def git_url(self) -> str:
@@ -59,10 +61,10 @@ def choose_settings(kept: Settings | None, port: int | None) -> Settings:
     Raises InvalidInput when a port that was asked for is taken.
     """
     if kept is not None and port in (None, kept.kubernetes_port):
-        return kept if kept.server_port else _with_server(kept)
+        return kept if kept.server_port and kept.server_tls_port else _with_server(kept)
     ports: list[int] = []
     candidate = port or DEFAULT_PORT
-    while len(ports) < 4:
+    while len(ports) < 5:
         if candidate > 65535:
             raise InvalidInput("no free port was found", hint="name one with --port")
         if is_free(candidate):
@@ -76,18 +78,18 @@ def choose_settings(kept: Settings | None, port: int | None) -> Settings:
         git_port=ports[1],
         controller_port=ports[2],
         server_port=ports[3],
+        server_tls_port=ports[4],
         push_token=token,
     )
 
 
 def _with_server(kept: Settings) -> Settings:
-    """A home from before there was a server gets a port for it, and keeps the others."""
-    taken = {kept.kubernetes_port, kept.git_port, kept.controller_port}
-    candidates = range(max(taken) + 1, 65536)
-    port = next((port for port in candidates if is_free(port)), 0)
-    if not port:
-        raise InvalidInput("no free port was found for the server", hint="name one with --port")
-    return structs.replace(kept, server_port=port)
+    """A home from before there was a server gets ports for it, and keeps the others."""
+    first = max(kept.kubernetes_port, kept.git_port, kept.controller_port) + 1
+    free = [port for port in range(first, min(first + 1000, 65536)) if is_free(port)][:2]
+    if len(free) < 2:
+        raise InvalidInput("no free ports were found for the server", hint="name others with --port")
+    return structs.replace(kept, server_port=free[0], server_tls_port=free[1])
 
 
 def is_free(port: int) -> bool:

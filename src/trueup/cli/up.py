@@ -30,6 +30,8 @@ from trueup.render.engine.build import engine_binary
 log = structlog.get_logger(__name__)
 
 SAMPLE = "sample"
+SERVER, SERVER_PORT = "trueup-server", 8443
+"""As `cli.servercomponents` has them, which takes long to load."""
 PASSWORD_FILE = "initial-admin-password"  # noqa: S105 the name of a file
 NAMESPACES = ("trueup-system", "flux-system", "argocd")
 DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Where to keep everything; default: TRUEUP_HOME.")]
@@ -146,7 +148,7 @@ def _platform(home: Home, settings: Settings) -> list[Child]:
     return [
         Child(
             name="kubernetes",
-            command=[*kubernetes, "--port", str(settings.kubernetes_port)],
+            command=[*kubernetes, "--port", str(settings.kubernetes_port), "--stand-in", _stand_in(settings)],
             log_file=home.logs / "kubernetes.log",
             ready=lambda: _listens(settings.kubernetes_port, home.kubeconfig),
         ),
@@ -158,6 +160,11 @@ def _platform(home: Home, settings: Settings) -> list[Child]:
             environment={"TRUEUP_PUSH_TOKEN": settings.push_token},
         ),
     ]
+
+
+def _stand_in(settings: Settings) -> str:
+    """Where the simulated pod of the server leads, so that `kubectl port-forward svc/trueup-server` reaches the real one."""
+    return f"{NAMESPACES[0]}/{SERVER}:{SERVER_PORT}={settings.server_tls_port}"
 
 
 def _controller(home: Home, settings: Settings) -> Child:
@@ -186,7 +193,7 @@ def _controller(home: Home, settings: Settings) -> Child:
 
 
 def _server(home: Home, settings: Settings) -> Child:
-    """Plain HTTP: it listens on this machine alone."""
+    """It listens on this machine alone: plain HTTP for its browsers, TLS for what is forwarded to the Service."""
     command = _child(
         "trueup.cli.main",
         "server",
@@ -199,8 +206,9 @@ def _server(home: Home, settings: Settings) -> Child:
         "--host",
         "127.0.0.1",
         "--port",
+        settings.server_tls_port,
+        "--loopback-port",
         settings.server_port,
-        "--insecure",
         "--database",
         f"sqlite:///{home.database}",
     )
@@ -258,6 +266,7 @@ async def _answers(settings: Settings, home: Home) -> dict[str, str]:
 async def _install(home: Home, settings: Settings, *, sample: bool) -> None:
     # Loading these takes a second, in which the embedded Kubernetes already starts.
     from trueup.cli.install import apply_all
+    from trueup.cli.servercomponents import server_stand_in
     from trueup.cluster.config import load_config
     from trueup.dialects.argocd.appproject import default_project
     from trueup.dialects.registry import all_dialects
@@ -268,6 +277,7 @@ async def _install(home: Home, settings: Settings, *, sample: bool) -> None:
     for dialect in all_dialects():
         manifests.extend(dialect.crds())
     manifests.append(default_project())
+    manifests.extend(server_stand_in(NAMESPACES[0]))
     if sample:
         manifests.extend(sample_manifests(f"{settings.git_url}/{SAMPLE}.git"))
     await apply_all(load_config(home.kubeconfig), manifests)

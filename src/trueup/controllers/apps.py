@@ -13,6 +13,7 @@ import structlog
 from msgspec import structs
 
 from trueup.apps.pins import is_in_force
+from trueup.apps.suspension import ends_at, resuming_patch
 from trueup.controllers.concluding import blocked_by, write_status
 from trueup.controllers.content import content_again, remotes_changed, variables_changed
 from trueup.controllers.decide import Step, next_step
@@ -154,6 +155,8 @@ class AppController:
             await self._judge_dependencies(memory, obj)
             await self._check_variables(memory)
             await self._check_capabilities(memory)
+        if obj is not None and memory.suspended:
+            await self._resume_in_time(memory, obj)
         situation, requests, feed = self._situations.of(memory, obj)
         step = next_step(situation)
         match step:
@@ -421,6 +424,17 @@ class AppController:
 
     def _look_later(self, ref: ObjectRef, seconds: float) -> None:
         self.queue.add_after(ref, seconds)
+
+    async def _resume_in_time(self, memory: AppMemory, obj: Manifest) -> None:
+        """A suspension that says until when ends by our hand; what comes of that is looked at when it is seen."""
+        shell = self._shell
+        if (end := ends_at(obj)) is None:
+            return
+        if (delay := (end - shell.clock()).total_seconds()) > 0:
+            self._look_later(memory.ref, delay + 0.1)
+            return
+        dialect = shell.dialect_of(memory.ref)
+        await shell.writer.write(memory.ref, lambda live: resuming_patch(live, dialect, shell.clock()), why="resumed")
 
     def _look_later_at_pin_end(self, memory: AppMemory) -> None:
         if memory.pin is None or memory.pin.until is None:

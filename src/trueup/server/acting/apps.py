@@ -12,6 +12,7 @@ from msgspec import Struct
 from trueup.apps.asks import ARGOCD, Ask, request_suspension
 from trueup.apps.identity import policy_object
 from trueup.apps.pins import Pin, read_revisions, whole
+from trueup.apps.suspension import with_suspension, without_suspension
 from trueup.apps.wishes import (
     SyncWish,
     pin_patch,
@@ -19,8 +20,6 @@ from trueup.apps.wishes import (
     request_termination,
     request_wished_sync,
     unpin_patch,
-    with_suspension,
-    without_suspension,
 )
 from trueup.cluster.client import KubeClient
 from trueup.cluster.resource import Resource

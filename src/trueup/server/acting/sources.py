@@ -6,20 +6,28 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from msgspec import Struct
+
 from trueup.apps.asks import Ask, request_reconcile, request_suspension
-from trueup.apps.wishes import with_suspension, without_suspension
+from trueup.apps.suspension import with_suspension, without_suspension
 from trueup.model.errors import InvalidInput
 from trueup.model.manifest import Manifest, resource_version_of, uid_of
-from trueup.server.acting.apps import Asked, SuspendBody, text_of
+from trueup.server.acting.apps import Asked, text_of
 from trueup.server.api.call import Call, missing
 from trueup.server.api.dispatch import utc_now
 from trueup.server.api.operation import Answer, Needs, Operation, Target
-from trueup.server.api.refusals import BadQuery, Conflict
+from trueup.server.api.refusals import Conflict
 from trueup.server.live.objects import MANAGER
 from trueup.server.live.place import Clients
 from trueup.server.world.operations import BASE, Sources
 
 PATH = BASE + "/sources/{kind}/{namespace}/{name}"
+
+
+class SourceSuspendBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A source is suspended until somebody resumes it."""
+
+    reason: str = ""
 
 
 class SourceActing:
@@ -33,13 +41,11 @@ class SourceActing:
 
     async def suspend(self, call: Call) -> Answer:
         body = call.body
-        if body.until is not None and body.until <= self._clock():
-            raise BadQuery("is in the past", field="until", hint="give a time to come, with its zone")
         dialect = self._sources.known(call).dialect
 
         def ask(obj: Manifest) -> Ask:
             made = request_suspension(obj, dialect, self._clock(), is_source=True, suspend=True)
-            return with_suspension(made or Ask({}), by=call.caller.shown, reason=body.reason, until=body.until)
+            return with_suspension(made or Ask({}), by=call.caller.shown, reason=body.reason, until=None)
 
         call.note(message=body.reason)
         return await self._ask(call, "it is left alone", ask)
@@ -99,7 +105,7 @@ def operations(acting: SourceActing, sources: Sources) -> list[Operation]:
 
     return [
         change("refresh", "POST", "/refresh", "Fetch it now", "sync", acting.refresh),
-        change("suspend", "PUT", "/suspension", "Leave it alone", "update", acting.suspend, SuspendBody),
+        change("suspend", "PUT", "/suspension", "Leave it alone", "update", acting.suspend, SourceSuspendBody),
         change("resume", "DELETE", "/suspension", "Go on with it", "update", acting.resume),
         change("delete", "DELETE", "", "Delete it", "delete", acting.delete),
     ]

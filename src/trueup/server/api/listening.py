@@ -38,7 +38,7 @@ class Listener:
         self.bounds = bounds
         self.open = 0
         self.refused = 0
-        self._app = app
+        self._listening: list[asyncio.Server] = []
         self._per_address: Counter[str] = Counter()
         self._runner = web.AppRunner(
             app,
@@ -52,8 +52,9 @@ class Listener:
         )
 
     async def start(self, host: str, port: int, context: ssl.SSLContext | None = None) -> int:
-        """Answers the port that was taken."""
-        await self._runner.setup()
+        """Answers the port that was taken. May be called again, for another address or with TLS."""
+        if self._runner.server is None:
+            await self._runner.setup()
         server = self._runner.server
         assert server is not None
         loop = asyncio.get_running_loop()
@@ -61,13 +62,14 @@ class Listener:
         def connection() -> _Connection:
             return _Connection(self, server, loop=loop, **server._kwargs)
 
-        self._listening = await loop.create_server(
+        listening = await loop.create_server(
             connection, host, port, ssl=context, backlog=1024, ssl_handshake_timeout=10 if context else None
         )
-        return int(self._listening.sockets[0].getsockname()[1])
+        self._listening.append(listening)
+        return int(listening.sockets[0].getsockname()[1])
 
     async def stop(self) -> None:
-        if (listening := getattr(self, "_listening", None)) is not None:
+        for listening in self._listening:
             listening.close()
         await self._runner.cleanup()
 

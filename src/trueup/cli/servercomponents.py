@@ -1,0 +1,170 @@
+"""What `trueup install` puts into a cluster for the API server. Pure.
+
+Its rights are few for itself: to read, and to know callers. What people do to single objects it does with a role of its own,
+`trueup-server-actions`; who wants every call made as the person deletes that role's binding.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from trueup.cli.manifesting import (
+    LABELS,
+    STATE_FOLDER,
+    binding,
+    cluster_role,
+    new_object,
+    own_groups,
+    own_resources,
+    rule,
+)
+from trueup.dialects.argocd.shared import CONTROL_NAMESPACE
+from trueup.model.manifest import Manifest
+from trueup.version import __version__
+
+SERVER = "trueup-server"
+ACTIONS = "trueup-server-actions"
+SETTINGS_ROLE = "trueup-server-settings"
+PORT = 8443
+STANDS_FOR = "trueup.dev/stands-for"
+"""What makes a pod of the embedded Kubernetes stand for a server; see `embedded.api.standins`."""
+SELECTOR = {"app.kubernetes.io/name": "trueup", "app.kubernetes.io/component": "server"}
+
+
+def server_rights(namespace: str) -> list[Manifest]:
+    account = {"kind": "ServiceAccount", "name": SERVER, "namespace": namespace}
+    settings = new_object("rbac.authorization.k8s.io/v1", "Role", SETTINGS_ROLE, CONTROL_NAMESPACE)
+    return [
+        new_object("v1", "ServiceAccount", SERVER, namespace),
+        cluster_role(SERVER, server_rules()),
+        cluster_role(ACTIONS, action_rules()),
+        {
+            **settings,
+            "rules": [
+                # argocd-cm, argocd-secret, argocd-rbac-cm, first passwords, sessions that were ended.
+                rule([""], ["configmaps", "secrets"], "get", "list", "watch", "create", "update", "patch"),
+                rule(["argoproj.io"], ["appprojects"], "patch"),
+            ],
+        },
+        {
+            **new_object("rbac.authorization.k8s.io/v1", "Role", SERVER, namespace),
+            # The token by which the controller knows us.
+            "rules": [{**rule([""], ["secrets"], "get"), "resourceNames": ["trueup-internal"]}],
+        },
+        binding("RoleBinding", SERVER, "Role", SERVER, account, namespace),
+        binding("ClusterRoleBinding", SERVER, "ClusterRole", SERVER, account),
+        binding("ClusterRoleBinding", ACTIONS, "ClusterRole", ACTIONS, account),
+        binding("RoleBinding", SETTINGS_ROLE, "Role", SETTINGS_ROLE, account, CONTROL_NAMESPACE),
+    ]
+
+
+def server_rules() -> list[dict[str, Any]]:
+    """What it does for itself."""
+    return [
+        rule(own_groups(), own_resources(), "get", "list", "watch"),
+        rule([""], ["events"], "list"),
+        rule(["authentication.k8s.io"], ["tokenreviews"], "create"),
+        rule(["authorization.k8s.io"], ["subjectaccessreviews"], "create"),
+    ]
+
+
+def action_rules() -> list[dict[str, Any]]:
+    """What people may be allowed to do through it, after the policies were asked."""
+    return [
+        rule(["*"], ["*"], "get", "patch", "delete"),
+        rule([""], ["pods"], "list"),
+        rule([""], ["pods/log"], "get"),
+        rule(["batch"], ["jobs"], "create"),
+        rule(own_groups(), own_resources(), "create", "update"),
+    ]
+
+
+def server_workload(namespace: str, image: str) -> list[Manifest]:
+    return [service(namespace), _network_policy(namespace), _deployment(namespace, image)]
+
+
+def service(namespace: str) -> Manifest:
+    """443 as in Argo CD's first steps: `kubectl port-forward svc/trueup-server 8080:443`."""
+    return {
+        **new_object("v1", "Service", SERVER, namespace),
+        "spec": {
+            "selector": SELECTOR,
+            "ports": [{"name": "https", "port": 443, "targetPort": "https", "protocol": "TCP"}],
+        },
+    }
+
+
+def server_stand_in(namespace: str) -> list[Manifest]:
+    """For the embedded Kubernetes: the Service, and a simulated pod that stands for the process of `trueup up`."""
+    template = {
+        "metadata": {"labels": LABELS | SELECTOR, "annotations": {STANDS_FOR: SERVER}},
+        "spec": {"containers": [{"name": "server", "image": f"trueup:{__version__}", "ports": [_port()]}]},
+    }
+    deployment = new_object("apps/v1", "Deployment", SERVER, namespace)
+    spec = {"replicas": 1, "selector": {"matchLabels": SELECTOR}, "template": template}
+    return [service(namespace), {**deployment, "spec": spec}]
+
+
+def _network_policy(namespace: str) -> Manifest:
+    return {
+        **new_object("networking.k8s.io/v1", "NetworkPolicy", SERVER, namespace),
+        "spec": {
+            "podSelector": {"matchLabels": SELECTOR},
+            "policyTypes": ["Ingress"],
+            "ingress": [{"ports": [{"port": PORT, "protocol": "TCP"}]}],
+        },
+    }
+
+
+def _deployment(namespace: str, image: str) -> Manifest:
+    pod = {
+        "serviceAccountName": SERVER,
+        "terminationGracePeriodSeconds": 15,
+        "nodeSelector": {"kubernetes.io/os": "linux"},
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": 65532,
+            "runAsGroup": 65532,
+            "fsGroup": 65532,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [_container(image)],
+        "volumes": [{"name": "state", "emptyDir": {}}, {"name": "tmp", "emptyDir": {}}],
+    }
+    return {
+        **new_object("apps/v1", "Deployment", SERVER, namespace),
+        "spec": {
+            "replicas": 1,
+            "selector": {"matchLabels": SELECTOR},
+            "template": {"metadata": {"labels": LABELS | SELECTOR}, "spec": pod},
+        },
+    }
+
+
+def _container(image: str) -> dict[str, Any]:
+    probe = {"httpGet": {"path": "/api/trueup/v1/version", "port": "https", "scheme": "HTTPS"}}
+    return {
+        "name": "server",
+        "image": image,
+        "imagePullPolicy": "IfNotPresent",
+        "args": ["server", f"--state-dir={STATE_FOLDER}/server", f"--port={PORT}"],
+        "env": [{"name": "HOME", "value": STATE_FOLDER}, {"name": "TRUEUP_HOME", "value": STATE_FOLDER}],
+        "envFrom": [
+            {"configMapRef": {"name": "trueup-settings"}},
+            {"secretRef": {"name": "trueup-settings", "optional": True}},
+        ],
+        "ports": [_port()],
+        "livenessProbe": {**probe, "periodSeconds": 10, "failureThreshold": 6},
+        "readinessProbe": {**probe, "periodSeconds": 5},
+        "resources": {"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"memory": "768Mi"}},
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "volumeMounts": [{"name": "state", "mountPath": STATE_FOLDER}, {"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108
+    }
+
+
+def _port() -> dict[str, Any]:
+    return {"name": "https", "containerPort": PORT, "protocol": "TCP"}
