@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -22,7 +23,7 @@ import pytest
 from tests.canaries import places
 from tests.canaries.birds import Canary, escaped, make
 from tests.e2e.fixtures import make_namespace
-from tests.e2e.stack import Process, Stack, git_repository, kustomization, until
+from tests.e2e.stack import Process, Stack, free_port, git_repository, kustomization, until
 from tests.e2e.test_helmreleases import CONFIG, helm_release
 from tests.embedded.fixtures import running_cluster
 from tests.peers.kubectl import Kubectl
@@ -231,7 +232,6 @@ def work(stack: Stack) -> None:
         urllib.request.urlopen(request, timeout=10)
     stack.restart()
     stack.until_applied(NAMESPACE, name="good")
-    stack.controller.stop()
 
 
 def a_database_that_is_not_there(stack: Stack) -> bytes:
@@ -251,6 +251,102 @@ def a_database_that_is_not_there(stack: Stack) -> bytes:
     finally:
         other.kill()
     return log_file.read_bytes()
+
+
+class Asked:
+    """An API server beside the controller, and everything that it answers its first admin."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self._port = free_port()
+        self.log_file = stack.folder / "server.log"
+        self.answers: list[tuple[str, bytes]] = []
+        self.secrets: list[Canary] = []
+        self._process = Process(
+            [
+                *stack.controller.command[:3],
+                "server",
+                f"--kubeconfig={stack.kubeconfig}",
+                f"--state-dir={stack.folder}/server",
+                "--host=127.0.0.1",
+                f"--port={self._port}",
+                "--insecure",
+                f"--database=sqlite:///{stack.database}",
+                "--log-level=debug",
+            ],
+            self.log_file,
+            {},
+        )
+
+    def work(self) -> None:
+        self._process.start()
+        try:
+            until(lambda: self._ask("GET", "/api/version")[0] == 200, what=f"the server answers: {self._process.log}")
+            found = self._stack.api.get("secret", "trueup-initial-admin-secret", "argocd")
+            assert found is not None
+            password = base64.b64decode(found["data"]["password"]).decode()
+            self._ask("POST", "/api/v1/session", {"username": "admin", "password": "wrong" + password})
+            status, body = self._ask("POST", "/api/v1/session", {"username": "admin", "password": password}, keep=False)
+            assert status == 200, body
+            token = json.loads(body)["token"]
+            self.secrets = [
+                Canary(name="admin-password", value=password, may_be=(f"{LIVE}Secret/",)),
+                Canary(name="session-token", value=token, may_be=("never",)),
+            ]
+            _, document = self._ask("GET", "/api/trueup/v1/openapi.json", token=token)
+            assert b"paths" in document, self._process.log[-3000:]
+            for path, methods in sorted(json.loads(document)["paths"].items()):
+                if "get" in methods:
+                    self._walk(path, token)
+            self._ask("POST", f"/api/trueup/v1/apps/Kustomization/{NAMESPACE}/good/sync", {}, token=token)
+        finally:
+            self._process.stop()
+
+    def _walk(self, path: str, token: str) -> None:
+        """The path with every object that a canary is in or about."""
+        rows = [
+            {
+                "kind": kind,
+                "namespace": NAMESPACE,
+                "name": name,
+                "appKind": app,
+                "appNamespace": NAMESPACE,
+                "appName": owner,
+            }
+            for app, owner, kind, name in (
+                ("Kustomization", "good", "Secret", "declared"),
+                ("Kustomization", "good", "ConfigMap", "greeting"),
+                ("HelmRelease", "web", "Secret", "of-chart"),
+                ("Kustomization", "good", "Kustomization", "good"),
+                ("HelmRelease", "web", "HelmRelease", "web"),
+                ("Kustomization", "refused", "GitRepository", "inurl"),
+            )
+        ]
+        fixed = {"group": "core", "version": "v1", "project": "default", "role": "x", "resource": "applications"}
+        for row in rows:
+            asked = re.sub(r"\{(\w+)[^}]*\}", lambda found: {**fixed, **row}.get(found[1], "x"), path)  # noqa: B023
+            self._ask("GET", asked, token=token)
+
+    def _ask(
+        self, method: str, path: str, body: Any = None, token: str = "", *, keep: bool = True
+    ) -> tuple[int, bytes]:
+        """Of a stream what comes in a second."""
+        headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
+        data = json.dumps(body).encode() if body is not None else None
+        request = urllib.request.Request(f"http://127.0.0.1:{self._port}{path}", data, headers, method=method)
+        status, read = 0, b""
+        try:
+            with urllib.request.urlopen(request, timeout=1) as answer:
+                status = answer.status
+                while piece := answer.read1():
+                    read += piece
+        except urllib.error.HTTPError as error:
+            status, read = error.code, error.read()
+        except OSError:
+            pass  # a stream has no end, and a server that starts no answer yet
+        if keep:
+            self.answers.append((f"api {method} {path} {status}", read))
+        return status, read
 
 
 def places_of(stack: Stack) -> list[places.Place]:
@@ -299,12 +395,20 @@ def test_no_canary_leaves_its_cage(aviary: Stack) -> None:
     aviary_places = places_of(aviary)
     work_and_listen(aviary, metrics)
     a_database_that_is_not_there(aviary)
-    aviary_places += [places.text("metrics", lambda: "\n".join(metrics))]
+    asked = Asked(aviary)
+    asked.work()
+    assert sum(label.endswith(" 200") for label, _ in asked.answers) > 20, [label for label, _ in asked.answers]
+    aviary_places += [
+        places.text("metrics", lambda: "\n".join(metrics)),
+        places.text("server.log", asked.log_file.read_bytes),
+        places.folder("server", aviary.folder / "server"),
+        lambda: iter(asked.answers),
+    ]
     labels, found = 0, []
     for place in aviary_places:
         for label, data in place():
             labels += 1
-            found += list(escaped(ALL, label, data))
+            found += list(escaped(ALL + asked.secrets, label, data))
     assert not found, "\n".join(found)
     assert labels > 200, "the places were not all there"
     secrets = [label for place in aviary_places[:1] for label, data in place() if DECLARED.value.encode() in data]

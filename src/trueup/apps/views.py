@@ -18,6 +18,7 @@ from trueup.model.errors import InvalidInput
 from trueup.model.manifest import Manifest, generation_of, is_deleting, ref_of, spec_of, status_of
 from trueup.model.refs import ObjectRef
 from trueup.model.revision import Revision, parse_revision
+from trueup.sources.giturl import mask_url
 
 
 class AppView(Struct, frozen=True, kw_only=True):
@@ -96,13 +97,13 @@ def view_source(obj: Manifest) -> SourceView:
 
 
 def _place(spec: Mapping[str, Any]) -> str:
-    """Where a source is: its URL, a bucket at its endpoint, or a chart in another source."""
+    """Where a source is: its URL without a password, a bucket at its endpoint, or a chart in another source."""
     if spec.get("bucketName"):
         return f"{spec.get('endpoint')}/{spec['bucketName']}"
     origin = spec.get("sourceRef")
     if spec.get("chart") and isinstance(origin, dict):
         return f"{spec['chart']} of {origin.get('kind')}/{origin.get('name')}"
-    return str(spec.get("url") or "")
+    return mask_url(str(spec.get("url") or ""))
 
 
 _View = tuple[Status, str, str, str, Revision | None]

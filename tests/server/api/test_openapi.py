@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from msgspec import Struct, defstruct, structs
+
 from tests.server.api.test_dispatch import Handlers, table
 from trueup.server.api.openapi import document
+from trueup.server.api.operation import Surface
 
 
 def test_the_document_tells_paths_parameters_bodies_answers_and_rights() -> None:
@@ -22,3 +25,21 @@ def test_the_document_tells_paths_parameters_bodies_answers_and_rights() -> None
     assert sync["x-trueup-access"] == {"kind": "needs", "resource": "applications", "action": "sync"}
     assert "Idempotency-Key" in [parameter["name"] for parameter in sync["parameters"]]
     assert "202" in sync["responses"]
+
+
+def test_two_queries_of_one_name_are_told_apart() -> None:
+    def query(of: str, field: str) -> type[Struct]:
+        return defstruct("Query", [(field, str, "")], module=of)
+
+    operations = [
+        structs.replace(one, query=query(f"part{number}", f"field{number}"))
+        for number, one in enumerate(table(Handlers()))
+        if one.surface is Surface.TRUEUP
+    ]
+    names = {
+        parameter["name"]
+        for methods in document(operations)["paths"].values()
+        for operation in methods.values()
+        for parameter in operation["parameters"]
+    }
+    assert {f"field{number}" for number in range(2)} <= names

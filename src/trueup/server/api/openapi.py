@@ -25,7 +25,7 @@ def document(operations: Iterable[Operation]) -> dict[str, Any]:
         types += [type_ for type_ in (operation.body, operation.answer, operation.query) if type_ is not None]
     schemas, components = msgspec.json.schema_components(types, ref_template=_REFS)
     by_type = dict(zip(map(_key, types), schemas, strict=True))
-    queries = {operation.query.__name__ for operation in ours if operation.query is not None}
+    queries = {_component(by_type, operation.query) for operation in ours if operation.query is not None}
     paths: dict[str, Any] = {}
     for operation in sorted(ours, key=lambda one: (one.path, one.method)):
         path = _IN_PATH.sub(r"{\1}", operation.path)
@@ -60,7 +60,7 @@ def _operation(operation: Operation, by_type: dict[str, Any], components: dict[s
         "operationId": operation.id,
         "summary": operation.summary,
         "tags": [operation.part],
-        "parameters": [*_path_parameters(operation), *_query_parameters(operation, components)],
+        "parameters": [*_path_parameters(operation), *_query_parameters(operation, by_type, components)],
         "responses": _responses(operation, by_type),
         "x-trueup-access": _access(operation.access),
     }
@@ -103,10 +103,18 @@ def _path_parameters(operation: Operation) -> list[dict[str, Any]]:
     ]
 
 
-def _query_parameters(operation: Operation, components: dict[str, Any]) -> Sequence[dict[str, Any]]:
+def _component(by_type: dict[str, Any], type_: Any) -> str:
+    """The name of a struct's schema. Two structs of one name have longer ones, so it is never the struct's own."""
+    reference: str = by_type[_key(type_)]["$ref"]
+    return reference.removeprefix(_REFS.format(name=""))
+
+
+def _query_parameters(
+    operation: Operation, by_type: dict[str, Any], components: dict[str, Any]
+) -> Sequence[dict[str, Any]]:
     if operation.query is None:
         return []
-    schema = components[operation.query.__name__]
+    schema = components[_component(by_type, operation.query)]
     required = set(schema.get("required", ()))
     return [
         {"name": name, "in": "query", "required": name in required, "schema": part}

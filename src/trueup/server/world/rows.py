@@ -18,6 +18,7 @@ from trueup.model.errors import TrueupError
 from trueup.model.manifest import Manifest, labels_of, metadata_of, ref_of, spec_of, status_of
 from trueup.model.refs import ObjectRef
 from trueup.model.revision import Revision
+from trueup.sources.giturl import mask_url
 
 HIDDEN_LABELS = frozenset({"app.kubernetes.io/managed-by"})
 IN_CLUSTER = "in-cluster"
@@ -208,7 +209,7 @@ def _source(view: AppView, spec: Mapping[str, Any]) -> SourceText:
         several = rows_of(spec.get("sources"))
         first: Mapping[str, Any] = several[0] if several else _mapping(spec, "source")
         return SourceText(
-            url=str(first.get("repoURL") or ""),
+            url=mask_url(str(first.get("repoURL") or "")),
             path=str(first.get("path") or ""),
             target=str(first.get("targetRevision") or ("" if first.get("chart") else "HEAD")),
             chart=str(first.get("chart") or ""),
