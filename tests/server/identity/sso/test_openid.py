@@ -291,5 +291,7 @@ async def test_groups_that_are_in_userinfo_alone_are_found_there(provider: OidcP
         assert (await signed_in(asking)).groups == ("team-a", "system:masters")
         requested = client_of(settings(other, requested_claims={"groups": {"essential": True}}))
         assert (await signed_in(requested)).groups == ("team-a", "system:masters")
-        for one in (bare, asking, requested):
+        gitlab = client_of(settings(other, type=Type.GITLAB))  # an OpenID provider that tells groups there
+        assert (await signed_in(gitlab)).groups == ("team-a", "system:masters")
+        for one in (bare, asking, requested, gitlab):
             await one.close()
