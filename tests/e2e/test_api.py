@@ -5,20 +5,21 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import ClientSession
+from aiohttp import ClientResponse, ClientSession
 from msgspec import Struct
 
 from tests.e2e.manifests import config, deployment, manifest
 from tests.e2e.stack import Repository, Stack
 from trueup.cluster.client import KubeClient
 from trueup.cluster.config import load_config
+from trueup.cluster.sharedtoken import read_token
 from trueup.dialects.registry import all_dialects
 from trueup.records.audit.entry import AuditEntry
 from trueup.server.api.listening import Bounds, Listener
@@ -77,7 +78,14 @@ async def api_of(stack: Stack, folder: Path) -> AsyncIterator[Api]:
     """A server process's insides, beside the controller that the stack runs."""
     diary = Diary()
     async with KubeClient(load_config(stack.kubeconfig)) as client:
-        options = Serving(client=client, dialects=all_dialects(), home=folder, audit=diary)
+        options = Serving(
+            client=client,
+            dialects=all_dialects(),
+            home=folder,
+            audit=diary,
+            controllers=(f"http://127.0.0.1:{stack.http_port}",),
+            internal_token=lambda: read_token(client, "trueup-system"),
+        )
         async with serving(options) as server:
             listener = Listener(server.app, Bounds())
             port = await listener.start("127.0.0.1", 0)
@@ -234,3 +242,63 @@ async def until_async(holds: Any) -> None:
     async with asyncio.timeout(40):
         while not await asyncio.to_thread(holds):  # noqa: ASYNC110 what is waited for is in the cluster
             await asyncio.sleep(0.05)
+
+
+async def test_the_tree_of_an_app_is_there_down_to_pods_and_follows_them(
+    stack: Stack, namespace: str, repository: Repository, tmp_path: Path
+) -> None:
+    async with api_of(stack, tmp_path) as api:
+        app = f"/apps/Kustomization/{namespace}/app"
+        headers = {"Authorization": f"Bearer {api.token}"}
+        async with api.client.get(f"{BASE}{app}/tree/events", headers=headers) as stream, asyncio.timeout(40):
+            shown: dict[str, dict[str, Any]] = {}
+            last = await follow_tree(stream, shown, lambda: len(of_kind(shown, "Pod")) == 2)
+            web, pod = f"Deployment.apps/{namespace}/web", of_kind(shown, "Pod")[0]
+            assert (shown[web]["sync"], shown[web]["managed"], shown[web]["wanted"]) == ("Synced", True, 2)
+            assert shown[shown[pod["parent"]]["parent"]]["id"] == web
+            assert "s3cr3t-canary-value" not in json.dumps(shown)
+            repository.push({"web.yaml": deployment("web", replicas=1)})
+            last = await follow_tree(stream, shown, lambda: len(of_kind(shown, "Pod")) == 1)
+
+        # who comes back is told only what happened meanwhile
+        async with (
+            api.client.get(f"{BASE}{app}/tree/events", headers={**headers, "Last-Event-ID": last}) as stream,
+            asyncio.timeout(40),
+        ):
+            repository.push({"web.yaml": deployment("web", replicas=3)})
+            said: list[str] = []
+            await follow_tree(stream, shown, lambda: len(of_kind(shown, "Pod")) == 3, said)
+        assert "tree" not in said
+
+        tree = await api.get(f"{app}/tree")
+        assert (tree["problem"], {row["id"] for row in tree["nodes"]}) == ("", set(shown))
+        order = [row["id"] for row in tree["nodes"]]
+        assert all(
+            row["parent"] is None or order.index(row["parent"]) < order.index(row["id"]) for row in tree["nodes"]
+        )
+        assert (await api.ask("GET", f"/apps/Kustomization/{namespace}/none/tree"))[0] == 404
+
+
+def of_kind(shown: dict[str, dict[str, Any]], kind: str) -> list[dict[str, Any]]:
+    return [row for row in shown.values() if row["kind"] == kind]
+
+
+async def follow_tree(
+    stream: ClientResponse, shown: dict[str, dict[str, Any]], until: Callable[[], bool], said: list[str] | None = None
+) -> str:
+    """Keeps `shown` as a page does; answers the id of the last event."""
+    while True:
+        text = (await stream.content.readuntil(b"\n\n")).decode()
+        event = dict(line.split(": ", 1) for line in text.splitlines() if ": " in line)
+        if "event" not in event:
+            continue
+        news = json.loads(event["data"])
+        if said is not None:
+            said.append(event["event"])
+        if event["event"] == "tree":
+            shown.clear()
+        shown.update({row["id"]: row for row in news.get("nodes", [])})
+        for gone in news.get("removed", []):
+            shown.pop(gone, None)
+        if until():
+            return event["id"]

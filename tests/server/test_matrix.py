@@ -25,6 +25,7 @@ from trueup.server.api.call import Call
 from trueup.server.api.operation import Answer, Listed, Needs, Operation, Public, SignedIn
 from trueup.server.assembly import table
 from trueup.server.identity.whole import IdentityService, Surroundings
+from trueup.server.world.trees import Trees
 from trueup.server.world.world import World
 
 POLICY = """
@@ -89,7 +90,7 @@ async def the_table() -> AsyncIterator[list[Operation]]:
         store=a_store(), projects=MemoryProjects(), scopes=lambda: ("groups",), clock=clock, forward=clock.forward
     )
     async with IdentityService(around) as identity:
-        yield table(a_world(), identity, About(list, lambda: (0, 0, 0)), NoCluster())
+        yield table(a_world(), identity, About(list, lambda: (0, 0, 0)), NoCluster(), Trees())
 
 
 async def reached(_: Call) -> Answer:

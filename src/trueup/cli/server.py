@@ -20,6 +20,7 @@ from trueup.cli.home import find_home
 from trueup.cli.logging import configure_logging
 from trueup.cluster.client import KubeClient
 from trueup.cluster.config import load_config
+from trueup.cluster.sharedtoken import read_token
 from trueup.dialects.argocd.shared import CONTROL_NAMESPACE
 from trueup.dialects.registry import all_dialects
 from trueup.model.errors import InvalidInput
@@ -43,6 +44,20 @@ def server(
     namespace: Annotated[
         str, typer.Option(help="Where argocd-cm, argocd-secret, argocd-rbac-cm and AppProjects are.")
     ] = CONTROL_NAMESPACE,
+    controller: Annotated[
+        list[str] | None,
+        typer.Option(
+            envvar="TRUEUP_CONTROLLER_URL",
+            help="URL of a controller's HTTP side, from which live trees are read; may be repeated. Default: its Service.",
+        ),
+    ] = None,
+    controller_namespace: Annotated[
+        str, typer.Option(help="Where the controller is, and its Secret trueup-internal.")
+    ] = "trueup-system",
+    internal_token: Annotated[
+        str,
+        typer.Option(envvar="TRUEUP_INTERNAL_TOKEN", help="Token of live trees; default: that of the Secret."),
+    ] = "",
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "0.0.0.0",  # noqa: S104 the Service's pods are reached from outside
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 8443,
     database: Annotated[
@@ -82,6 +97,9 @@ def server(
     reaching = behind(trusted_proxy or (), root_path.rstrip("/"))
 
     async def run() -> None:
+        async def token() -> str:
+            return internal_token or await read_token(client, controller_namespace)
+
         async with KubeClient(config) as client, audited(audit_service) as audit:
             options = Serving(
                 client=client,
@@ -89,6 +107,8 @@ def server(
                 control_namespace=namespace,
                 home=embedded_home,
                 audit=audit,
+                controllers=tuple(controller or (f"http://trueup.{controller_namespace}.svc:8080",)),
+                internal_token=token,
                 audit_strict=not audit_optional,
                 https=tls is not None and not loopback_port,
                 reaching=reaching,

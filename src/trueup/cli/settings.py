@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import secrets
 import socket
 from pathlib import Path
@@ -26,6 +28,11 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Plain HTTP on this machine. 0: of a home from before there was a server."""
     server_tls_port: int = 0
     """TLS: what port-forwards to the Service lead to."""
+
+    @property
+    def internal_token(self) -> str:
+        """By which the controller knows the server. Derived, so that homes from before it have one too."""
+        return hmac.new(self.push_token.encode(), b"trueup-internal", hashlib.sha256).hexdigest()
 
     @property
     def git_url(self) -> str:

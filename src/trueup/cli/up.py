@@ -188,7 +188,7 @@ def _controller(home: Home, settings: Settings) -> Child:
         command=command,
         log_file=home.logs / "controller.log",
         ready=lambda: _is_ready(settings),
-        environment={"TRUEUP_PUSH_TOKEN": settings.push_token},
+        environment={"TRUEUP_PUSH_TOKEN": settings.push_token, "TRUEUP_INTERNAL_TOKEN": settings.internal_token},
     )
 
 
@@ -201,6 +201,8 @@ def _server(home: Home, settings: Settings) -> Child:
         home.kubeconfig,
         "--state-dir",
         home.server,
+        "--controller",
+        settings.controller_url,
         "--embedded-home",
         home.root,
         "--host",
@@ -216,6 +218,7 @@ def _server(home: Home, settings: Settings) -> Child:
         name="server",
         command=command,
         log_file=home.logs / "server.log",
+        environment={"TRUEUP_INTERNAL_TOKEN": settings.internal_token},
         ready=lambda: _answers_well(f"http://127.0.0.1:{settings.server_port}/api/trueup/v1/version"),
     )
 

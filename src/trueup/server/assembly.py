@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -43,10 +44,17 @@ from trueup.server.live.place import Clients
 from trueup.server.pages.files import PageFiles, read_files
 from trueup.server.pages.serving import add_pages
 from trueup.server.world import operations as world_operations
+from trueup.server.world import treeoperations
+from trueup.server.world.treereading import TreeReader
+from trueup.server.world.trees import Trees
 from trueup.server.world.watching import Watching
 from trueup.server.world.world import World
 
 _TOKEN_REVIEWS = "/apis/authentication.k8s.io/v1/tokenreviews"  # noqa: S105 a path
+
+
+async def no_token() -> str:
+    return ""
 
 
 class Serving(Struct, frozen=True, kw_only=True):
@@ -59,6 +67,9 @@ class Serving(Struct, frozen=True, kw_only=True):
     audit: AuditLog | None = None
     audit_strict: bool = True
     """Nothing is changed while the audit log cannot store it."""
+    controllers: tuple[str, ...] = ()
+    """URLs of the controllers' HTTP sides, from which live trees are read; none: what Apps' status remembers is shown."""
+    internal_token: Callable[[], Awaitable[str]] = no_token
     https: bool = False
     reaching: Reaching = directly
 
@@ -70,6 +81,7 @@ class Server(Struct, frozen=True, kw_only=True):
     api: Api
     world: World
     watching: Watching
+    trees: Trees
 
 
 class OurClient:
@@ -125,13 +137,14 @@ async def serving(options: Serving) -> AsyncIterator[Server]:
                 )
             )
         )
+        trees = await _trees(options, stack)
         streams = Streams()
         about = About(watching.problems, lambda: (len(world.apps), len(world.sources), streams.total))
         auditor: Auditor = (
             RecordedCalls(options.audit, strict=options.audit_strict) if options.audit is not None else Unaudited()
         )
         api = Api(
-            table(world, identity, about, OurClient(client)),
+            table(world, identity, about, OurClient(client), trees),
             identity.authenticator,
             policies.authority,
             auditor=auditor,
@@ -140,16 +153,34 @@ async def serving(options: Serving) -> AsyncIterator[Server]:
         )
         about.operations = api.operations
         pages = await asyncio.to_thread(read_files)
-        yield Server(app=application(api, identity, options, pages), api=api, world=world, watching=watching)
+        yield Server(
+            app=application(api, identity, options, pages), api=api, world=world, watching=watching, trees=trees
+        )
 
 
-def table(world: World, identity: IdentityService, about: About, clients: Clients) -> list[Operation]:
+async def _trees(options: Serving, stack: AsyncExitStack) -> Trees:
+    """Read from every controller, each by a task that ends with the block."""
+    trees = Trees()
+    group = await stack.enter_async_context(asyncio.TaskGroup())
+    tasks = [
+        group.create_task(
+            TreeReader(url, options.internal_token, trees, utc_now, name=url, chance=random.random).run(),
+            name=f"trees of {url}",
+        )
+        for url in options.controllers
+    ]
+    stack.callback(lambda: [task.cancel() for task in tasks])
+    return trees
+
+
+def table(world: World, identity: IdentityService, about: About, clients: Clients, trees: Trees) -> list[Operation]:
     """Every operation there is. Routes, rights, documents and tests are made from it."""
     apps, sources = world_operations.Apps(world), world_operations.Sources(world)
     return [
         *about_operations(about),
         *identity.operations(),
         *world_operations.operations(apps, sources),
+        *treeoperations.operations(treeoperations.AppTrees(apps, trees), apps),
         *acting_apps.operations(acting_apps.Acting(world, apps, clients), apps),
         *acting_sources.operations(acting_sources.SourceActing(sources, clients), sources),
         *objects.operations(objects.Objects(apps, clients), apps),

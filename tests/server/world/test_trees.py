@@ -162,12 +162,23 @@ def test_an_app_that_moved_to_another_shard_is_not_dropped_by_the_first() -> Non
     assert trees.tree(SHOP) is not None
 
 
+def test_a_child_that_came_before_its_owner_is_news_again_when_that_comes() -> None:
+    trees, reader = trees_and_reader()
+    reader.take(Tree(app=SHOP, nodes=(NODES[3],)))
+    since = trees.news(SHOP, "").event_id
+    assert msgspec.json.decode(trees.encoded(SHOP, POD))["parent"] is None
+    reader.take(Delta(app=SHOP, changed=(NODES[2],)))
+    assert set(trees.news(SHOP, since).changed) == {POD, SET}
+    assert msgspec.json.decode(trees.encoded(SHOP, POD))["parent"] == "ReplicaSet.apps/shop/web-1"
+
+
 def test_a_node_is_encoded_once_until_it_changes() -> None:
     trees, reader = told()
     first = trees.encoded(SHOP, POD)
     assert trees.encoded(SHOP, POD) is first
-    assert msgspec.json.decode(first, type=LiveNode) == NODES[3]
-    reader.take(Delta(app=SHOP, changed=(node(POD, "pod", "set", message="oh"),)))
+    row = msgspec.json.decode(first)
+    assert (row["id"], row["parent"]) == ("Pod/shop/web-1-a", "ReplicaSet.apps/shop/web-1")
+    reader.take(Delta(app=SHOP, changed=(node(POD, "pod", "set", kstatus=Kstatus.FAILED, message="oh"),)))
     assert b"oh" in trees.encoded(SHOP, POD)
 
 

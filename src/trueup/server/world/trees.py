@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from trueup.apps.livetree import LiveNode
 from trueup.model.refs import ObjectRef
+from trueup.server.world.treerows import row_of
 
 REMEMBERED = 2_000
 """Changes of one tree, for followers who were away."""
@@ -60,6 +61,7 @@ class _Tree:
         self.epoch = epoch
         self.nodes: dict[ObjectRef, LiveNode] = {}
         self.encoded: dict[ObjectRef, bytes] = {}
+        self.by_uid: dict[str, ObjectRef] = {}
         self.journal: deque[ObjectRef] = deque(maxlen=REMEMBERED)
         self.number = 0
         self.owned: dict[str, set[ObjectRef]] = {}
@@ -78,7 +80,12 @@ class _Tree:
         self.nodes[node.ref] = node
         for owner in node.sight.owners:
             self.owned.setdefault(owner, set()).add(node.ref)
+        if node.uid:
+            self.by_uid[node.uid] = node.ref
         self._note(node.ref)
+        if before is None or before.uid != node.uid:
+            for child in self.owned.get(node.uid, ()) if node.uid else ():
+                self._note(child)  # its parent has come
 
     def remove(self, ref: ObjectRef) -> None:
         if (before := self.nodes.pop(ref, None)) is not None:
@@ -86,6 +93,8 @@ class _Tree:
             self._note(ref)
 
     def _unlink(self, node: LiveNode) -> None:
+        if self.by_uid.get(node.uid) == node.ref:
+            del self.by_uid[node.uid]
         for owner in node.sight.owners:
             owned = self.owned.get(owner, set())
             owned.discard(node.ref)
@@ -136,6 +145,11 @@ class Trees:
         tree = self._trees.get(app)
         return tree.nodes.get(ref) if tree is not None else None
 
+    def parent(self, app: ObjectRef, node: LiveNode) -> ObjectRef | None:
+        """Its owner in the tree; a managed object stands by itself."""
+        tree = self._trees.get(app)
+        return _parent(tree, node) if tree is not None else None
+
     def pods(self, app: ObjectRef, below: ObjectRef | None = None) -> tuple[ObjectRef, ...]:
         """All pods of the tree, or those that an object owns, itself included; in order."""
         tree = self._trees.get(app)
@@ -145,10 +159,11 @@ class Trees:
         return tuple(sorted(ref for ref in refs if (ref.group, ref.kind) == ("", "Pod")))
 
     def encoded(self, app: ObjectRef, ref: ObjectRef) -> bytes:
-        """A node as JSON, made once for all who follow. Raises KeyError."""
+        """A node's row as JSON, made once for all who follow. Raises KeyError."""
         tree = self._trees[app]
         if (found := tree.encoded.get(ref)) is None:
-            found = tree.encoded[ref] = msgspec.json.encode(tree.nodes[ref])
+            node = tree.nodes[ref]
+            found = tree.encoded[ref] = msgspec.json.encode(row_of(node, _parent(tree, node)))
         return found
 
     def news(self, app: ObjectRef, since: str) -> TreeNews:
@@ -272,6 +287,12 @@ class Trees:
         for tree in self._trees.values():
             if tree.branch is branch:
                 tree.wake()
+
+
+def _parent(tree: _Tree, node: LiveNode) -> ObjectRef | None:
+    if node.managed:
+        return None
+    return next((tree.by_uid[owner] for owner in node.sight.owners if owner in tree.by_uid), None)
 
 
 def _with_owned(tree: _Tree, ref: ObjectRef) -> list[ObjectRef]:
