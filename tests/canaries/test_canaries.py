@@ -40,7 +40,9 @@ BAD_PASSWORD = make("refused-git-password", f"{LIVE}Secret/")
 URL_PASSWORD = Canary(name="url-password", value="kanari0url0password0q7Zx93Vw", may_be=())
 DECLARED = make("declared-secret", MIRROR, ARTIFACT, f"{LIVE}Secret/")
 REFUSED = Canary(name="refused-secret", value="kanari refused secret q7Zx93Vw!", may_be=(MIRROR, ARTIFACT))
-VARIABLE = make("variable", f"{LIVE}Secret/", f"{LIVE}ConfigMap/{NAMESPACE}/greeting")
+GREETING = f"api GET /api/trueup/v1/apps/Kustomization/{NAMESPACE}/good/object?group=&kind=ConfigMap&"
+"""The live ConfigMap that Git says a Secret's value goes into: whoever may read it sees it, as with kubectl."""
+VARIABLE = make("variable", f"{LIVE}Secret/", f"{LIVE}ConfigMap/{NAMESPACE}/greeting", GREETING)
 REFUSED_VARIABLE = Canary(name="refused-variable", value="kanari-refused-variable-q7Zx93Vw", may_be=(f"{LIVE}Secret/",))
 HELM_VALUE = make("helm-value", f"{LIVE}Secret/", f"{LIVE}ConfigMap/{NAMESPACE}/web-config")
 DRIFTED = make("drifted-secret", f"{LIVE}Secret/")
@@ -325,6 +327,8 @@ class Asked:
         fixed = {"group": "core", "version": "v1", "project": "default", "role": "x", "resource": "applications"}
         for row in rows:
             asked = re.sub(r"\{(\w+)[^}]*\}", lambda found: {**fixed, **row}.get(found[1], "x"), path)  # noqa: B023
+            if path.endswith("/object"):
+                asked += f"?group=&kind={row['kind']}&namespace={NAMESPACE}&name={row['name']}"
             self._ask("GET", asked, token=token)
 
     def _ask(
@@ -397,7 +401,11 @@ def test_no_canary_leaves_its_cage(aviary: Stack) -> None:
     a_database_that_is_not_there(aviary)
     asked = Asked(aviary)
     asked.work()
-    assert sum(label.endswith(" 200") for label, _ in asked.answers) > 20, [label for label, _ in asked.answers]
+    statuses = [label.rsplit(" ", 1)[1] for label, _ in asked.answers]
+    assert "500" not in statuses, [label for label, _ in asked.answers]
+    assert statuses.count("200") > 20, statuses
+    for name in ("declared", "of-chart"):
+        assert any(label.endswith(f"name={name} 200") for label, _ in asked.answers), f"the Secret {name} was not seen"
     aviary_places += [
         places.text("metrics", lambda: "\n".join(metrics)),
         places.text("server.log", asked.log_file.read_bytes),

@@ -377,3 +377,27 @@ def test_nothing_that_looks_like_a_secret_gets_into_the_journal_or_the_database(
         assert log.flush()
     for path in tmp_path.rglob("*"):
         assert not path.is_file() or b"canary" not in path.read_bytes(), path
+
+
+def test_what_waited_is_stored_in_few_transactions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, sizes = tmp_path / "trueup.db", list[int]()
+    real = AuditStore.append
+
+    def append(self: AuditStore, entries: list[Sealed]) -> None:
+        sizes.append(len(entries))
+        real(self, entries)
+
+    with Kept(f"sqlite:///{path}", tmp_path / "state") as log:
+        until(lambda: log.working)
+        other = sqlite3.connect(path, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        log.put(entry(0))
+        until(lambda: log._taken)
+        for number in range(1, 1001):
+            log.put(entry(number))
+        monkeypatch.setattr(AuditStore, "append", append)
+        other.execute("COMMIT")
+        other.close()
+        assert log.flush()
+    assert sizes[-2:] == [500, 500]
+    assert len(sizes) <= 3
