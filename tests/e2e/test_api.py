@@ -302,3 +302,28 @@ async def follow_tree(
             shown.pop(gone, None)
         if until():
             return event["id"]
+
+
+async def test_projects_are_made_and_changed_and_the_audit_log_is_read(
+    stack: Stack, namespace: str, tmp_path: Path
+) -> None:
+    name = f"p-{namespace}"
+    async with api_of(stack, tmp_path) as api:
+        made = {"metadata": {"name": name}, "spec": {"sourceRepos": ["*"], "roles": [{"name": "ci", "policies": []}]}}
+        status, answer = await api.ask("POST", "/projects", made)
+        assert status == 201, answer
+        await until_async(lambda: api.server.world.projects.get(name) is not None)
+        spec = made["spec"] | {"description": "for tests"}
+        status, answer = await api.ask("PUT", f"/projects/{name}", made | {"spec": spec})
+        assert (status, answer["row"]["description"]) == (200, "for tests")
+        assert (await api.ask("PUT", f"/projects/{name}", made | {"spec": {"sourceRepos": "x"}}))[0] == 400
+        listed = {row["name"] for row in (await api.get("/projects"))["items"]}
+        assert {name, "default"} <= listed
+        assert (await api.ask("DELETE", f"/projects/{name}"))[0] == 204
+        assert (await api.ask("DELETE", "/projects/default"))[0] == 409
+        assert [row["row"]["name"] for row in (await api.get("/clusters"))["items"]] == ["in-cluster"]
+        assert (await api.get("/repositories"))["items"] is not None
+        status, problem = await api.ask("GET", "/audit")
+        assert (status, problem["detail"]) == (503, "no audit log is kept")
+        told = [one.action for one in api.diary.entries if one.target.endswith(name)]
+        assert told == ["projects.create", "projects.update", "projects.update", "projects.delete"]

@@ -23,8 +23,9 @@ from trueup.server.about import About
 from trueup.server.access.policy import policy_of
 from trueup.server.api.call import Call
 from trueup.server.api.operation import Answer, Listed, Needs, Operation, Public, SignedIn
-from trueup.server.assembly import table
+from trueup.server.assembly import Parts, table
 from trueup.server.identity.whole import IdentityService, Surroundings
+from trueup.server.keeping.audit import Audit
 from trueup.server.world.trees import Trees
 from trueup.server.world.world import World
 
@@ -73,6 +74,7 @@ def repository(namespace: str) -> Manifest:
 
 def a_world() -> World:
     world = World(all_dialects(), lambda: datetime(2026, 3, 1, tzinfo=UTC))
+    world.projects["shop"] = {"metadata": {"name": "shop", "resourceVersion": "1"}, "spec": {}}
     for namespace in (OWN, FOREIGN):
         for obj in (kustomization(namespace), repository(namespace)):
             world.seen(ref_of(obj), obj)
@@ -90,7 +92,11 @@ async def the_table() -> AsyncIterator[list[Operation]]:
         store=a_store(), projects=MemoryProjects(), scopes=lambda: ("groups",), clock=clock, forward=clock.forward
     )
     async with IdentityService(around) as identity:
-        yield table(a_world(), identity, About(list, lambda: (0, 0, 0)), NoCluster(), Trees())
+        about = About(list, lambda: (0, 0, 0))
+        parts = Parts(
+            world=a_world(), identity=identity, about=about, clients=NoCluster(), trees=Trees(), audit=Audit("")
+        )
+        yield table(parts)
 
 
 async def reached(_: Call) -> Answer:
@@ -129,11 +135,13 @@ def wanted(operation: Operation, who: str, namespace: str) -> set[int]:
             return good
         case "reader":
             if access.resource in ("exec", "audit"):
-                return {404, 403}
+                return {404}
             # What they may see and not change is forbidden, not hidden.
             return good if reads else {403}
         case "ann":
-            return good if namespace == OWN else {404}
+            if access.resource == "projects":  # one that she may see, wherever she is
+                return good if access.action == "get" else {403}
+            return good if namespace == OWN and access.resource != "audit" else {404}
     return {404}
 
 

@@ -107,6 +107,7 @@ def server(
                 control_namespace=namespace,
                 home=embedded_home,
                 audit=audit,
+                database=database,
                 controllers=tuple(controller or (f"http://trueup.{controller_namespace}.svc:8080",)),
                 internal_token=token,
                 audit_strict=not audit_optional,

@@ -39,6 +39,10 @@ from trueup.server.identity.clusterstore import ClusterStore, Kept, kept_of
 from trueup.server.identity.reach import Reaching, directly
 from trueup.server.identity.serviceaccounts import ServiceAccounts
 from trueup.server.identity.whole import IdentityService, Surroundings
+from trueup.server.keeping import audit as keeping_audit
+from trueup.server.keeping import places as keeping_places
+from trueup.server.keeping import projects as keeping_projects
+from trueup.server.keeping.audit import Audit
 from trueup.server.live import logs, objects
 from trueup.server.live.place import Clients
 from trueup.server.pages.files import PageFiles, read_files
@@ -65,6 +69,8 @@ class Serving(Struct, frozen=True, kw_only=True):
     control_namespace: str = CONTROL_NAMESPACE
     home: Path | None = None
     audit: AuditLog | None = None
+    database: str = ""
+    """Where records and audit are read; empty: nowhere."""
     audit_strict: bool = True
     """Nothing is changed while the audit log cannot store it."""
     controllers: tuple[str, ...] = ()
@@ -138,13 +144,19 @@ async def serving(options: Serving) -> AsyncIterator[Server]:
             )
         )
         trees = await _trees(options, stack)
+        reading = Audit(options.database)
+        stack.callback(reading.close)
         streams = Streams()
         about = About(watching.problems, lambda: (len(world.apps), len(world.sources), streams.total))
         auditor: Auditor = (
             RecordedCalls(options.audit, strict=options.audit_strict) if options.audit is not None else Unaudited()
         )
         api = Api(
-            table(world, identity, about, OurClient(client), trees),
+            table(
+                Parts(
+                    world=world, identity=identity, about=about, clients=OurClient(client), trees=trees, audit=reading
+                )
+            ),
             identity.authenticator,
             policies.authority,
             auditor=auditor,
@@ -173,18 +185,33 @@ async def _trees(options: Serving, stack: AsyncExitStack) -> Trees:
     return trees
 
 
-def table(world: World, identity: IdentityService, about: About, clients: Clients, trees: Trees) -> list[Operation]:
+class Parts(Struct, frozen=True, kw_only=True):
+    """What operations are made of."""
+
+    world: World
+    identity: IdentityService
+    about: About
+    clients: Clients
+    trees: Trees
+    audit: Audit
+
+
+def table(parts: Parts) -> list[Operation]:
     """Every operation there is. Routes, rights, documents and tests are made from it."""
+    world, clients = parts.world, parts.clients
     apps, sources = world_operations.Apps(world), world_operations.Sources(world)
     return [
-        *about_operations(about),
-        *identity.operations(),
+        *about_operations(parts.about),
+        *parts.identity.operations(),
         *world_operations.operations(apps, sources),
-        *treeoperations.operations(treeoperations.AppTrees(apps, trees), apps),
+        *treeoperations.operations(treeoperations.AppTrees(apps, parts.trees), apps),
         *acting_apps.operations(acting_apps.Acting(world, apps, clients), apps),
         *acting_sources.operations(acting_sources.SourceActing(sources, clients), sources),
         *objects.operations(objects.Objects(apps, clients), apps),
         *logs.operations(logs.Logs(apps, clients), apps),
+        *keeping_projects.operations(keeping_projects.Projects(world, clients)),
+        *keeping_places.operations(keeping_places.Places(world, clients)),
+        *keeping_audit.operations(parts.audit),
     ]
 
 

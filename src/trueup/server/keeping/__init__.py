@@ -1,0 +1,1 @@
+"""What administrators look after: projects, repositories, clusters, settings, the audit log."""
