@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+import hmac
+import secrets
 import sys
 import time
 import webbrowser
+from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import typer
 from msgspec import structs
@@ -116,22 +120,22 @@ def _with_token(server: Server, token: str) -> Server:
 
 async def _by_provider(remote: Remote, wanted: str, *, device: bool, port: int, browser: bool) -> Server:
     ways = await remote.ask("GET", LOGINS, token="")
-    sso = _choose(ways["providers"], wanted)
+    chosen = _choose(ways["providers"], wanted)
+    if not chosen.get("cliClientID"):
+        if device:
+            raise InvalidInput(
+                f"{chosen['name']} offers no device flow here", hint="sign in with a browser on this machine"
+            )
+        return await _by_server(remote, str(chosen["id"]), port=port, browser=browser)
+    sso = SingleSignOn(issuer=chosen["issuer"], client_id=chosen["cliClientID"], scopes=tuple(chosen["cliScopes"]))
     async with provider_client(sso) as client:
         if device:
             identity = await client.by_device(_show_code, asyncio.sleep)
         else:
             async with loopback.waiting(port) as waiting:
                 flow = codeflow.begin("cli", waiting.redirect_uri, "/", time.time())
-                url = await client.login_url(flow)
-                if not (browser and await asyncio.to_thread(webbrowser.open, url)):
-                    tell(f"open this address in a browser:\n{url}")
-                else:
-                    tell("the browser was opened; sign in there")
-                try:
-                    answer = await asyncio.wait_for(waiting.answered(), codeflow.LASTS)
-                except TimeoutError as error:
-                    raise InvalidInput("no browser came back in time", hint="begin again") from error
+                await _show(await client.login_url(flow), browser=browser)
+                answer = await _come_back(waiting)
                 identity = await client.finish(flow, answer)
     return _of_identity(remote.server, sso, identity)
 
@@ -141,19 +145,48 @@ def _of_identity(server: Server, sso: SingleSignOn, identity: Identity) -> Serve
     return structs.replace(_with_token(server, identity.id_token.reveal()), sso=kept)
 
 
-def _choose(providers: list[dict[str, Any]], wanted: str) -> SingleSignOn:
-    usable = [one for one in providers if one.get("cliClientID")]
-    names = ", ".join(str(one["id"]) for one in usable)
-    found = [one for one in usable if one["id"] == wanted] if wanted else usable
-    if not usable:
-        raise InvalidInput(
-            "this server has no provider for command lines",
-            hint="whoever runs it sets cliClientID; or take an API token: --token-stdin",
-        )
+async def _by_server(remote: Remote, provider: str, *, port: int, browser: bool) -> Server:
+    """The server asks the provider, and the browser carries what comes of it here (`identity.handover`)."""
+    async with loopback.waiting(port) as waiting:
+        verifier, state = secrets.token_urlsafe(48), secrets.token_urlsafe(24)
+        asked = {
+            "provider": provider,
+            "cli_port": str(waiting.port),
+            "cli_challenge": codeflow.challenge(verifier),
+            "cli_state": state,
+        }
+        await _show(f"{remote.server.url}/auth/login?{urlencode(asked)}", browser=browser)
+        answer = await _come_back(waiting)
+    if not hmac.compare_digest(answer.get("state", "").encode(), state.encode()):
+        raise InvalidInput("the browser brought the answer of another login", hint="begin again")
+    said = {"code": answer.get("code", ""), "verifier": verifier}
+    given = await remote.ask("POST", f"{SESSION}/exchange", said, token="")
+    expires = int(datetime.fromisoformat(given["expires"]).timestamp())
+    return structs.replace(remote.server, token=str(given["token"]), expires=expires)
+
+
+async def _show(url: str, *, browser: bool) -> None:
+    if browser and await asyncio.to_thread(webbrowser.open, url):
+        tell("the browser was opened; sign in there")
+    else:
+        tell(f"open this address in a browser:\n{url}")
+
+
+async def _come_back(waiting: loopback.Waiting) -> Mapping[str, str]:
+    try:
+        return await asyncio.wait_for(waiting.answered(), codeflow.LASTS)
+    except TimeoutError as error:
+        raise InvalidInput("no browser came back in time", hint="begin again") from error
+
+
+def _choose(providers: list[dict[str, Any]], wanted: str) -> dict[str, Any]:
+    found = [one for one in providers if one["id"] == wanted] if wanted else providers
+    if not providers:
+        raise InvalidInput("this server has no single sign-on", hint="sign in with --username, or --token-stdin")
     if len(found) != 1:
+        names = ", ".join(str(one["id"]) for one in providers)
         raise InvalidInput("which provider?", field="--provider", hint=f"there are: {names}")
-    (one,) = found
-    return SingleSignOn(issuer=one["issuer"], client_id=one["cliClientID"], scopes=tuple(one["cliScopes"]))
+    return found[0]
 
 
 def _show_code(device: Device) -> None:

@@ -6,9 +6,9 @@ import re
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from urllib.parse import urljoin
+from urllib.parse import parse_qsl, urljoin, urlsplit
 
 import pytest
 from msgspec import Struct
@@ -22,6 +22,10 @@ from tests.server.identity.sso.test_browser_login import signing_on
 from trueup.cli.servers.contexts import Server, Servers, load, save
 from trueup.cli.servers.remote import LoggedOut, read_url, refreshed
 from trueup.model.errors import InvalidInput
+from trueup.server.api.refusals import Unauthenticated
+from trueup.server.identity import handover, sessions
+from trueup.server.identity.revocation import Revoked
+from trueup.server.identity.sso import codeflow
 
 SESSION = "/api/trueup/v1/session"
 
@@ -215,11 +219,72 @@ async def test_a_code_that_is_refused_ends_the_login(terminal: Terminal) -> None
         assert not terminal.file.exists()
 
 
-async def test_a_server_without_a_provider_for_command_lines_says_what_to_do(
-    served: Served, terminal: Terminal
-) -> None:
+@pytest.mark.real
+async def test_single_sign_on_through_the_server_where_the_provider_knows_no_command_line(terminal: Terminal) -> None:
+    async with signing_on() as (served, _), Browser() as browser:
+        (port,) = free_ports(1)
+        process = await terminal.start("login", served.url, "--sso", "--no-browser", "--sso-port", str(port))
+        assert process.stderr is not None
+        _, _, page = await browser.sign_in(
+            await _read_until(process.stderr, r"(http://\S+/auth/login\?\S+)\n"), "alice"
+        )
+        assert "go back to the terminal" in page
+        _, err = await asyncio.wait_for(process.communicate(), 60)
+        assert (process.returncode, "as alice@example.com" in err.decode()) == (0, True), err
+        assert not [
+            cookie for cookie in browser.http.cookie_jar if cookie.key == "trueup"
+        ]  # the browser is not signed in
+        token = terminal.servers().get().token
+        status, body, headers = await served.ask("GET", SESSION, token=token)
+        assert (status, body["name"], "team-a" in body["groups"], "Set-Cookie" in headers) == (
+            200,
+            "alice",
+            True,
+            False,
+        )
+        assert (await terminal.run("logout")).code == 0
+        assert (await served.ask("GET", SESSION, token=token))[0] == 401
+
+
+async def test_what_the_browser_carries_is_worth_nothing_to_others_and_nothing_after_a_minute(served: Served) -> None:
+    now = served.clock.now
+    session = sessions.begin("dora", sessions.Login.SSO, now, timedelta(hours=24))
+    keys, verifier = served.identity.settings().keys, "v" * 64
+    handed = codeflow.Handover(port=8085, challenge=codeflow.challenge(verifier), state="s")
+    place = handover.place_of(keys, handed, session, now)
+    assert place.startswith("http://localhost:8085/auth/callback?")
+    code = dict(parse_qsl(urlsplit(place).query))["code"]
+
+    async def exchange(code: str, verifier: str) -> int:
+        status, _, _ = await served.ask("POST", f"{SESSION}/exchange", json={"code": code, "verifier": verifier})
+        return int(status)
+
+    # Nobody notes its use, so that it must not end by idleness.
+    later = now + timedelta(hours=9)
+    sessions.check(handover.lasting(session), later, Revoked(), {})
+    with pytest.raises(Unauthenticated):
+        sessions.check(session, later, Revoked(), {})
+    assert await exchange(code, "another" * 8) == 401
+    assert await exchange(sessions.sealed(keys, session), verifier) == 401
+    assert (await served.ask("GET", SESSION, token=code))[0] == 401
+    assert (await served.ask("GET", SESSION, cookie=f"trueup={code}"))[0] == 401
+    assert await exchange(code, verifier) == 200
+    served.clock.pass_(seconds=61)
+    assert await exchange(code, verifier) == 401
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["cli_port=22&cli_challenge=x", "cli_port=8085", "cli_port=8085&cli_challenge=" + "x" * 43, "cli_port=99999"],
+)
+async def test_a_login_for_a_command_line_that_is_none_is_refused(served: Served, query: str) -> None:
+    status, _, headers = await served.ask("GET", f"/auth/login?{query}")
+    assert (status, headers["Location"]) == (303, "/login?error=InvalidInput")
+
+
+async def test_a_server_without_single_sign_on_says_what_to_do(served: Served, terminal: Terminal) -> None:
     ran = await terminal.run("login", served.url, "--sso")
-    assert (ran.code, "cliClientID" in ran.err) == (1, True)
+    assert (ran.code, "no single sign-on" in ran.err) == (1, True)
 
 
 async def _confirm(browser: Browser, place: str, *, refuse: bool = False) -> None:

@@ -22,8 +22,9 @@ PAGE = """<!doctype html><meta charset="utf-8"><title>Trueup</title>
 class Waiting:
     """`redirect_uri` is what the provider is told; `answered` what the browser then brought."""
 
-    def __init__(self, redirect_uri: str) -> None:
-        self.redirect_uri = redirect_uri
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.redirect_uri = f"http://localhost:{port}{PATH}"
         self._answer: asyncio.Future[Mapping[str, str]] = asyncio.get_running_loop().create_future()
 
     async def answered(self) -> Mapping[str, str]:
@@ -58,7 +59,7 @@ async def waiting(port: int = PORT) -> AsyncIterator[Waiting]:
             raise InvalidInput(
                 f"port {port} of this machine is taken", hint="choose another with --sso-port"
             ) from error
-        made.append(Waiting(f"http://localhost:{runner.addresses[0][1]}{PATH}"))
+        made.append(Waiting(int(runner.addresses[0][1])))
         yield made[0]
     finally:
         await runner.cleanup()

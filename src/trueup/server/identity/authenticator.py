@@ -72,6 +72,8 @@ class IdentityAuthenticator:
     async def _known(self, request: web.Request, reach: Reach) -> Caller:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() == "bearer" and token.strip():
+            if is_sealed(token):
+                return await self._session(request, token.strip(), reach, cookie=False)
             return await self._bearer(token.strip(), reach)
         jar = request.cookies
         name = cookies.host_name(cookies.SESSION, secure=reach.secure)
@@ -102,6 +104,9 @@ class IdentityAuthenticator:
         """The browser's session that the request showed, good or not any more; for a logout."""
         reach = self._parts.reaching(request)
         sealed = cookies.joined(cookies.host_name(cookies.SESSION, secure=reach.secure), request.cookies)
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() == "bearer" and is_sealed(token):
+            sealed = token.strip()
         try:
             return sessions.opened(self._parts.settings().keys, sealed) if sealed else None
         except Unauthenticated:
@@ -110,7 +115,7 @@ class IdentityAuthenticator:
     def _check_site(self, request: web.Request, reach: Reach) -> None:
         check_same_site(request.method, request.headers, reach.host, origins_of(self._parts.settings().urls))
 
-    async def _session(self, request: web.Request, sealed: str, reach: Reach) -> Caller:
+    async def _session(self, request: web.Request, sealed: str, reach: Reach, *, cookie: bool = True) -> Caller:
         parts = self._parts
         settings = parts.settings()
         session = sessions.opened(settings.keys, sealed)
@@ -121,7 +126,7 @@ class IdentityAuthenticator:
             check_name(fresh.subject, settings.accounts)
         if (used := sessions.renewed(fresh, now)) is not None:
             fresh = used
-        if fresh != session:
+        if fresh != session and cookie:
             set_session(request, settings.keys, fresh, reach, now, present=request.cookies)
         request[SESSION] = fresh
 
@@ -229,6 +234,11 @@ class IdentityAuthenticator:
         while len(self._watched) > WATCHED:
             self._watched.popitem(last=False)
         return caller
+
+
+def is_sealed(token: str) -> bool:
+    """A session, as command lines show it (JWE has five parts); everything else that is shown has three."""
+    return token.count(".") == 4
 
 
 def anonymous(address: str) -> Caller:

@@ -14,6 +14,7 @@ from trueup.model.errors import TrueupError
 from trueup.server.api.call import Call
 from trueup.server.api.operation import PUBLIC, Answer, Operation, Surface
 from trueup.server.identity.crosssite import CrossSite
+from trueup.server.identity.handover import read_handover
 from trueup.server.identity.returning import HOME, below
 from trueup.server.identity.signin import CALLBACK, LOGIN_PAGE, LOGOUT, SignIn
 
@@ -23,10 +24,13 @@ LOGIN = "/auth/login"
 
 
 class LoginQuery(Struct, frozen=True, kw_only=True):
-    """`return_url` as Argo CD calls it."""
+    """`return_url` as Argo CD calls it; the others are a command line's (`handover`)."""
 
     provider: str = ""
     return_url: str = ""
+    cli_port: int = 0
+    cli_challenge: str = ""
+    cli_state: str = ""
 
 
 def browser_operations(signin: SignIn) -> list[Operation]:
@@ -71,7 +75,9 @@ class _Pages:
 
     async def login(self, call: Call) -> Answer:
         try:
-            return _to(await self._signin.to_provider(call.request, call.query.provider, call.query.return_url))
+            asked = call.query
+            handover = read_handover(asked.cli_port, asked.cli_challenge, asked.cli_state)
+            return _to(await self._signin.to_provider(call.request, asked.provider, asked.return_url, handover))
         except TrueupError as error:
             return self._failed(call, error)
 

@@ -75,6 +75,26 @@ class Me(Struct, frozen=True, kw_only=True, rename="camel"):
     may_change_password: bool = False
 
 
+class CarriedCode(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a browser brought to a command line, and the verifier that only that command line has."""
+
+    code: str
+    verifier: str
+
+    def __repr__(self) -> str:
+        return "CarriedCode(***)"
+
+
+class SessionToken(Struct, frozen=True, kw_only=True):
+    """A session as a bearer token."""
+
+    token: str
+    expires: datetime
+
+    def __repr__(self) -> str:
+        return "SessionToken(***)"
+
+
 class OutQuery(Struct, frozen=True, forbid_unknown_fields=True):
     everywhere: bool = False
 
@@ -155,6 +175,18 @@ def operations(parts: Parts) -> list[Operation]:
             body=NameAndPassword,
             body_limit=SMALL,
             answer=Me,
+        ),
+        Operation(
+            id="session.exchange",
+            method="POST",
+            path=BASE + "/session/exchange",
+            summary="A login in a browser becomes one of a command line on the same machine",
+            access=PUBLIC,
+            handler=session.exchange,
+            body=CarriedCode,
+            body_limit=64 * 1024,
+            answer=SessionToken,
+            secret_answer=True,
         ),
         Operation(
             id="session.get",
@@ -297,6 +329,12 @@ class _Session:
                 may_change_password=True,
             )
         )
+
+    async def exchange(self, call: Call) -> Answer:
+        self._parts.signin.note_address(call)
+        session, token = self._parts.signin.exchanged(call.body.code, call.body.verifier)
+        call.note(target=f"user {session.subject}", message=f"by {session.provider}, at a command line")
+        return Answer(body=SessionToken(token=token, expires=datetime.fromtimestamp(session.ends, UTC)))
 
     async def get(self, call: Call) -> Answer:
         caller = call.caller

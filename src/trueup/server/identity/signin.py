@@ -18,6 +18,7 @@ from trueup.model.errors import Transient, TrueupError
 from trueup.server.api.call import Call
 from trueup.server.api.refusals import Unauthenticated
 from trueup.server.identity import cookies, localtokens, sessions
+from trueup.server.identity import handover as handovers
 from trueup.server.identity.accounts import Account, Capability
 from trueup.server.identity.authenticator import IdentityAuthenticator, put, set_session
 from trueup.server.identity.crosssite import check_same_site, origins_of
@@ -31,7 +32,7 @@ from trueup.server.identity.sessions import Login, Session
 from trueup.server.identity.settings import Live
 from trueup.server.identity.sso import codeflow, idtokens
 from trueup.server.identity.sso.clients import Clients
-from trueup.server.identity.sso.codeflow import Flow
+from trueup.server.identity.sso.codeflow import Flow, Handover
 from trueup.server.identity.sso.identities import Identity, check_name
 
 log = structlog.get_logger(__name__)
@@ -114,7 +115,9 @@ class SignIn:
         log.info("signed in", who=account.name, by="password", address=address)
         return account
 
-    async def to_provider(self, request: web.Request, provider: str, return_to: str) -> str:
+    async def to_provider(
+        self, request: web.Request, provider: str, return_to: str, handover: Handover | None = None
+    ) -> str:
         """Where the browser goes; what it must bring back rides on the answer. Raises NotFound or ProviderUnreachable."""
         reach, settings = self._desk.reaching(request), self._desk.settings()
         client = self._desk.clients.get(provider)
@@ -123,6 +126,7 @@ class SignIn:
             self._base(reach) + CALLBACK,
             safe_return(return_to, settings.urls),
             self._desk.clock().timestamp(),
+            handover,
         )
         url = await client.login_url(flow)
         begun = [
@@ -147,10 +151,17 @@ class SignIn:
         identity = await self._desk.clients.get(flow.provider).finish(flow, query)
         check_name(identity.subject, settings.accounts)
         session = session_of(identity, self._desk.clock(), settings.session)
+        if flow.handover is not None:
+            log.info("signed in", who=session.subject, by=identity.provider, address=reach.address, at="command line")
+            return session, handovers.place_of(settings.keys, flow.handover, session, self._desk.clock())
         await self._instead(request, session)
         self._keep_id_token(request, identity, reach)
         log.info("signed in", who=session.subject, by=identity.provider, address=reach.address)
         return session, flow.return_to
+
+    def exchanged(self, code: str, verifier: str) -> tuple[Session, str]:
+        """What a browser carried to a command line, for a session there and its token. Raises Unauthenticated."""
+        return handovers.exchanged(self._desk.settings().keys, code, verifier, self._desk.clock())
 
     async def out(self, request: web.Request, *, everywhere: bool = False) -> str:
         """Ends what the request shows, here and in every replica, and takes the cookies away. Answers whose it was; empty: nobody's."""

@@ -24,6 +24,14 @@ LASTS = 600
 """Seconds for a login at the provider."""
 
 
+class Handover(Struct, frozen=True, kw_only=True):
+    """`challenge` is S256 of a verifier that the command line keeps; `state` comes back to it as it was."""
+
+    port: int
+    challenge: str
+    state: str
+
+
 class Flow(Struct, frozen=True, kw_only=True):
     """One login that has begun in one browser."""
 
@@ -34,12 +42,14 @@ class Flow(Struct, frozen=True, kw_only=True):
     redirect_uri: str
     return_to: str
     began: int
+    handover: Handover | None = None
+    """A command line of the browser's machine, to which the login goes."""
 
     def __repr__(self) -> str:
         return f"Flow({self.provider!r})"
 
 
-def begin(provider: str, redirect_uri: str, return_to: str, now: float) -> Flow:
+def begin(provider: str, redirect_uri: str, return_to: str, now: float, handover: Handover | None = None) -> Flow:
     return Flow(
         provider=provider,
         state=secrets.token_urlsafe(24),
@@ -48,6 +58,7 @@ def begin(provider: str, redirect_uri: str, return_to: str, now: float) -> Flow:
         redirect_uri=redirect_uri,
         return_to=return_to,
         began=int(now),
+        handover=handover,
     )
 
 
