@@ -210,7 +210,8 @@ class DatabaseAuditLog:
         if not self._store.is_open:
             self._store.open()
             self._resume()
-            self._works()
+            if not self._taken:  # else only what is written proves it
+                self._works()
 
     def _resume(self) -> None:
         """Finds where the chain stands; a chain that is not what we know of it is left as evidence, and another begun."""
@@ -274,11 +275,11 @@ class DatabaseAuditLog:
         self._head = head_of(self._sealed[-1])
         self.written += len(self._sealed)
         self._sealed = []
+        self._works()  # before anybody who waits hears of it
         with self._changed:
             self._taken = []
             self._tidy_journal()
             self._changed.notify_all()
-        self._works()
 
     def _tidy_journal(self, *, force: bool = False) -> None:
         assert self._journal is not None
