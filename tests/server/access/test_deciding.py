@@ -6,11 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from trueup.model import globs
 from trueup.model.errors import InvalidInput
+from trueup.server.access import deciding
 from trueup.server.access.builtin import ACTIONS
 from trueup.server.access.deciding import Decider, Person, Request
 from trueup.server.access.enforcing import Enforcer, make_enforcer
-from trueup.server.access.patterns import MatchMode
+from trueup.server.access.patterns import Matcher, MatchMode, matcher, may_begin
 from trueup.server.access.policy import Policy, policy_of
 from trueup.server.access.projects import Project, ProjectRole, project_of, project_rules, subject_project
 from trueup.server.access.rules import Binding, Effect, Place, Rule, Rules
@@ -234,3 +236,50 @@ def test_policies_are_put_together_by_name_and_the_mode_is_glob_unless_it_is_reg
     own = [binding.place for binding in policy.rules.bindings if binding.place.line]
     assert own == [Place("policy.csv", 1), Place("policy.a.csv", 1), Place("policy.b.csv", 1)]
     assert policy.mode is MatchMode.GLOB
+
+
+GLOBS = st.text("a/*?[]{},\\!", max_size=6)
+
+
+@settings(max_examples=300, deadline=None)
+@given(pattern=GLOBS, value=st.text("a/!,\n", max_size=5))
+def test_simple_globs_are_read_as_all_others_are(pattern: str, value: str) -> None:
+    try:
+        wanted = globs.matches(pattern, value)
+    except InvalidInput:
+        with pytest.raises(InvalidInput):
+            matcher(pattern, MatchMode.GLOB)
+        return
+    assert matcher(pattern, MatchMode.GLOB)(value) is wanted
+
+
+@settings(max_examples=300, deadline=None)
+@given(pattern=GLOBS, beginning=st.text("a/", max_size=2), rest=st.text("a/!,", max_size=4))
+def test_a_pattern_that_matches_is_never_left_out_by_how_it_begins(pattern: str, beginning: str, rest: str) -> None:
+    try:
+        matched = globs.matches(pattern, beginning + rest)
+    except InvalidInput:
+        matched = True
+    assert may_begin(pattern, beginning, MatchMode.GLOB) or not matched
+
+
+def test_a_list_asks_only_the_rules_of_the_objects_project(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    find = deciding.matcher
+
+    def counted(pattern: str, mode: MatchMode) -> Matcher:
+        found = find(pattern, mode)
+
+        def test(value: str) -> bool:
+            asked.append(pattern)
+            return found(value)
+
+        return test
+
+    monkeypatch.setattr(deciding, "matcher", counted)
+    policy = "\n".join(f"p, alice, applications, get, p{number}/*, allow" for number in range(50))
+    shown = decider(policy).predicate(Person(name="alice"), "applications", "get")
+    assert shown("p0/web")
+    asked.clear()
+    assert all(shown(f"p{number % 50}/app-{number}") for number in range(1_000))
+    assert len([pattern for pattern in asked if pattern.startswith("p")]) == 1_000

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from msgspec import Struct
 
 from trueup.model.errors import InvalidInput
-from trueup.server.access.patterns import MatchMode, matcher
+from trueup.server.access.patterns import Matcher, MatchMode, matcher, may_begin
 from trueup.server.access.policy import Policy
 from trueup.server.access.projects import Project, project_of, project_rules, subject_project
 from trueup.server.access.rules import Effect, Rule, Rules
@@ -141,19 +141,23 @@ class Decider:
         roles, mode = self._roles(project), self._policy.mode
         names = [*([self._policy.default_role] if self._policy.default_role else [])]
         names += self._own_names(person, project, roles)
-        deciders = []
+        deciders: list[tuple[list[Matcher], list[Matcher]]] = []
         for name in names:
             speaking = [
                 rule
                 for _, rule in roles.rules_of(name)
-                if _matches(rule.resource, resource, mode, rule) and _matches(rule.action, action, mode, rule)
+                if may_begin(rule.object, project, mode)
+                and _matches(rule.resource, resource, mode, rule)
+                and _matches(rule.action, action, mode, rule)
             ]
-            if any(rule.effect is Effect.ALLOW for rule in speaking):
-                deciders.append(speaking)
+            allows = [_test(rule, mode) for rule in speaking if rule.effect is Effect.ALLOW]
+            if allows:
+                deciders.append((allows, [_test(rule, mode) for rule in speaking if rule.effect is Effect.DENY]))
 
         def allowed(target: str) -> bool:
             return any(
-                _allows(rule for rule in rules if _matches(rule.object, target, mode, rule)) for rules in deciders
+                any(test(target) for test in allows) and not any(test(target) for test in denies)
+                for allows, denies in deciders
             )
 
         return allowed
@@ -197,18 +201,18 @@ class Decider:
         return self._of_project[project]
 
 
-def _allows(rules: Iterable[Rule]) -> bool:
-    found = False
-    for rule in rules:
-        if rule.effect is Effect.DENY:
-            return False
-        found = True
-    return found
-
-
 def _matches(pattern: str, value: str, mode: MatchMode, rule: Rule) -> bool:
     """A pattern that is none matches nothing, but a denial with one denies: nobody gets in by a slip of the pen."""
     try:
         return matcher(pattern, mode)(value)
     except InvalidInput:
         return rule.effect is Effect.DENY
+
+
+def _test(rule: Rule, mode: MatchMode) -> Matcher:
+    """`_matches` of its object, looked up once."""
+    try:
+        return matcher(rule.object, mode)
+    except InvalidInput:
+        denies = rule.effect is Effect.DENY
+        return lambda _: denies

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from enum import StrEnum
 from functools import lru_cache
@@ -15,6 +16,8 @@ from trueup.model import globs
 from trueup.model.errors import InvalidInput
 
 Matcher = Callable[[str], bool]
+_LITERAL = re.compile(r"[^*?\[{\\]*")
+"""What a glob begins with before its first sign."""
 
 
 class MatchMode(StrEnum):
@@ -29,7 +32,7 @@ def matcher(pattern: str, mode: MatchMode) -> Matcher:
     """Raises InvalidInput for a pattern that is none."""
     if mode is MatchMode.GLOB:
         globs.matches(pattern, "")
-        return lambda value: globs.matches(pattern, value)
+        return _simple(pattern) or (lambda value: globs.matches(pattern, value))
     options = re2.Options()
     options.log_errors = False
     try:
@@ -37,3 +40,32 @@ def matcher(pattern: str, mode: MatchMode) -> Matcher:
     except re2.error as error:
         raise InvalidInput(f"{pattern!r} is no pattern: {error}", hint="see https://golang.org/s/re2syntax") from error
     return lambda value: compiled.search(value) is not None
+
+
+def _simple(pattern: str) -> Matcher | None:
+    """What most globs are: a name, a beginning, anything at all. None: it takes more."""
+    if pattern == "*/*":
+        return lambda value: "/" in value
+    literal = _LITERAL.match(pattern)
+    fixed = literal[0] if literal is not None else ""
+    match pattern.removeprefix(fixed):
+        case "":
+            return lambda value: value == fixed
+        case "*":
+            return lambda value: value.startswith(fixed)
+    return None
+
+
+def may_begin(pattern: str, beginning: str, mode: MatchMode) -> bool:
+    """Whether it may match a text that begins so; False only when it certainly cannot. What is no pattern may do anything."""
+    if mode is not MatchMode.GLOB or not beginning:
+        return True
+    literal = _LITERAL.match(pattern)
+    fixed = literal[0] if literal is not None else ""
+    if fixed.startswith(beginning) or beginning.startswith(fixed):
+        return True
+    try:
+        matcher(pattern, mode)
+    except InvalidInput:
+        return True
+    return False

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import base64
 import binascii
-from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
+from heapq import nlargest, nsmallest
 from typing import Any
 
 import msgspec
@@ -81,16 +81,16 @@ class AppPage(Struct, frozen=True, kw_only=True, rename="camel"):
 def sort_key(sort: Sort) -> Callable[[AppRow], tuple[Any, ...]]:
     match sort:
         case Sort.NAME:
-            return lambda row: (row.name, row.key)
+            return lambda row: (row.name, row.namespace, row.kind)
         case Sort.STATUS:
-            return lambda row: (_SEVERITY[row.status], row.name, row.key)
+            return lambda row: (_SEVERITY[row.status], row.name, row.namespace, row.kind)
         case Sort.SINCE:
-            return lambda row: (-(row.since or _NEVER).timestamp(), row.key)
+            return lambda row: (-(row.since or _NEVER).timestamp(), row.name, row.namespace, row.kind)
         case Sort.CREATED:
-            return lambda row: (-(row.created or _NEVER).timestamp(), row.key)
+            return lambda row: (-(row.created or _NEVER).timestamp(), row.name, row.namespace, row.kind)
         case Sort.PROJECT:
-            return lambda row: (row.project, row.name, row.key)
-    return lambda row: (row.namespace, row.name, row.key)
+            return lambda row: (row.project, row.name, row.namespace, row.kind)
+    return lambda row: (row.namespace, row.name, row.namespace, row.kind)
 
 
 def page_of(
@@ -106,15 +106,17 @@ def page_of(
 ) -> AppPage:
     """Of rows that fit; `offset` counts from `after`. Raises InvalidInput for a cursor that is none."""
     key = sort_key(sort)
-    ordered = sorted(rows, key=key, reverse=descending)
-    begin = _begin(ordered, key, after, descending=descending) + offset
-    items = tuple(ordered[begin : begin + limit])
-    more = begin + limit < len(ordered)
+    found = list(rows)
+    # Only what is shown is put in order: a page costs one look at each row, whatever the number of pages.
+    first = nlargest if descending else nsmallest
+    left = _after(found, key, after, descending=descending) if after else found
+    picked = first(offset + limit + 1, left, key=key)[offset:]
+    items, more = tuple(picked[:limit]), len(picked) > limit
     return AppPage(
         items=items,
-        total=len(ordered),
+        total=len(found),
         next=_cursor(key(items[-1])) if more and items else "",
-        facets={name: _counts(ordered, FACETS[name]) for name in facets},
+        facets={name: _counts(found, FACETS[name]) for name in facets},
         event_id=event_id,
     )
 
@@ -123,17 +125,12 @@ def _counts(rows: Sequence[AppRow], read: Callable[[AppRow], str]) -> dict[str, 
     return dict(Counter(map(read, rows)).most_common(MOST_VALUES))
 
 
-def _begin(ordered: Sequence[AppRow], key: Callable[[AppRow], tuple[Any, ...]], after: str, *, descending: bool) -> int:
-    if not after:
-        return 0
+def _after(
+    rows: Sequence[AppRow], key: Callable[[AppRow], tuple[Any, ...]], after: str, *, descending: bool
+) -> list[AppRow]:
     last = _read_cursor(after)
     try:
-        if not descending:
-            return bisect_right(ordered, last, key=key)
-        backwards = ordered[::-1]
-        from bisect import bisect_left
-
-        return len(ordered) - bisect_left(backwards, last, key=key)
+        return [row for row in rows if (key(row) < last if descending else key(row) > last)]
     except TypeError:
         raise InvalidInput("belongs to another sort order", field="after", hint="begin again without it") from None
 
