@@ -11,7 +11,7 @@ import socket
 from aiohappyeyeballs import AddrInfoType
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052
-_METADATA = ipaddress.ip_network("fd00:ec2::/32")  # AWS keeps its IPv6 metadata service here
+METADATA = ipaddress.ip_network("fd00:ec2::/32")  # AWS keeps its IPv6 metadata service here
 
 
 class AddressUnwanted(OSError):
@@ -55,7 +55,7 @@ def socket_to_others(address: AddrInfoType) -> socket.socket:
 def _connect_socket(address: AddrInfoType, *, loopback: bool) -> socket.socket:
     family, kind, protocol, _, place = address
     found = reached_address(str(place[0]))
-    if found.is_link_local or found.is_multicast or found in _METADATA:
+    if found.is_link_local or found.is_multicast or found in METADATA:
         raise AddressUnwanted(str(found), "a link-local or multicast address, where no source is")
     if (found.is_loopback or found.is_unspecified) and not loopback:
         raise AddressUnwanted(str(found), "this machine itself, to which only a source that names it may lead")

@@ -50,6 +50,7 @@ def provider(**parts: Any) -> Provider:
         "https://[fe80::1]",
         "https://[::ffff:169.254.169.254]",
         "https://[fd00:ec2::254]",
+        "https://[64:ff9b::169.254.169.254]",
         "https://0.0.0.0",
         "https://224.0.0.1",
         "https://user:pass@id.example",

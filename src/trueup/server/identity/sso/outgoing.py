@@ -1,14 +1,13 @@
 """Questions to a provider over HTTP, kept from being turned against us: https alone, no redirects, bounded in size and time.
 
-Names that lead to link-local addresses (the clouds' metadata), to nothing or to many are refused when they are resolved, so that no
-answer of a name server gets around it. Private addresses are allowed: providers in the cluster have them. Loopback and plain
+Link-local addresses (the clouds' metadata) are refused when the socket is made (`sources.addresses`), so that no answer of a name server
+gets around it. Private addresses are allowed: providers in the cluster have them. Loopback and plain
 HTTP are for providers that say `allowHTTP`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import socket
 import ssl
 from collections.abc import Mapping
 from typing import Any
@@ -16,13 +15,12 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import msgspec
-from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.resolver import ThreadedResolver
 from msgspec import Struct
 
 from trueup.model.errors import InvalidInput, Transient
-from trueup.server.identity.sso.addresses import check_address, check_url
+from trueup.server.identity.sso.addresses import check_url
 from trueup.server.identity.sso.providers import Provider
+from trueup.sources.addresses import AddressUnwanted, socket_to_anyone, socket_to_others
 
 LARGEST = 1024 * 1024
 SECONDS = 10.0
@@ -40,25 +38,6 @@ class Answered(Struct, frozen=True, kw_only=True):
     status: int
     body: Any
     headers: Mapping[str, str]
-
-
-class _Resolver(AbstractResolver):
-    """The system's, and what it finds is looked at before anybody connects."""
-
-    def __init__(self, *, allow_loopback: bool) -> None:
-        self._inner = ThreadedResolver()
-        self._allow_loopback = allow_loopback
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
-        found = await self._inner.resolve(host, port, family)
-        for one in found:
-            check_address(one["host"].partition("%")[0], allow_loopback=self._allow_loopback)
-        return found
-
-    async def close(self) -> None:
-        await self._inner.close()
 
 
 class Outgoing:
@@ -109,20 +88,32 @@ class Outgoing:
                         f"{place} redirects, and redirects are not followed", hint="name the address it leads to"
                     )
                 return Answered(status=answer.status, body=_json(bytes(raw)), headers=dict(answer.headers))
-        except InvalidInput as error:  # from the resolver
-            raise ProviderUnreachable(error.message, hint=error.hint) from error
         except TimeoutError as error:
             raise ProviderUnreachable(f"{place} did not answer within {SECONDS:.0f} s", hint="is it up?") from error
         except (aiohttp.ClientError, OSError) as error:
+            if (unwanted := _unwanted(error)) is not None:
+                raise ProviderUnreachable(
+                    f"{place} is not asked: it leads to {unwanted.address}, {unwanted.why}",
+                    hint="name the provider by its public or cluster address",
+                ) from error
             raise ProviderUnreachable(f"{place}: {type(error).__name__}: {error}", hint="is it up?") from error
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
-            connector = aiohttp.TCPConnector(
-                resolver=_Resolver(allow_loopback=self._provider.allow_http), ssl=_tls(self._provider), limit=16
-            )
+            guard = socket_to_anyone if self._provider.allow_http else socket_to_others
+            connector = aiohttp.TCPConnector(socket_factory=guard, ssl=_tls(self._provider), limit=16)
             self._session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
         return self._session
+
+
+def _unwanted(error: BaseException) -> AddressUnwanted | None:
+    """The guard's own word, however deep the client has wrapped it."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, AddressUnwanted):
+            return seen
+        seen = getattr(seen, "os_error", None) if seen.__cause__ is None else seen.__cause__
+    return None
 
 
 def _tls(provider: Provider) -> ssl.SSLContext:
