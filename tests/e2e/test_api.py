@@ -327,3 +327,49 @@ async def test_projects_are_made_and_changed_and_the_audit_log_is_read(
         assert (status, problem["detail"]) == (503, "no audit log is kept")
         told = [one.action for one in api.diary.entries if one.target.endswith(name)]
         assert told == ["projects.create", "projects.update", "projects.update", "projects.delete"]
+
+
+async def test_a_plan_shows_what_any_revision_would_change_and_writes_nothing(
+    stack: Stack, namespace: str, repository: Repository, tmp_path: Path
+) -> None:
+    def proposed(name: str, files: dict[str, str | bytes | None]) -> None:
+        repository.git("checkout", "-q", "-B", "proposal", "origin/main")
+        repository.write(files)
+        repository.git("add", "-A")
+        repository.git("commit", "-q", "-m", "proposed")
+        repository.git("push", "-q", "-f", "origin", f"HEAD:{name}")
+        repository.git("checkout", "-q", "main")
+
+    proposed("feature", {"web.yaml": deployment("web", replicas=3), "settings.yaml": None})
+    proposed("refs/pull/7/head", {"token.yaml": manifest("v1", "Secret", "token", stringData={"token": "n3w-canary"})})
+    proposed("broken", {"web.yaml": "kind: [\n"})
+    before = stack.get("deployment", "web", namespace)
+    async with api_of(stack, tmp_path) as api:
+        app = f"/apps/Kustomization/{namespace}/app"
+        await api.until_row(app, status="Ready")
+        plan = await api.get(f"{app}/plan?changed=true")
+        assert (plan["objects"], plan["counts"]) == ([], {"unchanged": 3})
+
+        plan = await api.get(f"{app}/plan?revision=feature&changed=true")
+        found = {one["ref"]["name"]: one for one in plan["objects"]}
+        assert plan["revision"].startswith("feature@")
+        assert found["web"]["fields"] == [{"path": "spec.replicas", "before": "2", "after": "3"}]
+        assert found["web"]["origin"] == "web.yaml:1"
+        assert found["settings"]["action"] == "pruned"
+        plan = await api.get(f"{app}/plan?revision=feature&prune=false&changed=true")
+        assert "pruned" not in plan["counts"]
+
+        text = json.dumps(await api.get(f"{app}/plan?revision=refs/pull/7/head"))
+        assert '"action": "configured"' in text
+        text += json.dumps(await api.get(f"{app}/desired?revision=refs/pull/7/head"))
+        for value in ("n3w-canary", "s3cr3t-canary-value"):
+            assert value not in text
+            assert base64.b64encode(value.encode()).decode() not in text
+
+        status, problem = await api.ask("GET", f"{app}/plan?revision=broken")
+        assert (status, problem["reason"]) == (422, "BuildFailed"), problem
+        assert "web.yaml" in problem["detail"]
+        status, problem = await api.ask("GET", f"{app}/plan?revision=nowhere")
+        assert (status, problem["reason"]) == (422, "RefNotFound"), problem
+    assert (stack.get("deployment", "web", namespace) or {})["spec"] == (before or {})["spec"]
+    assert colour_of(stack, namespace) == "blue"

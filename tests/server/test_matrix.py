@@ -86,6 +86,11 @@ class NoCluster:
         raise AssertionError(f"{caller} was let through to a cluster")
 
 
+class NoController:
+    async def compare(self, wish: object) -> Any:
+        raise AssertionError(f"{wish} was let through to a controller")
+
+
 async def the_table() -> AsyncIterator[list[Operation]]:
     clock = Clock()
     around = Surroundings(
@@ -94,7 +99,13 @@ async def the_table() -> AsyncIterator[list[Operation]]:
     async with IdentityService(around) as identity:
         about = About(list, lambda: (0, 0, 0))
         parts = Parts(
-            world=a_world(), identity=identity, about=about, clients=NoCluster(), trees=Trees(), audit=Audit("")
+            world=a_world(),
+            identity=identity,
+            about=about,
+            clients=NoCluster(),
+            trees=Trees(),
+            audit=Audit(""),
+            controllers=NoController(),
         )
         yield table(parts)
 

@@ -14,6 +14,7 @@ from contextlib import AsyncExitStack
 import structlog
 from prometheus_client import generate_latest
 
+from trueup.apps.comparison import CompareWish, Comparison
 from trueup.cluster.client import KubeClient
 from trueup.cluster.config import ClusterConfig
 from trueup.cluster.lease import ClusterLeases, Lease, Term
@@ -24,6 +25,7 @@ from trueup.controllers.sourcereport import Packer
 from trueup.controllers.term import ControllerOptions, Setup, WorkingTerm, utc_now
 from trueup.dialects.dialect import Dialect
 from trueup.model.apierror import ApiError, ClusterUnreachable, KindNotServed, LeaseLost
+from trueup.model.errors import Transient
 from trueup.model.news import News, NewsKind
 from trueup.records.record import Recorder
 from trueup.render.engine.pool import EnginePool
@@ -122,6 +124,12 @@ class Controller:
     def trees(self, since: str) -> AsyncGenerator[bytes] | None:
         """The stream of live trees (`apps.livetree`); None while another process has the Lease, or none."""
         return self._present.trees.lines(since) if self._present is not None else None
+
+    async def compare(self, wish: CompareWish) -> Comparison:
+        """What a sync of an App would do. Raises Transient while another process has the Lease, or none."""
+        if self._present is None:
+            raise Transient("this process is not at work", hint="ask the controller that has the Lease")
+        return await self._present.comparing.compare(wish)
 
     async def internal_token(self) -> str:
         """By which our own servers are known; empty while there is none."""

@@ -32,6 +32,7 @@ from trueup.controllers.adapters import (
 )
 from trueup.controllers.apps import AppController
 from trueup.controllers.capabilities import ClusterCapabilities
+from trueup.controllers.comparing import Comparing
 from trueup.controllers.credentials import SourceCredentials
 from trueup.controllers.events import EventWriter
 from trueup.controllers.managed import Kept, ManagedObjects
@@ -143,6 +144,7 @@ class WorkingTerm:
         self.apps: AppController
         self.sources: SourceController
         self.trees: Trees
+        self.comparing: Comparing
         self.webhooks = WebhookSecrets(
             ValueStore(self._read_value, seconds=SECONDS),
             control_namespace=setup.options.control_namespace,
@@ -238,6 +240,7 @@ class WorkingTerm:
             in_flight=self.options.objects_in_flight,
         )
         self.apps = AppController(shell)
+        self.comparing = Comparing(shell)
         self.sources = sources
         for ref, blob in (await state.load()).items():
             self._restore(ref, blob)

@@ -34,6 +34,9 @@ from trueup.server.api.metering import Meter
 from trueup.server.api.operation import Operation
 from trueup.server.api.streaming import Streams
 from trueup.server.auditlog import RecordedCalls
+from trueup.server.comparing import operations as comparing
+from trueup.server.comparing.asking import Controllers
+from trueup.server.comparing.operations import Asks
 from trueup.server.identity.clusterprojects import ClusterProjects
 from trueup.server.identity.clusterstore import ClusterStore, Kept, kept_of
 from trueup.server.identity.reach import Reaching, directly
@@ -154,7 +157,13 @@ async def serving(options: Serving) -> AsyncIterator[Server]:
         api = Api(
             table(
                 Parts(
-                    world=world, identity=identity, about=about, clients=OurClient(client), trees=trees, audit=reading
+                    world=world,
+                    identity=identity,
+                    about=about,
+                    clients=OurClient(client),
+                    trees=trees,
+                    audit=reading,
+                    controllers=Controllers(options.controllers, options.internal_token),
                 )
             ),
             identity.authenticator,
@@ -194,6 +203,7 @@ class Parts(Struct, frozen=True, kw_only=True):
     clients: Clients
     trees: Trees
     audit: Audit
+    controllers: Asks
 
 
 def table(parts: Parts) -> list[Operation]:
@@ -209,6 +219,7 @@ def table(parts: Parts) -> list[Operation]:
         *acting_sources.operations(acting_sources.SourceActing(sources, clients), sources),
         *objects.operations(objects.Objects(apps, clients), apps),
         *logs.operations(logs.Logs(apps, clients), apps),
+        *comparing.operations(comparing.Plans(apps, parts.controllers), apps),
         *keeping_projects.operations(keeping_projects.Projects(world, clients)),
         *keeping_places.operations(keeping_places.Places(world, clients)),
         *keeping_audit.operations(parts.audit),

@@ -1,4 +1,4 @@
-"""The controller's door for our own servers: live trees as a stream of lines, for whoever knows the shared token.
+"""The controller's door for our own servers: live trees as a stream of lines, and comparisons, for whoever knows the shared token.
 
 Handed functions, as all of the controller's HTTP side. A reader that does not read is cut; it may come again and go on.
 """
@@ -9,13 +9,21 @@ import asyncio
 import hmac
 from collections.abc import AsyncGenerator, Awaitable, Callable
 
+import msgspec
 import structlog
 from aiohttp import web
 from msgspec import Struct
 
+from trueup.apps.comparison import CompareWish, Comparison
+from trueup.model.errors import Transient, TrueupError
+from trueup.server.api.problems import MEDIA_TYPE, encoded, problem_of
+
 log = structlog.get_logger(__name__)
 
 TREES = "/internal/v1/trees"
+COMPARE = "/internal/v1/compare"
+COMPARE_SECONDS = 50.0
+"""In which a comparison has to be made: less than its asker waits."""
 MOST_READERS = 32
 SLOW_SECONDS = 20.0
 """In which a reader has to take what was written."""
@@ -27,6 +35,7 @@ class Internal(Struct, frozen=True):
 
     token: Callable[[], Awaitable[str]]
     trees: Callable[[str], AsyncGenerator[bytes] | None]
+    compare: Callable[[CompareWish], Awaitable[Comparison]] | None = None
 
 
 def add_internal(app: web.Application, internal: Internal, *, slow_seconds: float = SLOW_SECONDS) -> None:
@@ -47,7 +56,31 @@ def add_internal(app: web.Application, internal: Internal, *, slow_seconds: floa
             readers -= 1
             await lines.aclose()
 
+    async def compare(request: web.Request) -> web.Response:
+        await _check(request, internal)
+        if internal.compare is None:
+            raise web.HTTPNotFound(text="this process compares nothing\n")
+        try:
+            async with asyncio.timeout(COMPARE_SECONDS):
+                wish = msgspec.json.decode(await request.read(), type=CompareWish)
+                comparison = await internal.compare(wish)
+        except TrueupError as error:
+            return _problem(error)
+        except TimeoutError:
+            return _problem(
+                Transient(f"it took longer than {COMPARE_SECONDS:.0f} s", hint="try again; it may be kept now")
+            )
+        except msgspec.MsgspecError as error:
+            raise web.HTTPBadRequest(text=f"no wish: {error}\n") from error
+        return web.Response(body=msgspec.json.encode(comparison), content_type="application/json")
+
     app.router.add_get(TREES, trees)
+    app.router.add_post(COMPARE, compare)
+
+
+def _problem(error: TrueupError) -> web.Response:
+    problem = problem_of(error)
+    return web.Response(body=encoded(problem), status=problem.status, content_type=MEDIA_TYPE)
 
 
 async def _check(request: web.Request, internal: Internal) -> None:

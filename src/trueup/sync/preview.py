@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -16,6 +17,7 @@ from trueup.model.change import Action, Change, FieldChange, SyncReport
 from trueup.model.errors import TrueupError
 from trueup.model.fields import EMPTY, Element, format_path, key_values, managed_entries
 from trueup.model.manifest import Manifest, annotations_of, labels_of, spec_of
+from trueup.model.refs import ObjectRef
 from trueup.sync.applier import Applier
 from trueup.sync.canonical import LAST_APPLIED, canonical, masked, masking_of
 from trueup.sync.explain import explain
@@ -32,7 +34,13 @@ from trueup.sync.replacing import is_recreated, replacement
 _MISSING: Any = object()
 
 
-async def preview(plan: Plan, applier: Applier, rules: SyncRules, *, in_flight: int) -> SyncReport:
+Seen = Callable[[ObjectRef, Manifest | None, Manifest | None], None]
+"""What is live and what the server would make of it, as people are to see them: nothing secret, nothing that changes by itself."""
+
+
+async def preview(
+    plan: Plan, applier: Applier, rules: SyncRules, *, in_flight: int, seen: Seen | None = None
+) -> SyncReport:
     """The report that `execute` would give, as far as the server can tell now; changes in the order of the plan."""
     started = asyncio.get_running_loop().time()
     bound = asyncio.Semaphore(in_flight)
@@ -40,7 +48,7 @@ async def preview(plan: Plan, applier: Applier, rules: SyncRules, *, in_flight: 
 
     async def send(item: Send) -> Change:
         async with bound:
-            return await _send(item, plan, applier, rules, key)
+            return await _send(item, plan, applier, rules, key, seen)
 
     async def prune(item: Prune) -> Change:
         async with bound:
@@ -54,7 +62,7 @@ async def preview(plan: Plan, applier: Applier, rules: SyncRules, *, in_flight: 
     return SyncReport(changes=(*plan.settled, *(task.result() for task in tasks)), took=took)
 
 
-async def _send(send: Send, plan: Plan, applier: Applier, rules: SyncRules, key: bytes) -> Change:
+async def _send(send: Send, plan: Plan, applier: Applier, rules: SyncRules, key: bytes, seen: Seen | None) -> Change:
     version = send.desired.version
     try:
         live = await applier.get(send.ref, version)
@@ -82,6 +90,8 @@ async def _send(send: Send, plan: Plan, applier: Applier, rules: SyncRules, key:
         return _failed(send, error)
     except TrueupError as error:
         return _failed(send, error)
+    if seen is not None:
+        seen(send.ref, _visible(live, send, key) if live is not None else None, _visible(answer, send, key))
     if live is None:
         return _change(send, Action.CREATED)
     removed = () if send.merge else removed_by_takeover(live, answer, rules, send)

@@ -43,6 +43,12 @@ def status_of(error: TrueupError) -> int:
             return error.code if 400 <= error.code < 600 and error.code != 401 else 502
         case NotBuiltYet():
             return 501
+        case TrueupError(reason="RefNotFound" | "RevisionGone"):
+            return 422  # trying again helps only once somebody has pushed it
+        case TrueupError(reason="NotFound"):
+            return 404
+        case TrueupError(reason="TooManyRequests"):
+            return 429
         case InvalidInput():
             return 400
         case Terminal():

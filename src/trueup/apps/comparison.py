@@ -1,0 +1,62 @@
+"""What a sync would change, as it is told from the controller to the server and on to people. Pure data; secrets are masked."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from msgspec import Struct
+
+from trueup.model.refs import ObjectRef
+
+
+class CompareWish(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """`revision` empty: what the source has now; else a branch, tag, commit or `refs/pull/1/head`. `prune` None: as the App says.
+
+    `dryRun` False: only what is declared, without asking the cluster about it.
+    """
+
+    app: ObjectRef
+    revision: str = ""
+    prune: bool | None = None
+    dry_run: bool = True
+
+
+class FieldRow(Struct, frozen=True, kw_only=True):
+    """`before` and `after` are JSON texts; empty: absent."""
+
+    path: str
+    before: str = ""
+    after: str = ""
+
+
+class ObjectComparison(Struct, frozen=True, kw_only=True, rename="camel"):
+    """`before` is what is live, `after` what it would be by the server's own answer; both cut to what people decide.
+
+    `origin` is where it is declared: a file and a line. `wave` is of Argo CD's sync waves. `hook`: at which phases it runs.
+    """
+
+    ref: ObjectRef
+    version: str
+    action: str
+    reason: str = ""
+    message: str = ""
+    fields: tuple[FieldRow, ...] = ()
+    before: dict[str, Any] | None = None
+    after: dict[str, Any] | None = None
+    origin: str = ""
+    wave: int = 0
+    hook: tuple[str, ...] = ()
+
+
+class Comparison(Struct, frozen=True, kw_only=True, rename="camel"):
+    """Objects in the order in which a sync would send them, prunes last; hooks apart."""
+
+    app: ObjectRef
+    revision: str
+    full_revision: str
+    at: datetime
+    objects: tuple[ObjectComparison, ...]
+    hooks: tuple[ObjectComparison, ...] = ()
+    notices: tuple[str, ...] = ()
+    counts: dict[str, int] = {}

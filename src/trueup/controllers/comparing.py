@@ -1,0 +1,186 @@
+"""What a sync of an App would do, at the revision that its source has or at any other: rendered here, where mirrors, engines and
+credentials are, and asked of the API server by dry-run, with the tenant's rights. Nothing is written, and nothing of it is remembered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from msgspec import structs
+
+from trueup.apps.comparison import CompareWish, Comparison, FieldRow, ObjectComparison
+from trueup.controllers.content import Content, gather_variables, make_content
+from trueup.controllers.feeds import Feed
+from trueup.controllers.memory import AppMemory
+from trueup.controllers.shell import AppShell
+from trueup.controllers.wishes import with_ignore
+from trueup.model.app import App
+from trueup.model.change import Change
+from trueup.model.errors import InvalidInput, NotBuiltYet, Terminal, Transient
+from trueup.model.manifest import Manifest
+from trueup.model.refs import ObjectRef
+from trueup.model.snapshot import Snapshot
+from trueup.sync.canonical import masked, masking_of
+from trueup.sync.desired import Desired
+from trueup.sync.plan import make_plan
+from trueup.sync.preview import preview
+
+AT_ONCE = 2
+WAITING = 16
+IN_FLIGHT = 8
+LONGEST_REVISION = 300
+
+
+class NoSuchApp(Terminal):
+    """This controller serves no App of that name."""
+
+    reason = "NotFound"
+
+
+class Busy(Transient):
+    """Enough comparisons are under way."""
+
+    reason = "TooManyRequests"
+
+
+class Comparing:
+    """Answers questions of people, a few at once, so that syncs have the machine."""
+
+    def __init__(self, shell: AppShell) -> None:
+        self._shell = shell
+        self._turn = asyncio.Semaphore(AT_ONCE)
+        self._waiting = 0
+
+    async def compare(self, wish: CompareWish) -> Comparison:
+        """Raises NoSuchApp, Busy, InvalidInput for a revision that cannot be, and whatever stops a render."""
+        async with self._slot():
+            memory, app, feed = self._find(wish.app)
+            snapshot = await self._snapshot(feed, memory, wish.revision)
+            content = await self._content(memory, app, snapshot)
+            if wish.prune is not None:
+                app = structs.replace(app, rules=structs.replace(app.rules, prune=wish.prune))
+            if not wish.dry_run:
+                objects = tuple(self._declared(item) for item in content.desired.values())
+            else:
+                objects = await self._previewed(memory, app, content)
+            shown = snapshot.revision
+            return Comparison(
+                app=wish.app,
+                revision=shown.short,
+                full_revision=str(shown),
+                at=self._shell.clock(),
+                objects=objects,
+                hooks=tuple(
+                    structs.replace(
+                        self._declared(hook.desired),
+                        action="hook",
+                        hook=tuple(sorted(str(phase) for phase in hook.hook.phases)),
+                    )
+                    for hook in content.hooks
+                ),
+                notices=tuple(notice.message for notice in content.notices),
+                counts=dict(Counter(one.action for one in objects)),
+            )
+
+    @asynccontextmanager
+    async def _slot(self) -> AsyncIterator[None]:
+        if self._waiting >= WAITING:
+            raise Busy("too many comparisons are under way", hint="try again in a moment")
+        self._waiting += 1
+        try:
+            async with self._turn:
+                yield
+        finally:
+            self._waiting -= 1
+
+    def _find(self, ref: ObjectRef) -> tuple[AppMemory, App, Feed]:
+        shell = self._shell
+        memory = shell.memories.get(ref)
+        if memory is None or shell.resources.get(ref) is None:
+            raise NoSuchApp(f"no App {ref} is served here", hint="was it made a moment ago? Try again")
+        if memory.problem is not None:
+            raise memory.problem
+        if memory.app is None:
+            raise Transient("it has not been looked at yet", ref=ref, hint="try again in a moment")
+        if memory.app.release is not None:
+            raise NotBuiltYet(
+                "what an upgrade of a HelmRelease would change cannot be told beforehand yet",
+                ref=ref,
+                hint="`trueup render` shows what its chart gives",
+            )
+        feed = shell.sources.feeds.of_app(ref)
+        if feed is None or feed.source is None:
+            raise Transient("its source is not there", ref=ref, hint="look at the source that its spec names")
+        return memory, with_ignore(memory.app, feed), feed
+
+    async def _snapshot(self, feed: Feed, memory: AppMemory, revision: str) -> Snapshot:
+        if len(revision) > LONGEST_REVISION or not revision.isprintable():
+            raise InvalidInput("is no revision", field="revision", hint="name a branch, a tag or a commit")
+        if revision:
+            return await self._shell.sources.at_expression(feed, revision)
+        if memory.was_pinned and memory.pin is not None and not memory.pin.parts:
+            return await self._shell.sources.at_revision(feed, memory.pin.revision)
+        if feed.snapshot is None:
+            raise Transient("its source has not been fetched yet", ref=memory.ref, hint="look at the source")
+        return feed.snapshot
+
+    async def _content(self, memory: AppMemory, app: App, snapshot: Snapshot) -> Content:
+        """Rendered with a memory of its own, so that the App's knows nothing of it."""
+        shell = self._shell
+        scratch = AppMemory(memory.ref)
+        scratch.saved.remotes = memory.saved.remotes
+        variables = await gather_variables(app.render.substitution, shell, fresh=False)
+        applier = shell.applier_for(app.rules)
+        return await make_content(scratch, app, snapshot, applier, shell, variables)
+
+    async def _previewed(self, memory: AppMemory, app: App, content: Content) -> tuple[ObjectComparison, ...]:
+        shell = self._shell
+        plan = make_plan(
+            content.desired.values(),
+            {},
+            {},
+            memory.saved.inventory,
+            app.rules,
+            autoscaled=shell.managed.scaled,
+        )
+        pairs: dict[ObjectRef, tuple[Manifest | None, Manifest | None]] = {}
+
+        def seen(ref: ObjectRef, before: Manifest | None, after: Manifest | None) -> None:
+            pairs[ref] = (before, after)
+
+        report = await preview(plan, shell.applier_for(app.rules), app.rules, in_flight=IN_FLIGHT, seen=seen)
+        return tuple(self._compared(change, content, pairs.get(change.ref, (None, None))) for change in report.changes)
+
+    def _compared(
+        self, change: Change, content: Content, pair: tuple[Manifest | None, Manifest | None]
+    ) -> ObjectComparison:
+        before, after = pair
+        if after is None and (desired := content.desired.get(change.ref)) is not None:
+            after = self._shown(desired)
+        unchanged = change.action == "unchanged"
+        return ObjectComparison(
+            ref=change.ref,
+            version=change.version,
+            action=str(change.action),
+            reason=change.reason,
+            message=change.message,
+            fields=tuple(FieldRow(path=one.path, before=one.before, after=one.after) for one in change.fields),
+            before=None if unchanged else before,
+            after=None if unchanged else after,
+            origin=str(change.origin) if change.origin else "",
+        )
+
+    def _declared(self, item: Desired) -> ObjectComparison:
+        return ObjectComparison(
+            ref=item.ref,
+            version=item.version,
+            action="declared",
+            after=self._shown(item),
+            origin=str(item.origin) if item.origin else "",
+        )
+
+    def _shown(self, item: Desired) -> Manifest:
+        return masked(item.manifest, masking_of(item.manifest, tainted=item.tainted), self._shell.secret_key)

@@ -1,0 +1,1 @@
+"""What a sync would change, asked of the controller that serves the App."""

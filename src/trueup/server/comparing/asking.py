@@ -1,0 +1,72 @@
+"""Asks the controllers: the one that serves the App answers, the others do not know it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+
+import msgspec
+from aiohttp import ClientError, ClientSession, ClientTimeout
+
+from trueup.apps.comparison import CompareWish, Comparison
+from trueup.server.api.problems import Problem
+from trueup.server.api.refusals import Refused, Unavailable
+from trueup.server.internal import COMPARE
+
+SECONDS = 55.0
+LARGEST = 64 * 1024 * 1024
+
+
+class ControllerRefused(Refused):
+    """What a controller answered, in its words and with its status."""
+
+    def __init__(self, problem: Problem) -> None:
+        where = f" ({problem.origin})" if problem.origin else ""
+        super().__init__(
+            problem.detail + where, reason=problem.reason or "Failed", hint=problem.hint, field=problem.field
+        )
+        self.status = problem.status
+
+
+class Controllers:
+    """`token` is asked anew for each question. `urls` are those of the controllers' HTTP sides."""
+
+    def __init__(self, urls: Sequence[str], token: Callable[[], Awaitable[str]]) -> None:
+        self._urls = [url.rstrip("/") for url in urls]
+        self._token = token
+
+    async def compare(self, wish: CompareWish) -> Comparison:
+        """Raises ControllerRefused, and Unavailable where nobody answers."""
+        refusal: Refused = Unavailable(
+            "no controller is known to this server", hint="start it with --controller http://ADDRESS:8080"
+        )
+        token = await self._token()
+        if not token:
+            raise Unavailable("there is no internal token yet", hint="is a controller running?")
+        timeout = ClientTimeout(total=SECONDS, sock_connect=5)
+        async with ClientSession(timeout=timeout, headers={"Authorization": f"Bearer {token}"}) as session:
+            for url in self._urls:
+                try:
+                    return await self._ask(session, url, wish)
+                except Refused as error:
+                    refusal = error
+                    if error.status not in (404, 503):
+                        raise
+                except (ClientError, TimeoutError, OSError) as error:
+                    why = str(error) or "it does not answer"
+                    refusal = Unavailable(f"the controller cannot be asked: {why}", hint="is a controller running?")
+        raise refusal
+
+    async def _ask(self, session: ClientSession, url: str, wish: CompareWish) -> Comparison:
+        async with session.post(url + COMPARE, data=msgspec.json.encode(wish), allow_redirects=False) as answer:
+            body = await answer.content.read(LARGEST)
+            if answer.status == 200 and not answer.content.at_eof():
+                raise Unavailable(f"the answer is larger than {LARGEST} bytes")
+            try:
+                if answer.status == 200:
+                    return msgspec.json.decode(body, type=Comparison)
+                raise ControllerRefused(msgspec.json.decode(body, type=Problem))
+            except msgspec.MsgspecError as error:
+                raise Unavailable(
+                    f"the controller answers {answer.status} with what is no answer of ours",
+                    hint="are server and controller of one version?",
+                ) from error

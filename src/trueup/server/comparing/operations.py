@@ -1,0 +1,74 @@
+"""Operations that show what a sync would change: the plan, the differences, and what is declared; at any revision."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from msgspec import Struct, structs
+
+from trueup.apps.comparison import CompareWish, Comparison
+from trueup.server.api.call import Call
+from trueup.server.api.operation import Answer, Needs, Operation
+from trueup.server.world.operations import APP, Apps
+
+
+class Asks(Protocol):
+    async def compare(self, wish: CompareWish) -> Comparison: ...
+
+
+class PlanQuery(Struct, frozen=True, kw_only=True, rename="camel"):
+    """`revision`: a branch, tag, commit or `refs/pull/1/head`; empty: what Git has now. `changed`: leave out what stays as it is."""
+
+    revision: str = ""
+    prune: bool | None = None
+    changed: bool = False
+    fields: str = ""
+
+
+class DesiredQuery(Struct, frozen=True, kw_only=True):
+    revision: str = ""
+    fields: str = ""
+
+
+class Plans:
+    def __init__(self, apps: Apps, controllers: Asks) -> None:
+        self._apps = apps
+        self._controllers = controllers
+
+    async def plan(self, call: Call) -> Answer:
+        query = call.query
+        wish = CompareWish(app=self._apps.known(call).ref, revision=query.revision, prune=query.prune)
+        comparison = await self._controllers.compare(wish)
+        if query.changed:
+            objects = tuple(one for one in comparison.objects if one.action != "unchanged")
+            comparison = structs.replace(comparison, objects=objects)
+        return Answer(body=comparison)
+
+    async def desired(self, call: Call) -> Answer:
+        wish = CompareWish(app=self._apps.known(call).ref, revision=call.query.revision, dry_run=False)
+        return Answer(body=await self._controllers.compare(wish))
+
+
+def operations(plans: Plans, apps: Apps) -> list[Operation]:
+    return [
+        Operation(
+            id="apps.plan",
+            method="GET",
+            path=APP + "/plan",
+            summary="What a sync would change, field by field, at any revision; nothing is written",
+            access=Needs("applications", "get", apps.target),
+            query=PlanQuery,
+            answer=Comparison,
+            handler=plans.plan,
+        ),
+        Operation(
+            id="apps.desired",
+            method="GET",
+            path=APP + "/desired",
+            summary="What is declared, with files and lines, at any revision; Secrets masked",
+            access=Needs("applications", "get", apps.target),
+            query=DesiredQuery,
+            answer=Comparison,
+            handler=plans.desired,
+        ),
+    ]
