@@ -8,7 +8,7 @@ from datetime import datetime
 from types import TracebackType
 from typing import Self
 
-from sqlalchemy import ColumnElement, Connection, exc, select
+from sqlalchemy import ColumnElement, Connection, exc, literal, select, tuple_
 
 from trueup.model.errors import Transient
 from trueup.model.refs import ObjectRef
@@ -49,9 +49,16 @@ class History:
         kinds: Collection[RecordKind] = (),
         since: datetime | None = None,
         limit: int = 100,
+        before: int | None = None,
     ) -> list[StoredRecord]:
-        """Newest first. `app` None: of all Apps; no `kinds`: all. Raises HistoryUnavailable."""
+        """Newest first. `app` None: of all Apps; no `kinds`: all; `before`: older than that record, the last of a page.
+
+        Raises HistoryUnavailable.
+        """
         query = select(records).order_by(records.c.at_us.desc(), records.c.id.desc()).limit(limit)
+        if before is not None:
+            at = select(records.c.at_us).where(records.c.id == before).scalar_subquery()
+            query = query.where(tuple_(records.c.at_us, records.c.id) < tuple_(at, literal(before)))
         if app is not None:
             query = query.where(*_of(app))
         if kinds:

@@ -43,6 +43,7 @@ from trueup.server.identity.reach import Reaching, directly
 from trueup.server.identity.serviceaccounts import ServiceAccounts
 from trueup.server.identity.whole import IdentityService, Surroundings
 from trueup.server.keeping import audit as keeping_audit
+from trueup.server.keeping import past as keeping_past
 from trueup.server.keeping import places as keeping_places
 from trueup.server.keeping import projects as keeping_projects
 from trueup.server.keeping.audit import Audit
@@ -164,6 +165,7 @@ async def serving(options: Serving) -> AsyncIterator[Server]:
                     trees=trees,
                     audit=reading,
                     controllers=Controllers(options.controllers, options.internal_token),
+                    database=options.database,
                 )
             ),
             identity.authenticator,
@@ -204,6 +206,7 @@ class Parts(Struct, frozen=True, kw_only=True):
     trees: Trees
     audit: Audit
     controllers: Asks
+    database: str = ""
 
 
 def table(parts: Parts) -> list[Operation]:
@@ -220,6 +223,7 @@ def table(parts: Parts) -> list[Operation]:
         *objects.operations(objects.Objects(apps, clients), apps),
         *logs.operations(logs.Logs(apps, clients), apps),
         *comparing.operations(comparing.Plans(apps, parts.controllers), apps),
+        *keeping_past.operations(keeping_past.Past(apps, parts.database), apps),
         *keeping_projects.operations(keeping_projects.Projects(world, clients)),
         *keeping_places.operations(keeping_places.Places(world, clients)),
         *keeping_audit.operations(parts.audit),
