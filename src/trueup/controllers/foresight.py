@@ -8,22 +8,37 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import Generic, Protocol, TypeVar
 
 from trueup.controllers.queue import WorkQueue, work
 from trueup.model.refs import ObjectRef
-from trueup.sync.facts import LiveFacts, as_of
+from trueup.sync.facts import Forecast
 
 
-class Foresight:
-    """`tell(ref, before, after)` is called when a forecast has come true."""
+class Foreseen(Protocol):
+    @property
+    def forecast(self) -> Forecast | None: ...
 
-    def __init__(self, clock: Callable[[], datetime], tell: Callable[[ObjectRef, LiveFacts, LiveFacts], None]) -> None:
+
+F = TypeVar("F", bound=Foreseen)
+
+
+class Foresight(Generic[F]):
+    """`tell(ref, before, after)` is called when a forecast has come true; `as_of` gives what is known as it is at a time."""
+
+    def __init__(
+        self,
+        clock: Callable[[], datetime],
+        tell: Callable[[ObjectRef, F, F], None],
+        as_of: Callable[[F, datetime], F],
+    ) -> None:
         self._clock = clock
+        self._as_of = as_of
         self._tell = tell
         self._queue: WorkQueue[ObjectRef] = WorkQueue()
-        self._waiting: dict[ObjectRef, LiveFacts] = {}
+        self._waiting: dict[ObjectRef, F] = {}
 
-    def note(self, ref: ObjectRef, facts: LiveFacts | None) -> None:
+    def note(self, ref: ObjectRef, facts: F | None) -> None:
         """The newest sight of an object; None: nothing is known of it any more."""
         if facts is None or facts.forecast is None:
             if self._waiting.pop(ref, None) is not None:
@@ -40,7 +55,7 @@ class Foresight:
         before = self._waiting.get(ref)
         if before is None:
             return
-        after = as_of(before, self._clock())
+        after = self._as_of(before, self._clock())
         if after is before:
             self.note(ref, before)  # the wall clock was set back, or is a little behind the loop's
             return

@@ -90,7 +90,7 @@ class ManagedObjects:
         """Objects that a request of ours is under way for, and the newest sight of each meanwhile."""
         self._versions: dict[GroupKind, set[str]] = {}
         """Of kinds that are watched: in which versions. An object is judged in the version that it was applied in."""
-        self._foresight = Foresight(clock, self._tell_health)
+        self._foresight = Foresight(clock, self._tell_health, as_of)
         self._scalers: dict[ObjectRef, ScaleTarget] = {}
         self.scaled: dict[ObjectRef, ScaleTarget] = {}
         """Whose replicas an autoscaler decides, by the target."""

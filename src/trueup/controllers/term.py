@@ -268,6 +268,7 @@ class WorkingTerm:
             group.create_task(self._collect(fetchers), name="collect")
             group.create_task(self.trees.run(), name="trees")
             group.create_task(self.trees.follow(), name="watches of trees")
+            group.create_task(self.trees.foresee(), name="foresight of trees")
 
     async def _look(self, ref: ObjectRef) -> None:
         await self.apps.look(ref)
@@ -311,7 +312,7 @@ class WorkingTerm:
         below: LiveView[Below] = await self.stack.enter_async_context(
             LiveView(self.client, lambda obj: reduce_below(obj, utc_now()))
         )
-        trees = Trees(self.memories, tracking.facts, _BelowWatches(self.client, below))
+        trees = Trees(self.memories, tracking.facts, _BelowWatches(self.client, below), utc_now)
         below.subscribe(trees.below_seen)
         return trees
 
@@ -384,6 +385,7 @@ class _Listener:
 
     def health_changed(self, app: ObjectRef, ref: ObjectRef, before: LiveFacts | None, after: LiveFacts | None) -> None:
         self._term.apps.signals.health_changed(app, ref, before, after)
+        self._term.trees.fares_otherwise(ref)
 
 
 async def _every(seconds: float, action: Callable[[], None]) -> None:

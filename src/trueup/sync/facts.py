@@ -179,7 +179,7 @@ def reduce_live(obj: Manifest, record: AppliedRecord | None, lens: Lens, now: da
         takeover=tuple(takeover),
         meddlers=meddlers,
         verdict=judge(obj, now),
-        forecast=_forecast(obj, now),
+        forecast=forecast_of(obj, now),
         replicas=replicas if isinstance(replicas, int) else None,
         replicas_foreign=replicas_foreign,
         scales=scale_target(obj),
@@ -205,7 +205,8 @@ def as_of(facts: LiveFacts, now: datetime) -> LiveFacts:
     return structs.replace(facts, verdict=facts.forecast.verdict, forecast=None)
 
 
-def _forecast(obj: Manifest, now: datetime) -> Forecast | None:
+def forecast_of(obj: Manifest, now: datetime) -> Forecast | None:
+    """None: its health changes by events alone."""
     at = next_look(obj, now)
     return Forecast(at, judge(obj, at)) if at is not None else None
 

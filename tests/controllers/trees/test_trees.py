@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec import structs
 
 from tests.controllers.trees.kit import POD, SET, SETTINGS, SHOP, WEB, below, facts
 from trueup.apps.livetree import Delta, Hello, Reached, Ready, Tree, decode_frame
@@ -19,11 +20,14 @@ from trueup.controllers.trees.kinds import POD as PODS
 from trueup.controllers.trees.standing import standing_of
 from trueup.controllers.trees.trees import AGAIN, Trees
 from trueup.model.apierror import ApiError
+from trueup.model.health import Health, Kstatus, Verdict
 from trueup.model.inventory import Inventory, InventoryEntry
 from trueup.model.outcome import State
 from trueup.model.refs import GroupKind, ObjectRef
+from trueup.sync.facts import Forecast
 
 pytestmark = pytest.mark.looptime
+START = datetime(2026, 11, 28, tzinfo=UTC)
 
 
 class Watches:
@@ -47,7 +51,10 @@ class Rig:
         self.watches = Watches()
         self.live = {WEB: facts(WEB, "web"), SETTINGS: facts(SETTINGS, "settings")}
         self.looks = 0
-        self.trees = Trees(self.memories, self._facts, self.watches)
+        self.trees = Trees(self.memories, self._facts, self.watches, self.clock)
+
+    def clock(self) -> datetime:
+        return START + timedelta(seconds=asyncio.get_running_loop().time())
 
     def _facts(self, refs: object) -> dict[ObjectRef, object]:
         self.looks += 1
@@ -57,7 +64,8 @@ class Rig:
 @pytest.fixture
 async def rig() -> AsyncIterator[Rig]:
     made = Rig()
-    tasks = [asyncio.create_task(made.trees.run()), asyncio.create_task(made.trees.follow())]
+    trees = made.trees
+    tasks = [asyncio.create_task(work) for work in (trees.run(), trees.follow(), trees.foresee())]
     yield made
     for task in tasks:
         task.cancel()
@@ -118,6 +126,19 @@ async def test_a_storm_of_events_is_one_change_per_breath(rig: Rig) -> None:
     assert [node.resource_version for node in delta.changed] == ["999"]
     assert isinstance(reached, Reached)
     assert asyncio.get_running_loop().time() - began <= BREATH
+
+
+async def test_a_pod_that_cannot_be_scheduled_for_long_is_told_though_no_event_comes(rig: Rig) -> None:
+    bad = Verdict(kstatus=Kstatus.FAILED, health=Health.DEGRADED, message="nobody takes it")
+    waiting = structs.replace(below("pod", "set"), forecast=Forecast(START + timedelta(seconds=15), bad))
+    async with contextlib.aclosing(rig.trees.lines()) as lines:
+        await anext(lines)
+        rig.trees.below_seen(SET, None, below("set", "web"), None)
+        rig.trees.below_seen(POD, None, waiting, None)
+        await anext(lines)
+        while b"nobody takes it" not in await anext(lines):
+            assert asyncio.get_running_loop().time() < 30
+        assert 15 <= asyncio.get_running_loop().time() <= 15 + 2 * BREATH
 
 
 async def test_a_look_that_ends_tells_how_objects_stand_now(rig: Rig) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from trueup.model.health import Verdict
 from trueup.model.manifest import Manifest, api_version_of, is_deleting, resource_version_of, uid_of
 from trueup.model.refs import split_api_version
 from trueup.model.sight import Sight
+from trueup.sync.facts import Forecast, forecast_of
 from trueup.sync.health import judge
 from trueup.sync.sight import sight_of
 
@@ -21,6 +22,7 @@ class Below(Struct, frozen=True, kw_only=True):
     deleting: bool
     verdict: Verdict
     sight: Sight
+    forecast: Forecast | None = None
 
 
 def reduce_below(obj: Manifest, now: datetime) -> Below | None:
@@ -35,4 +37,12 @@ def reduce_below(obj: Manifest, now: datetime) -> Below | None:
         deleting=is_deleting(obj),
         verdict=judge(obj, now),
         sight=sight,
+        forecast=forecast_of(obj, now),
     )
+
+
+def as_of(below: Below, now: datetime) -> Below:
+    """At that moment: a forecast whose time has come is the verdict."""
+    if below.forecast is None or now < below.forecast.at:
+        return below
+    return structs.replace(below, verdict=below.forecast.verdict, forecast=None)

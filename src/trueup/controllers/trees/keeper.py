@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from trueup.apps.livetree import LiveNode
 from trueup.controllers.trees.below import Below
-from trueup.model.health import Kstatus
+from trueup.model.health import Kstatus, Verdict
 from trueup.model.refs import GroupKind, ObjectRef
 from trueup.sync.facts import Absent, LiveFacts
 from trueup.sync.health.judge import NOT_FOUND
@@ -42,7 +42,7 @@ class _Tree:
 
     def __init__(self) -> None:
         self.standing: Mapping[ObjectRef, Standing] = {}
-        self.told: dict[ObjectRef, tuple[Standing, str, str]] = {}
+        self.told: dict[ObjectRef, tuple[Standing, str, str, Verdict | None]] = {}
         self.uids: dict[ObjectRef, str] = {}
         self.below: set[ObjectRef] = set()
 
@@ -156,8 +156,11 @@ class TreeKeeper:
             yield _managed(ref, standing, facts.get(ref)) if standing is not None else _below(ref, self._below[ref])
 
     def _look(self, app: ObjectRef, tree: _Tree, ref: ObjectRef, facts: LiveFacts | Absent | None) -> None:
-        uid, version = (facts.uid, facts.resource_version) if isinstance(facts, LiveFacts) else ("", str(type(facts)))
-        told = (tree.standing[ref], uid, version)
+        verdict: Verdict | None = None
+        uid, version = "", str(type(facts))
+        if isinstance(facts, LiveFacts):
+            uid, version, verdict = facts.uid, facts.resource_version, facts.verdict
+        told = (tree.standing[ref], uid, version, verdict)
         if tree.told.get(ref) == told:
             return
         tree.told[ref] = told

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from datetime import datetime
 from typing import Protocol
 
 import structlog
 
+from trueup.controllers.foresight import Foresight
 from trueup.controllers.managed import Kept
 from trueup.controllers.memory import AppMemory
-from trueup.controllers.trees.below import Below
+from trueup.controllers.trees.below import Below, as_of
 from trueup.controllers.trees.feed import BREATH, TreeFeed
 from trueup.controllers.trees.keeper import TreeKeeper
 from trueup.controllers.trees.kinds import Watched, watched_for
@@ -41,11 +43,13 @@ class Trees:
         memories: Mapping[ObjectRef, AppMemory],
         facts: Callable[[Iterable[ObjectRef]], Mapping[ObjectRef, LiveFacts | Absent]],
         watches: BelowWatches,
+        clock: Callable[[], datetime],
     ) -> None:
         self._memories = memories
         self._watches = watches
         self._keeper = TreeKeeper(facts)
         self._feed = TreeFeed(secrets.token_hex(4), self._keeper.apps, self._keeper.nodes)
+        self._foresight: Foresight[Below] = Foresight(clock, self._came_true, as_of)
         self._wanted = asyncio.Event()
         self._news = asyncio.Event()
         self._followed: set[Watched] = set()
@@ -71,12 +75,17 @@ class Trees:
 
     def managed_seen(self, ref: ObjectRef, _before: Kept | None, _after: Kept | None, _raw: Manifest | None) -> None:
         """An event of the view of managed objects."""
+        self.fares_otherwise(ref)
+
+    def fares_otherwise(self, ref: ObjectRef) -> None:
+        """A managed object may be another than before, by an event or by time alone."""
         if self._wanted.is_set():
             self._keeper.managed_changed(ref)
             self._stir()
 
     def below_seen(self, ref: ObjectRef, before: Below | None, after: Below | None, _raw: Manifest | None) -> None:
         """An event of the view of what others own."""
+        self._foresight.note(ref, after)
         self._keeper.below_changed(ref, before, after)
         self._stir()
 
@@ -91,6 +100,10 @@ class Trees:
                 await asyncio.sleep(BREATH)
         finally:
             self._feed.close()
+
+    async def foresee(self) -> None:
+        """Tells of health below managed objects that changes by time alone; until cancelled."""
+        await self._foresight.run()
 
     async def follow(self) -> None:
         """Watches what managed kinds may own, as they come; until cancelled."""
@@ -109,6 +122,10 @@ class Trees:
                     log.warning("not watched: trees lack it", kind=str(kind.group_kind), error=error.message)
                     self._refused[kind] = loop.time() + AGAIN
             await asyncio.sleep(1.0)
+
+    def _came_true(self, ref: ObjectRef, before: Below, after: Below) -> None:
+        self._keeper.below_changed(ref, before, after)
+        self._stir()
 
     def _want(self) -> None:
         """The first reader has come."""
