@@ -148,6 +148,7 @@ async def serving(options: Serving) -> AsyncIterator[Server]:
             )
         )
         trees = await _trees(options, stack)
+        world.follow(trees)
         reading = Audit(options.database)
         stack.callback(reading.close)
         streams = Streams()

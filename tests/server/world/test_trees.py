@@ -13,12 +13,14 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from trueup.apps.livetree import Delta, Gone, Hello, LiveNode, Reached, Ready, Tree, decode_frame, encode_frame
+from trueup.dialects.flux.dialect import FluxDialect
 from trueup.model.health import Health, Kstatus
 from trueup.model.refs import ObjectRef
 from trueup.model.sight import Sight
 from trueup.server.internal import Internal, add_internal
 from trueup.server.world.treereading import TreeReader, TreesNotHeard, lines_of
 from trueup.server.world.trees import Trees
+from trueup.server.world.world import World
 
 NOW = datetime(2026, 11, 28, 3, tzinfo=UTC)
 SHOP = ObjectRef("kustomize.toolkit.fluxcd.io", "Kustomization", "shop", "app")
@@ -170,6 +172,44 @@ def test_a_child_that_came_before_its_owner_is_news_again_when_that_comes() -> N
     reader.take(Delta(app=SHOP, changed=(NODES[2],)))
     assert set(trees.news(SHOP, since).changed) == {POD, SET}
     assert msgspec.json.decode(trees.encoded(SHOP, POD))["parent"] == "ReplicaSet.apps/shop/web-1"
+
+
+def test_a_list_shows_the_images_that_the_live_tree_tells_of() -> None:
+    trees, reader = trees_and_reader()
+    world = World([FluxDialect()], lambda: NOW)
+    world.follow(trees)
+    app = {
+        "apiVersion": "kustomize.toolkit.fluxcd.io/v1",
+        "kind": "Kustomization",
+        "metadata": {"name": "app", "namespace": "shop"},
+        "spec": {"path": "./", "interval": "10m", "sourceRef": {"kind": "GitRepository", "name": "r"}},
+    }
+    world.seen(SHOP, app)
+    since = world.apps.event_id
+
+    def runs(*images: str) -> LiveNode:
+        return msgspec.structs.replace(NODES[0], sight=Sight(images=images))
+
+    reader.take(Tree(app=SHOP, nodes=(runs("web:1", "side:1"), *NODES[1:])))
+    known = world.apps.get(SHOP)
+    assert known is not None
+    assert known.row.images == ("side:1", "web:1")
+    assert set(world.apps.news(since).refs) == {SHOP}
+    since = world.apps.event_id
+    reader.take(Delta(app=SHOP, changed=(node(POD, "pod", "set", message="back-off"),)))
+    assert world.apps.event_id == since, "other news of the tree are none of the list"
+    world.seen(SHOP, app)
+    known = world.apps.get(SHOP)
+    assert known is not None
+    assert known.row.images == ("side:1", "web:1"), "a new status does not take them away"
+    reader.take(Delta(app=SHOP, changed=(runs("web:2"),)))
+    known = world.apps.get(SHOP)
+    assert known is not None
+    assert known.row.images == ("web:2",)
+    reader.take(Delta(app=SHOP, removed=(WEB,)))
+    known = world.apps.get(SHOP)
+    assert known is not None
+    assert known.row.images == ()
 
 
 def test_a_node_is_encoded_once_until_it_changes() -> None:

@@ -64,6 +64,7 @@ class _Tree:
         self.by_uid: dict[str, ObjectRef] = {}
         self.journal: deque[ObjectRef] = deque(maxlen=REMEMBERED)
         self.number = 0
+        self.images: tuple[str, ...] | None = ()
         self.owned: dict[str, set[ObjectRef]] = {}
         self.waiting: set[asyncio.Event] = set()
 
@@ -75,6 +76,8 @@ class _Tree:
         before = self.nodes.get(node.ref)
         if before == node:
             return
+        if node.managed and (before is None or before.sight.images != node.sight.images):
+            self.images = None
         if before is not None:
             self._unlink(before)
         self.nodes[node.ref] = node
@@ -89,6 +92,8 @@ class _Tree:
 
     def remove(self, ref: ObjectRef) -> None:
         if (before := self.nodes.pop(ref, None)) is not None:
+            if before.managed and before.sight.images:
+                self.images = None
             self._unlink(before)
             self._note(ref)
 
@@ -157,6 +162,15 @@ class Trees:
             return ()
         refs: Iterable[ObjectRef] = tree.nodes if below is None else _with_owned(tree, below)
         return tuple(sorted(ref for ref in refs if (ref.group, ref.kind) == ("", "Pod")))
+
+    def images(self, app: ObjectRef) -> tuple[str, ...] | None:
+        """Those of the managed objects, each once, by name; worked out anew when one of them has others. None: no tree."""
+        tree = self._trees.get(app)
+        if tree is None:
+            return None
+        if tree.images is None:
+            tree.images = tuple(sorted({i for node in tree.nodes.values() if node.managed for i in node.sight.images}))
+        return tree.images
 
     def encoded(self, app: ObjectRef, ref: ObjectRef) -> bytes:
         """A node's row as JSON, made once for all who follow. Raises KeyError."""

@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
+from msgspec import structs
+
 from trueup.dialects.argocd.shared import CONTROL_NAMESPACE
 from trueup.dialects.dialect import Dialect
 from trueup.model.errors import TrueupError
 from trueup.model.manifest import Manifest
 from trueup.model.refs import GroupKind, ObjectRef
-from trueup.server.world.rows import Known, known_app, known_source
+from trueup.server.world.rows import MOST_IMAGES, Known, known_app, known_source
 from trueup.server.world.table import Table
+from trueup.server.world.trees import Trees
+
+ARGOCD = "argocd"
 
 
 class World:
@@ -34,6 +39,7 @@ class World:
         }
         self._by_kind = {kind.kind: kind for kind in (*self.app_kinds, *self.source_kinds)}
         self._clock = clock
+        self._trees: Trees | None = None
 
     def seen(self, ref: ObjectRef, obj: Manifest | None) -> None:
         """An App or a source as it is now; None: it is gone."""
@@ -51,7 +57,25 @@ class World:
             )
         except TrueupError:
             return  # a status that cannot be read says nothing new; the next one may
-        table.put(known)
+        table.put(self._with_images(known) if is_app else known)
+
+    def follow(self, trees: Trees) -> None:
+        """What an App's status does not tell (a Kustomization's: which images run), its live tree does."""
+        self._trees = trees
+        trees.listen(self._tree_changed)
+
+    def _tree_changed(self, app: ObjectRef, there: bool) -> None:
+        known = self.apps.get(app)
+        if there and known is not None:
+            self.apps.put(self._with_images(known))
+
+    def _with_images(self, known: Known) -> Known:
+        if known.dialect.name == ARGOCD or self._trees is None:
+            return known  # Argo CD's status has them
+        images = self._trees.images(known.ref)
+        if images is None or images[:MOST_IMAGES] == known.row.images:
+            return known
+        return structs.replace(known, row=structs.replace(known.row, images=images[:MOST_IMAGES]))
 
     def ref_of(self, kind: str, namespace: str, name: str) -> ObjectRef | None:
         """Of one of our kinds, whether there is such a thing or not; None: no such kind."""
