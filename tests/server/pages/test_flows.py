@@ -195,8 +195,28 @@ async def test_the_tree_is_walked_by_keyboard_alone(stage: Stage, opened: Open) 
     await expect(page).to_have_url(re.compile("node=Deployment"))
 
 
+async def test_the_network_leads_from_outside_to_the_pods(stage: Stage, opened: Open) -> None:
+    page = await opened(stage, WEB)
+    await page.get_by_role("tab", name="Network").click()
+    tree = page.get_by_role("tree", name="Network")
+    await expect(tree).to_contain_text("From outside")
+    await expect(tree).to_contain_text("shop.example.com")
+    await tree.get_by_role("treeitem", name=re.compile("web-7d9f8c6b5-p8w3z")).click()
+    await expect(page.locator("aside.panel")).to_contain_text("cannot pull image")
+
+
+async def test_pods_are_shown_by_the_node_that_they_run_on(stage: Stage, opened: Open) -> None:
+    page = await opened(stage, f"{WEB}?view=pods")
+    await expect(page.locator(".legend")).to_contain_text("Degraded")
+    await page.locator(".map [role=application]").focus()
+    for _ in range(7):
+        await page.keyboard.press("ArrowRight")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("aside.panel")).to_contain_text("node-3")
+
+
 async def test_a_secret_stays_masked_in_the_difference(stage: Stage, opened: Open) -> None:
-    page = await opened(stage, f"{WEB}?node=Deployment/shop/web&tab=diff")
+    page = await opened(stage, f"{WEB}?node=Deployment.apps/shop/web&tab=diff")
     diff = page.locator(".diff").last
     await expect(diff).to_contain_text("replicas: 3")
     assert "++++" not in await diff.inner_text()
@@ -204,7 +224,7 @@ async def test_a_secret_stays_masked_in_the_difference(stage: Stage, opened: Ope
 
 
 async def test_logs_are_followed_filtered_and_marked(stage: Stage, opened: Open) -> None:
-    page = await opened(stage, f"{WEB}?node=Deployment/shop/web&tab=logs")
+    page = await opened(stage, f"{WEB}?node=Deployment.apps/shop/web&tab=logs")
     log = page.get_by_role("log")
     await expect(log).to_contain_text("GET /products")
     assert await log.locator(".l").count() < 120
@@ -222,7 +242,7 @@ async def test_a_tree_of_two_thousand_nodes_keeps_few_of_them_in_the_document(st
     await page.keyboard.press("0")
     await expect(tree.locator("canvas").first).to_be_visible()
     assert await tree.locator(".node").count() == 0
-    await tree.get_by_label("Find in the tree").fill("payments-3")
+    await page.get_by_label("Find in the tree").fill("payments-3")
     await page.keyboard.press("Enter")
     await expect(tree.locator(".node.current")).to_contain_text("payments-3")
 

@@ -16,7 +16,7 @@ def node(
 ) -> dict[str, Any]:
     group = {"Deployment": "apps", "ReplicaSet": "apps", "Ingress": "networking.k8s.io"}.get(kind, "")
     return {
-        "id": f"{kind}/{namespace}/{name}",
+        "id": f"{kind}.{group}/{namespace}/{name}" if group else f"{kind}/{namespace}/{name}",
         "parent": parent,
         "group": group,
         "version": "v1",
@@ -28,13 +28,18 @@ def node(
         "message": "",
         "note": "",
         "created": stamp(NOW - timedelta(days=12)),
+        "managed": kind not in ("ReplicaSet", "Pod"),
+        "targets": [],
+        "hosts": [],
+        "host": "",
         **more,
     }
 
 
 def tree_of(app: AppRow) -> list[dict[str, Any]]:
     namespace = app.namespace
-    nodes = [node("Namespace", namespace, "", None), node("Ingress", "web", namespace, None)]
+    door = node("Ingress", "web", namespace, None, targets=[f"Service/{namespace}/web"], hosts=["shop.example.com"])
+    nodes = [node("Namespace", namespace, "", None), door]
     for part in ("web", "api", "cart"):
         waits = part == "web" and app.status == "Progressing"
         health = "Progressing" if waits else "Healthy"
@@ -59,10 +64,12 @@ def tree_of(app: AppRow) -> list[dict[str, Any]]:
                     replicas["id"],
                     "Degraded" if broken else "Healthy",
                     note="ImagePullBackOff" if broken else "Running",
+                    host=f"node-{i + 1}",
                     message="cannot pull image registry.example.com/shop/web:1.9.0: not found" if broken else "",
                 )
             )
-        nodes.append(node("Service", part, namespace, None))
+        pods = [row["id"] for row in nodes if row["parent"] == replicas["id"]]
+        nodes.append(node("Service", part, namespace, None, targets=pods))
         nodes.append(
             node("ConfigMap", f"{part}-settings", namespace, None, sync="OutOfSync" if part == "cart" else "Synced")
         )

@@ -18,7 +18,6 @@ import { me, signOut } from "./live/session.js";
 export const PLACES = [
   { path: "/", label: "nav.overview", icon: "layout-dashboard", keys: "g o", group: "look" },
   { path: "/apps", label: "nav.apps", icon: "layers", keys: "g a", group: "look" },
-  { path: "/design", label: "nav.design", icon: "palette", keys: "g d", group: "look" },
 ];
 
 /** What the page is: its crumbs and the title of the window. @type {import("@preact/signals").Signal<Array<{label: string, href?: string}>>} */
@@ -56,6 +55,7 @@ export function Shell({ children, full }) {
     commands.value = [
       ...commands.peek().filter((one) => !one.id.startsWith("shell.")),
       ...PLACES.map((place) => ({ id: `shell.${place.path}`, group: t("keys.go"), label: t(place.label), icon: place.icon, run: () => go(place.path) })),
+      { id: "shell.design", group: t("shell.help"), label: t("nav.design"), icon: "palette", run: () => go("/design") },
       ...(/** @type {const} */ (["light", "dark", "auto"])).map((name) => ({ id: `shell.${name}`, group: t("shell.appearance"), label: t(`theme.${name}`), icon: themeIcon(name), run: () => (theme.value = name) })),
       { id: "shell.en", group: t("shell.appearance"), label: "English", icon: "languages", run: () => choose("en") },
       { id: "shell.th", group: t("shell.appearance"), label: "ไทย", icon: "languages", run: () => choose("th") },
@@ -79,7 +79,7 @@ export function Shell({ children, full }) {
       <div class="content">
         <header class="topbar">
           <${Crumbs} label=${t("shell.where")} items=${crumbs.value} />
-          <button type="button" class="jump" aria-label=${t("palette.title")} aria-keyshortcuts="Control+K Meta+K" onClick=${() => (paletteOpen.value = true)}><${Icon} name="search" size=${15} /><span class="grow clip">${t("palette.jump")}</span><kbd>${spelled("mod+k")[0]}</kbd></button>
+          <button type="button" class="jump" aria-keyshortcuts="Control+K Meta+K" onClick=${() => (paletteOpen.value = true)}><${Icon} name="search" size=${15} /><span class="grow clip">${t("palette.jump")}</span><kbd>${spelled("mod+k")[0]}</kbd></button>
           <${Live} />
           <${ThemeMenu} />
           <${LanguageMenu} />
@@ -116,12 +116,13 @@ export const LanguageMenu = () => html`<${Menu} label=${t("shell.language")} ite
 function Person() {
   const person = me.value;
   if (!person) return null;
-  return html`<${Menu} label=${person.display} place="start up" items=${[{ title: person.groups.length ? person.groups.join(", ") : person.name }, { label: t("session.out"), icon: "log-out", run: signOut }]} button=${(/** @type {any} */ attributes) => html`<button type="button" class="rail-link" ...${attributes} aria-label=${t("session.as", { name: person.display })}><${Icon} name="circle-user" size=${18} /><span class="label clip who">${person.display || person.name}</span></button>`} />`;
+  return html`<${Menu} label=${person.display} place="start up" items=${[{ title: person.groups.length ? person.groups.join(", ") : person.name }, { label: t("nav.design"), icon: "palette", href: href("/design") }, { label: t("session.out"), icon: "log-out", run: signOut }]} button=${(/** @type {any} */ attributes) => html`<button type="button" class="rail-link" ...${attributes} aria-label=${t("session.as", { name: person.display })}><${Icon} name="circle-user" size=${18} /><span class="label clip who">${person.display || person.name}</span></button>`} />`;
 }
 
 /** @returns {import("./ui/layers.js").Item[]} */
 const moreItems = () => [
   ...PLACES.slice(4).map((place) => ({ label: t(place.label), icon: place.icon, href: href(place.path) })),
+  { label: t("nav.design"), icon: "palette", href: href("/design") },
   ...(me.value ? [{ label: t("session.out"), icon: "log-out", run: signOut }] : []),
 ];
 

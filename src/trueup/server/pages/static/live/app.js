@@ -4,7 +4,8 @@ import { Problem, call } from "./api.js";
 import { follow } from "./stream.js";
 
 /**
- * @typedef {{id: string, parent: string | null, group: string, version: string, kind: string, namespace: string, name: string, health: string, sync: string, message: string, note: string, created: string | null}} Node
+ * @typedef {{id: string, parent: string | null, group: string, version: string, kind: string, namespace: string, name: string, managed: boolean, sync: string, health: string, message: string, note: string,
+ *   created: string | null, deleting?: boolean, images?: string[], ready?: number | null, wanted?: number | null, phase?: string, reason?: string, restarts?: number, host?: string, hosts?: string[], addresses?: string[], targets?: string[]}} Node
  * @typedef {import("./apps.js").App} App
  * @typedef {{at: string, warning: boolean, reason: string, message: string, count: number, component: string}} EventRow
  */
@@ -18,7 +19,7 @@ const ASKS = /** @type {const} */ ({ sync: ["POST", "/sync"], refresh: ["POST", 
 export function declaredNodes(resource) {
   const status = resource?.["status"] ?? {};
   /** @param {string} group @param {string} version @param {string} kind @param {string} namespace @param {string} name @param {Partial<Node>} more @returns {Node} */
-  const node = (group, version, kind, namespace, name, more = {}) => ({ id: `${kind}${group ? `.${group}` : ""}/${namespace}/${name}`, parent: null, group, version, kind, namespace, name, health: "", sync: "", message: "", note: "", created: null, ...more });
+  const node = (group, version, kind, namespace, name, more = {}) => ({ id: `${kind}${group ? `.${group}` : ""}/${namespace}/${name}`, parent: null, group, version, kind, namespace, name, managed: true, health: "", sync: "", message: "", note: "", created: null, ...more });
   if (Array.isArray(status.resources)) return status.resources.map((/** @type {any} */ row) => node(row.group ?? "", row.version ?? "", row.kind, row.namespace ?? "", row.name, { health: row.health?.status ?? "", message: row.health?.message ?? "", sync: row.status ?? "" }));
   return (status.inventory?.entries ?? []).map((/** @type {{id: string, v: string}} */ entry) => {
     // Flux writes namespace_name_group_kind, and "__" for ":" in names of RBAC objects.
@@ -36,6 +37,8 @@ export class OneApp {
   resource = signal(/** @type {Record<string, any> | null} */ (null));
   nodes = signal(/** @type {Node[] | null} */ (null));
   problem = signal(/** @type {Problem | null} */ (null));
+  /** Why the tree may be old; empty: it is current. */
+  stale = signal("");
   #abort = new AbortController();
   /** Whether the server tells the tree; where it does not, the status's list of objects stands in its place. */
   #told = true;
@@ -78,8 +81,10 @@ export class OneApp {
 
   /** A whole tree, or what changed in it; drawn at most ten times a second. @param {import("../lib/events.js").ServerEvent} event */
   #tree(event) {
-    /** @type {{nodes?: Node[], removed?: string[]}} */
+    /** @type {{nodes?: Node[], removed?: string[], problem?: string}} */
     const news = JSON.parse(event.data);
+    if (event.event !== "changes") this.stale.value = news.problem ?? "";
+    if (event.event === "stale") return;
     if (event.event === "tree") this.#known.clear();
     for (const node of news.nodes ?? []) this.#known.set(node.id, node);
     for (const id of news.removed ?? []) this.#known.delete(id);

@@ -14,6 +14,7 @@ import { useTitle } from "../shell.js";
 import { Ago, Button, Chip, Empty, Facts, Notice, Revision, Waiting, Wrong } from "../ui/basics.js";
 import { Icon, kindIcon } from "../ui/icon.js";
 import { Menu, Panel, say } from "../ui/layers.js";
+import { DenseMap } from "../ui/map.js";
 import { useCommands } from "../ui/palette.js";
 import { Shape, Status, toneOf } from "../ui/status.js";
 import { Table } from "../ui/table.js";
@@ -51,10 +52,13 @@ function Shown({ one, app }) {
   const open = (/** @type {string | null} */ id) => setQuery({ node: id, tab: null });
   const root = `app:${idOf(app)}`;
   const shown = useMemo(() => [{ id: root, parent: null, kind: app.kind, name: app.name, status: app.status, sync: "", note: app.namespace }, ...inOrder(nodes ?? []).map((other) => ({ ...other, parent: other.parent ?? root, status: other.health }))], [nodes, app]);
+  const pods = useMemo(() => (nodes ?? []).filter((other) => other.kind === "Pod"), [nodes]);
+  const network = useMemo(() => networkOf(nodes ?? []), [nodes]);
   return html`<${Story} one=${one} app=${app} nodes=${nodes ?? []} onOpen=${open} />
-    <${Tabs} label=${t("app.views")} current=${view} onChange=${(/** @type {string} */ id) => setQuery({ view: id === "tree" ? null : id })} tabs=${[{ id: "tree", label: t("app.tree"), icon: "workflow" }, { id: "list", label: t("app.list"), icon: "list", ...(nodes ? { count: nodes.length } : {}) }, { id: "about", label: t("app.about"), icon: "info" }]} />
+    <${Tabs} label=${t("app.views")} current=${view} onChange=${(/** @type {string} */ id) => setQuery({ view: id === "tree" ? null : id })} tabs=${[{ id: "tree", label: t("app.tree"), icon: "workflow" }, { id: "list", label: t("app.list"), icon: "list", ...(nodes ? { count: nodes.length } : {}) }, ...(network ? [{ id: "network", label: t("app.network"), icon: "network" }] : []), ...(pods.length ? [{ id: "pods", label: t("app.pods"), icon: "grid-3x3", count: pods.length }] : []), { id: "about", label: t("app.about"), icon: "info" }]} />
+    ${one.stale.value && html`<${Notice} tone="warn" title=${t("app.stale")}>${one.stale.value}<//>`}
     <div class="tree-room">
-      ${view === "about" ? html`<${About} app=${app} />` : !nodes ? html`<${Waiting} rows=${8} />` : !nodes.length ? html`<${Empty} icon="box" title=${t("app.nothing")}>${t("app.nothing.hint")}<//>` : view === "list" ? html`<${List} nodes=${nodes} current=${picked} onOpen=${open} />` : html`<${Tree} nodes=${shown} label=${t("app.tree.of", { name: app.name })} current=${picked} onOpen=${(/** @type {any} */ other) => open(other.id === root ? null : other.id)} />`}
+      ${view === "about" ? html`<${About} app=${app} />` : !nodes ? html`<${Waiting} rows=${8} />` : !nodes.length ? html`<${Empty} icon="box" title=${t("app.nothing")}>${t("app.nothing.hint")}<//>` : view === "network" && network ? html`<${Tree} nodes=${network} label=${t("app.network")} current=${picked} group=${false} onOpen=${(/** @type {any} */ other) => open(other.id === WORLD ? null : other.node)} />` : view === "pods" ? html`<${Pods} pods=${pods} onOpen=${open} />` : view === "list" ? html`<${List} nodes=${nodes} current=${picked} onOpen=${open} />` : html`<${Tree} nodes=${shown} label=${t("app.tree.of", { name: app.name })} current=${picked} onOpen=${(/** @type {any} */ other) => open(other.id === root ? null : other.id)} />`}
     </div>
     ${node && html`<${Side} key=${node.id} one=${one} app=${app} node=${node} all=${nodes ?? []} onClose=${() => open(null)} />`}`;
 }
@@ -73,6 +77,34 @@ function inOrder(nodes) {
   };
   nodes.forEach(put);
   return order;
+}
+
+const WORLD = "world";
+
+/** Traffic: from outside to what lets it in, to Services, to pods; null where nothing says where it goes. A pod that several Services reach stands below each. @param {readonly Node[]} nodes @returns {any[] | null} */
+export function networkOf(nodes) {
+  const known = new Map(nodes.map((node) => [node.id, node]));
+  const doors = nodes.filter((node) => (node.targets ?? []).length && node.kind !== "HorizontalPodAutoscaler");
+  if (!doors.length) return null;
+  const reached = new Set(doors.flatMap((node) => node.targets ?? []));
+  /** @type {any[]} */ const shown = [];
+  /** @param {Node} node @param {string} parent @param {number} depth */
+  const put = (node, parent, depth) => {
+    const id = `${parent}>${node.id}`;
+    shown.push({ id, node: node.id, parent, kind: node.kind, name: node.name, status: node.health, sync: "", note: [...(node.hosts ?? []), ...(node.addresses ?? [])].slice(0, 2).join(", ") || node.note });
+    if (depth < 4) for (const target of node.targets ?? []) if (known.has(target)) put(/** @type {Node} */ (known.get(target)), id, depth + 1);
+  };
+  const first = doors.filter((node) => !reached.has(node.id));
+  const outside = first.filter((node) => node.kind !== "Service");
+  shown.push({ id: WORLD, node: null, parent: null, kind: "Internet", name: t(outside.length ? "app.outside" : "app.inside"), status: "", sync: "" });
+  for (const node of first) put(node, WORLD, 0);
+  return shown;
+}
+
+/** Pods by the node that they run on. @param {{pods: readonly Node[], onOpen: (id: string) => void}} props */
+function Pods({ pods, onOpen }) {
+  const cells = useMemo(() => pods.map((pod) => ({ id: pod.id, name: pod.name, status: pod.health || "Healthy", group: pod.host ?? "", note: pod.message || pod.note })), [pods]);
+  return html`<div class="card" style=${{ overflow: "auto" }}><div class="body"><${DenseMap} cells=${cells} label=${t("app.pods")} onOpen=${(/** @type {any} */ cell) => onOpen(cell.id)} /></div></div>`;
 }
 
 /** What is going on, in words. @param {{one: OneApp, app: App, nodes: readonly Node[], onOpen: (id: string) => void}} props */
@@ -159,7 +191,7 @@ const WITH_LOGS = ["Pod", "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet"
 /** @param {{one: OneApp, app: App, node: Node, all: readonly Node[], onClose: () => void}} props */
 function Side({ one, node, all, onClose }) {
   const tab = query.value.get("tab") ?? "summary";
-  const isManaged = Boolean(node.sync);
+  const isManaged = node.managed;
   const tabs = [
     { id: "summary", label: t("side.summary") },
     { id: "manifest", label: t("side.manifest") },
@@ -183,6 +215,10 @@ function Summary({ node, all }) {
       node.health && [t("facet.health"), html`<${Status} status=${node.health} />`],
       node.sync && [t("facet.sync"), html`<${Status} status=${node.sync} />`],
       node.note && [t("fact.note"), node.note],
+      (node.restarts ?? 0) > 0 && [t("fact.restarts"), String(node.restarts)],
+      node.host && [t("fact.host"), node.host],
+      (node.hosts ?? []).length > 0 && [t("fact.hosts"), (node.hosts ?? []).join(", ")],
+      (node.images ?? []).length > 0 && [t("facet.image"), html`<span class="row wrap">${(node.images ?? []).map((image) => html`<${Chip} key=${image} icon="box" title=${image}>${image}<//>`)}</span>`],
       [t("fact.kind"), html`${node.kind} <span class="faint">${[node.group, node.version].filter(Boolean).join("/")}</span>`],
       node.namespace && [t("facet.namespace"), node.namespace],
       [t("fact.created"), html`<${Ago} at=${timeOf(node.created)} />`],
@@ -197,6 +233,7 @@ function Manifests({ one, node, diff }) {
     const [live, desired] = await Promise.all([one.live(node, abort), diff ? one.desired(node, abort) : null]);
     return { live: await toYaml(live), desired: await toYaml(desired), isDeclared: desired !== null };
   });
+  if (diff && problem?.details.hint?.includes("openapi.json")) return html`<${Empty} icon="git-compare" title=${t("side.no-desired")}>${t("side.no-desired.hint")}<//>`;
   if (problem && !data) return html`<${Wrong} problem=${problem} again=${again} />`;
   if (!data) return html`<${Waiting} rows=${10} />`;
   const file = `${node.kind.toLowerCase()}-${node.name}.yaml`;

@@ -57,6 +57,20 @@ export function Yaml({ text, title, name = "manifest.yaml", extra, height }) {
   </section>`;
 }
 
+/** Whether there is no room for two columns. */
+function useNarrow() {
+  const [narrow, setNarrow] = useState(() => matchMedia(NARROW).matches);
+  useEffect(() => {
+    const query = matchMedia(NARROW);
+    const changed = () => setNarrow(query.matches);
+    query.addEventListener("change", changed);
+    changed();
+    return () => query.removeEventListener("change", changed);
+  }, []);
+  return narrow;
+}
+const NARROW = "(max-width: 700px)";
+
 const splitKept = kept("diff.split", true);
 const foldKept = kept("diff.fold", true);
 
@@ -67,7 +81,8 @@ export function Diff({ before, after, title, label, names }) {
   useEffect(() => setOpened(new Set()), [before, after]);
   const { added, removed } = useMemo(() => counts(rows), [rows]);
   const shown = foldKept.value ? fold(rows, 3, opened) : rows;
-  const split = splitKept.value;
+  const narrow = useNarrow();
+  const split = splitKept.value && !narrow;
   /** @param {import("../lib/diff.js").Row | null} row */
   const text = (row) => (row?.parts ? row.parts.map((part) => (part.changed ? (row.kind === "add" ? html`<ins>${masked(part.text)}</ins>` : html`<del>${masked(part.text)}</del>`) : masked(part.text))) : row && html`<${Line} line=${row.text} />`);
   /** @param {import("../lib/diff.js").Fold} row */
@@ -77,7 +92,7 @@ export function Diff({ before, after, title, label, names }) {
     <header><h3 class="row">${title}</h3>
       <span class="num" aria-label=${t("diff.counts", { added, removed })}><span class="stat-add">+${number(added)}</span> <span class="stat-del">−${number(removed)}</span></span>
       <${Button} kind="quiet" small icon=${foldKept.value ? "chevrons-up-down" : "chevrons-down-up"} label=${t("diff.fold")} pressed=${foldKept.value} onClick=${() => (foldKept.value = !foldKept.value)} />
-      <span class="btn-group"><${Button} small pressed=${split} onClick=${() => (splitKept.value = true)}>${t("diff.split")}<//><${Button} small pressed=${!split} onClick=${() => (splitKept.value = false)}>${t("diff.inline")}<//></span>
+      ${!narrow && html`<span class="btn-group"><${Button} small pressed=${split} onClick=${() => (splitKept.value = true)}>${t("diff.split")}<//><${Button} small pressed=${!split} onClick=${() => (splitKept.value = false)}>${t("diff.inline")}<//></span>`}
     </header>
     ${names && split && html`<div class="diff split code"><div class="d faint"><span></span><span class="t">${names[0]}</span><span></span><span class="t">${names[1]}</span></div></div>`}
     <div class=${cls("lines code diff", split && "split")} tabindex="0" role="region" aria-label=${label}>

@@ -89,7 +89,6 @@ export function Tree({ nodes, label, current, onOpen, group = true }) {
   };
   const held = focus || current || plan.placed[0]?.id || "";
   const onKeyDown = (/** @type {KeyboardEvent} */ event) => {
-    if (event.target instanceof HTMLInputElement) return;
     const here = plan.placed.find((place) => place.id === held);
     if (event.key.startsWith("Arrow")) {
       if (event.key === "ArrowRight" && here && here.hidden) setFolded(flip(folded, here.id));
@@ -125,9 +124,10 @@ export function Tree({ nodes, label, current, onOpen, group = true }) {
     centre(next);
   };
 
-  return html`<div class="tree" ref=${box} role="tree" tabindex="0" aria-label=${label} aria-activedescendant=${!far && held && visible.some((place) => place.id === held) ? `node-${held}` : undefined} onKeyDown=${onKeyDown}
+  return html`<div class="tree" ref=${box}>
+    <div class="ground" role="tree" tabindex="0" aria-label=${label} aria-activedescendant=${!far && held && visible.some((place) => place.id === held) ? `node-${held}` : undefined} onKeyDown=${onKeyDown}
     onPointerDown=${(/** @type {PointerEvent} */ event) => {
-      if (event.button || (event.target instanceof Element && event.target.closest(".tools,.finder,.minimap"))) return;
+      if (event.button || (event.target instanceof Element && event.target.closest(".fold"))) return;
       drag.current = { x: event.clientX, y: event.clientY, vx: view.x, vy: view.y, moved: false };
     }}
     onPointerMove=${(/** @type {PointerEvent} */ event) => {
@@ -135,7 +135,7 @@ export function Tree({ nodes, label, current, onOpen, group = true }) {
       if (!held) return;
       const [dx, dy] = [event.clientX - held.x, event.clientY - held.y];
       if (!held.moved && Math.hypot(dx, dy) < 4) return;
-      if (!held.moved) box.current?.setPointerCapture(event.pointerId);
+      if (!held.moved) /** @type {Element} */ (event.currentTarget).setPointerCapture(event.pointerId);
       held.moved = true;
       setView((was) => ({ ...was, x: held.vx + dx, y: held.vy + dy, chosen: true }));
     }}
@@ -151,6 +151,7 @@ export function Tree({ nodes, label, current, onOpen, group = true }) {
           <svg class="edges" width="1" height="1" aria-hidden="true">${edges.filter(isSeen).map((one) => html`<path key=${one.to.id} d=${edge(one.from, one.to)} />`)}</svg>
           ${visible.map((place) => html`<${Box} key=${place.id} place=${place} current=${place.id === current} focus=${place.id === focus} dim=${hits !== null && !(place.node ? hits.has(place.node.id) : place.group?.some((node) => hits.has(node.id)))} onOpen=${() => open(place)} onFold=${() => (place.group ? open(place) : setFolded(flip(folded, place.id)))} folded=${folded.has(place.id)} />`)}
         </div>`}
+    </div>
     <div class="finder search"><${Icon} name="search" size=${15} /><input class="input" type="search" value=${find} aria-label=${t("tree.find")} placeholder=${t("tree.find")} onInput=${(/** @type {any} */ event) => setFind(event.currentTarget.value)} onKeyDown=${(/** @type {KeyboardEvent} */ event) => event.key === "Enter" && jump()} />${hits && html`<span class="after faint num">${number(hits.size)}</span>`}</div>
     <div class="tools">
       <${Button} kind="quiet" small icon="zoom-out" label=${t("tree.out")} shortcut="-" onClick=${() => zoom(0.8)} />
@@ -176,12 +177,13 @@ function Box({ place, current, focus, dim, folded, onOpen, onFold }) {
   const sync = typeof first["sync"] === "string" ? first["sync"] : "";
   const name = place.group ? t("tree.group", { n: place.group.length, kind: first.kind }) : first.name;
   const unwell = ["bad", "warn"].includes(toneOf(first.status)) ? first.status : sync === "OutOfSync" ? sync : "";
-  const said = [first.kind, name, first.status && word("status", first.status), sync && word("status", sync)].filter(Boolean).join(", ");
-  return html`<div id=${`node-${place.id}`} class=${cls("node", (current || focus) && "current", unwell && `unwell tone-${toneOf(unwell)}`, dim && "dim", (place.children > 0 || place.group) && "folds")} role="treeitem" aria-level=${place.depth + 1} aria-selected=${String(current)} aria-expanded=${place.children || place.group ? String(!folded && !place.group) : undefined} aria-label=${said} title=${`${first.kind} ${name}`} style=${{ left: `${place.x}px`, top: `${place.y}px` }} onClick=${onOpen}>
+  const said = [first.status, sync].filter(Boolean).map((status) => word("status", status)).join(", ");
+  return html`<div id=${`node-${place.id}`} class=${cls("node", (current || focus) && "current", unwell && `unwell tone-${toneOf(unwell)}`, dim && "dim", (place.children > 0 || place.group) && "folds")} role="treeitem" aria-level=${place.depth + 1} aria-selected=${String(current)} aria-expanded=${place.children || place.group ? String(!folded && !place.group) : undefined} title=${`${first.kind} ${name}`} style=${{ left: `${place.x}px`, top: `${place.y}px` }} onClick=${onOpen}>
     <span class="kind-icon"><${Icon} name=${kindIcon(first.kind)} size=${17} /></span>
     <span class="grow"><span class="name clip" style=${{ display: "block" }}>${name}</span><span class="kind clip" style=${{ display: "block" }}>${place.group ? first.kind : [first.kind, first["note"]].filter(Boolean).join(" · ")}</span></span>
+    <span class="hidden-text">${said}</span>
     <span class="marks">${first.status && html`<span class=${`status tone-${toneOf(first.status)}`}><${Shape} status=${first.status} /></span>`}${sync && sync !== "Synced" && html`<span class=${`status tone-${toneOf(sync)}`}><${Shape} status=${sync} /></span>`}</span>
-    ${(place.children > 0 || place.group) && html`<button type="button" class="fold" tabindex="-1" aria-label=${folded || place.group ? t("tree.unfold") : t("tree.fold")} onClick=${(/** @type {Event} */ event) => {
+    ${(place.children > 0 || place.group) && html`<button type="button" class="fold" tabindex="-1" aria-hidden="true" title=${folded || place.group ? t("tree.unfold") : t("tree.fold")} onClick=${(/** @type {Event} */ event) => {
       event.stopPropagation();
       onFold();
     }}>${place.group ? `+${place.group.length}` : folded ? `+${place.hidden}` : "−"}</button>`}
