@@ -1,0 +1,69 @@
+// Projects, repositories and clusters: what there is, what uses it, and what is wrong with it. Nothing secret is ever here.
+import { html } from "../lib/html.js";
+import { t } from "../i18n/i18n.js";
+import { href } from "../lib/route.js";
+import { call } from "../live/api.js";
+import { useLoaded } from "../live/resource.js";
+import { useTitle } from "../shell.js";
+import { Chip, Empty, Notice, Waiting, Wrong } from "../ui/basics.js";
+import { Icon } from "../ui/icon.js";
+
+/** @typedef {{name: string, description: string, policies: string[], groups: string[], tokens: number}} Role */
+/** @typedef {{name: string, description: string, sourceRepos: string[], destinations: string[], roles: Role[], windows: number, apps: number, problem: string}} Project */
+/** @typedef {{row: {name: string, type: string, url: string, project: string, credentials: string[], prefix: boolean, insecure: boolean}, apps: number, sources: number}} Repository */
+/** @typedef {{row: {name: string, server: string, project: string, namespaces: string[], credentials: string[], insecure: boolean}, apps: number}} Cluster */
+
+const MOST_CHIPS = 8;
+
+export function Page() {
+  useTitle([{ label: t("nav.places") }]);
+  const { data, problem, again } = useLoaded("places", async (abort) => {
+    const [projects, repositories, clusters] = await Promise.all(["/projects", "/repositories", "/clusters"].map((path) => call(path, { signal: abort })));
+    return { projects: /** @type {Project[]} */ (projects.items), repositories: /** @type {Repository[]} */ (repositories.items), clusters: /** @type {Cluster[]} */ (clusters.items) };
+  });
+  if (problem && !data) return html`<${Wrong} problem=${problem} again=${again} />`;
+  if (!data) return html`<${Waiting} rows=${8} height=${22} />`;
+  return html`<div class="page-head"><h1>${t("nav.places")}</h1></div>
+    <${Section} title=${t("places.projects")} icon="folder-tree" rows=${data.projects} none=${t("places.none")} draw=${(/** @type {Project} */ one) => html`<${ProjectCard} key=${one.name} project=${one} />`} />
+    <${Section} title=${t("places.repositories")} icon="git-branch" rows=${data.repositories} none=${t("places.none")} draw=${(/** @type {Repository} */ one) => html`<${RepositoryCard} key=${`${one.row.name} ${one.row.url}`} repository=${one} />`} />
+    <${Section} title=${t("places.clusters")} icon="server" rows=${data.clusters} none=${t("places.none")} draw=${(/** @type {Cluster} */ one) => html`<${ClusterCard} key=${one.row.server} cluster=${one} />`} />`;
+}
+
+/** @param {{title: string, icon: string, rows: any[], none: string, draw: (row: any) => any}} props */
+const Section = ({ title, icon, rows, none, draw }) => html`<section class="stack" aria-label=${title}>
+  <h2 class="row"><${Icon} name=${icon} size=${18} />${title} <span class="muted num">${rows.length}</span></h2>
+  ${rows.length ? html`<div class="tiles">${rows.map(draw)}</div>` : html`<${Empty} icon=${icon} title=${none} />`}
+</section>`;
+
+/** @param {{values: string[]}} props */
+const Chips = ({ values }) => html`<span class="chips">${values.slice(0, MOST_CHIPS).map((value) => html`<${Chip} key=${value} title=${value}>${value}<//>`)}${values.length > MOST_CHIPS && html`<span class="faint">+${values.length - MOST_CHIPS}</span>`}</span>`;
+
+/** @param {{n: number, search: string}} props */
+const AppsLink = ({ n, search }) => html`<a href=${href(`/apps?q=${encodeURIComponent(search)}`)}>${t("apps.count", { n })}</a>`;
+
+/** @param {{project: Project}} props */
+const ProjectCard = ({ project }) => html`<article class="tile">
+  <strong>${project.name}</strong>
+  ${project.problem ? html`<${Notice} tone="bad">${project.problem}<//>` : html`
+    ${project.description && html`<p class="message">${project.description}</p>`}
+    <div>${t("places.from")} <${Chips} values=${project.sourceRepos} /></div>
+    <div>${t("places.to")} <${Chips} values=${project.destinations} /></div>
+    ${project.roles.length > 0 && html`<div>${t("places.roles")} <${Chips} values=${project.roles.map((role) => role.name)} /></div>`}`}
+  <footer><${AppsLink} n=${project.apps} search=${`project:${project.name}`} /></footer>
+</article>`;
+
+/** @param {{repository: Repository}} props */
+const RepositoryCard = ({ repository: { row, apps, sources } }) => html`<article class="tile">
+  <strong class="clip" title=${row.url}>${row.name || row.url}</strong>
+  <p class="message mono">${row.url}${row.prefix && "…"}</p>
+  <div><${Chips} values=${row.credentials.length ? row.credentials : [t("places.open")]} />${row.insecure && html`<${Chip} icon="shield-off">${t("places.insecure")}<//>`}</div>
+  <footer><${AppsLink} n=${apps} search=${`repo:${row.url}`} /><a href=${href(`/sources?q=${encodeURIComponent(row.url)}`)}>${t("sources.count", { n: sources })}</a></footer>
+</article>`;
+
+/** @param {{cluster: Cluster}} props */
+const ClusterCard = ({ cluster: { row, apps } }) => html`<article class="tile">
+  <strong>${row.name}</strong>
+  <p class="message mono">${row.server}</p>
+  <div><${Chips} values=${row.credentials} />${row.insecure && html`<${Chip} icon="shield-off">${t("places.insecure")}<//>`}</div>
+  <footer><${AppsLink} n=${apps} search=${`cluster:${row.name}`} /></footer>
+</article>`;
