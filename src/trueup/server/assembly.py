@@ -33,6 +33,7 @@ from trueup.server.api.headers import add_headers
 from trueup.server.api.metering import Meter
 from trueup.server.api.operation import Operation
 from trueup.server.api.streaming import Streams
+from trueup.server.argo import whole as argo
 from trueup.server.auditlog import RecordedCalls
 from trueup.server.comparing import operations as comparing
 from trueup.server.comparing.asking import Controllers
@@ -228,6 +229,7 @@ def table(parts: Parts) -> list[Operation]:
         *keeping_projects.operations(keeping_projects.Projects(world, clients)),
         *keeping_places.operations(keeping_places.Places(world, clients)),
         *keeping_audit.operations(parts.audit),
+        *argo.operations(world, clients),
     ]
 
 

@@ -35,7 +35,7 @@ from trueup.server.live.masking import refuse_masks, shown
 from trueup.server.live.objects import MANAGER
 from trueup.server.live.place import Clients
 from trueup.server.world.operations import APP, BASE, AppAnswer, Apps
-from trueup.server.world.rows import app_row
+from trueup.server.world.rows import Known, app_row
 from trueup.server.world.world import World
 
 
@@ -186,7 +186,7 @@ class Acting:
     async def delete(self, call: Call) -> Answer:
         """As Kubernetes deletes: finalizers make the App's objects go first, as its own policy says."""
         known = self._apps.known(call)
-        client, resource = await self._reach(call, known.ref)
+        client, resource = await self.reach(call, known.ref)
         live = await client.get(resource, known.ref.name, known.ref.namespace)
         if live is None:
             raise missing(Target(known.policy_object, known.ref))
@@ -213,7 +213,7 @@ class Acting:
         manifest = self._manifest(call)
         target = Target(policy_object(manifest, self._world.control_namespace), self._ref(manifest))
         await call.require("applications", "create", target)
-        client, _ = await self._reach(call, self._ref(manifest))
+        client, _ = await self.reach(call, self._ref(manifest))
         made = await client.create(manifest, manager=MANAGER, dry_run=call.query.dry_run)
         call.note(target=str(target.ref), after=text_of(made))
         return Answer(body=self._answer(made), status=201)
@@ -226,7 +226,7 @@ class Acting:
         after_target = Target(policy_object(manifest, self._world.control_namespace), known.ref)
         await call.require("applications", "update", after_target)  # into another project too
         call.check_version(known.row.version)
-        client, _ = await self._reach(call, known.ref)
+        client, _ = await self.reach(call, known.ref)
         manifest = {**manifest, "metadata": {**manifest["metadata"]}}
         manifest["metadata"].setdefault("resourceVersion", known.row.version)
         if call.query.dry_run:
@@ -239,9 +239,15 @@ class Acting:
     # parts
 
     async def _ask(self, call: Call, message: str, make: Callable[[Manifest, Dialect], Ask]) -> Answer:
-        """Made from the newest resource, and sent to it; once more when somebody else wrote meanwhile."""
         known = self._apps.known(call)
-        client, resource = await self._reach(call, known.ref)
+        after, token = await self.asked(call, known, make)
+        asked = Asked(ref=str(known.ref), message=message, version=resource_version_of(after), token=token)
+        return Answer(body=asked, status=202)
+
+    async def asked(self, call: Call, known: Known, make: Callable[[Manifest, Dialect], Ask]) -> tuple[Manifest, str]:
+        """Made from the newest resource, and sent to it; once more when somebody else wrote meanwhile. The resource after it, and
+        the request's name."""
+        client, resource = await self.reach(call, known.ref)
         for last in (False, True):
             live = await client.get(resource, known.ref.name, known.ref.namespace)
             if live is None:
@@ -259,11 +265,10 @@ class Acting:
                     raise
                 continue
             call.note(target=str(known.ref), before=text_of(live), after=text_of(after))
-            asked = Asked(ref=str(known.ref), message=message, version=resource_version_of(after), token=ask.token)
-            return Answer(body=asked, status=202)
+            return after, ask.token
         raise AssertionError("unreachable")
 
-    async def _reach(self, call: Call, ref: ObjectRef) -> tuple[KubeClient, Resource]:
+    async def reach(self, call: Call, ref: ObjectRef) -> tuple[KubeClient, Resource]:
         client = self._clients.of(call.caller)
         dialect = self._world.app_kinds[ref.group_kind]
         return client, await client.discovery.resource(ref.group, dialect.app_kind.version, ref.kind)

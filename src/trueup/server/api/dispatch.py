@@ -28,7 +28,7 @@ from trueup.server.api.metering import Meter
 from trueup.server.api.operation import Answer, Content, Events, Lines, Needs, Operation, Public, Reply, Surface
 from trueup.server.api.problems import status_of
 from trueup.server.api.reading import read_body, read_query
-from trueup.server.api.refusals import BadQuery, NotFound, Unavailable
+from trueup.server.api.refusals import BadQuery, Forbidden, NotFound, Unavailable
 from trueup.server.api.streaming import Streams, send_events, send_lines
 
 log = structlog.get_logger(__name__)
@@ -143,9 +143,7 @@ class _Running:
         )
         self._call = call
         if isinstance(operation.access, Needs):
-            call.target = operation.access.target(call)
-            action = operation.access.exact(call) if operation.access.exact else operation.access.action
-            await call.require(operation.access.resource, action, call.target)
+            await _require(call, operation.access)
         if operation.changes:
             api.auditor.check()
             if kept := self._begin(body):
@@ -265,6 +263,23 @@ class _Running:
                 target=entry.target,
                 error=error.message,
             )
+
+
+async def _require(call: Call, access: Needs) -> None:
+    """Raises as the surface tells it: Argo CD says "permission denied" of what does not exist, too."""
+    try:
+        call.target = access.target(call)
+        action = access.exact(call) if access.exact else access.action
+        await call.require(access.resource, action, call.target)
+    except NotFound:
+        if call.operation.surface is Surface.ARGOCD:
+            raise Forbidden("permission denied") from None
+        raise
+    except Forbidden as error:
+        if call.operation.surface is Surface.ARGOCD and call.target is not None:
+            said = f"permission denied: {access.resource}, {action}, {call.target.name}, sub: {call.caller.person.name}"
+            raise Forbidden(said, ref=error.ref) from None
+        raise
 
 
 @web.middleware

@@ -93,7 +93,8 @@ UNEXPECTED = Problem(
 def argo_problem(problem: Problem) -> dict[str, Any]:
     """The same as Argo CD's API tells it: `error`, `message` and gRPC's `code`."""
     text = f"{problem.detail}: {problem.hint}" if problem.hint else problem.detail
-    return {"error": text, "code": _GRPC_CODES.get(problem.status, 2), "message": text}
+    code = 9 if problem.reason == "PreconditionFailed" else _GRPC_CODES.get(problem.status, 2)
+    return {"error": text, "code": code, "message": text}
 
 
 _GRPC_CODES = {

@@ -91,7 +91,7 @@ class Objects:
         self._clock = clock
 
     async def get(self, call: Call) -> Answer:
-        placed = await self._live(call, call.query.ref)
+        placed = await self.live(call, call.query.ref)
         live = placed.live
         body = ObjectAnswer(
             manifest=shown(live, managed_fields=call.query.managed_fields),
@@ -101,27 +101,36 @@ class Objects:
         return Answer(body=body, etag=etag)
 
     async def patch(self, call: Call) -> Answer:
-        """A JSON merge patch (RFC 7386)."""
-        if refuse_masks(call.body):
+        ref, after = await self.patched(call, call.query.ref, call.body)
+        return Answer(body=ObjectAnswer(manifest=shown(after), actions=actions_of(after, ref.group_kind)))
+
+    async def patched(self, call: Call, ref: ObjectRef, patch: dict[str, Any]) -> tuple[ObjectRef, Manifest]:
+        """A JSON merge patch (RFC 7386). What was patched, and how it is now."""
+        if refuse_masks(patch):
             raise BadQuery(
                 "the patch holds masked values, which would replace the real ones",
                 field="body",
                 hint="leave out what you did not change",
             )
-        placed = await self._live(call, call.query.ref)
+        placed = await self.live(call, ref)
         before, resource = placed.live, placed.resource
         call.check_version(resource_version_of(before))
-        body = dict(call.body)
+        body = dict(patch)
         if wanted := call.request.headers.get("If-Match", "").strip().strip('"'):
             body["metadata"] = {**(body.get("metadata") or {}), "resourceVersion": wanted}
         after = await self._client(call).merge_patch(
             resource, placed.ref.name, placed.ref.namespace, body, manager=MANAGER
         )
         _note(call, placed.ref, before, after)
-        return Answer(body=ObjectAnswer(manifest=shown(after), actions=actions_of(after, placed.ref.group_kind)))
+        return placed.ref, after
 
     async def delete(self, call: Call) -> Answer:
-        placed = await self._live(call, call.query.ref)
+        query = call.query
+        ref = await self.deleted(call, query.ref, query.propagation.capitalize(), force=query.force)
+        return Answer(body=Done(ref=str(ref), message="it is being deleted"), status=202)
+
+    async def deleted(self, call: Call, ref: ObjectRef, propagation: str, *, force: bool) -> ObjectRef:
+        placed = await self.live(call, ref)
         before, resource = placed.live, placed.resource
         call.check_version(resource_version_of(before))
         await self._client(call).delete(
@@ -129,16 +138,23 @@ class Objects:
             placed.ref.name,
             placed.ref.namespace,
             uid=uid_of(before),
-            propagation=call.query.propagation.capitalize(),
-            grace_seconds=0 if call.query.force else None,
+            propagation=propagation,
+            grace_seconds=0 if force else None,
         )
         _note(call, placed.ref, before, None)
-        return Answer(body=Done(ref=str(placed.ref), message="it is being deleted"), status=202)
+        return placed.ref
 
     async def act(self, call: Call) -> Answer:
-        placed = await self._live(call, call.query.ref)
+        ref, message = await self.acted(call, call.query.ref, call.body.action, call.body.parameters)
+        return Answer(body=Done(ref=str(ref), message=message), status=202)
+
+    async def acted(
+        self, call: Call, wanted: ObjectRef, action: str, parameters: dict[str, str]
+    ) -> tuple[ObjectRef, str]:
+        """On what it was done, and what was done."""
+        placed = await self.live(call, wanted)
         before, resource = placed.live, placed.resource
-        effect = effect_of(call.body.action, before, placed.ref.group_kind, call.body.parameters, self._clock())
+        effect = effect_of(action, before, placed.ref.group_kind, parameters, self._clock())
         client, ref = self._client(call), placed.ref
         match effect:
             case Patch():
@@ -146,35 +162,38 @@ class Objects:
                 after: Manifest | None = await client.merge_patch(
                     resource, ref.name, ref.namespace, body, manager=MANAGER
                 )
-                message = f"{call.body.action}: done"
+                message = f"{action}: done"
             case Creation():
                 after = await client.create(effect.manifest, manager=MANAGER)
-                message = f"{call.body.action}: made {after['kind']}/{after['metadata']['name']}"
+                message = f"{action}: made {after['kind']}/{after['metadata']['name']}"
             case Replacement():
                 await client.delete(resource, ref.name, ref.namespace, uid=uid_of(before))
-                after, message = None, f"{call.body.action}: another will take its place"
+                after, message = None, f"{action}: another will take its place"
         _note(call, ref, before, after, message)
-        return Answer(body=Done(ref=str(ref), message=message), status=202)
+        return ref, message
 
     async def events(self, call: Call) -> Answer:
         """Newest last."""
         query = call.query
         ref = self._apps.known(call).ref
         if query.kind:
-            ref = (await self._live(call, ObjectRef(query.group, query.kind, query.namespace, query.name))).ref
+            ref = (await self.live(call, ObjectRef(query.group, query.kind, query.namespace, query.name))).ref
+        found = await self.events_of(call, ref)
+        rows = sorted((read_event(event) for event in found), key=lambda row: row.at)
+        return Answer(body=EventList(items=tuple(row for row in rows if row.ref.group == ref.group)))
+
+    async def events_of(self, call: Call, ref: ObjectRef) -> list[Manifest]:
         client = self._client(call)
         resource = await client.discovery.resource("", "v1", "Event")
         selector = f"involvedObject.kind={ref.kind},involvedObject.name={ref.name}"
-        found = await client.list_all(resource, ref.namespace or "default", field_selector=selector)
-        rows = sorted((read_event(event) for event in found), key=lambda row: row.at)
-        return Answer(body=EventList(items=tuple(row for row in rows if row.ref.group == ref.group)))
+        return await client.list_all(resource, ref.namespace or "default", field_selector=selector)
 
     # parts
 
     def _client(self, call: Call) -> KubeClient:
         return self._clients.of(call.caller)
 
-    async def _live(self, call: Call, ref: ObjectRef) -> Placed:
+    async def live(self, call: Call, ref: ObjectRef) -> Placed:
         """Raises NotFound for what is not the App's, or no longer in the cluster."""
         return await find(self._client(call), self._apps.known(call), ref)
 

@@ -10,6 +10,7 @@ import asyncio
 import secrets
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import islice
 
 import msgspec
@@ -30,6 +31,25 @@ class News(Struct, frozen=True, kw_only=True):
     reset: bool = False
 
 
+class Watch:
+    """What was written since it was last asked: each ref once, with what was known of it before. As large as the table at most."""
+
+    def __init__(self) -> None:
+        self._pending: dict[ObjectRef, Known | None] = {}
+        self._event = asyncio.Event()
+
+    def told(self, ref: ObjectRef, before: Known | None) -> None:
+        self._pending[ref] = before or self._pending.get(ref)
+        self._event.set()
+
+    async def changed(self) -> dict[ObjectRef, Known | None]:
+        """Returns as soon as there is something."""
+        await self._event.wait()
+        self._event.clear()
+        pending, self._pending = self._pending, {}
+        return pending
+
+
 class Table:
     """`event_id`s are of this process; those of another are answered with a reset."""
 
@@ -40,6 +60,7 @@ class Table:
         self._number = 0
         self._epoch = secrets.token_hex(4)
         self._waiting: set[asyncio.Event] = set()
+        self._watches: set[Watch] = set()
         self._listeners: list[Callable[[ObjectRef, Known | None, Known | None], None]] = []
 
     def __len__(self) -> int:
@@ -55,12 +76,16 @@ class Table:
         """A row that says what it said before is no news, though the resource behind it may be newer."""
         before = self._known.get(known.ref)
         self._known[known.ref] = known
+        for watch in self._watches:
+            watch.told(known.ref, before)
         if before is None or _said(before) != _said(known):
             self._encoded.pop(known.ref, None)
             self._changed(known.ref, before, known)
 
     def remove(self, ref: ObjectRef) -> None:
         if (before := self._known.pop(ref, None)) is not None:
+            for watch in self._watches:
+                watch.told(ref, before)
             self._encoded.pop(ref, None)
             self._changed(ref, before, None)
 
@@ -69,6 +94,16 @@ class Table:
         if (found := self._encoded.get(ref)) is None:
             found = self._encoded[ref] = msgspec.json.encode(self._known[ref].row)
         return found
+
+    @contextmanager
+    def watching(self) -> Iterator[Watch]:
+        """For who follows whole resources: told of each version, also of one whose row is the same."""
+        watch = Watch()
+        self._watches.add(watch)
+        try:
+            yield watch
+        finally:
+            self._watches.discard(watch)
 
     def listen(self, listener: Callable[[ObjectRef, Known | None, Known | None], None]) -> None:
         """Told of each change at once: ref, before, after."""
