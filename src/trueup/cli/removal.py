@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from trueup.cli.components import Installation, is_ours, namespaces, rights, workload
 from trueup.cli.servercomponents import server_rights, server_workload
+from trueup.cluster.sharedtoken import SECRET as INTERNAL
 from trueup.controllers.manager import LEASE
 from trueup.dialects.dialect import Dialect
 from trueup.model.manifest import Manifest, labels_of, metadata_of, name_of, ref_of
@@ -65,6 +66,11 @@ def lease_ref(namespace: str) -> ObjectRef:
     return ObjectRef("coordination.k8s.io", "Lease", namespace, LEASE)
 
 
+def made_by_us(namespace: str) -> tuple[ObjectRef, ...]:
+    """What the controller makes itself and nobody else would miss: its Lease, and the token by which servers know it."""
+    return (lease_ref(namespace), ObjectRef("", "Secret", namespace, INTERNAL))
+
+
 def plan_removal(found: Found, chosen: Installation, *, keep_crds: bool) -> list[Step]:
     steps: list[Step] = []
     for part in removal_order(chosen):
@@ -79,9 +85,7 @@ def plan_removal(found: Found, chosen: Installation, *, keep_crds: bool) -> list
             steps.append(Step(Action.DELETE, ref))
     stops = sum(step.action is Action.STOP for step in steps)
     steps[stops:stops] = [*_releases(found, keep_crds=keep_crds)]
-    lease = lease_ref(chosen.namespace)
-    if lease in found.objects:
-        steps.append(Step(Action.DELETE, lease))
+    steps.extend(Step(Action.DELETE, ref) for ref in made_by_us(chosen.namespace) if ref in found.objects)
     for crd in found.crds:
         if not is_ours(crd):
             steps.append(Step(Action.KEEP, ref_of(crd), "it is not ours"))
@@ -106,6 +110,7 @@ def is_stranger(obj: Manifest) -> bool:
         made_by_kubernetes
         or kind in _PASSING
         or is_ours(obj)
+        or (kind, name) == ("Secret", INTERNAL)
         or labels_of(obj).get("app.kubernetes.io/name") == "trueup"
         or metadata_of(obj).get("ownerReferences")
     )

@@ -22,6 +22,7 @@ from trueup.cli.removal import (
     Step,
     is_stranger,
     lease_ref,
+    made_by_us,
     needs_release,
     plan_removal,
     removal_order,
@@ -118,7 +119,7 @@ class _Uninstall:
 
     async def _find(self) -> Found:
         parts = [*removal_order(self._chosen), *namespaces(self._chosen)]
-        refs = [*map(ref_of, parts), lease_ref(self._chosen.namespace)]
+        refs = [*map(ref_of, parts), *made_by_us(self._chosen.namespace)]
         objects = await asyncio.gather(*map(self._get, refs))
         installed = await installed_crds(self._client, crds())
         return Found(
