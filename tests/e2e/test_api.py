@@ -324,7 +324,8 @@ async def test_projects_are_made_and_changed_and_the_audit_log_is_read(
         assert (await api.ask("DELETE", "/projects/default"))[0] == 409
         assert [row["row"]["name"] for row in (await api.get("/clusters"))["items"]] == ["in-cluster"]
         assert (await api.get("/repositories"))["items"] is not None
-        assert (await api.get("/audit"))["items"] == []  # this server tells a diary of ours
+        entries = (await api.get("/audit?actor=trueup-controller"))["items"]
+        assert all(entry["action"].startswith("controller.") for entry in entries)  # this server tells a diary of ours
         told = [one.action for one in api.diary.entries if one.target.endswith(name)]
         assert told == ["projects.create", "projects.update", "projects.update", "projects.delete"]
 

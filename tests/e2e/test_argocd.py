@@ -325,7 +325,7 @@ def test_ignored_differences_are_left_and_stay_when_the_rest_is_sent(stack: Stac
 
 def test_what_is_not_built_yet_stops_the_application_and_is_named(stack: Stack, namespace: str) -> None:
     """One Application per field; all of them at once, for each only waits."""
-    marked = config("marked", annotations={"argocd.argoproj.io/sync-options": "Replace=true"})
+    marked = config("marked", annotations={"argocd.argoproj.io/ignore-restart-policy": "true"})
     files: dict[str, str | bytes | None] = {
         "plain/settings.yaml": config(),
         "marked/marked.yaml": marked,
@@ -334,7 +334,6 @@ def test_what_is_not_built_yet_stops_the_application_and_is_named(stack: Stack, 
     source = {"repoURL": repo.url, "path": "plain"}
     cases: dict[str, tuple[dict[str, Any], str]] = {
         "project": ({"project": "shop"}, "spec.project=shop"),
-        "tags": ({"source": {**source, "tagPrefix": "shop"}}, "spec.source.tagPrefix"),
         "jq": (
             {"ignoreDifferences": [{"kind": "ConfigMap", "jqPathExpressions": ["[range(1000000000)]"]}]},
             "may not be used here",
@@ -345,10 +344,10 @@ def test_what_is_not_built_yet_stops_the_application_and_is_named(stack: Stack, 
         ),
         "plugin": ({"source": {**source, "plugin": {"name": "x"}}}, "there is no plugin named x"),
         "option": (
-            {"syncPolicy": {**automated(), "syncOptions": ["Replace=true"]}},
-            "spec.syncPolicy.syncOptions=Replace=true",
+            {"syncPolicy": {**automated(), "syncOptions": ["Frobnicate=true"]}},
+            "spec.syncPolicy.syncOptions=Frobnicate=true",
         ),
-        "mark": ({"source": {**source, "path": "marked"}}, "argocd.argoproj.io/sync-options: Replace=true"),
+        "mark": ({"source": {**source, "path": "marked"}}, "argocd.argoproj.io/ignore-restart-policy"),
     }
     apps = []
     for name, (spec, _) in cases.items():

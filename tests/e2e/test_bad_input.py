@@ -269,10 +269,6 @@ def test_fields_that_are_not_built_yet_stop_a_kustomization(stack: Stack, namesp
     cases: dict[str, tuple[dict[str, Any], str]] = {
         "kubeconfig": ({"kubeConfig": {"secretRef": {"name": "x"}}}, "spec.kubeConfig"),
         "decryption": ({"decryption": {"provider": "sops"}}, "spec.decryption"),
-        "expressions": (
-            {"healthCheckExprs": [{"apiVersion": "a.example.com/v1", "kind": "A", "current": "true"}]},
-            "spec.healthCheckExprs",
-        ),
     }
     apps = [kustomization(namespace, name=name, **spec) for name, (spec, _) in cases.items()]
     stack.apply(git_repository(namespace, repo.url), *apps)
