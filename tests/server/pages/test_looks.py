@@ -23,6 +23,10 @@ PAGES = {
     "app-pods": f"{WEB}?view=pods",
     "app-diff": f"{WEB}?node=Deployment.apps/shop/web&tab=diff",
     "app-logs": f"{WEB}?node=Deployment.apps/shop/web&tab=logs",
+    "app-history": f"{WEB}?view=history",
+    "sources": "/sources",
+    "places": "/places",
+    "audit": "/audit",
     "sign-in": "/login",
     "design": "/design",
 }
@@ -37,6 +41,10 @@ WHEN_READY = {
     "app-pods": ".map canvas",
     "app-diff": ".diff .fold",
     "app-logs": ".log .l",
+    "app-history": ".list-line",
+    "sources": ".table .line",
+    "places": "main article",
+    "audit": ".table .line",
     "sign-in": ".sign-in .card",
     "design": ".timeline canvas",
 }

@@ -10,6 +10,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Struct
 
+from tests.server.pages.stage.past import CHANGES, HISTORY, LISTS, MANIFESTS
 from tests.server.pages.stage.tree import events_of, log_of, manifests_of, tree_of
 from trueup.server.access.deciding import Person
 from trueup.server.acting.apps import RefreshBody, SuspendBody, SyncBody
@@ -38,6 +39,13 @@ class Cookies:
 
     def still_valid(self, caller: Caller) -> bool:
         return caller.token_id in self.sessions
+
+
+class Limit(Struct, frozen=True, kw_only=True):
+    limit: int = 50
+    text: str = ""
+    result: str = ""
+    after: str = ""
 
 
 class Object(Struct, frozen=True, kw_only=True):
@@ -135,6 +143,30 @@ def object_operations(apps: Apps, heard: Callable[[str], None]) -> list[Operatio
 
         return Events(source=source())
 
+    async def history(_: Call) -> Reply:
+        return Answer(body={"items": HISTORY, "recorded": True, "note": "", "next": 0})
+
+    async def record(call: Call) -> Reply:
+        found = next(one for one in HISTORY if str(one["id"]) == call.path["id"])
+        return Answer(body={"row": found, "changes": CHANGES if found["counts"] else []})
+
+    async def recorded(_: Call) -> Reply:
+        return Answer(body={"items": MANIFESTS})
+
+    def listing(name: str) -> Operation:
+        async def listed(_: Call) -> Reply:
+            return Answer(body={"items": LISTS[name], "next": ""})
+
+        return Operation(
+            id=f"{name}.list",
+            method="GET",
+            path=f"{BASE}/{name}",
+            summary=name,
+            access=SIGNED_IN,
+            query=Limit,
+            handler=listed,
+        )
+
     async def asked(call: Call) -> Reply:
         heard(f"{call.operation.id} {call.path['appName']}")
         return Answer(body={})
@@ -142,6 +174,27 @@ def object_operations(apps: Apps, heard: Callable[[str], None]) -> list[Operatio
     see = Needs("applications", "get", apps.target)
     sync = Needs("applications", "sync", apps.target)
     return [
+        *map(listing, LISTS),
+        Operation(
+            id="apps.history",
+            method="GET",
+            path=f"{APP}/history",
+            summary="Past",
+            access=see,
+            query=Limit,
+            handler=history,
+        ),
+        Operation(
+            id="apps.record", method="GET", path=f"{APP}/history/{{id}}", summary="One", access=see, handler=record
+        ),
+        Operation(
+            id="apps.recorded",
+            method="GET",
+            path=f"{APP}/history/{{id}}/manifests",
+            summary="Then",
+            access=see,
+            handler=recorded,
+        ),
         Operation(
             id="apps.tree",
             method="GET",

@@ -23,6 +23,7 @@ from trueup.server.world import operations as world_operations
 POLICY = """
 p, malee, applications, *, *, allow
 p, malee, applications, *, */*, allow
+p, malee, sources, get, *, allow
 p, guest, applications, get, ns:shop/*, allow
 """
 

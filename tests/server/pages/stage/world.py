@@ -154,9 +154,32 @@ def _flux(kind: str, metadata: dict[str, Any], cluster: str, state: str, message
     }
 
 
+def make_source(team: str) -> Manifest:
+    ready = {
+        "type": "Ready",
+        "status": "True",
+        "reason": "Succeeded",
+        "message": f"stored artifact for revision {REVISION[:17]}",
+    }
+    return {
+        "apiVersion": "source.toolkit.fluxcd.io/v1",
+        "kind": "GitRepository",
+        "metadata": {"name": team, "namespace": "flux-system", "uid": team, "resourceVersion": "7", "generation": 1},
+        "spec": {"url": f"https://git.example.com/{team}/deploy.git", "interval": "1m", "ref": {"branch": "main"}},
+        "status": {
+            "observedGeneration": 1,
+            "artifact": {"revision": REVISION, "digest": f"sha256:{SHA}"},
+            "conditions": [{**ready, "lastTransitionTime": stamp(NOW - timedelta(minutes=6)), "observedGeneration": 1}],
+        },
+    }
+
+
 def make_world(count: int) -> World:
     world = World(all_dialects(), lambda: NOW)
     for i in range(count):
         obj = make_app(i)
         world.seen(ref_of(obj), obj)
+    for team in TEAMS:
+        source = make_source(team)
+        world.seen(ref_of(source), source)
     return world

@@ -91,7 +91,7 @@ export function Shell({ children, full }) {
         <main id="main" tabindex="-1" class=${cls(full && "full")}>${children}</main>
       </div>
       <nav class="phone-bar" aria-label=${t("shell.nav")}>
-        ${PLACES.slice(0, 4).map((place) => html`<a key=${place.path} href=${href(place.path)} aria-current=${isHere(place.path) ? "page" : undefined}><${Icon} name=${place.icon} size=${20} /><span class="clip">${t(place.label)}</span></a>`)}
+        ${PLACES.slice(0, 3).map((place) => html`<a key=${place.path} href=${href(place.path)} aria-current=${isHere(place.path) ? "page" : undefined}><${Icon} name=${place.icon} size=${20} /><span class="clip">${t(place.label)}</span></a>`)}
         <${Menu} label=${t("shell.more")} place="up" items=${moreItems()} button=${(/** @type {any} */ attributes) => html`<button type="button" ...${attributes}><${Icon} name="menu" size=${20} /><span class="clip">${t("shell.more")}</span></button>`} />
       </nav>
     </div>
@@ -124,7 +124,7 @@ function Person() {
 
 /** @returns {import("./ui/layers.js").Item[]} */
 const moreItems = () => [
-  ...PLACES.slice(4).map((place) => ({ label: t(place.label), icon: place.icon, href: href(place.path) })),
+  ...PLACES.slice(3).map((place) => ({ label: t(place.label), icon: place.icon, href: href(place.path) })),
   { label: t("nav.design"), icon: "palette", href: href("/design") },
   ...(me.value ? [{ label: t("session.out"), icon: "log-out", run: signOut }] : []),
 ];

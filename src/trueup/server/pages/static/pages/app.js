@@ -7,6 +7,7 @@ import { bind } from "../lib/keys.js";
 import { recent } from "../lib/prefs.js";
 import { idOf, timeOf } from "../live/apps.js";
 import { OneApp, toYaml } from "../live/app.js";
+import { HistoryView } from "./history.js";
 import { Problem } from "../live/api.js";
 import { follow } from "../live/stream.js";
 import { useLoaded } from "../live/resource.js";
@@ -55,10 +56,10 @@ function Shown({ one, app }) {
   const pods = useMemo(() => (nodes ?? []).filter((other) => other.kind === "Pod"), [nodes]);
   const network = useMemo(() => networkOf(nodes ?? []), [nodes]);
   return html`<${Story} one=${one} app=${app} nodes=${nodes ?? []} onOpen=${open} />
-    <${Tabs} label=${t("app.views")} current=${view} onChange=${(/** @type {string} */ id) => setQuery({ view: id === "tree" ? null : id })} tabs=${[{ id: "tree", label: t("app.tree"), icon: "workflow" }, { id: "list", label: t("app.list"), icon: "list", ...(nodes ? { count: nodes.length } : {}) }, ...(network ? [{ id: "network", label: t("app.network"), icon: "network" }] : []), ...(pods.length ? [{ id: "pods", label: t("app.pods"), icon: "grid-3x3", count: pods.length }] : []), { id: "about", label: t("app.about"), icon: "info" }]} />
+    <${Tabs} label=${t("app.views")} current=${view} onChange=${(/** @type {string} */ id) => setQuery({ view: id === "tree" ? null : id, moment: null, tab: null, object: null, node: null })} tabs=${[{ id: "tree", label: t("app.tree"), icon: "workflow" }, { id: "list", label: t("app.list"), icon: "list", ...(nodes ? { count: nodes.length } : {}) }, ...(network ? [{ id: "network", label: t("app.network"), icon: "network" }] : []), ...(pods.length ? [{ id: "pods", label: t("app.pods"), icon: "grid-3x3", count: pods.length }] : []), { id: "history", label: t("app.history"), icon: "rotate-ccw-clock" }, { id: "about", label: t("app.about"), icon: "info" }]} />
     ${one.stale.value && html`<${Notice} tone="warn" title=${t("app.stale")}>${one.stale.value}<//>`}
     <div class="tree-room">
-      ${view === "about" ? html`<${About} app=${app} />` : !nodes ? html`<${Waiting} rows=${8} />` : !nodes.length ? html`<${Empty} icon="box" title=${t("app.nothing")}>${t("app.nothing.hint")}<//>` : view === "network" && network ? html`<${Tree} nodes=${network} label=${t("app.network")} current=${picked} group=${false} onOpen=${(/** @type {any} */ other) => open(other.id === WORLD ? null : other.node)} />` : view === "pods" ? html`<${Pods} pods=${pods} onOpen=${open} />` : view === "list" ? html`<${List} nodes=${nodes} current=${picked} onOpen=${open} />` : html`<${Tree} nodes=${shown} label=${t("app.tree.of", { name: app.name })} current=${picked} onOpen=${(/** @type {any} */ other) => open(other.id === root ? null : other.id)} />`}
+      ${view === "about" ? html`<${About} app=${app} />` : view === "history" ? html`<${HistoryView} path=${one.path} name=${app.name} />` : !nodes ? html`<${Waiting} rows=${8} />` : !nodes.length ? html`<${Empty} icon="box" title=${t("app.nothing")}>${t("app.nothing.hint")}<//>` : view === "network" && network ? html`<${Tree} nodes=${network} label=${t("app.network")} current=${picked} group=${false} onOpen=${(/** @type {any} */ other) => open(other.id === WORLD ? null : other.node)} />` : view === "pods" ? html`<${Pods} pods=${pods} onOpen=${open} />` : view === "list" ? html`<${List} nodes=${nodes} current=${picked} onOpen=${open} />` : html`<${Tree} nodes=${shown} label=${t("app.tree.of", { name: app.name })} current=${picked} onOpen=${(/** @type {any} */ other) => open(other.id === root ? null : other.id)} />`}
     </div>
     ${node && html`<${Side} key=${node.id} one=${one} app=${app} node=${node} all=${nodes ?? []} onClose=${() => open(null)} />`}`;
 }

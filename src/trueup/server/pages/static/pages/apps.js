@@ -165,13 +165,20 @@ const rank = (status) => (STATUS_WORDS.indexOf(status) + 1 || 99);
 function Search({ text, onText, facets }) {
   const [typed, setTyped] = useState(text);
   const [open, setOpen] = useState(false);
-  const [at, setAt] = useState(-1);
+  const [at, setAtShown] = useState(-1);
+  // Keys may come faster than the page is drawn, so they are read against what is, not against what was drawn last.
+  const chosen = useRef(-1);
+  const setAt = (/** @type {number} */ to) => setAtShown((chosen.current = to));
   const input = useRef(/** @type {HTMLInputElement | null} */ (null));
   const timer = useRef(/** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined));
   useEffect(() => setTyped(text), [text]);
   const { problems } = parseQuery(typed, FIELDS);
-  const { start, word: part } = wordAt(typed, input.current?.selectionStart ?? typed.length);
-  const options = useMemo(() => suggestions(part, facets), [part, facets]);
+  const here = () => {
+    const text = input.current?.value ?? typed;
+    const { start, word: part } = wordAt(text, input.current?.selectionStart ?? text.length);
+    return { text, start, part, options: suggestions(part, facets) };
+  };
+  const { options } = here();
   const later = (/** @type {string} */ value) => {
     setTyped(value);
     setAt(-1);
@@ -179,17 +186,21 @@ function Search({ text, onText, facets }) {
     timer.current = setTimeout(() => onText(value.trim()), 250);
   };
   const pick = (/** @type {string} */ value) => {
-    const next = `${typed.slice(0, start)}${value}${value.endsWith(":") ? "" : " "}${typed.slice(start + part.length)}`;
+    const { text, start, part } = here();
+    const next = `${text.slice(0, start)}${value}${value.endsWith(":") ? "" : " "}${text.slice(start + part.length)}`;
+    if (input.current) input.current.value = next;
     later(next);
     input.current?.focus();
   };
   const onKeyDown = (/** @type {KeyboardEvent} */ event) => {
-    if (event.key === "ArrowDown") setAt(Math.min(options.length - 1, at + 1));
-    else if (event.key === "ArrowUp") setAt(Math.max(-1, at - 1));
-    else if (event.key === "Enter" && at >= 0 && options[at]) pick(options[at].value);
+    const { text, options } = here();
+    const option = options[chosen.current];
+    if (event.key === "ArrowDown") setAt(Math.min(options.length - 1, chosen.current + 1));
+    else if (event.key === "ArrowUp") setAt(Math.max(-1, chosen.current - 1));
+    else if (event.key === "Enter" && option) pick(option.value);
     else if (event.key === "Enter") {
       clearTimeout(timer.current);
-      onText(typed.trim());
+      onText(text.trim());
       setOpen(false);
     } else if (event.key === "Escape") {
       if (open) setOpen(false);
