@@ -16,7 +16,7 @@ from aiohttp import ClientResponse, ClientSession
 from msgspec import Struct
 
 from tests.e2e.manifests import config, deployment, manifest
-from tests.e2e.stack import Repository, Stack
+from tests.e2e.stack import Repository, Stack, git_repository, kustomization
 from trueup.cluster.client import KubeClient
 from trueup.cluster.config import load_config
 from trueup.cluster.sharedtoken import read_token
@@ -374,6 +374,46 @@ async def test_a_plan_shows_what_any_revision_would_change_and_writes_nothing(
         assert (status, problem["reason"]) == (422, "RefNotFound"), problem
     assert (stack.get("deployment", "web", namespace) or {})["spec"] == (before or {})["spec"]
     assert colour_of(stack, namespace) == "blue"
+
+
+async def test_an_impact_names_only_the_apps_that_a_revision_changes_with_the_plan_of_each(
+    stack: Stack, namespace: str, tmp_path: Path
+) -> None:
+    files: dict[str, str | bytes | None] = {
+        f"{name}/settings.yaml": config(f"settings-{name}", colour="blue") for name in ("red", "green", "still")
+    }
+    repository = stack.repository(namespace, files)
+    stack.apply(git_repository(namespace, repository.url))
+    for name in ("red", "green", "still"):
+        stack.apply(kustomization(namespace, f"./{name}", name))
+        stack.until_applied(namespace, name=name)
+    repository.git("checkout", "-q", "-b", "proposal")
+    repository.write({"red/settings.yaml": config("settings-red", colour="red"), "green/settings.yaml": "kind: [\n"})
+    repository.git("add", "-A")
+    repository.git("commit", "-q", "-m", "Make it red")
+    repository.git("push", "-q", "origin", "HEAD:refs/pull/3/head")
+    async with api_of(stack, tmp_path) as api:
+        impact = f"/sources/GitRepository/{namespace}/repo/impact"
+        for name in ("red", "green", "still"):
+            await api.until_row(f"/apps/Kustomization/{namespace}/{name}", status="Ready")
+        page = await api.get(f"{impact}?revision=refs/pull/3/head")
+        green, red = page["items"]
+        assert (page["total"], page["next"]) == (2, "")
+        assert (page["commit"]["message"], page["commit"]["signed"]) == ("Make it red", False)
+        assert page["commit"]["commit"] in page["fullRevision"]
+        assert (green["app"]["name"], green["problem"]["reason"]) == ("green", "BuildFailed")
+        assert "green/settings.yaml" in green["problem"]["detail"] + green["problem"].get("origin", "")
+        assert (red["app"]["name"], red["plan"]["counts"]) == ("red", {"configured": 1})
+        assert red["plan"]["objects"][0]["fields"] == [{"path": "data.colour", "before": '"blue"', "after": '"red"'}]
+
+        first = await api.get(f"{impact}?revision=refs/pull/3/head&plans=false&limit=1")
+        assert [one["app"]["name"] for one in first["items"]] == ["green"]
+        second = await api.get(f"{impact}?revision=refs/pull/3/head&plans=false&limit=1&after={first['next']}")
+        assert ([one["app"]["name"] for one in second["items"]], second["next"]) == (["red"], "")
+        assert (await api.get(impact))["items"] == []
+        status, problem = await api.ask("GET", f"{impact}?revision=nowhere")
+        assert (status, problem["reason"]) == (422, "RefNotFound"), problem
+    assert stack.get("configmap", "settings-red", namespace)["data"] == {"colour": "blue"}  # type: ignore[index]
 
 
 async def test_the_past_of_an_app_is_read_from_the_records_page_by_page(

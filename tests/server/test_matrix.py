@@ -109,6 +109,9 @@ class NoController:
     async def compare(self, wish: object) -> Any:
         raise AssertionError(f"{wish} was let through to a controller")
 
+    async def impact(self, wish: object) -> Any:
+        raise AssertionError(f"{wish} was let through to a controller")
+
 
 async def the_table() -> AsyncIterator[list[Operation]]:
     clock = Clock()

@@ -33,7 +33,8 @@ class FieldRow(Struct, frozen=True, kw_only=True):
 class ObjectComparison(Struct, frozen=True, kw_only=True, rename="camel"):
     """`before` is what is live, `after` what it would be by the server's own answer; both cut to what people decide.
 
-    `origin` is where it is declared: a file and a line. `wave` is of Argo CD's sync waves. `hook`: at which phases it runs.
+    `origin` is where it is declared: a file and a line. `phase` and `wave`: in which turn of the sync it has its place, where
+    syncs have turns. `hook`: at which phases it runs.
     """
 
     ref: ObjectRef
@@ -45,8 +46,21 @@ class ObjectComparison(Struct, frozen=True, kw_only=True, rename="camel"):
     before: dict[str, Any] | None = None
     after: dict[str, Any] | None = None
     origin: str = ""
+    phase: str = ""
     wave: int = 0
     hook: tuple[str, ...] = ()
+
+
+class CommitRow(Struct, frozen=True, kw_only=True):
+    """Who made a revision, when, and why. `signed` says only that there is a signature; `verified` whose, where one was asked for."""
+
+    commit: str
+    author: str
+    email: str
+    at: datetime
+    message: str
+    signed: bool
+    verified: str = ""
 
 
 class Comparison(Struct, frozen=True, kw_only=True, rename="camel"):
@@ -60,3 +74,23 @@ class Comparison(Struct, frozen=True, kw_only=True, rename="camel"):
     hooks: tuple[ObjectComparison, ...] = ()
     notices: tuple[str, ...] = ()
     counts: dict[str, int] = {}
+    commit: CommitRow | None = None
+    """None: the revision is no commit of Git's."""
+
+
+class ImpactWish(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """Which Apps a revision of a source concerns; `revision` as in `CompareWish`."""
+
+    source: ObjectRef
+    revision: str = ""
+
+
+class Impact(Struct, frozen=True, kw_only=True, rename="camel"):
+    """`concerned`: the Apps of which something that they read is another at that revision, sorted; no other can change by it."""
+
+    source: ObjectRef
+    revision: str
+    full_revision: str
+    concerned: tuple[ObjectRef, ...]
+    notices: tuple[str, ...] = ()
+    commit: CommitRow | None = None

@@ -111,7 +111,7 @@ def run(
         push_token=push_token,
         artifacts=Artifacts(store.open) if store else None,
         receiver=Receiver(controller.webhook_secrets, controller.heard, webhook_noted(audit)),
-        internal=Internal(controller.internal_token, controller.trees, controller.compare),
+        internal=Internal(controller.internal_token, controller.trees, controller.compare, controller.impact),
     )
 
     async def work() -> None:

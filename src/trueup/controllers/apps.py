@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import defaultdict
+from collections.abc import Mapping
 
 import structlog
 from msgspec import structs
@@ -86,6 +87,11 @@ class AppController:
         self.signals = Signals(shell, self.queue, self._readers)
         self._reader = Reader(shell, self._readers, self._dependencies)
         self._situations = Situations(shell, self._dependencies)
+
+    @property
+    def readers(self) -> Mapping[SourceKey, InputIndex]:
+        """Per source, which App read what of it."""
+        return self._readers
 
     def restore(self, ref: ObjectRef, obj: Manifest) -> AppMemory:
         """Before the first looks of a process: reads an App, so that its objects are claimed before they are first seen."""

@@ -8,30 +8,34 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from msgspec import structs
 
-from trueup.apps.comparison import CompareWish, Comparison, FieldRow, ObjectComparison
+from trueup.apps.comparison import CompareWish, Comparison, FieldRow, Impact, ImpactWish, ObjectComparison
 from trueup.controllers.content import Content, gather_variables, make_content
 from trueup.controllers.feeds import Feed
+from trueup.controllers.impact import Readers, at, commit_of, impact_of
 from trueup.controllers.memory import AppMemory
 from trueup.controllers.shell import AppShell
 from trueup.controllers.wishes import with_ignore
 from trueup.model.app import App
 from trueup.model.change import Change
-from trueup.model.errors import InvalidInput, NotBuiltYet, Terminal, Transient
-from trueup.model.manifest import Manifest
+from trueup.model.errors import NotBuiltYet, Terminal, Transient
+from trueup.model.manifest import Manifest, annotations_of
 from trueup.model.refs import ObjectRef
+from trueup.model.revision import Revision
 from trueup.model.snapshot import Snapshot
 from trueup.sync.canonical import masked, masking_of
 from trueup.sync.desired import Desired
-from trueup.sync.plan import make_plan
+from trueup.sync.hooktasks import DeclaredHook, sync_tasks, wave_of
+from trueup.sync.plan import Plan, make_plan
 from trueup.sync.preview import preview
+from trueup.sync.waves import groups_of, remaining_prunes
 
 AT_ONCE = 2
 WAITING = 16
 IN_FLIGHT = 8
-LONGEST_REVISION = 300
 
 
 class NoSuchApp(Terminal):
@@ -58,14 +62,15 @@ class Comparing:
         """Raises NoSuchApp, Busy, InvalidInput for a revision that cannot be, and whatever stops a render."""
         async with self._slot():
             memory, app, feed = self._find(wish.app)
-            snapshot = await self._snapshot(feed, memory, wish.revision)
-            content = await self._content(memory, app, snapshot)
+            async with at(self._shell, feed, self._wanted(memory, wish.revision)) as snapshot:
+                content = await self._content(memory, app, snapshot)
+                commit = await commit_of(snapshot)
             if wish.prune is not None:
                 app = structs.replace(app, rules=structs.replace(app.rules, prune=wish.prune))
             if not wish.dry_run:
                 objects = tuple(self._declared(item) for item in content.desired.values())
             else:
-                objects = await self._previewed(memory, app, content)
+                objects = await self._previewed(memory, app, content, snapshot.revision)
             shown = snapshot.revision
             return Comparison(
                 app=wish.app,
@@ -73,17 +78,21 @@ class Comparing:
                 full_revision=str(shown),
                 at=self._shell.clock(),
                 objects=objects,
-                hooks=tuple(
-                    structs.replace(
-                        self._declared(hook.desired),
-                        action="hook",
-                        hook=tuple(sorted(str(phase) for phase in hook.hook.phases)),
-                    )
-                    for hook in content.hooks
-                ),
+                hooks=tuple(self._hook(hook, app) for hook in content.hooks),
                 notices=tuple(notice.message for notice in content.notices),
                 counts=dict(Counter(one.action for one in objects)),
+                commit=commit,
             )
+
+    async def impact(self, wish: ImpactWish, readers: Readers) -> Impact:
+        """Which Apps read what is another at that revision. Raises NoSuchApp for a source that nothing is known of, Busy, SourceError."""
+        async with self._slot():
+            shell = self._shell
+            feed = shell.sources.feeds.get(wish.source)
+            if feed is None or feed.source is None:
+                raise NoSuchApp(f"no source {wish.source} is known here", hint="was it made a moment ago? Try again")
+            async with at(shell, feed, wish.revision) as snapshot:
+                return await impact_of(wish.source, feed, snapshot, shell.memories, readers)
 
     @asynccontextmanager
     async def _slot(self) -> AsyncIterator[None]:
@@ -116,16 +125,9 @@ class Comparing:
             raise Transient("its source is not there", ref=ref, hint="look at the source that its spec names")
         return memory, with_ignore(memory.app, feed), feed
 
-    async def _snapshot(self, feed: Feed, memory: AppMemory, revision: str) -> Snapshot:
-        if len(revision) > LONGEST_REVISION or not revision.isprintable():
-            raise InvalidInput("is no revision", field="revision", hint="name a branch, a tag or a commit")
-        if revision:
-            return await self._shell.sources.at_expression(feed, revision)
-        if memory.was_pinned and memory.pin is not None and not memory.pin.parts:
-            return await self._shell.sources.at_revision(feed, memory.pin.revision)
-        if feed.snapshot is None:
-            raise Transient("its source has not been fetched yet", ref=memory.ref, hint="look at the source")
-        return feed.snapshot
+    def _wanted(self, memory: AppMemory, revision: str) -> str | Revision:
+        pinned = memory.was_pinned and memory.pin is not None and not memory.pin.parts
+        return memory.pin.revision if not revision and pinned and memory.pin is not None else revision
 
     async def _content(self, memory: AppMemory, app: App, snapshot: Snapshot) -> Content:
         """Rendered with a memory of its own, so that the App's knows nothing of it."""
@@ -136,7 +138,9 @@ class Comparing:
         applier = shell.applier_for(app.rules)
         return await make_content(scratch, app, snapshot, applier, shell, variables)
 
-    async def _previewed(self, memory: AppMemory, app: App, content: Content) -> tuple[ObjectComparison, ...]:
+    async def _previewed(
+        self, memory: AppMemory, app: App, content: Content, revision: Revision
+    ) -> tuple[ObjectComparison, ...]:
         shell = self._shell
         plan = make_plan(
             content.desired.values(),
@@ -152,7 +156,34 @@ class Comparing:
             pairs[ref] = (before, after)
 
         report = await preview(plan, shell.applier_for(app.rules), app.rules, in_flight=IN_FLIGHT, seen=seen)
-        return tuple(self._compared(change, content, pairs.get(change.ref, (None, None))) for change in report.changes)
+        turns = self._turns(app, content, plan, revision)
+        return tuple(
+            structs.replace(
+                self._compared(change, content, pairs.get(change.ref, (None, None))), **turns.get(change.ref, {})
+            )
+            for change in report.changes
+        )
+
+    def _turns(self, app: App, content: Content, plan: Plan, revision: Revision) -> dict[ObjectRef, dict[str, Any]]:
+        """In which phase and wave each object has its turn; empty where syncs know neither."""
+        if not app.rules.wave_annotations:
+            return {}
+        shell = self._shell
+        tasks = sync_tasks(content.hooks, app.rules, revision, shell.clock(), shell.secret_key)
+        groups = groups_of(content.desired.values(), remaining_prunes(plan.prunes), tasks, app.rules)
+        return {
+            ref: {"phase": str(group.phase), "wave": group.wave}
+            for group in groups
+            for ref in group.objects | group.prunes
+        }
+
+    def _hook(self, hook: DeclaredHook, app: App) -> ObjectComparison:
+        return structs.replace(
+            self._declared(hook.desired),
+            action="hook",
+            hook=tuple(sorted(str(phase) for phase in hook.hook.phases)),
+            wave=wave_of(annotations_of(hook.desired.manifest), app.rules.wave_annotations),
+        )
 
     def _compared(
         self, change: Change, content: Content, pair: tuple[Manifest | None, Manifest | None]

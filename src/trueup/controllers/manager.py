@@ -14,7 +14,7 @@ from contextlib import AsyncExitStack
 import structlog
 from prometheus_client import generate_latest
 
-from trueup.apps.comparison import CompareWish, Comparison
+from trueup.apps.comparison import CompareWish, Comparison, Impact, ImpactWish
 from trueup.cluster.client import KubeClient
 from trueup.cluster.config import ClusterConfig
 from trueup.cluster.lease import ClusterLeases, Lease, Term
@@ -127,9 +127,17 @@ class Controller:
 
     async def compare(self, wish: CompareWish) -> Comparison:
         """What a sync of an App would do. Raises Transient while another process has the Lease, or none."""
+        return await self._at_work().comparing.compare(wish)
+
+    async def impact(self, wish: ImpactWish) -> Impact:
+        """Which Apps a revision of a source concerns. Raises as `compare`."""
+        present = self._at_work()
+        return await present.comparing.impact(wish, present.apps.readers)
+
+    def _at_work(self) -> WorkingTerm:
         if self._present is None:
             raise Transient("this process is not at work", hint="ask the controller that has the Lease")
-        return await self._present.comparing.compare(wish)
+        return self._present
 
     async def internal_token(self) -> str:
         """By which our own servers are known; empty while there is none."""

@@ -35,6 +35,7 @@ from trueup.server.api.operation import Operation
 from trueup.server.api.streaming import Streams
 from trueup.server.argo import whole as argo
 from trueup.server.auditlog import RecordedCalls
+from trueup.server.comparing import impact
 from trueup.server.comparing import operations as comparing
 from trueup.server.comparing.asking import Controllers
 from trueup.server.comparing.operations import Asks
@@ -225,6 +226,7 @@ def table(parts: Parts) -> list[Operation]:
         *objects.operations(objects.Objects(apps, clients), apps),
         *logs.operations(logs.Logs(apps, clients), apps),
         *comparing.operations(comparing.Plans(apps, parts.controllers), apps),
+        *impact.operations(impact.Impacts(sources, world, parts.controllers), sources),
         *keeping_past.operations(keeping_past.Past(apps, parts.database), apps),
         *keeping_projects.operations(keeping_projects.Projects(world, clients)),
         *keeping_places.operations(keeping_places.Places(world, clients)),

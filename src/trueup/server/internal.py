@@ -8,13 +8,14 @@ from __future__ import annotations
 import asyncio
 import hmac
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import TypeVar
 
 import msgspec
 import structlog
 from aiohttp import web
 from msgspec import Struct
 
-from trueup.apps.comparison import CompareWish, Comparison
+from trueup.apps.comparison import CompareWish, Comparison, Impact, ImpactWish
 from trueup.model.errors import Transient, TrueupError
 from trueup.server.api.problems import MEDIA_TYPE, encoded, problem_of
 
@@ -22,12 +23,15 @@ log = structlog.get_logger(__name__)
 
 TREES = "/internal/v1/trees"
 COMPARE = "/internal/v1/compare"
+IMPACT = "/internal/v1/impact"
 COMPARE_SECONDS = 50.0
 """In which a comparison has to be made: less than its asker waits."""
 MOST_READERS = 32
 SLOW_SECONDS = 20.0
 """In which a reader has to take what was written."""
 LONGEST_POSITION = 64
+
+Wish = TypeVar("Wish")
 
 
 class Internal(Struct, frozen=True):
@@ -36,6 +40,7 @@ class Internal(Struct, frozen=True):
     token: Callable[[], Awaitable[str]]
     trees: Callable[[str], AsyncGenerator[bytes] | None]
     compare: Callable[[CompareWish], Awaitable[Comparison]] | None = None
+    impact: Callable[[ImpactWish], Awaitable[Impact]] | None = None
 
 
 def add_internal(app: web.Application, internal: Internal, *, slow_seconds: float = SLOW_SECONDS) -> None:
@@ -58,24 +63,32 @@ def add_internal(app: web.Application, internal: Internal, *, slow_seconds: floa
 
     async def compare(request: web.Request) -> web.Response:
         await _check(request, internal)
-        if internal.compare is None:
-            raise web.HTTPNotFound(text="this process compares nothing\n")
-        try:
-            async with asyncio.timeout(COMPARE_SECONDS):
-                wish = msgspec.json.decode(await request.read(), type=CompareWish)
-                comparison = await internal.compare(wish)
-        except TrueupError as error:
-            return _problem(error)
-        except TimeoutError:
-            return _problem(
-                Transient(f"it took longer than {COMPARE_SECONDS:.0f} s", hint="try again; it may be kept now")
-            )
-        except msgspec.MsgspecError as error:
-            raise web.HTTPBadRequest(text=f"no wish: {error}\n") from error
-        return web.Response(body=msgspec.json.encode(comparison), content_type="application/json")
+        return await _answered(request, CompareWish, internal.compare)
+
+    async def impact(request: web.Request) -> web.Response:
+        await _check(request, internal)
+        return await _answered(request, ImpactWish, internal.impact)
 
     app.router.add_get(TREES, trees)
     app.router.add_post(COMPARE, compare)
+    app.router.add_post(IMPACT, impact)
+
+
+async def _answered(
+    request: web.Request, of: type[Wish], function: Callable[[Wish], Awaitable[Struct]] | None
+) -> web.Response:
+    if function is None:
+        raise web.HTTPNotFound(text="this process compares nothing\n")
+    try:
+        async with asyncio.timeout(COMPARE_SECONDS):
+            answer = await function(msgspec.json.decode(await request.read(), type=of))
+    except TrueupError as error:
+        return _problem(error)
+    except TimeoutError:
+        return _problem(Transient(f"it took longer than {COMPARE_SECONDS:.0f} s", hint="try again; it may be kept now"))
+    except msgspec.MsgspecError as error:
+        raise web.HTTPBadRequest(text=f"no wish: {error}\n") from error
+    return web.Response(body=msgspec.json.encode(answer), content_type="application/json")
 
 
 def _problem(error: TrueupError) -> web.Response:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
 
 import msgspec
 from aiohttp import ClientError, ClientSession, ClientTimeout
+from msgspec import Struct
 
-from trueup.apps.comparison import CompareWish, Comparison
+from trueup.apps.comparison import CompareWish, Comparison, Impact, ImpactWish
 from trueup.server.api.problems import Problem
 from trueup.server.api.refusals import Refused, Unavailable
-from trueup.server.internal import COMPARE
+from trueup.server.internal import COMPARE, IMPACT
 
 SECONDS = 55.0
 LARGEST = 64 * 1024 * 1024
+
+T = TypeVar("T")
 
 
 class ControllerRefused(Refused):
@@ -36,6 +40,13 @@ class Controllers:
 
     async def compare(self, wish: CompareWish) -> Comparison:
         """Raises ControllerRefused, and Unavailable where nobody answers."""
+        return await self._ask_all(COMPARE, wish, Comparison)
+
+    async def impact(self, wish: ImpactWish) -> Impact:
+        """Raises as `compare`."""
+        return await self._ask_all(IMPACT, wish, Impact)
+
+    async def _ask_all(self, path: str, wish: Struct, of: type[T]) -> T:
         refusal: Refused = Unavailable(
             "no controller is known to this server", hint="start it with --controller http://ADDRESS:8080"
         )
@@ -46,7 +57,7 @@ class Controllers:
         async with ClientSession(timeout=timeout, headers={"Authorization": f"Bearer {token}"}) as session:
             for url in self._urls:
                 try:
-                    return await self._ask(session, url, wish)
+                    return await self._ask(session, url + path, wish, of)
                 except Refused as error:
                     refusal = error
                     if error.status not in (404, 503):
@@ -56,14 +67,14 @@ class Controllers:
                     refusal = Unavailable(f"the controller cannot be asked: {why}", hint="is a controller running?")
         raise refusal
 
-    async def _ask(self, session: ClientSession, url: str, wish: CompareWish) -> Comparison:
-        async with session.post(url + COMPARE, data=msgspec.json.encode(wish), allow_redirects=False) as answer:
+    async def _ask(self, session: ClientSession, url: str, wish: Struct, of: type[T]) -> T:
+        async with session.post(url, data=msgspec.json.encode(wish), allow_redirects=False) as answer:
             body = await answer.content.read(LARGEST)
             if answer.status == 200 and not answer.content.at_eof():
                 raise Unavailable(f"the answer is larger than {LARGEST} bytes")
             try:
                 if answer.status == 200:
-                    return msgspec.json.decode(body, type=Comparison)
+                    return msgspec.json.decode(body, type=of)
                 raise ControllerRefused(msgspec.json.decode(body, type=Problem))
             except msgspec.MsgspecError as error:
                 raise Unavailable(

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from msgspec import Struct, structs
 
-from trueup.apps.comparison import CompareWish, Comparison
+from trueup.apps.comparison import CompareWish, Comparison, Impact, ImpactWish
 from trueup.server.api.call import Call
 from trueup.server.api.operation import Answer, Needs, Operation
 from trueup.server.world.operations import APP, Apps
@@ -14,6 +14,7 @@ from trueup.server.world.operations import APP, Apps
 
 class Asks(Protocol):
     async def compare(self, wish: CompareWish) -> Comparison: ...
+    async def impact(self, wish: ImpactWish) -> Impact: ...
 
 
 class PlanQuery(Struct, frozen=True, kw_only=True, rename="camel"):
