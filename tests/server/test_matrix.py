@@ -57,6 +57,9 @@ BODIES: dict[str, Any] = {
     "objects.act": {"action": "restart"},
     "apps.pin": {"revision": "main@sha1:" + "a" * 40},
     "argo.app-patch": {"patch": "[]"},
+    "argo.resource-patch": "{}",
+    "argo.resource-act": "restart",
+    "argo.resource-act-v2": {"kind": "Deployment", "group": "apps", "resourceName": "web", "action": "restart"},
 }
 
 
@@ -141,7 +144,7 @@ def path_of(operation: Operation, namespace: str) -> str:
         "appKind": "Kustomization", "appNamespace": namespace, "appName": "web",
         "kind": "GitRepository", "namespace": namespace, "name": "repo",
         "project": "shop", "role": "ci", "id": "1", "iat": "1", "resource": "applications", "action": "get",
-        "subresource": "x", "application": "web",
+        "subresource": "x", "application": "web", "pod": "web-1",
     }  # fmt: skip
 
     def value(found: re.Match[str]) -> str:
@@ -190,7 +193,7 @@ async def test_each_operation_is_reached_by_whom_it_is_for(who: str, namespace: 
                 headers = {"X-User": who} if who else {}
                 query = QUERIES.get(operation.part, {}) if operation.query is not None else {}
                 if operation.part == "argo":
-                    query = {"appNamespace": namespace, **query}
+                    query = {"appNamespace": namespace, "kind": "Deployment", "group": "apps", "resourceName": "web"}
                 body = BODIES.get(operation.id, {}) if operation.body is not None else None
                 if operation.id == "objects.events":
                     query = {}

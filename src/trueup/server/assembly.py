@@ -231,7 +231,7 @@ def table(parts: Parts) -> list[Operation]:
         *keeping_projects.operations(keeping_projects.Projects(world, clients)),
         *keeping_places.operations(keeping_places.Places(world, clients)),
         *keeping_audit.operations(parts.audit),
-        *argo.operations(world, clients),
+        *argo.operations(world, clients, parts.trees, parts.controllers),
     ]
 
 

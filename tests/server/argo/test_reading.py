@@ -12,10 +12,11 @@ import pytest
 from aiohttp import ClientResponse
 
 from tests.server.api.support import Served, serving
-from tests.server.argo.kit import POLICY, NoCluster, application, world_of
+from tests.server.argo.kit import POLICY, NoCluster, NoController, application, world_of
 from trueup.model.manifest import ref_of
 from trueup.server.access.policy import policy_of
 from trueup.server.argo.whole import operations
+from trueup.server.world.trees import Trees
 from trueup.server.world.world import World
 
 FLUX = {
@@ -38,7 +39,7 @@ def a_world() -> World:
 
 @asynccontextmanager
 async def served(world: World) -> AsyncIterator[Served]:
-    async with serving(operations(world, NoCluster())) as one:
+    async with serving(operations(world, NoCluster(), Trees(), NoController())) as one:
         one.authority.update(policy_of({"policy.csv": POLICY}), {})
         yield one
 

@@ -14,6 +14,7 @@ from trueup.apps.identity import APPLICATION, DEFAULT_PROJECT, policy_object, pr
 from trueup.cluster.client import KubeClient
 from trueup.cluster.resource import Resource
 from trueup.dialects.argocd.shared import FINALIZER, FINALIZER_BACKGROUND, FINALIZER_FOREGROUND
+from trueup.model.apierror import ApiError
 from trueup.model.manifest import Manifest, name_of, namespace_of, ref_of, resource_version_of, spec_of, uid_of
 from trueup.server.acting.apps import Acting, text_of
 from trueup.server.api.call import Call, missing
@@ -26,6 +27,8 @@ from trueup.server.world.rows import Known
 from trueup.server.world.world import World
 
 API_VERSION = "argoproj.io/v1alpha1"
+TRIES = 5
+"""At writing, when the controller writes at the same moment."""
 _DECIDED = ("labels", "annotations", "finalizers")
 
 
@@ -129,17 +132,22 @@ class Changing:
         return await self._replaced(call, known, manifest)
 
     async def _replaced(self, call: Call, known: Known, manifest: Manifest) -> Manifest:
-        """What a client decides put into the newest resource."""
+        """What a client decides put into the newest resource: as in Argo CD whatever version was read, since the status, too, makes
+        new ones."""
         client, resource = await self._acting.reach(call, known.ref)
-        live = await client.get(resource, known.ref.name, known.ref.namespace)
-        if live is None:
-            raise missing(Target(known.policy_object, known.ref))
-        wanted = with_decided(live, manifest)
-        if given := resource_version_of(manifest):
-            wanted["metadata"]["resourceVersion"] = given
-        made = await client.replace(wanted, manager=MANAGER)
-        call.note(target=str(known.ref), before=text_of(live), after=text_of(made))
-        return made
+        for tries_left in reversed(range(TRIES)):
+            live = await client.get(resource, known.ref.name, known.ref.namespace)
+            if live is None:
+                raise missing(Target(known.policy_object, known.ref))
+            try:
+                made = await client.replace(with_decided(live, manifest), manager=MANAGER)
+            except ApiError as error:
+                if not error.is_conflict or not tries_left:
+                    raise
+                continue
+            call.note(target=str(known.ref), before=text_of(live), after=text_of(made))
+            return made
+        raise AssertionError("unreachable")
 
     async def _require(self, call: Call, action: str, manifest: Manifest) -> None:
         target = Target(policy_object(manifest, self._world.control_namespace), ref_of(manifest))
@@ -198,7 +206,6 @@ async def patched(client: KubeClient, resource: Resource, known: Known, body: Pa
         if not isinstance(patch, list):
             raise BadQuery("a JSON patch is a list of operations", field="patch", hint='or say "patchType": "merge"')
         made = await client.json_patch(resource, ref.name, ref.namespace, patch, manager=MANAGER, dry_run=True)
-    made["metadata"] = {key: value for key, value in made["metadata"].items() if key != "resourceVersion"}
     return made
 
 

@@ -18,7 +18,7 @@ RESOURCES = frozenset(
     {"clusters", "projects", "applications", "applicationsets", "repositories", "write-repositories", "certificates"}
     | {"accounts", "gpgkeys", "logs", "exec", "extensions"}
 )
-_BODY = ("application/json", "application/x-www-form-urlencoded", "text/plain")
+ANY_JSON = ("application/json", "application/x-www-form-urlencoded", "text/plain")
 """Argo CD reads JSON whatever the header says; what a page of another site can send is refused before (`crosssite`)."""
 
 
@@ -68,7 +68,7 @@ def argo_operations(parts: Parts, authenticator: IdentityAuthenticator) -> list[
             handler=handler,
             surface=Surface.ARGOCD,
             body_limit=SMALL,
-            body_media_types=_BODY if "body" in more else ("application/json",),
+            body_media_types=ANY_JSON if "body" in more else ("application/json",),
             **more,
         )
 

@@ -9,6 +9,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
+from trueup.cluster.client import KubeClient
 from trueup.model.manifest import Manifest, name_of, namespace_of, spec_of
 from trueup.model.refs import ObjectRef
 from trueup.server.api.call import Call
@@ -17,6 +18,7 @@ from trueup.server.api.refusals import NotFound
 from trueup.server.live.place import Clients, find, pods_of, pods_of_app
 from trueup.server.live.podlogs import MOST_PODS, LogLine, LogOptions, LogSource, chooser, merged
 from trueup.server.world.operations import APP, Apps
+from trueup.server.world.rows import Known
 
 _FILE_NAME = re.compile(r"[^A-Za-z0-9._-]")
 
@@ -50,20 +52,8 @@ class Logs:
     async def read(self, call: Call) -> Reply:
         query = call.query
         client, app = self._clients.of(call.caller), self._apps.known(call)
-        if query.kind:
-            placed = await find(client, app, ObjectRef(query.group, query.kind, query.namespace, query.name))
-            pods = await pods_of(client, placed)
-        else:
-            pods = await pods_of_app(client, app)
-        resource = await client.discovery.resource("", "v1", "Pod")
-        sources = [
-            LogSource(pod=name_of(pod), container=name, path=resource.path(namespace_of(pod), name_of(pod), "log"))
-            for pod in pods[:MOST_PODS]
-            for name in containers_of(pod)
-            if not query.container or name == query.container
-        ]
-        if not sources:
-            raise NotFound("there is no pod whose log could be read", hint="does it have pods now? See the tree")
+        ref = ObjectRef(query.group, query.kind, query.namespace, query.name) if query.kind else None
+        sources = await sources_of(client, app, ref, query.container)
         options = LogOptions(
             follow=query.follow and not query.download,
             previous=query.previous,
@@ -82,6 +72,21 @@ class Logs:
                 source=_text(lines, several=len(sources) > 1), media_type="text/plain; charset=utf-8", headers=headers
             )
         return Events(source=_events(lines))
+
+
+async def sources_of(client: KubeClient, app: Known, ref: ObjectRef | None, container: str = "") -> list[LogSource]:
+    """The logs of a pod, of a workload's pods, or without `ref` of all of the App's. Raises NotFound where there is none."""
+    pods = await pods_of(client, await find(client, app, ref)) if ref else await pods_of_app(client, app)
+    resource = await client.discovery.resource("", "v1", "Pod")
+    sources = [
+        LogSource(pod=name_of(pod), container=name, path=resource.path(namespace_of(pod), name_of(pod), "log"))
+        for pod in pods[:MOST_PODS]
+        for name in containers_of(pod)
+        if not container or name == container
+    ]
+    if not sources:
+        raise NotFound("there is no pod whose log could be read", hint="does it have pods now? See the tree")
+    return sources
 
 
 async def _events(lines: AsyncIterator[list[LogLine]]) -> AsyncIterator[Event]:
