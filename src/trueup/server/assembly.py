@@ -168,6 +168,7 @@ async def serving(options: Serving) -> AsyncIterator[Server]:
                     trees=trees,
                     audit=reading,
                     controllers=Controllers(options.controllers, options.internal_token),
+                    controller_urls=options.controllers,
                     database=options.database,
                 )
             ),
@@ -209,6 +210,7 @@ class Parts(Struct, frozen=True, kw_only=True):
     trees: Trees
     audit: Audit
     controllers: Asks
+    controller_urls: tuple[str, ...] = ()
     database: str = ""
 
 
@@ -231,7 +233,7 @@ def table(parts: Parts) -> list[Operation]:
         *keeping_projects.operations(keeping_projects.Projects(world, clients)),
         *keeping_places.operations(keeping_places.Places(world, clients)),
         *keeping_audit.operations(parts.audit),
-        *argo.operations(world, clients, parts.trees, parts.controllers),
+        *argo.operations(world, clients, parts.trees, parts.controllers, parts.controller_urls),
     ]
 
 

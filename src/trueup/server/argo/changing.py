@@ -19,8 +19,8 @@ from trueup.model.manifest import Manifest, name_of, namespace_of, ref_of, resou
 from trueup.server.acting.apps import Acting, text_of
 from trueup.server.api.call import Call, missing
 from trueup.server.api.operation import Answer, Listed, Needs, Operation, Surface, Target
-from trueup.server.api.refusals import BadQuery, Forbidden
-from trueup.server.argo.finding import APP, V1, ArgoApps, Place
+from trueup.server.api.refusals import BadQuery
+from trueup.server.argo.finding import APP, V1, ArgoApps, Place, permit
 from trueup.server.live.masking import refuse_masks, shown
 from trueup.server.live.objects import MANAGER
 from trueup.server.world.rows import Known
@@ -151,9 +151,7 @@ class Changing:
 
     async def _require(self, call: Call, action: str, manifest: Manifest) -> None:
         target = Target(policy_object(manifest, self._world.control_namespace), ref_of(manifest))
-        if not await call.may("applications", action, target):
-            said = f"applications, {action}, {target.name}, sub: {call.caller.person.name}"
-            raise Forbidden(f"permission denied: {said}")
+        await permit(call, "applications", action, target)
 
     def _check(self, manifest: Manifest) -> None:
         """Raises BadQuery, and what the dialect finds wrong in the spec."""

@@ -17,7 +17,7 @@ from trueup.model.errors import InvalidInput
 from trueup.model.manifest import labels_of, spec_of
 from trueup.server.api.call import Call, missing
 from trueup.server.api.operation import Target
-from trueup.server.api.refusals import BadQuery
+from trueup.server.api.refusals import BadQuery, Forbidden
 from trueup.server.world.operations import Apps
 from trueup.server.world.rows import Known
 from trueup.server.world.world import World
@@ -77,6 +77,13 @@ def _said(call: Call, name: str) -> str:
         if isinstance(value, str) and value:
             return value
     return ""
+
+
+async def permit(call: Call, resource: str, action: str, target: Target) -> None:
+    """For what the body names. Raises Forbidden in Argo CD's words."""
+    if not await call.may(resource, action, target):
+        said = f"{resource}, {action}, {target.name}, sub: {call.caller.person.name}"
+        raise Forbidden(f"permission denied: {said}")
 
 
 def wanted(choice: Choice) -> Callable[[Known], bool]:

@@ -74,11 +74,11 @@ class Projects:
 
     async def get(self, call: Call) -> Answer:
         obj = self._world.projects[call.path["project"]]
-        answer = ProjectAnswer(row=row_of(obj, self._counts()), resource=_without_tokens(shown(obj)))
+        answer = ProjectAnswer(row=row_of(obj, self._counts()), resource=without_tokens(shown(obj)))
         return Answer(body=answer, etag=f'"{resource_version_of(obj)}"')
 
     async def create(self, call: Call) -> Answer:
-        manifest = self._manifest(call.body, call.body.get("metadata", {}).get("name"))
+        manifest = self.manifest(call.body, call.body.get("metadata", {}).get("name"))
         await call.require("projects", "create", Target(name_of(manifest)))
         made = await self._clients.of(call.caller).create(manifest, manager=MANAGER)
         _note(call, None, made)
@@ -88,11 +88,11 @@ class Projects:
         """The spec is put in place of the one there is; tokens of roles are kept, for they are not in what is read here."""
         before = self._world.projects[call.path["project"]]
         call.check_version(resource_version_of(before))
-        manifest = self._manifest(call.body, call.path["project"])
-        manifest = {**before, "spec": _with_tokens(spec_of(manifest), spec_of(before))}
+        manifest = self.manifest(call.body, call.path["project"])
+        manifest = {**before, "spec": with_tokens(spec_of(manifest), spec_of(before))}
         made = await self._clients.of(call.caller).replace(manifest, manager=MANAGER)
         _note(call, before, made)
-        return Answer(body=ProjectAnswer(row=row_of(made, self._counts()), resource=_without_tokens(shown(made))))
+        return Answer(body=ProjectAnswer(row=row_of(made, self._counts()), resource=without_tokens(shown(made))))
 
     async def delete(self, call: Call) -> Answer:
         """Refused while Applications are in it: they would all fail."""
@@ -116,7 +116,7 @@ class Projects:
             counts[known.row.project] = counts.get(known.row.project, 0) + 1
         return counts
 
-    def _manifest(self, body: dict[str, Any], name: object) -> Manifest:
+    def manifest(self, body: dict[str, Any], name: object) -> Manifest:
         """An AppProject of that name in the control namespace, with what people decide and nothing else. Raises BadQuery."""
         if not isinstance(name, str) or not name:
             raise BadQuery("has no name", field="body.metadata.name")
@@ -161,7 +161,7 @@ def row_of(obj: Manifest, counts: dict[str, int]) -> ProjectRow:
     )
 
 
-def _without_tokens(obj: Manifest) -> Manifest:
+def without_tokens(obj: Manifest) -> Manifest:
     """Ids and times of tokens are for the operations on tokens, and for those who may."""
     spec = dict(spec_of(obj))
     roles = [{key: value for key, value in role.items() if key != "jwtTokens"} for role in spec.get("roles") or ()]
@@ -170,7 +170,7 @@ def _without_tokens(obj: Manifest) -> Manifest:
     return {**{key: value for key, value in obj.items() if key != "status"}, "spec": spec}
 
 
-def _with_tokens(spec: Any, before: Any) -> dict[str, Any]:
+def with_tokens(spec: Any, before: Any) -> dict[str, Any]:
     kept = {role.get("name"): role.get("jwtTokens") for role in before.get("roles") or () if isinstance(role, dict)}
     roles = []
     for role in spec.get("roles") or ():
@@ -182,7 +182,7 @@ def _with_tokens(spec: Any, before: Any) -> dict[str, Any]:
 
 def _note(call: Call, before: Manifest | None, after: Manifest | None) -> None:
     def text(obj: Manifest | None) -> str:
-        return msgspec.json.encode(_without_tokens(shown(obj))).decode() if obj is not None else ""
+        return msgspec.json.encode(without_tokens(shown(obj))).decode() if obj is not None else ""
 
     named = after or before
     call.note(target=str(ref_of(named)) if named else "", before=text(before), after=text(after))

@@ -1,0 +1,148 @@
+"""AppProjects at Argo CD's paths, in its shapes; tokens of roles stay, and are not told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct
+
+from trueup.dialects.argocd.shared import APP_PROJECT
+from trueup.model.manifest import Manifest, resource_version_of, spec_of
+from trueup.model.refs import ObjectRef
+from trueup.server.api.call import Call
+from trueup.server.api.operation import Answer, Listed, Needs, Operation, Surface, Target
+from trueup.server.api.refusals import BadQuery, NotFound
+from trueup.server.argo.finding import V1, permit
+from trueup.server.keeping.projects import Projects, with_tokens, without_tokens
+from trueup.server.live.masking import shown
+from trueup.server.live.objects import MANAGER
+from trueup.server.live.place import Clients
+from trueup.server.world.world import World
+
+ONE = V1 + "/projects/{project}"
+
+
+class ListQuery(Struct, frozen=True, kw_only=True):
+    name: str = ""
+    fields: str = ""
+
+
+class GetQuery(Struct, frozen=True, kw_only=True):
+    fields: str = ""
+
+
+class ProjectBody(Struct, frozen=True, kw_only=True):
+    project: dict[str, Any]
+    upsert: bool = False
+
+
+class ArgoProjects:
+    """The handlers. A project that one may not see is denied, one that is not there is not found."""
+
+    def __init__(self, world: World, projects: Projects, clients: Clients) -> None:
+        self._world = world
+        self._projects = projects
+        self._clients = clients
+
+    def target(self, call: Call) -> Target:
+        name = call.path["project"]
+        return Target(name, ObjectRef(APP_PROJECT.group, APP_PROJECT.kind, self._world.control_namespace, name))
+
+    async def list(self, call: Call) -> Answer:
+        shows, name = call.predicate("projects"), call.query.name
+        found = [obj for key, obj in sorted(self._world.projects.items()) if shows(Target(key)) and name in ("", key)]
+        return Answer(body={"metadata": {}, "items": [_seen(obj) for obj in found] or None})
+
+    async def get(self, call: Call) -> Answer:
+        return Answer(body=_seen(self._known(call)))
+
+    async def detailed(self, call: Call) -> Answer:
+        return Answer(body={"project": _seen(self._known(call))})
+
+    async def windows(self, call: Call) -> Answer:
+        """Those that are declared; which are open now is not told."""
+        return Answer(body={"windows": spec_of(self._known(call)).get("syncWindows") or []})
+
+    async def create(self, call: Call) -> Answer:
+        body = call.body
+        manifest = self._projects.manifest(body.project, _name(body.project))
+        name = manifest["metadata"]["name"]
+        await permit(call, "projects", "create", Target(name))
+        before = self._world.projects.get(name)
+        if before is None:
+            made = await self._clients.of(call.caller).create(manifest, manager=MANAGER)
+        elif spec_of(_seen(before)) == spec_of(manifest):
+            made = before
+        elif not body.upsert:
+            raise BadQuery("existing project spec is different, use upsert flag to force update")
+        else:
+            await permit(call, "projects", "update", Target(name))
+            made = await self._replaced(call, before, manifest)
+        call.note(target=f"AppProject/{name}")
+        return Answer(body=_seen(made))
+
+    async def update(self, call: Call) -> Answer:
+        before = self._known(call)
+        manifest = self._projects.manifest(call.body.project, call.path["project"])
+        if _name(call.body.project) not in ("", call.path["project"]):
+            raise BadQuery("names another project than the path", field="project.metadata.name")
+        version = (call.body.project.get("metadata") or {}).get("resourceVersion")
+        return Answer(body=_seen(await self._replaced(call, before, manifest, str(version or ""))))
+
+    async def delete(self, call: Call) -> Answer:
+        self._known(call)
+        await self._projects.delete(call)
+        return Answer(body={})
+
+    def _known(self, call: Call) -> Manifest:
+        name = call.path["project"]
+        if name not in self._world.projects:
+            raise NotFound(f'appprojects.argoproj.io "{name}" not found')
+        return self._world.projects[name]
+
+    async def _replaced(self, call: Call, before: Manifest, manifest: Manifest, version: str = "") -> Manifest:
+        """With the version that the client read, so that nobody's change is lost."""
+        made = {**before, "spec": with_tokens(spec_of(manifest), spec_of(before))}
+        made["metadata"] = {**before["metadata"], "resourceVersion": version or resource_version_of(before)}
+        call.note(target=f"AppProject/{made['metadata']['name']}")
+        return await self._clients.of(call.caller).replace(made, manager=MANAGER)
+
+
+def _name(project: dict[str, Any]) -> str:
+    metadata = project.get("metadata")
+    return str(metadata.get("name") or "") if isinstance(metadata, dict) else ""
+
+
+def _seen(obj: Manifest) -> Manifest:
+    return without_tokens(shown(obj))
+
+
+def operations(projects: ArgoProjects) -> list[Operation]:
+    def at(name: str, method: str, path: str, summary: str, access: Any, handler: Any, **more: Any) -> Operation:
+        return Operation(
+            id=f"argo.project-{name}",
+            method=method,
+            path=path,
+            summary=summary,
+            access=access,
+            surface=Surface.ARGOCD,
+            handler=handler,
+            **more,
+        )
+
+    def needs(action: str) -> Needs:
+        return Needs("projects", action, projects.target)
+
+    get = needs("get")
+    return [
+        at("list", "GET", V1 + "/projects", "AppProjects", Listed("projects"), projects.list, query=ListQuery),
+        at("get", "GET", ONE, "One AppProject", get, projects.get, query=GetQuery),
+        at("detailed", "GET", ONE + "/detailed", "The same", get, projects.detailed, query=GetQuery),
+        at("windows", "GET", ONE + "/syncwindows", "Its sync windows", get, projects.windows),
+        at(
+            "create", "POST", V1 + "/projects", "Make an AppProject", Listed("projects", "create"), projects.create,
+            body=ProjectBody,
+        ),
+        at("update", "PUT", ONE, "Change an AppProject", needs("update"), projects.update, body=ProjectBody),
+        at("delete", "DELETE", ONE, "Delete an AppProject", needs("delete"), projects.delete),
+    ]  # fmt: skip

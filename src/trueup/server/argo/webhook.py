@@ -1,0 +1,86 @@
+"""`POST /api/webhook` on the server: handed on to the controllers as it came, since they hold the secrets that prove it.
+
+Who sent it, whether it is proved and whom it concerns is decided there, and told to the audit log there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+from aiohttp import ClientError, ClientSession, ClientTimeout
+
+from trueup.server.api.call import Call
+from trueup.server.api.operation import PUBLIC, Content, Operation, Surface
+from trueup.server.api.reading import bounded
+from trueup.server.api.refusals import TooMany, Unavailable
+from trueup.server.webhooks.handling import LARGEST, SECONDS
+
+PATH = "/api/webhook"
+AT_ONCE = 16
+_NOT_ON = frozenset(
+    {"host", "connection", "content-length", "transfer-encoding", "cookie", "expect", "te", "upgrade", "keep-alive"}
+)
+"""Headers that are of this connection, or nobody's business there."""
+LONGEST_ANSWER = 1024 * 1024
+
+
+class Forwarding:
+    """`urls` are those of the controllers' HTTP sides."""
+
+    def __init__(self, urls: Sequence[str]) -> None:
+        self._urls = [url.rstrip("/") + PATH for url in urls]
+        self._busy = 0
+
+    async def deliver(self, call: Call) -> Content:
+        """Every controller is told, since each serves other sources; the best answer is passed on."""
+        if not self._urls:
+            raise Unavailable("no controller is known to this server", hint="start it with --controller URL")
+        if self._busy >= AT_ONCE:
+            raise TooMany("too many deliveries at once", retry_after=5)
+        self._busy += 1
+        try:
+            body = await bounded(call.request, LARGEST)
+            headers = headers_on(call.request.headers)
+            async with ClientSession(timeout=ClientTimeout(total=SECONDS, sock_connect=5)) as session:
+                answers = await asyncio.gather(
+                    *(_send(session, url, call.request.query_string, headers, body) for url in self._urls)
+                )
+        finally:
+            self._busy -= 1
+        taken = [one for one in answers if one is not None]
+        if not taken:
+            raise Unavailable("no controller answers", hint="is one running? The delivery may be sent again")
+        return min(taken, key=lambda one: one.status)
+
+
+def headers_on(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in headers.items() if name.lower() not in _NOT_ON}
+
+
+async def _send(
+    session: ClientSession, url: str, query: str, headers: Mapping[str, str], body: bytes
+) -> Content | None:
+    try:
+        target = f"{url}?{query}" if query else url
+        async with session.post(target, data=body, headers=headers, allow_redirects=False) as answer:
+            said = await answer.content.read(LONGEST_ANSWER)
+            return Content(body=said, media_type="application/json", status=answer.status)
+    except (ClientError, TimeoutError, OSError):
+        return None
+
+
+def operations(forwarding: Forwarding) -> list[Operation]:
+    return [
+        Operation(
+            id="argo.webhook",
+            method="POST",
+            path=PATH,
+            summary="Take a webhook of a Git host or a registry",
+            access=PUBLIC,
+            status=202,
+            audited=False,
+            surface=Surface.ARGOCD,
+            handler=forwarding.deliver,
+        )
+    ]

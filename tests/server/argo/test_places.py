@@ -1,0 +1,101 @@
+"""Projects, repositories, clusters and webhooks at Argo CD's paths."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+from aiohttp import web
+
+from tests.server.api.support import serving
+from tests.server.argo.kit import POLICY, NoCluster, NoController, world_of
+from trueup.server.access.policy import policy_of
+from trueup.server.api.listening import Bounds, Listener
+from trueup.server.argo.places import cluster, repository
+from trueup.server.argo.webhook import headers_on
+from trueup.server.argo.whole import operations
+from trueup.server.keeping.places import ClusterAnswer, RepositoryAnswer
+from trueup.server.keeping.secretrows import cluster_row, repository_row
+from trueup.server.world.trees import Trees
+
+
+def secret(kind: str, **data: str) -> dict[str, Any]:
+    return {
+        "metadata": {"name": "s", "labels": {"argocd.argoproj.io/secret-type": kind}},
+        "data": {key: base64.b64encode(value.encode()).decode() for key, value in data.items()},
+    }
+
+
+def test_no_credential_is_in_a_repository_or_a_cluster() -> None:
+    given = secret("repository", url="https://u:canary@example.com/r", username="u", password="canary", name="r")
+    row = repository(RepositoryAnswer(row=repository_row(given), apps=1, sources=0))
+    assert (row["type"], row["name"]) == ("git", "r")
+    assert "canary" not in str(row)
+    given = secret("cluster", server="https://10.0.0.1", name="east", config='{"bearerToken": "canary"}')
+    row = cluster(ClusterAnswer(row=cluster_row(given), apps=2))
+    assert (row["server"], row["name"], row["info"]) == ("https://10.0.0.1", "east", {"applicationsCount": 2})
+    assert "canary" not in str(row)
+
+
+async def test_projects_are_listed_to_whom_may_see_them_and_denied_to_others() -> None:
+    world = world_of()
+    world.projects["shop"]["spec"]["roles"] = [{"name": "ci", "jwtTokens": [{"iat": 1}]}]
+    world.projects["shop"]["spec"]["syncWindows"] = [{"kind": "deny", "schedule": "0 0 * * *", "duration": "1h"}]
+    async with serving(operations(world, NoCluster(), Trees(), NoController())) as one:
+        one.authority.update(policy_of({"policy.csv": POLICY}), {})
+
+        async def ask(path: str, who: str = "ann") -> tuple[int, Any]:
+            async with one.client.get("/api/v1/projects" + path, headers={"X-User": who}) as answer:
+                return answer.status, await answer.json()
+
+        _, body = await ask("")
+        assert [item["metadata"]["name"] for item in body["items"]] == ["shop"]
+        status, body = await ask("/shop")
+        assert (status, body["spec"]["roles"]) == (200, [{"name": "ci"}])
+        assert (await ask("/shop/detailed"))[1]["project"] == body
+        assert (await ask("/shop/syncwindows"))[1]["windows"][0]["kind"] == "deny"
+        assert (await ask("/bank"))[0] == 403
+        assert (await ask("/none"))[0] == 403
+        assert (await ask("/none", "boss"))[0] == 404
+
+
+def test_headers_of_the_connection_and_cookies_are_not_handed_on() -> None:
+    given = {"Host": "a", "Cookie": "b", "X-Hub-Signature-256": "sha256=c", "Content-Length": "3"}
+    assert headers_on(given) == {"X-Hub-Signature-256": "sha256=c"}
+
+
+async def test_a_webhook_reaches_the_controller_as_it_was_sent() -> None:
+    got: list[tuple[str, bytes]] = []
+
+    async def take(request: web.Request) -> web.Response:
+        got.append((request.headers["X-Hub-Signature-256"], await request.read()))
+        return web.json_response({"sources": 1}, status=202)
+
+    controller = web.Application()
+    controller.router.add_post("/api/webhook", take)
+    listener = Listener(controller, Bounds())
+    port = await listener.start("127.0.0.1", 0)
+    try:
+        urls = (f"http://127.0.0.1:{port}", "http://127.0.0.1:1")
+        async with serving(operations(world_of(), NoCluster(), Trees(), NoController(), urls)) as one:
+            headers = {"X-Hub-Signature-256": "sha256=abc"}
+            async with one.client.post("/api/webhook", data=b'{ "ref":1}', headers=headers) as answer:
+                assert (answer.status, await answer.json()) == (202, {"sources": 1})
+        assert got == [("sha256=abc", b'{ "ref":1}')]
+    finally:
+        await listener.stop()
+
+
+async def test_a_webhook_that_no_controller_takes_may_be_sent_again() -> None:
+    for urls in ((), ("http://127.0.0.1:1",)):
+        table = operations(world_of(), NoCluster(), Trees(), NoController(), urls)
+        async with serving(table) as one, one.client.post("/api/webhook", data=b"{}") as answer:
+            assert answer.status == 503
+
+
+async def test_whoever_may_not_make_a_project_is_denied() -> None:
+    project = {"project": {"metadata": {"name": "new"}, "spec": {}}}
+    async with serving(operations(world_of(), NoCluster(), Trees(), NoController())) as one:
+        async with one.client.post("/api/v1/projects", json=project, headers={"X-User": "ann"}) as answer:
+            said = await answer.json()
+        assert (answer.status, said["message"]) == (403, "permission denied: projects, create, new, sub: ann")
