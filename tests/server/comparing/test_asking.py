@@ -1,0 +1,126 @@
+"""Questions to controllers over real HTTP: the door that controllers open, and whoever asks at it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from trueup.apps.comparison import CompareWish, Comparison, Impact, ImpactWish
+from trueup.model.errors import Terminal, Transient, TrueupError
+from trueup.model.refs import ObjectRef
+from trueup.server.api.refusals import Refused, Unavailable
+from trueup.server.comparing.asking import ControllerRefused, Controllers
+from trueup.server.internal import Internal, add_internal
+
+APP = ObjectRef("kustomize.toolkit.fluxcd.io", "Kustomization", "shop", "web")
+SOURCE = ObjectRef("source.toolkit.fluxcd.io", "GitRepository", "shop", "repo")
+WISH = CompareWish(app=APP, revision="refs/pull/7/head", prune=False)
+COMPARISON = Comparison(
+    app=APP, revision="feature@1", full_revision="feature@sha1:1", at=datetime(2026, 3, 1, tzinfo=UTC), objects=()
+)
+IMPACT = Impact(source=SOURCE, revision="feature@1", full_revision="feature@sha1:1", concerned=(APP,))
+
+
+class Gone(Terminal):
+    reason = "NotFound"
+
+
+class TooMany(Transient):
+    reason = "TooManyRequests"
+
+
+async def token() -> str:
+    return "t" * 43
+
+
+def no_trees(since: str) -> AsyncGenerator[bytes] | None:
+    return None
+
+
+Compare = Callable[[CompareWish], Awaitable[Comparison]]
+
+
+def saying(said: TrueupError | Comparison, heard: list[CompareWish] | None = None) -> Compare:
+    async def compare(wish: CompareWish) -> Comparison:
+        if heard is not None:
+            heard.append(wish)
+        if isinstance(said, TrueupError):
+            raise said
+        return said
+
+    return compare
+
+
+async def impact(wish: ImpactWish) -> Impact:
+    assert wish == ImpactWish(source=SOURCE, revision="feature")
+    return IMPACT
+
+
+@asynccontextmanager
+async def door(compare: Compare) -> AsyncIterator[str]:
+    app = web.Application()
+    add_internal(app, Internal(token, no_trees, compare, impact))
+    async with TestServer(app) as server:
+        yield str(server.make_url("/"))
+
+
+async def test_a_question_and_its_answer_pass_the_door_as_they_are() -> None:
+    heard: list[CompareWish] = []
+    async with door(saying(COMPARISON, heard)) as url:
+        assert await Controllers([url], token).compare(WISH) == COMPARISON
+        assert await Controllers([url], token).impact(ImpactWish(source=SOURCE, revision="feature")) == IMPACT
+    assert heard == [WISH]
+
+
+async def test_the_controller_that_serves_the_app_is_found_among_others() -> None:
+    async with door(saying(Gone("no App"))) as first, door(saying(COMPARISON)) as second:
+        assert await Controllers(["http://127.0.0.1:1", first, second], token).compare(WISH) == COMPARISON
+
+
+async def test_a_refusal_comes_in_the_controllers_own_words_and_ends_the_search() -> None:
+    heard: list[CompareWish] = []
+    async with (
+        door(saying(Gone("no App"))) as first,
+        door(saying(TooMany("too many"))) as busy,
+        door(saying(COMPARISON, heard)) as last,
+    ):
+        with pytest.raises(ControllerRefused, match="too many") as refusal:
+            await Controllers([first, busy, last], token).compare(WISH)
+    assert (refusal.value.status, refusal.value.reason, heard) == (429, "TooManyRequests", [])
+
+
+async def test_a_controller_that_is_away_is_503_and_says_what_to_do() -> None:
+    with pytest.raises(Unavailable) as refusal:
+        await Controllers(["http://127.0.0.1:1"], token).compare(WISH)
+    assert (refusal.value.status, refusal.value.hint) == (503, "is a controller running?")
+
+
+async def test_whoever_does_not_know_the_token_learns_nothing_and_is_told_so() -> None:
+    async def other() -> str:
+        return "u" * 43
+
+    async def none() -> str:
+        return ""
+
+    heard: list[CompareWish] = []
+    async with door(saying(COMPARISON, heard)) as url:
+        for wrong in (other, none):
+            with pytest.raises(Refused):
+                await Controllers([url], wrong).compare(WISH)
+    assert heard == []
+
+
+async def test_what_is_no_answer_of_ours_is_not_taken_for_one() -> None:
+    async def foreign(_: web.Request) -> web.Response:
+        return web.json_response({"hello": "world"})
+
+    app = web.Application()
+    app.router.add_post("/{path:.*}", foreign)
+    async with TestServer(app) as server:
+        with pytest.raises(Unavailable, match="no answer of ours"):
+            await Controllers([str(server.make_url("/"))], token).compare(WISH)
