@@ -178,8 +178,13 @@ class Comparing:
         }
 
     def _hook(self, hook: DeclaredHook, app: App) -> ObjectComparison:
+        shown = self._declared(hook.desired)
+        if hook.generate_name and shown.after is not None:
+            metadata = {name: value for name, value in shown.after["metadata"].items() if name != "name"}
+            after = {**shown.after, "metadata": metadata | {"generateName": hook.generate_name}}
+            shown = structs.replace(shown, ref=structs.replace(shown.ref, name=hook.generate_name), after=after)
         return structs.replace(
-            self._declared(hook.desired),
+            shown,
             action="hook",
             hook=tuple(sorted(str(phase) for phase in hook.hook.phases)),
             wave=wave_of(annotations_of(hook.desired.manifest), app.rules.wave_annotations),
