@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import cast
 
 import pytest
@@ -39,6 +40,10 @@ class Asked(Room):
     async def at_expression(self, feed: Feed, expression: str) -> GitSnapshot:
         self.fetched.append(expression)
         await self.gate.wait()
+        return cast("GitSnapshot", self.proposed)
+
+    async def at_expressions(self, feed: Feed, expressions: Sequence[str]) -> GitSnapshot:
+        self.fetched.extend(expressions)
         return cast("GitSnapshot", self.proposed)
 
     @property
@@ -85,6 +90,12 @@ async def test_a_revision_is_given_up_once_after_its_plan_also_where_it_cannot_b
     with pytest.raises(BuildFailed):
         await room.comparing.compare(CompareWish(app=app, revision="proposal"))
     assert room.proposed.given_up == 2
+
+
+async def test_of_several_sources_a_revision_of_each_is_named_with_commas_and_an_empty_one_stays() -> None:
+    room, app = await room_of()
+    await room.comparing.compare(CompareWish(app=app, revision="1.2.0, ,main"))
+    assert (room.fetched, room.proposed.given_up) == (["1.2.0", "", "main"], 1)
 
 
 async def test_the_apps_own_revision_is_not_given_up_and_nothing_is_fetched_for_it() -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from msgspec import structs
 
 from trueup.apps.comparison import CompareWish, Comparison, FieldRow, Impact, ImpactWish, ObjectComparison
+from trueup.apps.pins import Pin
 from trueup.controllers.content import Content, gather_variables, make_content
 from trueup.controllers.feeds import Feed
 from trueup.controllers.impact import Readers, at, commit_of, impact_of
@@ -125,9 +126,8 @@ class Comparing:
             raise Transient("its source is not there", ref=ref, hint="look at the source that its spec names")
         return memory, with_ignore(memory.app, feed), feed
 
-    def _wanted(self, memory: AppMemory, revision: str) -> str | Revision:
-        pinned = memory.was_pinned and memory.pin is not None and not memory.pin.parts
-        return memory.pin.revision if not revision and pinned and memory.pin is not None else revision
+    def _wanted(self, memory: AppMemory, revision: str) -> str | Pin:
+        return memory.pin if not revision and memory.was_pinned and memory.pin is not None else revision
 
     async def _content(self, memory: AppMemory, app: App, snapshot: Snapshot) -> Content:
         """Rendered with a memory of its own, so that the App's knows nothing of it."""

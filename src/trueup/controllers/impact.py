@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 from trueup.apps.comparison import CommitRow, Impact
+from trueup.apps.pins import Pin
 from trueup.controllers.feeds import Feed
 from trueup.controllers.memory import AppMemory
 from trueup.controllers.shell import AppShell
 from trueup.model.errors import InvalidInput, Transient
 from trueup.model.refs import ObjectRef
-from trueup.model.revision import Revision
 from trueup.model.source import SourceKey
 from trueup.render.readers import InputIndex
 from trueup.sources.gitsnapshot import GitSnapshot
@@ -27,13 +27,18 @@ Readers = Mapping[SourceKey, InputIndex]
 
 
 @asynccontextmanager
-async def at(shell: AppShell, feed: Feed, revision: str | Revision) -> AsyncIterator[TreeSnapshot]:
-    """A text names a branch, tag, commit or version; empty: what the source has now. Raises InvalidInput and SourceError."""
+async def at(shell: AppShell, feed: Feed, revision: str | Pin) -> AsyncIterator[TreeSnapshot]:
+    """A text names a branch, tag, commit or version, of several sources one each with commas; empty: what the source has now.
+
+    Raises InvalidInput and SourceError.
+    """
     own = feed.snapshot
-    if isinstance(revision, Revision):
-        snapshot = await shell.sources.at_revision(feed, revision)
+    if isinstance(revision, Pin):
+        snapshot = await shell.sources.at_revision(feed, revision.revision, revision.parts)
     elif len(revision) > LONGEST_REVISION or not (revision.isprintable() or not revision):
         raise InvalidInput("is no revision", field="revision", hint="name a branch, a tag or a commit")
+    elif "," in revision:
+        snapshot = await shell.sources.at_expressions(feed, [part.strip() for part in revision.split(",")])
     elif revision:
         snapshot = await shell.sources.at_expression(feed, revision)
     elif own is None:

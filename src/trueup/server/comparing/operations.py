@@ -18,7 +18,9 @@ class Asks(Protocol):
 
 
 class PlanQuery(Struct, frozen=True, kw_only=True, rename="camel"):
-    """`revision`: a branch, tag, commit or `refs/pull/1/head`; empty: what Git has now. `changed`: leave out what stays as it is."""
+    """`revision`: a branch, tag, commit, version or full ref (`refs/pull/1/head`, `refs/merge-requests/1/head`), of several sources one
+    each with commas; empty: what the App follows now, or is pinned to. `changed`: leave out what stays as it is.
+    """
 
     revision: str = ""
     prune: bool | None = None
