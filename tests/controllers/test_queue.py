@@ -1,8 +1,9 @@
-"""The work queue: at most once waiting, never twice at a time, never lost. On virtual time."""
+"""The work queue: at most once waiting, never twice at a time, never lost, never in the way of others. On virtual time."""
 
 from __future__ import annotations
 
 import asyncio
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -111,3 +112,86 @@ async def test_workers_share_the_keys_and_never_one_key(looptime: Any) -> None:
             await work(queue, look, workers=2, name="test")
     assert len(looks) >= 20
     assert set(looks) == {0, 1, 2, 3}
+
+
+async def run_for(queue: WorkQueue[str], look: Any, *, workers: int, seconds: float = 1.0) -> None:
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await work(queue, look, workers=workers, name="test")
+
+
+async def test_a_thousand_looks_that_wait_for_nothing_leave_every_turn_of_the_loop_to_others() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    seen_between: list[int] = []
+    looked: list[str] = []
+
+    async def look(key: str) -> None:
+        looked.append(key)
+
+    async def somebody_else() -> None:
+        while len(looked) < 1000:
+            seen_between.append(len(looked))
+            await asyncio.sleep(0)
+
+    for number in range(1000):
+        queue.add(f"app-{number}", Priority.ROUTINE)
+    other = asyncio.create_task(somebody_else())
+    await run_for(queue, look, workers=48)
+    await other
+    steps = [after - before for before, after in pairwise(seen_between)]
+    assert len(looked) == 1000
+    assert max(steps) == 1, "looks between two turns of somebody else"
+
+
+async def test_an_urgent_key_that_comes_while_routine_ones_are_looked_at_is_the_next_one() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    looked: list[str] = []
+
+    async def look(key: str) -> None:
+        looked.append(key)
+        if key == "app-20":
+            asyncio.get_running_loop().call_soon(queue.add, "drifted", Priority.URGENT)
+
+    for number in range(500):
+        queue.add(f"app-{number}", Priority.ROUTINE)
+    await run_for(queue, look, workers=8)
+    assert looked.index("drifted") - looked.index("app-20") == 1
+    assert len(looked) == 501
+
+
+async def test_a_sync_with_many_waits_ends_while_most_routine_looks_are_still_to_come() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    looked: list[str] = []
+
+    async def look(key: str) -> None:
+        for _ in range(50 if key == "changed" else 0):
+            await asyncio.sleep(0)  # an answer that was there at once
+        looked.append(key)
+
+    for number in range(4999):
+        queue.add(f"app-{number}", Priority.ROUTINE)
+    queue.add("changed", Priority.CHANGED)
+    await run_for(queue, look, workers=48)
+    assert looked.index("changed") <= 50
+    assert len(looked) == 5000
+
+
+async def test_a_worker_that_is_cancelled_when_it_was_called_passes_the_call_on() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    first, second = asyncio.create_task(queue.get()), asyncio.create_task(queue.get())
+    await asyncio.sleep(0)
+    queue.add("a")
+    first.cancel()
+    async with asyncio.timeout(1):
+        assert await second == "a"
+    with pytest.raises(asyncio.CancelledError):
+        await first
+
+
+async def test_a_delayed_key_comes_though_an_earlier_one_was_forgotten(looptime: Any) -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    queue.add_after("early", 10)
+    queue.add_after("late", 30)
+    queue.forget("early")
+    assert await queue.get() == "late"
+    assert looptime == 30

@@ -21,6 +21,7 @@ from trueup.cluster.lease import ClusterLeases, Lease, Term
 from trueup.cluster.sharedtoken import ensure_token
 from trueup.controllers.identity import own_identity
 from trueup.controllers.metrics import Metrics
+from trueup.controllers.pauses import short_pauses
 from trueup.controllers.sourcereport import Packer
 from trueup.controllers.term import ControllerOptions, Setup, WorkingTerm, utc_now
 from trueup.dialects.dialect import Dialect
@@ -61,7 +62,7 @@ class Controller:
     async def run(self) -> None:
         """Until cancelled. A lost Lease or cluster begins a new term; nothing of the old one goes on."""
         options = self._options
-        with own_identity(options.state_dir) as identity:
+        with own_identity(options.state_dir) as identity, short_pauses():
             await self._terms(identity)
 
     async def _terms(self, identity: str) -> None:

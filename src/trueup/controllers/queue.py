@@ -2,12 +2,16 @@
 
 The same three promises as client-go's workqueue: a key waits at most once, is never worked on twice at the same time,
 and is looked at again when it was added while being worked on. Besides, keys can be put off and have a priority.
+
+A fourth promise is to everybody else on the loop: at most one key is given out in each of its turns. Thousands of looks
+that have nothing to wait for never add up to one long step, and whatever became ready meanwhile has its turn between two.
 """
 
 from __future__ import annotations
 
 import asyncio
 import heapq
+from collections import deque
 from collections.abc import Awaitable, Callable, Hashable
 from enum import IntEnum
 from typing import Generic, TypeVar
@@ -37,7 +41,10 @@ class WorkQueue(Generic[K]):
         self._active: set[K] = set()
         self._again: dict[K, Priority] = {}
         self._count = 0
-        self._wake = asyncio.Event()
+        self._getters: deque[asyncio.Future[None]] = deque()
+        self._given = False
+        """A key was given out in this turn of the loop."""
+        self._timer: asyncio.TimerHandle | None = None
 
     def add(self, key: K, priority: Priority = Priority.CHANGED) -> None:
         """Asks for a look at the key now; a look that was put off is brought forward."""
@@ -51,19 +58,21 @@ class WorkQueue(Generic[K]):
         self._waiting[key] = priority
         self._count += 1
         heapq.heappush(self._ready, (priority, self._count, key))
-        self._wake.set()
+        self._call_one()
 
     def add_after(self, key: K, seconds: float) -> None:
         """Asks for a look later. An earlier look that is already planned stays; a later one is brought forward."""
         if seconds <= 0:
             return self.add(key, Priority.ROUTINE)
-        due = asyncio.get_running_loop().time() + seconds
+        loop = asyncio.get_running_loop()
+        due = loop.time() + seconds
         if key in self._waiting or self._due.get(key, due + 1) <= due:
             return None
         self._due[key] = due
         self._count += 1
         heapq.heappush(self._later, (due, self._count, key))
-        self._wake.set()
+        if self._timer is None or due < self._timer.when():
+            self._set_timer(loop)
         return None
 
     def forget(self, key: K) -> None:
@@ -74,22 +83,24 @@ class WorkQueue(Generic[K]):
 
     async def get(self) -> K:
         """The next key; the caller says `done` when it has finished with it."""
+        loop = asyncio.get_running_loop()
         while True:
             self._promote()
-            while self._ready:
-                priority, _, key = heapq.heappop(self._ready)
-                if self._waiting.get(key) != priority:
-                    continue  # dropped, or asked for again with a higher priority
+            if not self._given and self._drop_stale():
+                key = heapq.heappop(self._ready)[2]
                 del self._waiting[key]
                 self._active.add(key)
+                self._given = True
+                loop.call_soon(self._next_turn)
                 return key
-            self._wake.clear()
-            timeout = self._later[0][0] - asyncio.get_running_loop().time() if self._later else None
+            called = loop.create_future()
+            self._getters.append(called)
             try:
-                async with asyncio.timeout(timeout):
-                    await self._wake.wait()
-            except TimeoutError:
-                continue
+                await called
+            except asyncio.CancelledError:
+                if called.done() and not called.cancelled():
+                    self._call_one()  # the call was for whoever can come
+                raise
 
     def done(self, key: K) -> None:
         self._active.discard(key)
@@ -105,13 +116,47 @@ class WorkQueue(Generic[K]):
     def active(self) -> int:
         return len(self._active)
 
+    def _drop_stale(self) -> bool:
+        """Takes off what was dropped, or asked for again with a higher priority. False: nothing is left."""
+        while self._ready and self._waiting.get(self._ready[0][2]) != self._ready[0][0]:
+            heapq.heappop(self._ready)
+        return bool(self._ready)
+
+    def _next_turn(self) -> None:
+        self._given = False
+        if self._waiting:
+            self._call_one()
+
+    def _call_one(self) -> None:
+        """Wakes one of those who wait in `get`; in a turn that has given its key out, the next turn does."""
+        while self._getters and not self._given:
+            getter = self._getters.popleft()
+            if not getter.done():
+                getter.set_result(None)
+                return
+
+    def _set_timer(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = loop.call_at(self._later[0][0], self._timer_fired) if self._later else None
+
+    def _timer_fired(self) -> None:
+        self._timer = None
+        self._promote()
+
     def _promote(self) -> None:
-        now = asyncio.get_running_loop().time() + RESOLUTION
+        """Moves what has become due to what is ready, and sets the timer for the rest."""
+        if not self._later:
+            return
+        loop = asyncio.get_running_loop()
+        now = loop.time() + RESOLUTION
         while self._later and self._later[0][0] <= now:
             due, _, key = heapq.heappop(self._later)
             if self._due.get(key) == due:
                 del self._due[key]
                 self.add(key, Priority.ROUTINE)
+        if self._timer is None or not self._later or self._timer.when() != self._later[0][0]:
+            self._set_timer(loop)
 
 
 async def work(queue: WorkQueue[K], look: Callable[[K], Awaitable[None]], *, workers: int, name: str) -> None:

@@ -31,6 +31,7 @@ FOREIGN_WRITES = 2.0
 """Seconds after the last record that somebody else wrote of a Helm release, until it is judged."""
 FOREIGN_ACTION = 60.0
 """The same while the record says that an action is under way."""
+RECHECKED_AT_ONCE = 100
 HEALTH_DELAY = 0.25
 """Seconds over which health changes of one App are gathered into one status write."""
 
@@ -143,10 +144,15 @@ class Signals:
             memory.records_due = self._shell.loop_time() + patience
             self._queue.add_after(app, patience)
 
-    def recheck(self) -> None:
-        """What is remembered against what is seen, in memory alone: a drift whose event was lost is found here."""
-        for memory in self._shell.memories.values():
-            if memory.app is None or memory.suspended:
+    async def recheck(self) -> None:
+        """What is remembered against what is seen, in memory alone: a drift whose event was lost is found here.
+
+        A few Apps in each turn of the loop: nobody waits for all of them.
+        """
+        for number, memory in enumerate(list(self._shell.memories.values())):
+            if number % RECHECKED_AT_ONCE == 0:
+                await asyncio.sleep(0)
+            if memory.app is None or memory.suspended or self._shell.memories.get(memory.ref) is not memory:
                 continue
             for ref in self._shell.tracking.drifting(memory.records):
                 self.drifted(memory.ref, ref)

@@ -38,6 +38,7 @@ from trueup.controllers.events import EventWriter
 from trueup.controllers.managed import Kept, ManagedObjects
 from trueup.controllers.memory import AppMemory
 from trueup.controllers.metrics import Metrics
+from trueup.controllers.pauses import collect_all
 from trueup.controllers.queue import Priority, work
 from trueup.controllers.releases.reads import Lookups, RecordLists
 from trueup.controllers.releases.shell import ReleaseShell
@@ -81,6 +82,8 @@ log = structlog.get_logger(__name__)
 
 RECHECK_SECONDS = 60.0
 COLLECT_SECONDS = 3600.0
+FULL_COLLECTION_SECONDS = 3600.0
+"""Between two looks of Python's garbage collector at everything, see `controllers.pauses`."""
 VERSIONS_OF_A_KIND = 3
 """How many versions of one kind may be watched at once: Apps that declare a kind differently are rare."""
 
@@ -264,7 +267,8 @@ class WorkingTerm:
             group.create_task(events.run(), name="events")
             group.create_task(state.run(), name="state")
             group.create_task(managed.run(), name="foresight")
-            group.create_task(_every(RECHECK_SECONDS, self.apps.signals.recheck), name="recheck")
+            group.create_task(self._recheck(), name="recheck")
+            group.create_task(_every(FULL_COLLECTION_SECONDS, collect_all), name="garbage")
             group.create_task(self._collect(fetchers), name="collect")
             group.create_task(self.trees.run(), name="trees")
             group.create_task(self.trees.follow(), name="watches of trees")
@@ -273,6 +277,11 @@ class WorkingTerm:
     async def _look(self, ref: ObjectRef) -> None:
         await self.apps.look(ref)
         self.trees.looked(ref)
+
+    async def _recheck(self) -> None:
+        while True:
+            await asyncio.sleep(RECHECK_SECONDS)
+            await self.apps.signals.recheck()
 
     async def _collect(self, fetchers: SourceFetchers) -> None:
         """Removes from the disk what no source in use needs; never before all sources were opened once."""
