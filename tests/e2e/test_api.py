@@ -367,6 +367,12 @@ async def test_a_plan_shows_what_any_revision_would_change_and_writes_nothing(
             assert value not in text
             assert base64.b64encode(value.encode()).decode() not in text
 
+        where = f"kind=Deployment&group=apps&namespace={namespace}&name=web"
+        one = await api.get(f"{app}/object/desired?{where}")
+        assert (one["action"], one["live"]) == ("unchanged", one["manifest"])
+        one = await api.get(f"{app}/object/desired?kind=ConfigMap&namespace={namespace}&name=nothing")
+        assert one["manifest"] is None
+
         status, problem = await api.ask("GET", f"{app}/plan?revision=broken")
         assert (status, problem["reason"]) == (422, "BuildFailed"), problem
         assert "web.yaml" in problem["detail"]

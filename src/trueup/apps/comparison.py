@@ -20,6 +20,8 @@ class CompareWish(Struct, frozen=True, kw_only=True, rename="camel", forbid_unkn
     revision: str = ""
     prune: bool | None = None
     dry_run: bool = True
+    only: ObjectRef | None = None
+    """One object alone, whether it would change or not."""
 
 
 class FieldRow(Struct, frozen=True, kw_only=True):

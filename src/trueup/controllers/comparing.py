@@ -71,7 +71,7 @@ class Comparing:
             if not wish.dry_run:
                 objects = tuple(self._declared(item) for item in content.desired.values())
             else:
-                objects = await self._previewed(memory, app, content, snapshot.revision)
+                objects = await self._previewed(memory, app, content, snapshot.revision, wish.only)
             shown = snapshot.revision
             return Comparison(
                 app=wish.app,
@@ -139,7 +139,7 @@ class Comparing:
         return await make_content(scratch, app, snapshot, applier, shell, variables)
 
     async def _previewed(
-        self, memory: AppMemory, app: App, content: Content, revision: Revision
+        self, memory: AppMemory, app: App, content: Content, revision: Revision, only: ObjectRef | None
     ) -> tuple[ObjectComparison, ...]:
         shell = self._shell
         plan = make_plan(
@@ -148,6 +148,7 @@ class Comparing:
             {},
             memory.saved.inventory,
             app.rules,
+            only=frozenset({only}) if only is not None else None,
             autoscaled=shell.managed.scaled,
         )
         pairs: dict[ObjectRef, tuple[Manifest | None, Manifest | None]] = {}
@@ -159,9 +160,11 @@ class Comparing:
         turns = self._turns(app, content, plan, revision)
         return tuple(
             structs.replace(
-                self._compared(change, content, pairs.get(change.ref, (None, None))), **turns.get(change.ref, {})
+                self._compared(change, content, pairs.get(change.ref, (None, None)), whole=only is not None),
+                **turns.get(change.ref, {}),
             )
             for change in report.changes
+            if only is None or change.ref == only
         )
 
     def _turns(self, app: App, content: Content, plan: Plan, revision: Revision) -> dict[ObjectRef, dict[str, Any]]:
@@ -191,12 +194,13 @@ class Comparing:
         )
 
     def _compared(
-        self, change: Change, content: Content, pair: tuple[Manifest | None, Manifest | None]
+        self, change: Change, content: Content, pair: tuple[Manifest | None, Manifest | None], *, whole: bool
     ) -> ObjectComparison:
+        """`whole`: both manifests also of what stays as it is."""
         before, after = pair
         if after is None and (desired := content.desired.get(change.ref)) is not None:
             after = self._shown(desired)
-        unchanged = change.action == "unchanged"
+        unchanged = change.action == "unchanged" and not whole
         return ObjectComparison(
             ref=change.ref,
             version=change.version,

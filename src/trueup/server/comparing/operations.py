@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 from msgspec import Struct, structs
 
-from trueup.apps.comparison import CompareWish, Comparison, Impact, ImpactWish
+from trueup.apps.comparison import CompareWish, Comparison, FieldRow, Impact, ImpactWish
 from trueup.server.api.call import Call
 from trueup.server.api.operation import Answer, Needs, Operation
+from trueup.server.live.objects import ObjectQuery
 from trueup.server.world.operations import APP, Apps
 
 
@@ -33,6 +34,19 @@ class DesiredQuery(Struct, frozen=True, kw_only=True):
     fields: str = ""
 
 
+class ObjectDesired(Struct, frozen=True, kw_only=True):
+    """`live` is what is there, `manifest` what a sync would make of it by the API server's own word; both cut to what people decide.
+
+    `manifest` None: Git does not declare it (any more), so a sync would prune it or leave it. `live` None: it is not there.
+    """
+
+    action: str
+    fields: tuple[FieldRow, ...]
+    live: dict[str, Any] | None
+    manifest: dict[str, Any] | None
+    origin: str
+
+
 class Plans:
     def __init__(self, apps: Apps, controllers: Asks) -> None:
         self._apps = apps
@@ -50,6 +64,25 @@ class Plans:
     async def desired(self, call: Call) -> Answer:
         wish = CompareWish(app=self._apps.known(call).ref, revision=call.query.revision, dry_run=False)
         return Answer(body=await self._controllers.compare(wish))
+
+    async def object(self, call: Call) -> Answer:
+        """Costs the controller one object's questions, not the App's."""
+        ref = call.query.ref
+        wish = CompareWish(app=self._apps.known(call).ref, only=ref)
+        comparison = await self._controllers.compare(wish)
+        found = next((one for one in comparison.objects if one.ref == ref), None)
+        if found is None:
+            return Answer(body=ObjectDesired(action="", fields=(), live=None, manifest=None, origin=""))
+        pruned = found.action == "pruned"
+        return Answer(
+            body=ObjectDesired(
+                action=found.action,
+                fields=found.fields,
+                live=found.before,
+                manifest=None if pruned else found.after,
+                origin=found.origin,
+            )
+        )
 
 
 def operations(plans: Plans, apps: Apps) -> list[Operation]:
@@ -73,5 +106,15 @@ def operations(plans: Plans, apps: Apps) -> list[Operation]:
             query=DesiredQuery,
             answer=Comparison,
             handler=plans.desired,
+        ),
+        Operation(
+            id="objects.desired",
+            method="GET",
+            path=APP + "/object/desired",
+            summary="One object as it is and as a sync would make it, to be compared; Secrets masked",
+            access=Needs("applications", "get", apps.target),
+            query=ObjectQuery,
+            answer=ObjectDesired,
+            handler=plans.object,
         ),
     ]

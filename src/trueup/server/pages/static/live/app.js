@@ -119,9 +119,9 @@ export class OneApp {
     }
   }
 
-  /** The object as Git declares it; null when Git does not. @param {Node} node @param {AbortSignal} abort @returns {Promise<Record<string, any> | null>} */
+  /** What a sync would make of the object (`manifest`; null when Git does not declare it), beside what is there, both cut alike. @param {Node} node @param {AbortSignal} abort @returns {Promise<{manifest: Record<string, any> | null, live?: Record<string, any> | null}>} */
   async desired(node, abort) {
-    return (await call(`${this.path}/object/desired`, { query: this.queryOf(node), signal: abort })).manifest;
+    return await call(`${this.path}/object/desired`, { query: this.queryOf(node), signal: abort });
   }
 
   /** @param {Node} node @param {AbortSignal} abort @returns {Promise<{items: EventRow[]}>} */

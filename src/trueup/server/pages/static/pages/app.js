@@ -231,8 +231,8 @@ function Summary({ node, all }) {
 /** @param {{one: OneApp, node: Node, diff: boolean}} props */
 function Manifests({ one, node, diff }) {
   const { data, problem, again } = useLoaded(node.id, async (abort) => {
-    const [live, desired] = await Promise.all([one.live(node, abort), diff ? one.desired(node, abort) : null]);
-    return { live: await toYaml(live), desired: await toYaml(desired), isDeclared: desired !== null };
+    const [live, told] = await Promise.all([one.live(node, abort), diff ? one.desired(node, abort) : null]);
+    return { live: await toYaml(told?.live ?? live), desired: await toYaml(told?.manifest ?? null), isDeclared: Boolean(told?.manifest) };
   });
   if (diff && problem?.details.hint?.includes("openapi.json")) return html`<${Empty} icon="git-compare" title=${t("side.no-desired")}>${t("side.no-desired.hint")}<//>`;
   if (problem && !data) return html`<${Wrong} problem=${problem} again=${again} />`;
