@@ -13,21 +13,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-YOUNG = 5_000
-"""Objects made and not freed until the youngest are looked at; Python's own 700 is a look at every second request."""
-
 
 @contextmanager
 def short_pauses() -> Iterator[None]:
-    """While it lasts, every full collection is the last one for what survives it. Belongs to the process."""
-    thresholds = gc.get_threshold()
-    gc.set_threshold(YOUNG, *thresholds[1:])
+    """While it lasts, every full collection is the last one for what survives it. Belongs to the process.
+
+    The thresholds stay Python's own: old objects that are freed count against young ones that are made, so where statuses
+    replace each other a higher threshold is hardly ever reached, and then by a great many objects at once.
+    """
     gc.callbacks.append(_freeze)
     try:
         yield
     finally:
         gc.callbacks.remove(_freeze)
-        gc.set_threshold(*thresholds)
         gc.unfreeze()
 
 
