@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.stack import free_port
+from tests.e2e.stack import free_row_of_ports
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -23,7 +23,7 @@ class Laptop:
 
     def __init__(self, folder: Path) -> None:
         self.home = folder / "home"
-        self.port = free_port()
+        self.port = free_row_of_ports()
         self.folder = folder
 
     def trueup(self, *arguments: str, within: float = 90.0) -> subprocess.CompletedProcess[str]:

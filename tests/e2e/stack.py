@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -51,6 +53,16 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def free_row_of_ports(count: int = 6) -> int:
+    """The first of so many free ports in a row, below those that connections take: what is started later finds them free still."""
+    while True:
+        first = random.randrange(20_000, 30_000)
+        with contextlib.ExitStack() as held, contextlib.suppress(OSError):
+            for port in range(first, first + count):
+                held.enter_context(socket.socket()).bind(("127.0.0.1", port))
+            return first
 
 
 def until(condition: Callable[[], T], *, within: float = 30.0, what: str = "") -> T:

@@ -11,7 +11,7 @@ import pytest
 from tests.support.snapshots import Link, MemorySnapshot
 from trueup.dialects.argocd.dialect import ArgoCdDialect
 from trueup.dialects.argocd.rendering import refine
-from trueup.model.errors import BuildFailed, InvalidInput, NotBuiltYet
+from trueup.model.errors import BuildFailed, InvalidInput
 from trueup.model.refs import ObjectRef
 from trueup.model.remote import RemoteContent, RemoteNeed
 from trueup.model.rendering import RenderSpec
@@ -175,7 +175,7 @@ async def test_an_override_file_that_appears_or_changes_concerns_the_app(engines
         ("helm: [", BuildFailed, "cannot be read"),
         ("[1]", BuildFailed, "must be a mapping"),
         ("helm: {valueFiles: 3}", InvalidInput, "valueFiles"),
-        ("kustomize: {version: v5}", NotBuiltYet, "kustomize.version"),
+        ("kustomize: {version: v5}", InvalidInput, "kustomize.version"),
     ],
 )
 async def test_a_bad_override_names_its_file(engines: EnginePool, text: str, error: type[Exception], said: str) -> None:
