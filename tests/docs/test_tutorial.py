@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.docs.pages import ROOT, fences
+from tests.e2e.stack import free_row_of_ports
 from tests.peers.kubectl import Kubectl
 
 DONE_BY_US = ("make up", ". .venv/bin/activate", "trueup down")
@@ -68,9 +68,7 @@ class Newcomer:
 
 @pytest.fixture
 def newcomer(tmp_path: Path, kubectl: Kubectl) -> Iterator[Newcomer]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_row_of_ports()
     person = Newcomer(tmp_path, port, Path(kubectl.program))
     person.types(f"trueup up --detach --port {port}")
     try:

@@ -1,7 +1,7 @@
 """What `trueup install` puts into a cluster for the API server. Pure.
 
-Its rights are few for itself: to read, and to know callers. What people do to single objects it does with a role of its own,
-`trueup-server-actions`; who wants every call made as the person deletes that role's binding.
+Its rights are few for itself: to read, and to know callers. What people do to single objects, after the policies were asked, it does
+with a role of its own, `trueup-server-actions`; without that role's binding it shows what there is, and changes nothing.
 """
 
 from __future__ import annotations
