@@ -30,7 +30,13 @@ def proven(path: Path, said: Any) -> None:
     """The record at `path` is what was said; raises AssertionError when it is not."""
     if os.environ.get("UPDATE_GOLDEN"):
         path.write_text(json.dumps(said, indent=1, sort_keys=True) + "\n")
-    assert known(path) == said
+    before = known(path)
+    other = (
+        sorted(title for title in before.keys() | said.keys() if before.get(title) != said.get(title))
+        if isinstance(said, dict)
+        else []
+    )
+    assert before == said, other
 
 
 def placed(answers: Any, namespace: str) -> Any:

@@ -14,7 +14,7 @@ from tests.peers.controlplane import ControlPlane
 
 CASES = Path(__file__).parent / "cases"
 SCENARIOS = load_scenarios(*sorted(CASES.glob("crds-*.yaml")))
-RECORDING = Recording(CASES / "crds-recorded.json", SCENARIOS, answers_of, ask=AttentiveServer, at_a_time=4)
+RECORDING = Recording(CASES / "crds-recorded.json", SCENARIOS, answers_of, ask=AttentiveServer, at_a_time=2)
 
 
 @pytest.mark.parametrize("title", SCENARIOS)

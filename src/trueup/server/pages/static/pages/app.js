@@ -1,6 +1,6 @@
 // One App: what is going on, in words; its tree, live; beside it whatever object one looks at.
 import { html } from "../lib/html.js";
-import { useEffect, useMemo, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useState } from "preact/hooks";
 import { t, tx, word } from "../i18n/i18n.js";
 import { href, query, setQuery } from "../lib/route.js";
 import { bind } from "../lib/keys.js";
@@ -143,7 +143,7 @@ function Actions({ one, app }) {
   };
   const sync = () => run("sync");
   const refresh = () => run("refresh");
-  useEffect(() => bind([{ keys: "s", label: "do.sync", group: "keys.page", run: sync }, { keys: "r", label: "do.refresh", group: "keys.page", run: refresh }]), [one]);
+  useLayoutEffect(() => bind([{ keys: "s", label: "do.sync", group: "keys.page", run: sync }, { keys: "r", label: "do.refresh", group: "keys.page", run: refresh }]), [one]);
   useCommands([{ id: "app.sync", group: app.name, label: `${t("do.sync")} ${app.name}`, icon: "refresh-cw", run: sync }], [one, app.name]);
   return html`<div class="row">
     <${Button} icon="rotate-ccw" onClick=${refresh} title=${t("app.refresh.what")}>${t("do.refresh")}<//>
