@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from trueup.apps.asks import ARGOCD
+from trueup.apps.leaving import leaving_patch
 from trueup.apps.times import parse_wait, short_duration
 from trueup.cli.console import Exit, fail, shown, tell
 from trueup.cli.following import follow_one
@@ -81,19 +81,10 @@ def keeps(rules: SyncRules) -> bool:
     )
 
 
-def orphan_patch(found: Found) -> dict[str, object] | None:
-    """What to change first so that the objects stay; None: nothing."""
-    if found.kind.is_source:
-        return None
-    if found.kind.dialect.name == ARGOCD:
-        patch = found.kind.dialect.finalizer_patch(found.obj, present=False)
-        return patch.body if patch is not None else None
-    return {"spec": {"deletionPolicy": str(DeletionPolicy.ORPHAN)}}
-
-
 async def _delete(session: Session, found: Found, wait: timedelta | None, *, keep_objects: bool) -> None:
     ref, resource = found.ref, found.kind.resource
-    if keep_objects and (patch := orphan_patch(found)) is not None:
+    keeping = keep_objects and not found.kind.is_source
+    if keeping and (patch := leaving_patch(found.obj, found.kind.dialect)) is not None:
         await session.client.merge_patch(resource, ref.name, ref.namespace, patch, manager=MANAGER)
     uid = uid_of(found.obj)
     await session.client.delete(resource, ref.name, ref.namespace, uid=uid)

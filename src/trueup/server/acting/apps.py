@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from trueup.apps.asks import ARGOCD, Ask, request_suspension
 from trueup.apps.identity import policy_object
+from trueup.apps.leaving import leaving_patch
 from trueup.apps.pins import Pin, read_revisions, whole
 from trueup.apps.suspension import with_suspension, without_suspension
 from trueup.apps.wishes import (
@@ -190,13 +191,9 @@ class Acting:
         live = await client.get(resource, known.ref.name, known.ref.namespace)
         if live is None:
             raise missing(Target(known.policy_object, known.ref))
-        if call.query.keep_objects:
-            if known.dialect.name != ARGOCD and (patch := _orphaning(known.dialect, live)) is not None:
-                live = await client.merge_patch(resource, known.ref.name, known.ref.namespace, patch, manager=MANAGER)
-            elif known.dialect.name == ARGOCD and (finalizer := _without_cascade(live)) is not None:
-                live = await client.merge_patch(
-                    resource, known.ref.name, known.ref.namespace, finalizer, manager=MANAGER
-                )
+        if call.query.keep_objects and (patch := leaving_patch(live, known.dialect)) is not None:
+            patch = patch | {"metadata": {**patch.get("metadata", {}), "resourceVersion": resource_version_of(live)}}
+            live = await client.merge_patch(resource, known.ref.name, known.ref.namespace, patch, manager=MANAGER)
         await client.delete(
             resource,
             known.ref.name,
@@ -315,20 +312,6 @@ def _bare(manifest: Manifest) -> dict[str, Any]:
         for name, value in manifest["metadata"].items()
         if name in ("name", "namespace", "labels", "annotations")
     }
-
-
-def _orphaning(dialect: Dialect, obj: Manifest) -> dict[str, Any] | None:
-    """What makes a Flux App leave its objects: a Kustomization is told so, a HelmRelease is suspended."""
-    del dialect
-    if obj.get("kind") == "Kustomization":
-        return {"spec": {"deletionPolicy": "Orphan"}}
-    return {"spec": {"suspend": True}}
-
-
-def _without_cascade(obj: Manifest) -> dict[str, Any] | None:
-    finalizers = obj["metadata"].get("finalizers") or []
-    kept = [one for one in finalizers if not one.startswith("resources-finalizer.argocd.argoproj.io")]
-    return {"metadata": {"finalizers": kept}} if kept != finalizers else None
 
 
 def _looking(apps: Apps) -> Callable[[Call], str]:
