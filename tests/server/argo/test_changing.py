@@ -9,30 +9,10 @@ import pytest
 from tests.server.argo.kit import application
 from trueup.model.errors import InvalidInput
 from trueup.server.api.refusals import BadQuery
-from trueup.server.argo.changing import finalizers_for, says_the_same, with_decided
+from trueup.server.argo.changing import finalizers_for
 from trueup.server.argo.syncing import RollbackBody, SyncBody, SyncItems, rollback_operation, sync_operation
 
 CASCADE = "resources-finalizer.argocd.argoproj.io"
-
-
-def test_a_client_decides_the_spec_and_never_the_status_or_the_operation() -> None:
-    live = application("web", status={"health": {"status": "Healthy"}})
-    forged = application("web", project="bank", status={"health": {"status": "Degraded"}}, operation={"sync": {}})
-    forged["metadata"]["uid"] = "another"
-    made = with_decided(live, forged)
-    assert made["spec"]["project"] == "bank"
-    assert made["status"] == live["status"]
-    assert "operation" not in made
-    assert made["metadata"]["uid"] == live["metadata"]["uid"]
-
-
-def test_labels_that_are_left_out_stay() -> None:
-    live = application("web", labels={"tier": "front"})
-    wanted = application("web")
-    del wanted["metadata"]["labels"]
-    assert with_decided(live, wanted)["metadata"]["labels"] == {"tier": "front"}
-    assert says_the_same(live, wanted)
-    assert not says_the_same(live, application("web", labels={"tier": "back"}))
 
 
 @pytest.mark.parametrize(

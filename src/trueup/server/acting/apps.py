@@ -25,19 +25,24 @@ from trueup.apps.wishes import (
 from trueup.cluster.client import KubeClient
 from trueup.cluster.resource import Resource
 from trueup.dialects.dialect import Dialect
+from trueup.model.apierror import ApiError
 from trueup.model.errors import InvalidInput
 from trueup.model.manifest import Manifest, name_of, namespace_of, resource_version_of, uid_of
 from trueup.model.refs import GroupKind, ObjectRef, split_api_version
+from trueup.server.acting.decided import fresh, with_decided
 from trueup.server.api.call import Call, missing
 from trueup.server.api.dispatch import utc_now
 from trueup.server.api.operation import Answer, Listed, Needs, Operation, Target
-from trueup.server.api.refusals import BadQuery, Conflict
+from trueup.server.api.refusals import BadQuery, Conflict, PreconditionFailed
 from trueup.server.live.masking import refuse_masks, shown
 from trueup.server.live.objects import MANAGER
 from trueup.server.live.place import Clients
 from trueup.server.world.operations import APP, BASE, AppAnswer, Apps
 from trueup.server.world.rows import Known, app_row
 from trueup.server.world.world import World
+
+TRIES = 5
+"""At writing, when a controller writes at the same moment."""
 
 
 class ObjectName(Struct, frozen=True, kw_only=True):
@@ -207,31 +212,39 @@ class Acting:
         )
 
     async def create(self, call: Call) -> Answer:
-        manifest = self._manifest(call)
+        manifest = fresh(self._manifest(call))
         target = Target(policy_object(manifest, self._world.control_namespace), self._ref(manifest))
         await call.require("applications", "create", target)
+        self._check(manifest)
         client, _ = await self.reach(call, self._ref(manifest))
         made = await client.create(manifest, manager=MANAGER, dry_run=call.query.dry_run)
         call.note(target=str(target.ref), after=text_of(made))
         return Answer(body=self._answer(made), status=201)
 
     async def update(self, call: Call) -> Answer:
-        """A whole resource in place of the one there is, with the version that was read in it or in If-Match."""
-        known, manifest = self._apps.known(call), self._manifest(call)
-        if self._ref(manifest) != known.ref:
+        """What the body decides in place of what is decided now. A version in it, or in If-Match, has to be that of now."""
+        known, wanted = self._apps.known(call), self._manifest(call)
+        if self._ref(wanted) != known.ref:
             raise BadQuery("names another App than the path", field="body.metadata", hint=f"it is {known.ref}")
-        after_target = Target(policy_object(manifest, self._world.control_namespace), known.ref)
-        await call.require("applications", "update", after_target)  # into another project too
-        call.check_version(known.row.version)
-        client, _ = await self.reach(call, known.ref)
-        manifest = {**manifest, "metadata": {**manifest["metadata"]}}
-        manifest["metadata"].setdefault("resourceVersion", known.row.version)
-        if call.query.dry_run:
-            await client.apply(manifest | {"metadata": _bare(manifest)}, manager=MANAGER, force=True, dry_run=True)
-            return Answer(body=self._answer(manifest))
-        made = await client.replace(manifest, manager=MANAGER)
-        call.note(before=text_of(known.obj), after=text_of(made))
-        return Answer(body=self._answer(made))
+        client, resource = await self.reach(call, known.ref)
+        for tries_left in reversed(range(TRIES)):
+            live = await client.get(resource, known.ref.name, known.ref.namespace)
+            if live is None:
+                raise missing(Target(known.policy_object, known.ref))
+            _check_read(call, wanted, live)
+            manifest = with_decided(live, wanted)
+            after = Target(policy_object(manifest, self._world.control_namespace), known.ref)
+            await call.require("applications", "update", after)  # into another project too
+            self._check(manifest)
+            try:
+                made = await client.replace(manifest, manager=MANAGER, dry_run=call.query.dry_run)
+            except ApiError as error:
+                if not error.is_conflict or not tries_left:
+                    raise
+                continue  # a status was written meanwhile; whoever named a version is told by the next look
+            call.note(before=text_of(live), after="" if call.query.dry_run else text_of(made))
+            return Answer(body=self._answer(made))
+        raise AssertionError("unreachable")
 
     # parts
 
@@ -257,8 +270,8 @@ class Acting:
                 after = await client.merge_patch(
                     resource, known.ref.name, known.ref.namespace, ask.patch, manager=MANAGER
                 )
-            except Exception as error:
-                if last or not getattr(error, "is_conflict", False):
+            except ApiError as error:
+                if last or not error.is_conflict:
                     raise
                 continue
             call.note(target=str(known.ref), before=text_of(live), after=text_of(after))
@@ -271,7 +284,7 @@ class Acting:
         return client, await client.discovery.resource(ref.group, dialect.app_kind.version, ref.kind)
 
     def _manifest(self, call: Call) -> Manifest:
-        """The body, as an App of ours. Raises BadQuery, and what its dialect finds wrong."""
+        """The body, as one of our kinds with a place. Raises BadQuery."""
         manifest: Manifest = call.body
         if refuse_masks(manifest):
             raise BadQuery("it holds masked values, which would replace the real ones", field="body")
@@ -287,8 +300,11 @@ class Acting:
         if dialect is None:
             kinds = ", ".join(sorted(kind.kind for kind in self._world.app_kinds))
             raise BadQuery(f"{ref.group_kind} is no kind of App", field="body.kind", hint=f"there are: {kinds}")
-        dialect.read_app(manifest)
         return manifest
+
+    def _check(self, manifest: Manifest) -> None:
+        """Raises what the dialect finds wrong in the spec. Rights are asked for before."""
+        self._world.app_kinds[self._ref(manifest).group_kind].read_app(manifest)
 
     def _ref(self, manifest: Manifest) -> ObjectRef:
         group, _ = split_api_version(str(manifest.get("apiVersion") or ""))
@@ -300,18 +316,17 @@ class Acting:
         return AppAnswer(row=app_row(made, dialect, self._clock()), resource=shown(made))
 
 
+def _check_read(call: Call, wanted: Manifest, live: Manifest) -> None:
+    """Raises PreconditionFailed when the client decided on another version than there is."""
+    call.check_version(resource_version_of(live))
+    if (read := resource_version_of(wanted)) and read != resource_version_of(live):
+        raise PreconditionFailed("it has changed since you read it", hint="read it again, and decide anew")
+
+
 def text_of(obj: Manifest) -> str:
     """For the audit log: what people decide; the status is the controller's."""
     kept = {name: value for name, value in shown(obj).items() if name != "status"}
     return msgspec.json.encode(kept).decode()
-
-
-def _bare(manifest: Manifest) -> dict[str, Any]:
-    return {
-        name: value
-        for name, value in manifest["metadata"].items()
-        if name in ("name", "namespace", "labels", "annotations")
-    }
 
 
 def _looking(apps: Apps) -> Callable[[Call], str]:

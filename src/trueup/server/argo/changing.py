@@ -15,8 +15,9 @@ from trueup.cluster.client import KubeClient
 from trueup.cluster.resource import Resource
 from trueup.dialects.argocd.shared import FINALIZER, FINALIZER_BACKGROUND, FINALIZER_FOREGROUND
 from trueup.model.apierror import ApiError
-from trueup.model.manifest import Manifest, name_of, namespace_of, ref_of, resource_version_of, spec_of, uid_of
+from trueup.model.manifest import Manifest, ref_of, resource_version_of, spec_of, uid_of
 from trueup.server.acting.apps import Acting, text_of
+from trueup.server.acting.decided import decided, fresh, says_the_same, with_decided
 from trueup.server.api.call import Call, missing
 from trueup.server.api.operation import Answer, Listed, Needs, Operation, Surface, Target
 from trueup.server.api.refusals import BadQuery
@@ -29,7 +30,6 @@ from trueup.server.world.world import World
 API_VERSION = "argoproj.io/v1alpha1"
 TRIES = 5
 """At writing, when the controller writes at the same moment."""
-_DECIDED = ("labels", "annotations", "finalizers")
 
 
 class CreateQuery(Struct, frozen=True, kw_only=True):
@@ -173,8 +173,7 @@ class Changing:
         if not isinstance(namespace, str):
             raise BadQuery("is no name", field="metadata.namespace")
         named = {"name": metadata["name"], "namespace": namespace}
-        kept = {key: metadata[key] for key in _DECIDED if metadata.get(key)}
-        return {"apiVersion": API_VERSION, "kind": APPLICATION, "metadata": named | kept, "spec": spec}
+        return fresh({"apiVersion": API_VERSION, "kind": APPLICATION, "metadata": metadata | named, "spec": spec})
 
     def _named(self, body: dict[str, Any], known: Known) -> Manifest:
         """The body as that Application. Raises BadQuery where it is another."""
@@ -205,29 +204,6 @@ async def patched(client: KubeClient, resource: Resource, known: Known, body: Pa
             raise BadQuery("a JSON patch is a list of operations", field="patch", hint='or say "patchType": "merge"')
         made = await client.json_patch(resource, ref.name, ref.namespace, patch, manager=MANAGER, dry_run=True)
     return made
-
-
-def decided(obj: Manifest) -> dict[str, Any]:
-    """What is a client's to decide, absent and empty alike."""
-    metadata = obj.get("metadata") or {}
-    return {"spec": obj.get("spec") or {}} | {key: metadata.get(key) or None for key in _DECIDED}
-
-
-def says_the_same(live: Manifest, wanted: Manifest) -> bool:
-    """What a client leaves out of labels, annotations and finalizers it has nothing against."""
-    now, then = decided(live), decided(wanted)
-    return now["spec"] == then["spec"] and all(then[key] in (None, now[key]) for key in _DECIDED)
-
-
-def with_decided(live: Manifest, wanted: Manifest) -> Manifest:
-    """Pure. Of the metadata, what is left out stays; labels and annotations that are given replace those that are there."""
-    metadata = dict(live["metadata"])
-    given = wanted.get("metadata") or {}
-    for key in _DECIDED:
-        if key in given:
-            metadata[key] = given[key]
-    assert (name_of(live), namespace_of(live)) == (given.get("name"), given.get("namespace"))
-    return {**live, "metadata": metadata, "spec": wanted["spec"]}
 
 
 def finalizers_for(before: list[str], *, cascade: bool, propagation: str) -> list[str]:
