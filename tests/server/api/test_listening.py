@@ -6,10 +6,11 @@ import asyncio
 
 from tests.server.api.support import serving, until
 from tests.server.api.test_dispatch import Handlers, table
+from trueup.server.access.policy import policy_of
 from trueup.server.api import streaming
 from trueup.server.api.caller import NOBODY
 from trueup.server.api.listening import Bounds
-from trueup.server.api.operation import SIGNED_IN, Event, Events, Operation
+from trueup.server.api.operation import SIGNED_IN, Event, Events, Needs, Operation, Target
 from trueup.server.api.streaming import Streams
 
 
@@ -143,6 +144,36 @@ async def test_streams_are_bounded_per_person_and_end_with_the_session(monkeypat
         served.authenticator.ended.add("bob")
         async with asyncio.timeout(10):
             await first.read()
+        assert served.api.streams.total == 0
+
+
+async def test_a_stream_ends_when_the_right_to_it_is_taken_away(monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.setattr(streaming, "HEARTBEAT_SECONDS", 0.05)
+
+    async def handler(_: object) -> Events:
+        async def source():  # type: ignore[no-untyped-def]
+            yield Event(b"1")
+            await asyncio.Event().wait()
+
+        return Events(source=source())
+
+    operation = Operation(
+        id="quiet.follow",
+        method="GET",
+        path="/api/trueup/v1/quiet",
+        summary="Quiet",
+        access=Needs("applications", "get", lambda _: Target("shop/web")),
+        streams=True,
+        handler=handler,
+    )
+    async with serving([operation]) as served:
+        stream = await served.client.get("/api/trueup/v1/quiet", headers={"X-User": "bob"})
+        assert await stream.content.readuntil(b"data: 1\n\n")
+        served.authority.update(policy_of({"policy.csv": "p, bob, applications, get, shop/*, allow"}), {})
+        assert b": still here" in await stream.content.readuntil(b"here\n\n"), "another policy that allows it too"
+        served.authority.update(policy_of({"policy.csv": ""}), {})
+        async with asyncio.timeout(10):
+            await stream.read()
         assert served.api.streams.total == 0
 
 

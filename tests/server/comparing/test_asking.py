@@ -9,11 +9,13 @@ from datetime import UTC, datetime
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from msgspec import structs
 
-from trueup.apps.comparison import CompareWish, Comparison, Impact, ImpactWish
+from trueup.apps.comparison import CompareWish, Comparison, Impact, ImpactWish, ObjectComparison
 from trueup.model.errors import Terminal, Transient, TrueupError
 from trueup.model.refs import ObjectRef
 from trueup.server.api.refusals import Refused, Unavailable
+from trueup.server.comparing import asking
 from trueup.server.comparing.asking import ControllerRefused, Controllers
 from trueup.server.internal import Internal, add_internal
 
@@ -124,3 +126,23 @@ async def test_what_is_no_answer_of_ours_is_not_taken_for_one() -> None:
     async with TestServer(app) as server:
         with pytest.raises(Unavailable, match="no answer of ours"):
             await Controllers([str(server.make_url("/"))], token).compare(WISH)
+
+
+async def test_an_answer_that_comes_in_many_pieces_is_read_whole() -> None:
+    many = tuple(
+        ObjectComparison(
+            ref=ObjectRef("", "ConfigMap", "shop", f"c{number}"), version="v1", action="unchanged", message="x" * 500
+        )
+        for number in range(5_000)
+    )
+    large = structs.replace(COMPARISON, objects=many)
+    async with door(saying(large)) as url:
+        assert len((await Controllers([url], token).compare(WISH)).objects) == 5_000
+
+
+async def test_an_answer_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asking, "LARGEST", 10_000)
+    many = (ObjectComparison(ref=APP, version="v1", action="unchanged", message="x" * 20_000),)
+    async with door(saying(structs.replace(COMPARISON, objects=many))) as url:
+        with pytest.raises(Unavailable, match="larger than 10000"):
+            await Controllers([url], token).compare(WISH)

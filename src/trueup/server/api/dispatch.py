@@ -122,6 +122,7 @@ class _Running:
         self._caller: Caller = NOBODY
         self._call: Call | None = None
         self._key = ""
+        self._rights = api.authority.version
 
     async def reply(self) -> Reply | Kept:
         api, operation, request = self._api, self._operation, self._request
@@ -177,15 +178,27 @@ class _Running:
         caller = self._caller
         try:
             with api.streams.one_more(caller):
-
-                def valid() -> bool:
-                    return caller is NOBODY or api.authenticator.still_valid(caller)
-
                 if isinstance(reply, Events):
-                    return await send_events(self._request, reply, api.streams, caller, valid)
-                return await send_lines(self._request, reply, api.streams, caller, valid)
+                    return await send_events(self._request, reply, api.streams, caller, self._may_go_on)
+                return await send_lines(self._request, reply, api.streams, caller, self._may_go_on)
         except TrueupError as error:
             return refuse(self._request, error, self._operation.surface)
+
+    async def _may_go_on(self) -> bool:
+        """Asked of a stream with each thing that it would tell: a session that ended, or a right that was taken away, ends it."""
+        if self._caller is NOBODY:
+            return True
+        if not self._api.authenticator.still_valid(self._caller):
+            return False
+        call, access = self._call, self._operation.access
+        if call is None or self._rights == self._api.authority.version or not isinstance(access, Needs):
+            return True
+        self._rights = self._api.authority.version
+        action = access.exact(call) if access.exact else access.action
+        try:
+            return await call.may(access.resource, action, access.target(call))
+        except TrueupError:
+            return False  # what it was about is no longer there
 
     def refused(self, error: TrueupError) -> web.StreamResponse:
         response = refuse(self._request, error, self._operation.surface)

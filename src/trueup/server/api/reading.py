@@ -7,7 +7,7 @@ import typing
 from typing import Any, TypeVar
 
 import msgspec
-from aiohttp import web
+from aiohttp import StreamReader, web
 from msgspec import Struct
 from multidict import MultiMapping
 
@@ -68,14 +68,19 @@ async def read_body(request: web.Request, operation: Operation) -> Any:
 
 async def bounded(request: web.Request, limit: int) -> bytes:
     """Raises TooLarge as soon as that is known."""
-    refusal = TooLarge(f"the body is larger than {limit} bytes", field="body")
-    if (request.content_length or 0) > limit:
-        raise refusal
+    body = None if (request.content_length or 0) > limit else await read_whole(request.content, limit)
+    if body is None:
+        raise TooLarge(f"the body is larger than {limit} bytes", field="body")
+    return body
+
+
+async def read_whole(content: StreamReader, limit: int) -> bytes | None:
+    """All that comes; None: it is more than the limit. (`content.read(limit)` gives what has come so far.)"""
     parts = bytearray()
-    async for chunk in request.content.iter_chunked(64 * 1024):
+    async for chunk in content.iter_chunked(64 * 1024):
         parts += chunk
         if len(parts) > limit:
-            raise refusal
+            return None
     return bytes(parts)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import TypeVar
 
 import structlog
@@ -60,7 +60,7 @@ class Streams:
 
 
 async def send_events(
-    request: web.Request, reply: Events, streams: Streams, caller: Caller, valid: Callable[[], bool]
+    request: web.Request, reply: Events, streams: Streams, caller: Caller, valid: Callable[[], Awaitable[bool]]
 ) -> web.StreamResponse:
     """Returns when the source ends, the client goes, or `valid` says that its caller may not go on."""
     response = web.StreamResponse(
@@ -72,7 +72,7 @@ async def send_events(
 
 
 async def send_lines(
-    request: web.Request, reply: Lines, streams: Streams, caller: Caller, valid: Callable[[], bool]
+    request: web.Request, reply: Lines, streams: Streams, caller: Caller, valid: Callable[[], Awaitable[bool]]
 ) -> web.StreamResponse:
     response = web.StreamResponse(
         headers={"Content-Type": reply.media_type, "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
@@ -90,12 +90,12 @@ async def _pump(
     heartbeat: bytes,
     streams: Streams,
     caller: Caller,
-    valid: Callable[[], bool],
+    valid: Callable[[], Awaitable[bool]],
 ) -> None:
     try:
         await _write(response, first)
         async for chunk in with_pauses(source, HEARTBEAT_SECONDS):
-            if not valid():
+            if not await valid():
                 return
             await _write(response, heartbeat if chunk is None else chunk)
         await response.write_eof()

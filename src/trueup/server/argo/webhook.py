@@ -12,7 +12,7 @@ from aiohttp import ClientError, ClientSession, ClientTimeout
 
 from trueup.server.api.call import Call
 from trueup.server.api.operation import PUBLIC, Content, Operation, Surface
-from trueup.server.api.reading import bounded
+from trueup.server.api.reading import bounded, read_whole
 from trueup.server.api.refusals import TooMany, Unavailable
 from trueup.server.webhooks.handling import LARGEST, SECONDS
 
@@ -64,8 +64,8 @@ async def _send(
     try:
         target = f"{url}?{query}" if query else url
         async with session.post(target, data=body, headers=headers, allow_redirects=False) as answer:
-            said = await answer.content.read(LONGEST_ANSWER)
-            return Content(body=said, media_type="application/json", status=answer.status)
+            said = await read_whole(answer.content, LONGEST_ANSWER)
+            return None if said is None else Content(body=said, media_type="application/json", status=answer.status)
     except (ClientError, TimeoutError, OSError):
         return None
 

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from trueup.apps.comparison import CompareWish, Comparison, Impact, ImpactWish
 from trueup.server.api.problems import Problem
+from trueup.server.api.reading import read_whole
 from trueup.server.api.refusals import Refused, Unavailable
 from trueup.server.internal import COMPARE, IMPACT
 
@@ -69,9 +70,9 @@ class Controllers:
 
     async def _ask(self, session: ClientSession, url: str, wish: Struct, of: type[T]) -> T:
         async with session.post(url, data=msgspec.json.encode(wish), allow_redirects=False) as answer:
-            body = await answer.content.read(LARGEST)
-            if answer.status == 200 and not answer.content.at_eof():
-                raise Unavailable(f"the answer is larger than {LARGEST} bytes")
+            body = await read_whole(answer.content, LARGEST)
+            if body is None:
+                raise Unavailable(f"the answer is larger than {LARGEST} bytes", hint="ask for a smaller part of it")
             try:
                 if answer.status == 200:
                     return msgspec.json.decode(body, type=of)

@@ -19,7 +19,7 @@ from trueup.model.refs import ObjectRef
 from trueup.server.api.call import Call
 from trueup.server.api.dispatch import utc_now
 from trueup.server.api.operation import Answer, Needs, Operation
-from trueup.server.api.refusals import BadQuery
+from trueup.server.api.refusals import BadQuery, Forbidden
 from trueup.server.live.actions import Action, Creation, Patch, Replacement, actions_of, effect_of
 from trueup.server.live.masking import refuse_masks, shown
 from trueup.server.live.place import Clients, Placed, find
@@ -112,6 +112,7 @@ class Objects:
                 field="body",
                 hint="leave out what you did not change",
             )
+        self._refuse_app(ref)
         placed = await self.live(call, ref)
         before, resource = placed.live, placed.resource
         call.check_version(resource_version_of(before))
@@ -130,6 +131,7 @@ class Objects:
         return Answer(body=Done(ref=str(ref), message="it is being deleted"), status=202)
 
     async def deleted(self, call: Call, ref: ObjectRef, propagation: str, *, force: bool) -> ObjectRef:
+        self._refuse_app(ref)
         placed = await self.live(call, ref)
         before, resource = placed.live, placed.resource
         call.check_version(resource_version_of(before))
@@ -192,6 +194,15 @@ class Objects:
 
     def _client(self, call: Call) -> KubeClient:
         return self._clients.of(call.caller)
+
+    def _refuse_app(self, ref: ObjectRef) -> None:
+        """An App among the objects of another is changed with rights on itself: those on the other say nothing of its project."""
+        if self._apps.is_app(ref):
+            raise Forbidden(
+                f"{ref} is an App of its own",
+                hint="change or delete it as an App, with the rights on that one",
+                ref=ref,
+            )
 
     async def live(self, call: Call, ref: ObjectRef) -> Placed:
         """Raises NotFound for what is not the App's, or no longer in the cluster."""

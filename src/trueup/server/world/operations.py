@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
+from trueup.model.refs import ObjectRef
 from trueup.server.api.call import Call, missing
 from trueup.server.api.operation import Answer, Events, Listed, Needs, Operation, Target
 from trueup.server.api.refusals import BadQuery
@@ -104,6 +105,10 @@ class Apps:
         if known is None:
             raise missing(Target(f"{path['appKind']}/{path['appNamespace']}/{path['appName']}"))
         return known
+
+    def is_app(self, ref: ObjectRef) -> bool:
+        """Whether it is of a kind of Apps."""
+        return ref.group_kind in self._world.app_kinds
 
     def visible(self, call: Call) -> list[Known]:
         shows = call.predicate("applications")
