@@ -71,8 +71,7 @@ class Watching:
     async def _follow(self, kind: ServedKind) -> None:
         assert self._informer is not None
         try:
-            resource = await self._client.discovery.resource(kind.group, kind.version, kind.kind)
-            await self._informer.track(resource)
+            await self._informer.track(resource_of(kind))
         except KindNotServed:
             log.info("not served by this cluster", kind=kind.kind, group=kind.group)
         except ApiError as error:
@@ -85,8 +84,7 @@ class Watching:
         config_map = await self._client.discovery.resource("", "v1", "ConfigMap")
         await self._settings.track(config_map, {namespace}, _RBAC_SELECTOR)
         try:
-            projects = await self._client.discovery.resource(APP_PROJECT.group, APP_PROJECT.version, APP_PROJECT.kind)
-            await self._settings.track(projects, {namespace})
+            await self._settings.track(resource_of(APP_PROJECT), {namespace})
         except KindNotServed:
             log.info("not served by this cluster", kind=APP_PROJECT.kind)
 
@@ -125,6 +123,18 @@ class Watching:
             log.error("a line of the policy cannot be read", place=str(problem.place), problem=problem.message)
         projects = {name: read_project(obj) for name, obj in self._world.projects.items()}
         self._on_policy(policy, projects)
+
+
+def resource_of(kind: ServedKind) -> Resource:
+    """As our CRDs have it, whether it is served yet or not: a watch of it waits until it is."""
+    return Resource(
+        group=kind.group,
+        version=kind.version,
+        plural=kind.plural,
+        kind=kind.kind,
+        namespaced=True,
+        verbs=("get", "list", "watch", "create", "update", "patch", "delete"),
+    )
 
 
 def read_project(obj: Manifest) -> Project:
