@@ -181,6 +181,18 @@ async def test_refused_logins_are_alike_and_told_to_the_audit_log_without_the_pa
     assert "wrong-password" not in repr(entries)
 
 
+async def test_a_sign_in_that_went_well_is_told_as_its_persons_and_a_refused_one_as_nobodys(served: Served) -> None:
+    await served.log_in("alice")
+    await served.argo_token("alice")
+    await served.ask("POST", SESSION, json={"username": "alice", "password": "wrong-password"})
+    told = [(one.action, one.caller.person.name, one.result) for one in served.diary.entries]
+    assert told == [
+        ("session.begin", "alice", "succeeded"),
+        ("argo.session-create", "alice", "succeeded"),
+        ("session.begin", "", "refused"),
+    ]
+
+
 async def test_guessing_is_stopped_with_a_time_to_wait(served: Served) -> None:
     said = {"username": "alice", "password": "wrong"}
     for _ in range(5):

@@ -60,16 +60,19 @@ def entry_of(record: Record) -> AuditEntry | None:
 
 
 def _values(changes: list[Change]) -> tuple[str, str]:
-    """Which objects, what was done to them, and the fields that had other values."""
+    """Which objects by what was done to them, and the fields that had other values.
+
+    What was done stands apart from the objects: below the name of a Secret even that would be masked.
+    """
     if not changes:
         return "", ""
-    before: dict[str, Any] = {}
     after: dict[str, Any] = {}
     for change in changes[:NAMED]:
-        name = str(change.ref)
-        after[name] = {"action": str(change.action), **{field.path: field.after for field in change.fields[:NAMED]}}
-        if change.fields:
-            before[name] = {field.path: field.before for field in change.fields[:NAMED]}
+        after.setdefault(str(change.action), []).append(str(change.ref))
+    told = [change for change in changes[:NAMED] if change.fields]
+    if told:
+        after["fields"] = {str(one.ref): {field.path: field.after for field in one.fields[:NAMED]} for one in told}
     if len(changes) > NAMED:
         after["more"] = len(changes) - NAMED
-    return json.encode(before).decode() if before else "", json.encode(after).decode()
+    before = {str(one.ref): {field.path: field.before for field in one.fields[:NAMED]} for one in told}
+    return json.encode({"fields": before}).decode() if before else "", json.encode(after).decode()

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Protocol
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
+from trueup.server.access.deciding import Person
 from trueup.server.api.call import Call
-from trueup.server.api.caller import Caller
+from trueup.server.api.caller import Caller, Via
 from trueup.server.api.operation import Operation
 
 
@@ -75,6 +76,8 @@ def told_of(
             request_id=request_id,
         )
     notes, target = call.notes, call.target
+    if notes.actor and caller.is_anonymous:
+        caller = structs.replace(caller, person=Person(name=notes.actor), via=Via.SESSION)
     return Told(
         at=at,
         caller=caller,

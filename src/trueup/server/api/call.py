@@ -27,6 +27,8 @@ class Notes:
         self.after = ""
         self.revision = ""
         self.address = ""
+        self.actor = ""
+        """Who it turned out to be, of a call that began with nobody: a sign-in that went well."""
         """Of a public operation's caller, whom nobody looked at before."""
         self.refused = ""
         """The reason, where the answer itself is no refusal: a browser that is sent on to a page which says it."""
@@ -87,6 +89,7 @@ class Call:
     def note(
         self,
         *,
+        actor: str = "",
         target: str = "",
         project: str = "",
         message: str = "",
@@ -96,6 +99,7 @@ class Call:
     ) -> None:
         """For the audit log; texts must be masked already."""
         given = {
+            "actor": actor,
             "target": target,
             "project": project,
             "message": message,

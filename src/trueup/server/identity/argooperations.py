@@ -151,13 +151,14 @@ class _Handlers:
         if not call.body.username and not call.body.password:
             raise Unauthenticated("no credentials supplied")
         token = await self._parts.signin.token_by_password(call.request, call.body.username, call.body.password)
+        call.note(actor=call.body.username)
         return Answer(body={"token": token})
 
     async def end(self, call: Call) -> Answer:
         self._parts.signin.note_address(call)
         self._parts.signin.same_site(call.request)
         whose = await self._parts.signin.out(call.request)
-        call.note(target=f"user {whose}" if whose else "nobody")
+        call.note(actor=whose or "", target=f"user {whose}" if whose else "nobody")
         return Answer(body={})
 
     async def userinfo(self, call: Call) -> Answer:

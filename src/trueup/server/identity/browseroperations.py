@@ -85,7 +85,7 @@ class _Pages:
         self._signin.note_address(call)
         try:
             session, place = await self._signin.from_provider(call.request, dict(call.request.query))
-            call.note(target=f"user {session.subject}", message=f"by {session.provider}")
+            call.note(actor=session.subject, target=f"user {session.subject}", message=f"by {session.provider}")
             return self._ours(call, place)
         except TrueupError as error:
             return self._failed(call, error)
@@ -97,7 +97,7 @@ class _Pages:
             call.note_refused(CrossSite("another site's page asked for it"))
             return self._ours(call, HOME)
         whose = await self._signin.out(call.request)
-        call.note(target=f"user {whose}" if whose else "nobody")
+        call.note(actor=whose or "", target=f"user {whose}" if whose else "nobody")
         away = await self._signin.out_of_provider(call.request)
         return _to(away) if away else self._ours(call, LOGIN_PAGE)
 

@@ -318,6 +318,7 @@ class _Session:
         self._parts.signin.note_address(call)
         call.note(target=f"user {call.body.username[:64]}")
         session = await self._parts.signin.by_password(call.request, call.body.username, call.body.password)
+        call.note(actor=session.subject)
         return Answer(
             body=Me(
                 name=session.subject,
@@ -333,7 +334,11 @@ class _Session:
     async def exchange(self, call: Call) -> Answer:
         self._parts.signin.note_address(call)
         session, token = self._parts.signin.exchanged(call.body.code, call.body.verifier)
-        call.note(target=f"user {session.subject}", message=f"by {session.provider}, at a command line")
+        call.note(
+            actor=session.subject,
+            target=f"user {session.subject}",
+            message=f"by {session.provider}, at a command line",
+        )
         return Answer(body=SessionToken(token=token, expires=datetime.fromtimestamp(session.ends, UTC)))
 
     async def get(self, call: Call) -> Answer:
@@ -356,7 +361,11 @@ class _Session:
         self._parts.signin.note_address(call)
         self._parts.signin.same_site(call.request)
         whose = await self._parts.signin.out(call.request, everywhere=call.query.everywhere)
-        call.note(target=f"user {whose}" if whose else "nobody", message="everywhere" if call.query.everywhere else "")
+        call.note(
+            actor=whose or "",
+            target=f"user {whose}" if whose else "nobody",
+            message="everywhere" if call.query.everywhere else "",
+        )
         return Answer(body=SignedOut(provider_url=LOGOUT if self._parts.clients.providers.found else ""))
 
 

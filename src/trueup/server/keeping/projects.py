@@ -7,8 +7,9 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from trueup.apps.identity import project_of
 from trueup.dialects.argocd.appproject_resource import AppProjectSpec
-from trueup.dialects.argocd.shared import APP_PROJECT
+from trueup.dialects.argocd.shared import APP_PROJECT, APPLICATION
 from trueup.dialects.reading import read_struct
 from trueup.model.errors import InvalidInput
 from trueup.model.manifest import Manifest, name_of, ref_of, resource_version_of, spec_of, uid_of
@@ -95,16 +96,18 @@ class Projects:
         return Answer(body=ProjectAnswer(row=row_of(made, self._counts()), resource=without_tokens(shown(made))))
 
     async def delete(self, call: Call) -> Answer:
-        """Refused while Applications are in it: they would all fail."""
+        """Refused while Applications are in it: they would all fail. The cluster is asked, for our own sight of it may be old."""
         name = call.path["project"]
-        if count := self._counts().get(name, 0):
-            raise Conflict(f"{count} Applications are in it", hint="move or delete them first")
         if name == "default":
             raise Conflict(
                 "every Application without a project is in it", hint="restrict it, if it should allow nothing"
             )
         obj = self._world.projects[name]
         client = self._clients.of(call.caller)
+        held = await client.discovery.resource(APPLICATION.group, APPLICATION.version, APPLICATION.kind)
+        count = sum(project_of(app) == name for app in await client.list_all(held))
+        if count:
+            raise Conflict(f"{count} Applications are in it", hint="move or delete them first")
         resource = await client.discovery.resource(APP_PROJECT.group, APP_PROJECT.version, APP_PROJECT.kind)
         await client.delete(resource, name, self._world.control_namespace, uid=uid_of(obj))
         _note(call, obj, None)
