@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from tests.controllers.room import Commit, Room
-from tests.controllers.test_looks import kustomization
+from tests.controllers.test_looks import kustomization, ready_row
 from tests.sync.world import config_map
+from trueup.apps.suspension import SUSPEND_UNTIL
+from trueup.dialects.reading import format_time
 from trueup.records.record import RecordKind
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.looptime]
@@ -28,6 +32,25 @@ async def test_suspending_and_resuming_are_recorded_once_each() -> None:
     room.edit(app, {"spec": {"suspend": False}})
     await room.settle()
     assert told(room, RecordKind.SUSPEND)[1:] == ["resumed"]
+
+
+async def test_a_suspension_that_ends_by_itself_is_followed_by_the_sync_that_it_held_back() -> None:
+    """Our own write is no news when its event comes, so nobody but the look that wrote it can wake the next."""
+    room = Room()
+    app = room.put(kustomization())
+    await room.settle()
+    room.renders["./app"] = [config_map(colour="blue")]
+    ending = {SUSPEND_UNTIL: format_time(room.clock() + timedelta(seconds=60))}
+    room.edit(app, {"metadata": {"annotations": ending}, "spec": {"suspend": True}})
+    await room.settle()
+    await room.push(app, Commit("a"))
+    await room.settle(seconds=30)
+    assert room.resource(app)["spec"]["suspend"] is True
+    assert room.rendered == []
+    await room.settle(seconds=40)
+    assert room.resource(app)["spec"]["suspend"] is False
+    assert ready_row(room, app)["status"] == "True"
+    assert told(room, RecordKind.SUSPEND) == ["suspended: no sync and no healing", "resumed"]
 
 
 async def test_an_app_that_is_suspended_at_the_first_sight_is_no_news() -> None:

@@ -67,9 +67,12 @@ class Api(Struct):
             last = body["row"] if status == 200 else body
             return status == 200 and all(last[name] == value for name, value in wanted.items())
 
-        async with asyncio.timeout(40):
-            while not await holds():  # noqa: ASYNC110 the world is the server's own
-                await asyncio.sleep(0.05)
+        try:
+            async with asyncio.timeout(40):
+                while not await holds():  # noqa: ASYNC110 the world is the server's own
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            raise AssertionError(f"{app} is not {wanted}, but {last}") from None
         return last
 
 
@@ -195,7 +198,7 @@ async def test_suspending_pinning_and_syncing_change_what_runs(
         # a suspension ends by itself when its time has come
         soon = (datetime.now(UTC) + timedelta(seconds=2)).isoformat()
         assert (await api.ask("PUT", f"{app}/suspension", {"until": soon}))[0] == 202
-        await api.until_row(app, status="Suspended")
+        await until_async(lambda: stack.get("kustomization", "app", namespace)["spec"]["suspend"] is False)
         await api.until_row(app, status="Ready")
 
         status, problem = await api.ask("POST", f"{app}/sync", {"prune": True})
@@ -320,6 +323,20 @@ async def test_projects_are_made_and_changed_and_the_audit_log_is_read(
         assert (await api.ask("PUT", f"/projects/{name}", made | {"spec": {"sourceRepos": "x"}}))[0] == 400
         listed = {row["name"] for row in (await api.get("/projects"))["items"]}
         assert {name, "default"} <= listed
+        held = {
+            "apiVersion": "argoproj.io/v1alpha1",
+            "kind": "Application",
+            "metadata": {"name": name, "namespace": "argocd"},
+            "spec": {
+                "project": name,
+                "destination": {"namespace": namespace},
+                "source": {"repoURL": "https://x.invalid"},
+            },
+        }
+        stack.apply(held)
+        status, problem = await api.ask("DELETE", f"/projects/{name}")
+        assert (status, problem["detail"]) == (409, "1 Applications are in it")
+        stack.api.delete("application", name, "argocd")
         assert (await api.ask("DELETE", f"/projects/{name}"))[0] == 204
         assert (await api.ask("DELETE", "/projects/default"))[0] == 409
         assert [row["row"]["name"] for row in (await api.get("/clusters"))["items"]] == ["in-cluster"]
@@ -327,7 +344,7 @@ async def test_projects_are_made_and_changed_and_the_audit_log_is_read(
         entries = (await api.get("/audit?actor=trueup-controller"))["items"]
         assert all(entry["action"].startswith("controller.") for entry in entries)  # this server tells a diary of ours
         told = [one.action for one in api.diary.entries if one.target.endswith(name)]
-        assert told == ["projects.create", "projects.update", "projects.update", "projects.delete"]
+        assert told == ["projects.create", *["projects.update"] * 2, *["projects.delete"] * 2]
 
 
 async def test_a_plan_shows_what_any_revision_would_change_and_writes_nothing(

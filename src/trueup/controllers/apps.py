@@ -60,6 +60,8 @@ from trueup.sources.treesnapshot import TreeSnapshot
 
 log = structlog.get_logger(__name__)
 
+RESUME_DELAY = 30.0
+"""How long after a refused end of a suspension it is tried again, in seconds."""
 SOURCE_DELAY = 2.0
 """Seconds until a sync that waits for its source after a restart looks for it again."""
 CHART_DELAY = 10.0
@@ -432,7 +434,7 @@ class AppController:
         self.queue.add_after(ref, seconds)
 
     async def _resume_in_time(self, memory: AppMemory, obj: Manifest) -> None:
-        """A suspension that says until when ends by our hand; what comes of that is looked at when it is seen."""
+        """A suspension that says until when ends by our hand. What comes of that is looked at next: our own write is no news."""
         shell = self._shell
         if (end := ends_at(obj)) is None:
             return
@@ -440,7 +442,12 @@ class AppController:
             self._look_later(memory.ref, delay + 0.1)
             return
         dialect = shell.dialect_of(memory.ref)
-        await shell.writer.write(memory.ref, lambda live: resuming_patch(live, dialect, shell.clock()), why="resumed")
+        if await shell.writer.write(
+            memory.ref, lambda live: resuming_patch(live, dialect, shell.clock()), why="resumed"
+        ):
+            self.queue.add(memory.ref)
+        else:
+            self._look_later(memory.ref, RESUME_DELAY)
 
     def _look_later_at_pin_end(self, memory: AppMemory) -> None:
         if memory.pin is None or memory.pin.until is None:
