@@ -6,10 +6,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.cluster.backends import backend, client, namespace, requests
 from tests.cluster.scripted import Script, scripted_server
 from tests.embedded.fixtures import embedded_cluster
 
-__all__ = ["embedded_cluster"]
+__all__ = ["backend", "client", "embedded_cluster", "namespace", "requests"]
 
 
 @pytest.fixture

@@ -6,69 +6,24 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-import signal
-import sys
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.cluster.leader import QUICK
+from tests.cluster.backends import config_map
 from tests.cluster.scripted import until
 from trueup.cluster.applier import ClusterApplier
 from trueup.cluster.client import KubeClient
-from trueup.cluster.config import load_config
 from trueup.cluster.departure import Departure, departure_of
-from trueup.cluster.election import LeaseTiming
-from trueup.cluster.lease import ClusterLeases, Lease
 from trueup.cluster.liveview import Informer
 from trueup.controllers.adapters import AccountTokens
-from trueup.model.apierror import ApiError, KindNotServed, LeaseLost
+from trueup.model.apierror import ApiError, KindNotServed
 from trueup.model.errors import AuthenticationFailed
 from trueup.model.manifest import Manifest, labels_of, name_of, resource_version_of, uid_of
 from trueup.model.refs import GroupKind, ObjectRef
 from trueup.sync.applier import Applier, Scope
-
-BACKENDS = ["embedded_cluster", pytest.param("control_plane", marks=pytest.mark.real)]
-
-
-@pytest.fixture(params=BACKENDS)
-def backend(request: pytest.FixtureRequest) -> Any:
-    return request.getfixturevalue(request.param)
-
-
-@pytest.fixture
-def requests() -> Counter[tuple[str, str, int]]:
-    return Counter()
-
-
-@pytest.fixture
-async def client(backend: Any, requests: Counter[tuple[str, str, int]]) -> AsyncIterator[KubeClient]:
-    def on_request(verb: str, resource: str, code: int, _seconds: float) -> None:
-        requests[verb, resource, code] += 1
-
-    async with KubeClient(load_config(Path(backend.kubeconfig)), on_request=on_request) as made:
-        yield made
-
-
-@pytest.fixture
-async def namespace(client: KubeClient) -> AsyncIterator[str]:
-    name = f"client-{uuid.uuid4().hex[:10]}"
-    await client.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
-    yield name
-    await client.delete(await client.discovery.resolve("ns"), name)
-
-
-def config_map(namespace: str, name: str, **data: str) -> Manifest:
-    return {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {"name": name, "namespace": namespace, "labels": {"made-by": "conformance"}},
-        "data": data,
-    }
 
 
 def crd(group: str, kind: str = "Widget") -> Manifest:
@@ -437,67 +392,7 @@ async def test_the_applier_is_what_the_engine_asks_for(client: KubeClient, names
     assert await applier.get(ref, "v1") is None
 
 
-# leadership
-
-
-async def test_a_lease_is_held_by_one_and_handed_over(client: KubeClient, namespace: str) -> None:
-    timing = LeaseTiming(duration=10, renew_every=0.2, retry_every=0.1, look_every=0.1, margin=1)
-    first, second = (
-        Lease(ClusterLeases(client), "leader", namespace, identity, timing=timing) for identity in ("a", "b")
-    )
-    leases = await client.discovery.resolve("lease")
-    order: list[str] = []
-
-    async def in_line() -> None:
-        async with second.hold():
-            order.append("b holds")
-
-    async with asyncio.TaskGroup() as group, first.hold() as term:
-        waiting = group.create_task(in_line())
-        writer = client.guarded(term)
-        await writer.apply(config_map(namespace, "x"), manager="us")
-        renewed: set[str] = set()
-        while len(renewed) < 3:
-            lease = await client.get(leases, "leader", namespace)
-            assert lease is not None
-            assert lease["spec"]["holderIdentity"] == "a"
-            renewed.add(lease["spec"]["renewTime"])
-            await asyncio.sleep(0.05)
-        assert not waiting.done()
-        order.append("a leaves")
-    assert order == ["a leaves", "b holds"]
-    with pytest.raises(LeaseLost):
-        await writer.apply(config_map(namespace, "x", a="1"), manager="us")
-    lease = await client.get(leases, "leader", namespace)
-    assert lease is not None
-    assert lease["spec"]["leaseTransitions"] >= 1
-
-
-async def test_a_process_that_was_stopped_and_continued_writes_nothing_over_its_successor(
-    client: KubeClient, backend: Any, namespace: str
-) -> None:
-    maps = await client.discovery.resolve("cm")
-    command = [sys.executable, "-m", "tests.cluster.leader", str(backend.kubeconfig), namespace]
-    child = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
-    try:
-        async with asyncio.timeout(30):
-            while await client.get(maps, "written", namespace) is None:
-                await asyncio.sleep(0.02)
-            child.send_signal(signal.SIGSTOP)
-            async with Lease(ClusterLeases(client), "leader", namespace, "successor", timing=QUICK).hold() as term:
-                mine = config_map(namespace, "written", by="successor")
-                written = await client.guarded(term).apply(mine, manager="successor")
-                child.send_signal(signal.SIGCONT)
-                output, _ = await child.communicate()
-                left = await client.get(maps, "written", namespace)
-    finally:
-        if child.returncode is None:
-            child.kill()
-            await child.wait()
-    assert b"lost: this process no longer holds the Lease" in output
-    assert left is not None
-    assert left["metadata"]["resourceVersion"] == resource_version_of(written)
-    assert left["data"]["by"] == "successor"
+# tokens
 
 
 async def test_a_service_accounts_token_is_given_for_an_audience(client: KubeClient, namespace: str) -> None:
