@@ -1,6 +1,7 @@
 // What a view shows of one call: waiting, an answer, or what went wrong; asked again when its key changes.
 import { useEffect, useRef, useState } from "preact/hooks";
 import { Problem } from "./api.js";
+import { follow } from "./stream.js";
 
 /** @template T @typedef {{data: T | null, problem: Problem | null, waiting: boolean, again: () => void, set: (data: T) => void}} Loaded */
 
@@ -26,4 +27,27 @@ export function useLoaded(key, ask) {
     return () => abort.abort();
   }, [key, turn]);
   return { data: state.data, problem: state.problem, waiting: state.waiting, again: () => setTurn((n) => n + 1), set: (data) => setState({ key, data, problem: null, waiting: false }) };
+}
+
+/** @param {string} path a stream of the API @param {number} every milliseconds: at most so often @returns {number} another one after news, to ask for the whole again by */
+export function useNews(path, every) {
+  const [turn, setTurn] = useState(0);
+  useEffect(() => {
+    /** @type {ReturnType<typeof setTimeout> | undefined} */ let timer;
+    const stop = follow(path, {
+      failed: () => {},
+      on: (event) => {
+        if (event.event !== "ready")
+          timer ??= setTimeout(() => {
+            timer = undefined;
+            setTurn((n) => n + 1);
+          }, every);
+      },
+    });
+    return () => {
+      stop();
+      clearTimeout(timer);
+    };
+  }, [path, every]);
+  return turn;
 }

@@ -6,8 +6,7 @@ import { href, query, setQuery } from "../lib/route.js";
 import { writeQuery } from "../lib/query.js";
 import { call } from "../live/api.js";
 import { idOf, pageOf, timeOf } from "../live/apps.js";
-import { useLoaded } from "../live/resource.js";
-import { follow } from "../live/stream.js";
+import { useLoaded, useNews } from "../live/resource.js";
 import { useTitle } from "../shell.js";
 import { Ago, Button, Empty, Revision, Waiting, Wrong } from "../ui/basics.js";
 import { Shape, Shares, STATUS_WORDS, Status, toneOf } from "../ui/status.js";
@@ -20,29 +19,12 @@ const AGAIN = 2000; // after news the whole is asked for again, at most so often
 
 export function Page() {
   useTitle([{ label: t("nav.overview") }]);
-  const [turn, setTurn] = useState(0);
+  const turn = useNews("/apps/events", AGAIN);
   const { data, problem, again } = useLoaded(`overview ${turn}`, (abort) => /** @type {Promise<Overview>} */ (call("/overview", { signal: abort })));
   const [last, setLast] = useState(/** @type {Overview | null} */ (null));
   useEffect(() => {
     if (data) setLast(data);
   }, [data]);
-  useEffect(() => {
-    /** @type {ReturnType<typeof setTimeout> | undefined} */ let timer;
-    const stop = follow("/apps/events", {
-      failed: () => {},
-      on: (event) => {
-        if (event.event !== "ready")
-          timer ??= setTimeout(() => {
-            timer = undefined;
-            setTurn((n) => n + 1);
-          }, AGAIN);
-      },
-    });
-    return () => {
-      stop();
-      clearTimeout(timer);
-    };
-  }, []);
   const shown = data ?? last;
   if (problem && !shown) return html`<${Wrong} problem=${problem} again=${again} />`;
   if (!shown) return html`<${Waiting} rows=${8} height=${22} />`;

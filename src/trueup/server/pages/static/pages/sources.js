@@ -6,8 +6,7 @@ import { query, setQuery } from "../lib/route.js";
 import { call } from "../live/api.js";
 import { toYaml } from "../live/app.js";
 import { timeOf } from "../live/apps.js";
-import { useLoaded } from "../live/resource.js";
-import { follow } from "../live/stream.js";
+import { useLoaded, useNews } from "../live/resource.js";
 import { useTitle } from "../shell.js";
 import { Ago, Button, Empty, Facts, Revision, Waiting, Wrong } from "../ui/basics.js";
 import { Icon, kindIcon } from "../ui/icon.js";
@@ -30,29 +29,12 @@ export function Page() {
   useTitle([{ label: t("nav.sources") }]);
   const text = query.value.get("q") ?? "";
   const chosen = query.value.get("source");
-  const [turn, setTurn] = useState(0);
+  const turn = useNews("/sources/events", AGAIN);
   const { data, problem, again } = useLoaded(`${text} ${turn}`, (abort) => /** @type {Promise<SourcePage>} */ (call("/sources", { query: { search: text, limit: MOST }, signal: abort })));
   const [last, setLast] = useState(/** @type {SourcePage | null} */ (null));
   useEffect(() => {
     if (data) setLast(data);
   }, [data]);
-  useEffect(() => {
-    /** @type {ReturnType<typeof setTimeout> | undefined} */ let timer;
-    const stop = follow("/sources/events", {
-      failed: () => {},
-      on: (event) => {
-        if (event.event !== "ready")
-          timer ??= setTimeout(() => {
-            timer = undefined;
-            setTurn((n) => n + 1);
-          }, AGAIN);
-      },
-    });
-    return () => {
-      stop();
-      clearTimeout(timer);
-    };
-  }, []);
   const shown = data ?? last;
   if (problem && !shown) return html`<${Wrong} problem=${problem} again=${again} />`;
   if (!shown) return html`<${Waiting} rows=${8} height=${22} />`;
