@@ -34,9 +34,11 @@ from trueup.embedded.api.watching import PATIENCE, WatchStream
 from trueup.embedded.api.writes import Mutation, Outcome, Writes
 from trueup.embedded.storage.keys import Resource
 from trueup.embedded.storage.store import Store
+from trueup.model.apierror import ApiError
 from trueup.model.manifest import Manifest, metadata_of
 
 _BINDINGS = Resource("", "bindings")
+_READING = ("get", "list", "watch")
 _WRITTEN_BY_PARENT = ("status", "finalize", "approval", "resize", "ephemeralcontainers")
 
 
@@ -66,6 +68,16 @@ class Verbs(Responder):
         registry.on_removed(self._end_watches)
 
     async def respond(self, request: Request) -> Answer | Stream | Takeover:
+        if request.target.verb in _READING:
+            return await self._respond(request)
+        try:
+            return await self._respond(request)
+        except ApiError:
+            # Writers see what is staged, readers what is committed: whoever is told "already exists" may read it next.
+            await self._store.committed()
+            raise
+
+    async def _respond(self, request: Request) -> Answer | Stream | Takeover:
         target = request.target
         kind = self._registry.find(target.group, target.version, target.resource)
         if kind is None:

@@ -194,6 +194,7 @@ class Writes:
             raise refusals.already_exists(kind.resource, name)
         self._admission.reserve(kind, stored, None, dry_run=options.dry_run)
         if options.dry_run:
+            await self._store.committed()  # what it was judged by may be read next
             return Outcome(kind.from_storage(stored), created=True, record=None)
         record = self._store.put(kind.storage, stored)
         await self._store.committed()
@@ -256,6 +257,7 @@ class Writes:
             return Outcome(live, created=False, record=record)
         self._admission.reserve(kind, stored, old, dry_run=options.dry_run)
         if options.dry_run:
+            await self._store.committed()
             return Outcome(kind.from_storage(stored), created=False, record=None)
         if _is_finished(stored):
             # The last finalizer's removal is never stored: watches see the state before it, the client its own.
