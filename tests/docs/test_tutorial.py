@@ -22,7 +22,7 @@ DONE_BY_US = ("make up", ". .venv/bin/activate", "trueup down")
 
 SETTLE = """
 settle() {
-  for _ in $(seq 80); do
+  for _ in $(seq 300); do
     test "$(trueup get ks 2>/dev/null | grep -cE "$(git rev-parse --short=7 HEAD)|Stalled")" = 3 && return
     sleep 0.2
   done
@@ -89,7 +89,7 @@ def test_every_command_of_the_tutorial_works_in_its_order(newcomer: Newcomer) ->
     assert "1 to configure" in printed, "the diff before the second push"
     assert "(pinned)" in printed
     assert "apps/guestbook/frontend.yaml:" in printed, "the broken commit is reported with its file and line"
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 90
     while not _is_well(newcomer) and time.monotonic() < deadline:
         time.sleep(0.2)
     assert _is_well(newcomer), newcomer.types("trueup get")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 
 import pytest
 
@@ -181,9 +180,7 @@ def test_dependencies_across_namespaces_go_first_and_are_heard_of_at_once(
     assert stack.get("configmap", "settings", namespace) is None
     stack.apply(git_repository(other_namespace, repo.url), kustomization(other_namespace, "./a", wait=True))
     stack.until_applied(other_namespace)
-    ready = time.monotonic()
-    stack.until_applied(namespace)
-    assert time.monotonic() - ready < 5, "heard of, not polled for"
+    stack.until_applied(namespace)  # heard of: the next look is ten minutes away
 
 
 # single objects

@@ -67,6 +67,10 @@ class Recording:
     def _known(self) -> dict[str, Any]:
         return known(self._path)
 
+    @property
+    def _recorded(self) -> dict[str, Any]:
+        return self._known if self._path.exists() else {}
+
     async def compare(self, kubeconfig: Path, title: str, namespace: str) -> None:
         """One scenario on the embedded server; raises AssertionError with the step that is answered otherwise."""
         scenario = self.scenarios[title]
@@ -87,4 +91,8 @@ class Recording:
 
             asked = [told(title, f"{name}-{index:03}") for index, title in enumerate(self.scenarios)]
             said = dict(zip(self.scenarios, await asyncio.gather(*asked), strict=True))
+            # The real server's controllers fall behind on a busy machine: what differs is asked once more, by itself.
+            differing = [title for title in said if said[title] != self._recorded.get(title)]
+            for index, title in enumerate(differing):
+                said[title] = await self._told(server, self.scenarios[title], f"{name}-again-{index:03}")
         proven(self._path, said)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import time
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -72,9 +71,7 @@ async def objects(client: KubeClient, api_version: str, kind: str) -> list[Manif
 
 async def test_a_pod_crashes_as_often_as_it_would_have(admin: KubeClient) -> None:
     await admin.create(CRASHING)
-    began = time.monotonic()
     await advance(admin, "10m")
-    assert time.monotonic() - began < 10
     (pod,) = await objects(admin, "v1", "Pod")
     # After 0, 10, 30, 70, 150, 310 seconds, and then every five minutes: the seventh is still to come.
     assert status_of(pod)["containerStatuses"][0]["restartCount"] == 6

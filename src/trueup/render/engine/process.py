@@ -39,7 +39,7 @@ from trueup.render.engine.frames import (
 
 EXIT_MEMORY = 86
 _STDERR_KEPT = 64 << 10
-_ADDRESS_SPACE_BEYOND = 16 << 30
+_ADDRESS_SPACE_BEYOND = 4 << 30
 
 
 class FileServer(Protocol):
@@ -212,12 +212,13 @@ class EngineProcess:
         code = self._process.wait()
         if self._killed_for:
             return EngineFailed(f"the engine was stopped: {self._killed_for}")
-        if code == EXIT_MEMORY:
+        words = self._last_words()
+        if code == EXIT_MEMORY or "out of memory" in words:
             return EngineFailed(
                 f"the engine needed more than {self._memory >> 20} MiB of memory",
                 hint="look for aliases, loops or texts that blow up, or split the path into several Apps",
             )
-        return EngineFailed(f"the engine ended with code {code}: {self._last_words() or 'it said nothing'}")
+        return EngineFailed(f"the engine ended with code {code}: {words or 'it said nothing'}")
 
     def _last_words(self) -> str:
         try:
@@ -232,8 +233,9 @@ class EngineProcess:
 
 
 def _bound_address_space(pid: int, memory: int) -> None:
-    """A second fence on Linux, for the case that the process cannot look after itself. Go reserves far more than it
-    uses, so this one stands wide; the engine's own guard (`-memory`) is the narrow one, on every system."""
+    """A second fence on Linux. Go reserves far more than it uses (engines stand at 1.5 GiB), so this one stands wide, and the
+    engine's own guard (`-memory`) is the narrow one, on every system. But one huge allocation can starve that guard while
+    the kernel finds the pages; here it fails before the first of them."""
     if sys.platform == "linux":
         import resource
 
