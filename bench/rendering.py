@@ -139,7 +139,7 @@ async def measure(count: int, folder: Path, *, processes: bool, repeat: int) -> 
         _beside("full cold render", cold, lowest, count, f"{objects} objects; {_each(colds)}"),
     ]
     if processes:
-        rows.append(await asyncio.to_thread(one_process_each, repository, cold))
+        rows += await asyncio.to_thread(one_process_each, repository, cold)
     rows += await changes(repository, snapshot, folder, lowest)
     return rows
 
@@ -182,7 +182,6 @@ async def changes(repository: Repository, snapshot: GitSnapshot, folder: Path, l
             new = await render_all(renderer, after, [app for app in repository.apps if app.name in concerned])
             seconds = time.monotonic() - started
             renders = sum(not one.from_cache for one in new.values())
-            note = f"fetched and known whom it concerns after {told:.2f} s"
             note = f"fetched and known whom it concerns after {told:.2f} s"
             rows.append(Row(work, seconds, None, renders, note=note))
             for app in repository.apps:
@@ -254,37 +253,62 @@ def library(name: str) -> Path:
     return target
 
 
-def one_process_each(repository: Repository, cold: Taken) -> Row:
-    """A sample of `helm template` and `kustomize build`, one process per App and as many at a time as there are cores;
-    the rest is computed."""
+def one_process_each(repository: Repository, cold: Taken) -> list[Row]:
+    """A sample of `helm template` and `kustomize build`, one process per App: one after another, as a script does it, and as
+    many at a time as there are cores. The rest is computed."""
+    commands = _commands_of(repository)
+    counts = {kind: sum(app.kind == kind for app in repository.apps) for kind in commands}
+    rows = []
+    for at_a_time in (1, CORES):
+        each: dict[str, Taken] = {}
+        for kind, sample in commands.items():
+            clock = Clock()
+            _in_turn(sample, repository.folder, at_a_time)
+            taken = clock.stop()
+            each[kind] = Taken(taken.seconds / len(sample), taken.cpu / len(sample))
+        seconds = sum(each[kind].seconds * count for kind, count in counts.items())
+        cpu = sum(each[kind].cpu * count for kind, count in counts.items())
+        took = ", ".join(
+            f"{taken.seconds * 1000:.0f} ms {kind} ({taken.cpu * 1000:.0f} CPU)" for kind, taken in each.items()
+        )
+        note = (
+            f"computed from {SAMPLE} of each: {took}; the cold render is {seconds / cold.seconds:.1f} times as fast and "
+            f"takes {cpu / cold.cpu:.1f} times less CPU"
+        )
+        how = "one after another" if at_a_time == 1 else f"{at_a_time} at a time"
+        rows.append(
+            Row(f"one process of the official command per App, {how}", seconds, cpu, len(repository.apps), note=note)
+        )
+    return rows
+
+
+def _commands_of(repository: Repository) -> dict[str, list[list[str]]]:
+    """A sample of each kind of App. A plain directory gets the kustomization that Flux would make for it, in a copy."""
     helm, kustomize = find_program("helm", print), find_program("kustomize", print)
-
-    def command(app: MonorepoApp) -> list[str]:
+    build = [str(kustomize), "build", "--load-restrictor=LoadRestrictionsNone"]
+    plain = repository.folder.parent / "plain"
+    commands: dict[str, list[list[str]]] = {}
+    for app in repository.apps:
+        of_kind = commands.setdefault(app.kind, [])
+        if len(of_kind) == SAMPLE:
+            continue
         if app.kind == "helm":
-            return [str(helm), "template", app.name, app.spec.path, "-n", "apps", "-f", app.own]
-        return [str(kustomize), "build", "--load-restrictor=LoadRestrictionsNone", app.spec.path]
-
-    counts = {kind: sum(app.kind == kind for app in repository.apps) for kind in ("helm", "kustomize")}
-    each: dict[str, Taken] = {}
-    for kind in counts:
-        clock = Clock()
-        _in_turn([command(app) for app in repository.apps if app.kind == kind][:SAMPLE], repository.folder)
-        taken = clock.stop()
-        each[kind] = Taken(taken.seconds / SAMPLE, taken.cpu / SAMPLE)
-    seconds, cpu = (sum(getattr(each[kind], of) * count for kind, count in counts.items()) for of in ("seconds", "cpu"))
-    note = (
-        f"computed from {SAMPLE} of each, {CORES} at a time ({each['helm'].cpu * 1000:.0f} ms CPU a chart, "
-        f"{each['kustomize'].cpu * 1000:.0f} ms an overlay), plain ones left out; the cold render of all is "
-        f"{seconds / cold.seconds:.0f} times as fast and takes {cpu / cold.cpu:.0f} times less CPU"
-    )
-    return Row("one process of the official command per App", seconds, cpu, sum(counts.values()), note=note)
+            of_kind.append([str(helm), "template", app.name, app.spec.path, "-n", "apps", "-f", app.own])
+        elif app.kind == "kustomize":
+            of_kind.append([*build, app.spec.path])
+        else:
+            copy = shutil.copytree(repository.folder / app.spec.path, plain / app.name)
+            names = sorted(path.name for path in copy.iterdir())
+            (copy / "kustomization.yaml").write_text("resources:\n" + "".join(f"- {name}\n" for name in names))
+            of_kind.append([*build, str(copy)])
+    return commands
 
 
-def _in_turn(commands: list[list[str]], folder: Path) -> None:
+def _in_turn(commands: list[list[str]], folder: Path, at_a_time: int) -> None:
     waiting = list(commands)
     running: list[subprocess.Popen[bytes]] = []
     while waiting or running:
-        while waiting and len(running) < CORES:
+        while waiting and len(running) < at_a_time:
             running.append(
                 subprocess.Popen(
                     waiting.pop(), cwd=folder, stdout=subprocess.DEVNULL, env={"HOME": str(folder), "PATH": ""}
