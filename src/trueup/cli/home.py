@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import shlex
+import shutil
+import sys
 from pathlib import Path
 
 import platformdirs
@@ -69,3 +72,10 @@ def find_home(data_dir: Path | None = None) -> Home:
     if given := os.environ.get("TRUEUP_HOME"):
         return Home(Path(given).expanduser().absolute())
     return Home(Path(platformdirs.user_data_dir("trueup", appauthor=False)))
+
+
+def command_line(home: Home) -> str:
+    """What to write for `trueup` so that the shell finds it, and it finds this home."""
+    where = "" if home == find_home() else f"TRUEUP_HOME={shlex.quote(str(home.root))} "
+    program = Path(sys.executable).parent / "trueup"
+    return where + ("trueup" if shutil.which("trueup") or not program.exists() else shlex.quote(str(program)))

@@ -8,6 +8,9 @@ from pathlib import Path
 from trueup.model.errors import TrueupError
 from trueup.model.manifest import Manifest
 
+SAMPLE = "sample"
+"""Name of the repository, and of its source."""
+
 
 def sample_directory() -> Path:
     """In the package (a wheel carries it), else in the checkout."""

@@ -18,6 +18,7 @@ from trueup.cli.auditing import AuditKeyFile, AuditSettingsFile, make_audit
 from trueup.cli.console import shown
 from trueup.cli.home import find_home
 from trueup.cli.logging import configure_logging
+from trueup.cli.thismachine import this_machine
 from trueup.cluster.client import KubeClient
 from trueup.cluster.config import load_config
 from trueup.cluster.sharedtoken import read_token
@@ -94,6 +95,7 @@ def server(
     config = load_config(kubeconfig, context or None)
     tls = None if insecure else _tls(tls_cert, tls_key, folder)
     audit_service = make_audit(database, folder, audit_settings, audit_key)
+    local = this_machine(embedded_home)
     reaching = behind(trusted_proxy or (), root_path.rstrip("/"))
 
     async def run() -> None:
@@ -106,6 +108,7 @@ def server(
                 dialects=all_dialects(),
                 control_namespace=namespace,
                 home=embedded_home,
+                local=local,
                 audit=audit,
                 database=database,
                 controllers=tuple(controller or (f"http://trueup.{controller_namespace}.svc:8080",)),

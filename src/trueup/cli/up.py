@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import fcntl
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -19,9 +18,9 @@ import structlog
 import typer
 
 from trueup.cli.console import Exit, err, fail, out, say, shown
-from trueup.cli.home import Home, find_home
+from trueup.cli.home import Home, command_line, find_home
 from trueup.cli.logging import configure_logging
-from trueup.cli.sample import sample_directory, sample_manifests
+from trueup.cli.sample import SAMPLE, sample_directory, sample_manifests
 from trueup.cli.settings import Settings, choose_settings, load_settings, save_settings
 from trueup.cli.supervisor import Child, ChildFailed, Supervisor
 from trueup.model.manifest import Manifest
@@ -29,7 +28,6 @@ from trueup.render.engine.build import engine_binary
 
 log = structlog.get_logger(__name__)
 
-SAMPLE = "sample"
 SERVER, SERVER_PORT = "trueup-server", 8443
 """As `cli.servercomponents` has them, which takes long to load."""
 PASSWORD_FILE = "initial-admin-password"  # noqa: S105 the name of a file
@@ -313,7 +311,7 @@ def _introduce(home: Home, settings: Settings, seconds: float, *, sample: bool) 
     out.print(f"  {'logs':<12} {home.logs}")
     if not sample:
         return
-    where = ("" if home == find_home() else f"TRUEUP_HOME={home.root} ") + _directory_of_trueup()
+    trueup = command_line(home)
     out.print(
         f"""
 Try this in another terminal:
@@ -321,22 +319,16 @@ Try this in another terminal:
        git clone {settings.git_url}/{SAMPLE}.git && cd {SAMPLE}
        sed -i.bak 's/count: 2/count: 4/' apps/web/overlays/dev/kustomization.yaml
        git commit -am "More replicas for dev" && git push
-       {where}trueup get
+       {trueup} get
   [cyan]2.[/] take it back; a revert is a rollback:
        git revert --no-edit HEAD && git push
-       {where}trueup history web-dev
+       {trueup} history web-dev
   [cyan]3.[/] see what is there, and what happened:
-       {where}trueup tree web-dev
-       {where}trueup events
+       {trueup} tree web-dev
+       {trueup} events
 """
     )
     out.print("Ctrl-C stops it; nothing is lost.")
-
-
-def _directory_of_trueup() -> str:
-    """What to write before `trueup` so that the shell finds it; empty when it is on the PATH."""
-    program = Path(sys.executable).parent / "trueup"
-    return "" if shutil.which("trueup") or not program.exists() else f"{program.parent}/"
 
 
 # one supervisor per home

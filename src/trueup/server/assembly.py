@@ -51,6 +51,7 @@ from trueup.server.keeping import projects as keeping_projects
 from trueup.server.keeping.audit import Audit
 from trueup.server.live import logs, objects
 from trueup.server.live.place import Clients
+from trueup.server.local import Local, local_operations
 from trueup.server.pages.files import PageFiles, read_files
 from trueup.server.pages.serving import add_pages
 from trueup.server.world import operations as world_operations
@@ -84,6 +85,8 @@ class Serving(Struct, frozen=True, kw_only=True):
     internal_token: Callable[[], Awaitable[str]] = no_token
     https: bool = False
     reaching: Reaching = directly
+    local: Local = Local()
+    """Of a server of `trueup up`: what the pages may say of this machine."""
 
 
 class Server(Struct, frozen=True, kw_only=True):
@@ -170,6 +173,7 @@ async def serving(options: Serving) -> AsyncIterator[Server]:
                     controllers=Controllers(options.controllers, options.internal_token),
                     controller_urls=options.controllers,
                     database=options.database,
+                    local=options.local,
                 )
             ),
             identity.authenticator,
@@ -212,6 +216,7 @@ class Parts(Struct, frozen=True, kw_only=True):
     controllers: Asks
     controller_urls: tuple[str, ...] = ()
     database: str = ""
+    local: Local = Local()
 
 
 def table(parts: Parts) -> list[Operation]:
@@ -220,6 +225,7 @@ def table(parts: Parts) -> list[Operation]:
     apps, sources = world_operations.Apps(world), world_operations.Sources(world)
     return [
         *about_operations(parts.about),
+        *local_operations(parts.local),
         *parts.identity.operations(),
         *world_operations.operations(apps, sources),
         *treeoperations.operations(treeoperations.AppTrees(apps, parts.trees), apps),

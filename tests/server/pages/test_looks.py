@@ -71,7 +71,7 @@ async def test_a_page_can_be_read_by_everybody_at_every_width_and_looks_as_when_
             await page.set_viewport_size({"width": 1440, "height": 900})
             wide.append(await _picture(page))
             problems += (
-                [f"{theme}, {lang}: {one}" for one in await _found_by_axe(page)] if (theme, lang) in SCANNED else []
+                [f"{theme}, {lang}: {one}" for one in await found_by_axe(page)] if (theme, lang) in SCANNED else []
             )
             await page.set_viewport_size({"width": 390, "height": 844})
             narrow.append(await _picture(page))
@@ -100,7 +100,7 @@ async def _picture(page: Page) -> bytes:
     return await page.screenshot(animations="disabled", caret="hide")
 
 
-async def _found_by_axe(page: Page) -> list[str]:
+async def found_by_axe(page: Page) -> list[str]:
     await page.evaluate(AXE)
     found = await page.evaluate(f"axe.run(document, {{runOnly: {RULES}}})")
     return [

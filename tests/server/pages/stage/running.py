@@ -16,6 +16,7 @@ from trueup.server.access.policy import policy_of
 from trueup.server.api.dispatch import Api, problems_for_unknown_paths
 from trueup.server.api.headers import add_headers
 from trueup.server.api.listening import Bounds, Listener
+from trueup.server.local import Local, local_operations
 from trueup.server.pages.files import read_files
 from trueup.server.pages.serving import add_pages
 from trueup.server.world import operations as world_operations
@@ -59,6 +60,7 @@ class Stage:
         apps, sources = world_operations.Apps(self.world), world_operations.Sources(self.world)
         table = [
             *session_operations(self.cookies),
+            *local_operations(Local()),
             *world_operations.operations(apps, sources),
             *object_operations(apps, self.heard.append),
         ]

@@ -9,6 +9,7 @@ import { choose, lang, t, ago, clock } from "./i18n/i18n.js";
 import { Icon } from "./ui/icon.js";
 import { Button, Crumbs } from "./ui/basics.js";
 import { Dialog, Menu, Toasts } from "./ui/layers.js";
+import { FirstSteps, FirstStepsAgain } from "./ui/first-steps.js";
 import { Palette, commands, open as paletteOpen } from "./ui/palette.js";
 import { link, lostSince, nextTry, retryNow } from "./live/stream.js";
 import { me, signOut } from "./live/session.js";
@@ -95,7 +96,7 @@ export function Shell({ children, full }) {
         <${Menu} label=${t("shell.more")} place="up" items=${moreItems()} button=${(/** @type {any} */ attributes) => html`<button type="button" ...${attributes}><${Icon} name="menu" size=${20} /><span class="clip">${t("shell.more")}</span></button>`} />
       </nav>
     </div>
-    <${Palette} />${helpOpen.value && html`<${Help} />`}<${Toasts} />`;
+    <${FirstSteps} /><${Palette} />${helpOpen.value && html`<${Help} />`}<${Toasts} />`;
 }
 
 /** @param {{place: Place}} props */
@@ -148,5 +149,6 @@ function Help() {
   layers.value;
   return html`<${Dialog} title=${t("keys.help")} onClose=${close}>
     ${groups.map((group) => html`<section key=${group}><h3 class="faint">${t(group)}</h3><table class="plain-table"><tbody>${shortcuts.value.filter((one) => one.group === group).map((one) => html`<tr key=${one.keys}><td>${t(one.label)}</td><td style=${{ textAlign: "end" }}>${spelled(one.keys).map((key) => html`<kbd>${key}</kbd> `)}</td></tr>`)}</tbody></table></section>`)}
+    <${FirstStepsAgain} onClick=${close} />
   <//>`;
 }

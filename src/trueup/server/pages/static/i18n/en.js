@@ -1,5 +1,8 @@
 // English: the catalogue from which keys and places are taken. A test compares the other languages with it.
+import { tour } from "./tour.en.js";
+
 export const en = {
+  ...tour,
   "nav.overview": "Overview",
   "nav.apps": "Apps",
   "nav.manage": "Manage",

@@ -1,6 +1,9 @@
 // ภาษาไทย
+import { tour } from "./tour.th.js";
+
 /** @type {Record<keyof typeof import("./en.js").en, string | {one?: string, other: string}>} */
 export const th = {
+  ...tour,
   "nav.overview": "ภาพรวม",
   "nav.apps": "แอป",
   "nav.manage": "จัดการ",
