@@ -14,10 +14,12 @@ from trueup.controllers.memory import AppMemory
 from trueup.controllers.queue import Priority, WorkQueue
 from trueup.controllers.shell import AppShell
 from trueup.controllers.situations import is_tried_again
+from trueup.model.change import Action, Change, FieldChange
 from trueup.model.manifest import Manifest, is_deleting, uid_of
 from trueup.model.refs import GroupKind, ObjectRef
 from trueup.model.source import SourceKey
 from trueup.records.record import Record, RecordKind
+from trueup.records.standing import HEALTH_FIELD
 from trueup.render.helm import asks_for_group
 from trueup.render.readers import InputIndex
 from trueup.sources.treediff import diff
@@ -118,13 +120,22 @@ class Signals:
         now = after.verdict.health if after else None
         if before is not None and was is not None and was != now:
             message = f"{ref}: {was} -> {now or 'gone'}"
+            why = after.verdict.message if after else ""
+            change = Change(
+                ref=ref,
+                version="",
+                action=Action.UNCHANGED,
+                fields=(FieldChange(HEALTH_FIELD, str(was), str(now or "")),),
+                message=why,
+            )
             self._shell.recorder.put(
                 Record(
                     kind=RecordKind.HEALTH,
                     app=app,
                     dialect=self._shell.dialect_of(app).name,
                     at=self._shell.clock(),
-                    message=f"{message}: {after.verdict.message}" if after and after.verdict.message else message,
+                    message=f"{message}: {why}" if why else message,
+                    changes=(change,),
                 )
             )
         waited = memory.wait is not None and ref in memory.wait.refs

@@ -15,7 +15,8 @@ from trueup.model.refs import ObjectRef
 from trueup.records.database import REVISION, current_revision, described, open_reader, parse_url, sqlite_path
 from trueup.records.encoding import decode, decode_manifests, microseconds, moment
 from trueup.records.record import AppRevision, RecordKind, StoredManifest, StoredRecord
-from trueup.records.tables import manifests, record_manifests, records
+from trueup.records.standing import Moment, Shown
+from trueup.records.tables import DESIRED, manifests, record_manifests, records
 
 
 class HistoryUnavailable(Transient):
@@ -48,12 +49,13 @@ class History:
         *,
         kinds: Collection[RecordKind] = (),
         since: datetime | None = None,
+        until: datetime | None = None,
         limit: int = 100,
         before: int | None = None,
     ) -> list[StoredRecord]:
         """Newest first. `app` None: of all Apps; no `kinds`: all; `before`: older than that record, the last of a page.
 
-        Raises HistoryUnavailable.
+        `since` is included, `until` not. Raises HistoryUnavailable.
         """
         query = select(records).order_by(records.c.at_us.desc(), records.c.id.desc()).limit(limit)
         if before is not None:
@@ -65,6 +67,8 @@ class History:
             query = query.where(records.c.kind.in_([kind.value for kind in kinds]))
         if since is not None:
             query = query.where(records.c.at_us >= microseconds(since))
+        if until is not None:
+            query = query.where(records.c.at_us < microseconds(until))
         with self._reading() as connection:
             return [decode(row) for row in connection.execute(query)]
 
@@ -84,6 +88,42 @@ class History:
         )
         with self._reading() as connection:
             return decode_manifests(list(connection.execute(query)))
+
+    def manifest(self, record_id: int, ref: ObjectRef) -> StoredManifest | None:
+        """What a record shows of one object."""
+        columns = record_manifests.c
+        query = (
+            select(record_manifests, manifests.c.body)
+            .join(manifests, manifests.c.digest == columns.digest)
+            .where(
+                columns.record_id == record_id,
+                columns.ref_group == ref.group,
+                columns.ref_kind == ref.kind,
+                columns.ref_namespace == ref.namespace,
+                columns.ref_name == ref.name,
+            )
+        )
+        with self._reading() as connection:
+            found = decode_manifests(list(connection.execute(query)))
+            return found[-1] if found else None
+
+    def moments(self, app: ObjectRef) -> Sequence[Moment]:
+        """All that is recorded of an App, the oldest first, with the digests of what each record shows; no manifest is read.
+
+        As long as retention lets it become: some hundreds of each kind of record.
+        """
+        whole = select(records).where(*_of(app)).order_by(records.c.at_us, records.c.id)
+        links = select(record_manifests).join(records, records.c.id == record_manifests.c.record_id).where(*_of(app))
+        with self._reading() as connection:
+            shown: dict[int, dict[ObjectRef, Shown]] = {}
+            for link in connection.execute(links):
+                ref = ObjectRef(link.ref_group, link.ref_kind, link.ref_namespace, link.ref_name)
+                by_ref = shown.setdefault(link.record_id, {})
+                before = by_ref.get(ref, Shown())
+                by_ref[ref] = (
+                    Shown(link.digest, before.applied) if link.role == DESIRED else Shown(before.desired, link.digest)
+                )
+            return [Moment(decode(row), shown.get(row.id, {})) for row in connection.execute(whole)]
 
     def revisions(self, app: ObjectRef) -> Sequence[AppRevision]:
         """The revisions that an App was synced to, the one of the newest sync first."""

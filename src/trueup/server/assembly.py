@@ -48,6 +48,8 @@ from trueup.server.keeping import audit as keeping_audit
 from trueup.server.keeping import past as keeping_past
 from trueup.server.keeping import places as keeping_places
 from trueup.server.keeping import projects as keeping_projects
+from trueup.server.keeping import then as keeping_then
+from trueup.server.keeping import timeline as keeping_timeline
 from trueup.server.keeping.audit import Audit
 from trueup.server.live import logs, objects
 from trueup.server.live.place import Clients
@@ -223,6 +225,7 @@ def table(parts: Parts) -> list[Operation]:
     """Every operation there is. Routes, rights, documents and tests are made from it."""
     world, clients = parts.world, parts.clients
     apps, sources = world_operations.Apps(world), world_operations.Sources(world)
+    past = keeping_past.Past(apps, parts.database)
     return [
         *about_operations(parts.about),
         *local_operations(parts.local),
@@ -235,7 +238,9 @@ def table(parts: Parts) -> list[Operation]:
         *logs.operations(logs.Logs(apps, clients), apps),
         *comparing.operations(comparing.Plans(apps, parts.controllers), apps),
         *impact.operations(impact.Impacts(sources, world, parts.controllers), sources),
-        *keeping_past.operations(keeping_past.Past(apps, parts.database), apps),
+        *keeping_past.operations(past, apps),
+        *keeping_then.operations(keeping_then.Then(past, apps), apps),
+        *keeping_timeline.operations(keeping_timeline.Timeline(apps, parts.database)),
         *keeping_projects.operations(keeping_projects.Projects(world, clients)),
         *keeping_places.operations(keeping_places.Places(world, clients)),
         *keeping_audit.operations(parts.audit),

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Connection, and_, exc, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, and_, exc, func, not_, or_, select, tuple_
 
 from trueup.records.audit.chain import Sealed, microseconds
 from trueup.records.audit.checkpoints import Checkpoint
@@ -27,7 +27,7 @@ _WORDS = ("actor", "action", "target", "project", "message", "reason", "revision
 class AuditQuery(Struct, frozen=True, kw_only=True):
     """All that is given must hold. `actor`, `action`, `target` and `project` may have `*` for anything; cases are told apart.
 
-    `text`: its words, in any case, somewhere in the entry. `since` is included, `until` not.
+    `text`: its words, in any case, somewhere in the entry. `since` is included, `until` not. `without`: none of these actions.
     """
 
     actor: str = ""
@@ -38,6 +38,7 @@ class AuditQuery(Struct, frozen=True, kw_only=True):
     since: datetime | None = None
     until: datetime | None = None
     text: str = ""
+    without: str = ""
 
 
 class Cursor(NamedTuple):
@@ -157,6 +158,8 @@ def _conditions(query: AuditQuery) -> list[ColumnElement[bool]]:
         for name in ("actor", "action", "target", "project")
         if (pattern := getattr(query, name))
     ]
+    if query.without:
+        found.append(not_(_matches(_COLUMNS.action, query.without)))
     if query.result is not None:
         found.append(_COLUMNS.result == query.result.value)
     if query.since is not None:

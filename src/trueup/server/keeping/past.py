@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from trueup.apps.comparison import FieldRow
+from trueup.model.change import Action
 from trueup.model.outcome import HistoryEntry
 from trueup.model.refs import ObjectRef
 from trueup.records.history import History, HistoryUnavailable
@@ -26,6 +27,7 @@ from trueup.server.world.operations import APP, Apps
 from trueup.server.world.rows import Known
 
 T = TypeVar("T")
+NO_DATABASE = "no database is named, so nothing is recorded"
 
 
 class HistoryQuery(Struct, frozen=True, kw_only=True):
@@ -105,10 +107,10 @@ class Past:
 
     async def history(self, call: Call) -> Answer:
         known, query = self._apps.known(call), call.query
-        note = "no database is named, so nothing is recorded"
+        note = NO_DATABASE
         if self._url:
             try:
-                found = await self._ask(lambda history: _page(history, known.ref, query))
+                found = await self.ask(lambda history: _page(history, known.ref, query))
             except HistoryUnavailable as error:
                 note = error.message
             else:
@@ -123,7 +125,7 @@ class Past:
         return Answer(body=HistoryPage(items=rows, recorded=False, note=note, next=0))
 
     async def record(self, call: Call) -> Answer:
-        record = await self._record(call)
+        record = await self.record_of(call)
         changes = tuple(
             ChangeRow(
                 ref=change.ref,
@@ -138,27 +140,29 @@ class Past:
         return Answer(body=RecordAnswer(row=row_of(record), changes=changes))
 
     async def manifests(self, call: Call) -> Answer:
-        record = await self._record(call)
-        kept = await self._ask(lambda history: history.manifests(record.id))
+        record = await self.record_of(call)
+        kept = await self.ask(lambda history: history.manifests(record.id))
         items = tuple(
-            RecordedManifest(ref=one.ref, desired=_read(one.desired), applied=_read(one.applied)) for one in kept
+            RecordedManifest(ref=one.ref, desired=read(one.desired), applied=read(one.applied)) for one in kept
         )
         return Answer(body=RecordedManifests(items=items))
 
-    async def _record(self, call: Call) -> StoredRecord:
+    async def record_of(self, call: Call) -> StoredRecord:
         """Raises NotFound also for a record of another App: it is not this reader's business."""
         known: Known = self._apps.known(call)
         text = call.path["id"]
         refusal = NotFound(f"there is no record {text[:20]} of {known.ref}", hint="retention may have taken it")
         if not self._url or not text.isascii() or not text.isdigit() or len(text) > 18:
             raise refusal
-        record = await self._ask(lambda history: history.record(int(text)))
+        record = await self.ask(lambda history: history.record(int(text)))
         if record is None or record.app != known.ref:
             raise refusal
         return record
 
-    async def _ask(self, read: Callable[[History], T]) -> T:
-        """In a thread. Raises HistoryUnavailable."""
+    async def ask(self, read: Callable[[History], T]) -> T:
+        """In a thread. Raises HistoryUnavailable, also where no database is named."""
+        if not self._url:
+            raise HistoryUnavailable(NO_DATABASE, hint="start the server with --database")
         if self._history is None:
             self._history = History(self._url)
         return await asyncio.to_thread(read, self._history)
@@ -179,7 +183,7 @@ def row_of(record: StoredRecord) -> HistoryRow:
         by=record.initiated_by,
         reason=record.reason,
         message=record.message,
-        counts=dict(Counter(str(change.action) for change in record.changes)),
+        counts=dict(Counter(str(one.action) for one in record.changes if one.action is not Action.UNCHANGED)),
         manifests=record.manifest_count,
     )
 
@@ -200,7 +204,7 @@ def _remembered(entry: HistoryEntry) -> HistoryRow:
     )
 
 
-def _read(manifest: bytes) -> dict[str, Any] | None:
+def read(manifest: bytes) -> dict[str, Any] | None:
     return msgspec.json.decode(manifest, type=dict[str, Any]) if manifest else None
 
 

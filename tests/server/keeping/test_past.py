@@ -1,0 +1,164 @@
+"""The past through the API: the timeline of what one may see, an App as it stood, and its manifests of then."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from tests.records.kit import GUESTBOOK, QUICK, SHOP, START, manifest, record
+from tests.server.api.support import Served, serving
+from tests.server.test_matrix import application, kustomization
+from trueup.dialects.registry import all_dialects
+from trueup.model.change import Action, Change
+from trueup.model.manifest import ref_of
+from trueup.model.refs import ObjectRef
+from trueup.records.audit.checkpoints import load_signer
+from trueup.records.audit.entry import AuditEntry, AuditResult
+from trueup.records.audit.log import DatabaseAuditLog
+from trueup.records.record import RecordKind
+from trueup.records.recorder import DatabaseRecorder
+from trueup.server.access.policy import policy_of
+from trueup.server.keeping import past, then, timeline
+from trueup.server.world.operations import Apps
+from trueup.server.world.world import World
+
+POLICY = "p, ann, applications, get, ns:shop/*, allow\np, boss, applications, get, */*, allow\np, boss, applications, get, *, allow"
+ANN, BOSS = {"X-User": "ann"}, {"X-User": "boss"}
+WEB = ObjectRef("apps", "Deployment", "shop", "web")
+BASE = "/api/trueup/v1"
+APP = f"{BASE}/apps/Kustomization/shop/web"
+
+
+def change(action: Action) -> Change:
+    return Change(ref=WEB, version="v1", action=action)
+
+
+def fill(folder: Path) -> str:
+    url = f"sqlite:///{folder}/records.db"
+    with DatabaseRecorder(url, limits=QUICK) as recorder:
+        for one in (
+            record(1, changes=(change(Action.CREATED),), manifests=(manifest("web", replicas=1),)),
+            record(2, GUESTBOOK),
+            record(4, changes=(change(Action.CONFIGURED),), manifests=(manifest("web", replicas=3),)),
+            record(5, kind=RecordKind.FAILURE, result="failed"),
+        ):
+            recorder.put(one)
+    with DatabaseAuditLog(url, folder, load_signer(folder / "key.pem")) as log:
+        entry = {"actor": "malee", "target": str(SHOP)}
+        log.put(AuditEntry(at=START + timedelta(minutes=3), action="apps.sync", **entry))
+        log.put(AuditEntry(at=START + timedelta(minutes=4), action="controller.sync", **entry))
+        log.put(AuditEntry(at=START + timedelta(minutes=6), action="apps.pin", **entry, result=AuditResult.REFUSED))
+        log.put(AuditEntry(at=START + timedelta(minutes=7), action="accounts.update", actor="x", target="y"))
+        assert log.flush()
+    return url
+
+
+@asynccontextmanager
+async def the_past(url: str) -> AsyncIterator[Served]:
+    world = World(all_dialects(), lambda: START)
+    for obj in (kustomization("shop"), application("argocd")):
+        obj["metadata"]["name"] = "guestbook" if obj["kind"] == "Application" else "web"
+        world.seen(ref_of(obj), obj)
+    apps = Apps(world)
+    kept, line = past.Past(apps, url), timeline.Timeline(apps, url)
+    operations = [
+        *past.operations(kept, apps),
+        *then.operations(then.Then(kept, apps), apps),
+        *timeline.operations(line),
+    ]
+    async with serving(operations) as served:
+        served.authority.update(policy_of({"policy.csv": POLICY}), {})
+        yield served
+    kept.close()
+    line.close()
+
+
+async def get(served: Served, path: str, headers: dict[str, str], status: int = 200, **query: str) -> Any:
+    async with served.client.get(path, headers=headers, params=query) as answer:
+        body = await answer.json()
+        assert answer.status == status, body
+        return body
+
+
+def told(page: Any) -> list[tuple[str, str]]:
+    return [(row["app"]["name"], row["reason"] if row["kind"] == "action" else row["message"]) for row in page["items"]]
+
+
+async def test_records_and_what_people_did_stand_on_one_line(tmp_path: Path) -> None:
+    async with the_past(fill(tmp_path)) as served:
+        page = await get(served, f"{BASE}/timeline", ANN)
+        assert told(page) == [("web", "sync 5"), ("web", "sync 4"), ("web", "apps.sync"), ("web", "sync 1")]
+        assert page["items"][2]["by"] == "malee"
+        assert (page["next"], page["notes"]) == ("", [])
+
+
+async def test_only_of_what_one_may_see(tmp_path: Path) -> None:
+    async with the_past(fill(tmp_path)) as served:
+        everything = await get(served, f"{BASE}/timeline", BOSS)
+        assert ("guestbook", "sync 2") in told(everything)
+        one = await get(served, f"{BASE}/timeline", BOSS, search="name:guestbook")
+        assert told(one) == [("guestbook", "sync 2")]
+        assert told(await get(served, f"{BASE}/timeline", {"X-User": "stranger"})) == []
+        await get(served, f"{APP}/then", {"X-User": "stranger"}, status=404)
+
+
+async def test_pages_of_it_are_together_the_whole(tmp_path: Path) -> None:
+    async with the_past(fill(tmp_path)) as served:
+        whole = told(await get(served, f"{BASE}/timeline", BOSS))
+        for limit in (1, 2, 3):
+            seen: list[tuple[str, str]] = []
+            after = ""
+            for _ in range(9):
+                page = await get(served, f"{BASE}/timeline", BOSS, limit=str(limit), after=after)
+                seen += told(page)
+                if not (after := page["next"]):
+                    break
+            assert seen == whole
+
+
+async def test_it_is_cut_to_a_time_and_to_kinds(tmp_path: Path) -> None:
+    async with the_past(fill(tmp_path)) as served:
+        since, until = (START + timedelta(minutes=number) for number in (3, 5))
+        page = await get(served, f"{BASE}/timeline", ANN, since=since.isoformat(), until=until.isoformat())
+        assert told(page) == [("web", "sync 4"), ("web", "apps.sync")]
+        assert told(await get(served, f"{BASE}/timeline", ANN, kind="action")) == [("web", "apps.sync")]
+        assert told(await get(served, f"{BASE}/timeline", ANN, kind="failure")) == [("web", "sync 5")]
+        problem = await get(served, f"{BASE}/timeline", ANN, status=400, kind="sink")
+        assert "sync" in problem["hint"]
+        for wrong in ("x", "1", "1~x", "~1.2"):
+            await get(served, f"{BASE}/timeline", ANN, status=400, after=wrong)
+
+
+async def test_an_app_is_told_as_it_stood(tmp_path: Path) -> None:
+    async with the_past(fill(tmp_path)) as served:
+        then_ = await get(served, f"{APP}/then", ANN, at=(START + timedelta(minutes=3)).isoformat())
+        (web,) = then_["objects"]
+        assert web["ref"]["name"] == "web"
+        assert then_["sync"]["revision"] == f"main@sha1:{1:040x}"
+        query = {"kind": "Deployment", "group": "apps", "namespace": "shop", "name": "web"}
+        shown = await get(served, f"{APP}/history/{web['record']}/manifest", ANN, **query)
+        assert shown["desired"]["spec"] == {"replicas": 1}
+        assert shown["action"] == "created"
+        now = await get(served, f"{APP}/then", ANN)
+        assert now["objects"][0]["record"] > web["record"]
+        await get(served, f"{APP}/then", ANN, status=400, at="2026-01-31T12:00:00")
+        await get(served, f"{APP}/history/{web['record']}/manifest", ANN, status=404, **(query | {"name": "db"}))
+
+
+async def test_two_moments_stand_beside_each_other(tmp_path: Path) -> None:
+    async with the_past(fill(tmp_path)) as served:
+        before, after = ((START + timedelta(minutes=number)).isoformat() for number in (1, 4))
+        found = await get(served, f"{APP}/then/comparison", ANN, before=before, after=after)
+        assert [(row["ref"]["name"], row["action"]) for row in found["items"]] == [("web", "changed")]
+        same = await get(served, f"{APP}/then/comparison", ANN, before=after)
+        assert (same["items"], same["equal"]) == ([], 1)
+
+
+async def test_without_a_database_it_says_what_to_do() -> None:
+    async with the_past("") as served:
+        for path in (f"{BASE}/timeline", f"{APP}/then"):
+            problem = await get(served, path, ANN, status=503)
+            assert "--database" in problem["hint"]
