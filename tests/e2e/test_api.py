@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from aiohttp import ClientResponse, ClientSession
@@ -467,3 +468,20 @@ async def test_the_past_of_an_app_is_read_from_the_records_page_by_page(
         assert kept["settings"]["desired"]["data"] == {"colour": "blue"}
         assert "s3cr3t-canary-value" not in json.dumps(manifests)
         assert (await api.ask("GET", f"{app}/history/999999"))[0] == 404
+
+        before = await api.get(f"{app}/then?at={quote(rows[-1]['at'])}")
+        (then,) = [one for one in before["objects"] if one["ref"]["name"] == "settings"]
+        assert (then["record"], before["sync"]["revision"]) == (rows[-1]["id"], rows[-1]["revision"])
+        pairs = await api.get(f"{app}/then/comparison?before={quote(rows[-1]['at'])}")
+        assert [(one["ref"]["name"], one["action"]) for one in pairs["items"]] == [("settings", "changed")]
+        asked = f"kind=ConfigMap&namespace={namespace}&name=settings"
+        shown = await api.get(f"{app}/history/{pairs['items'][0]['after']}/manifest?{asked}")
+        assert shown["desired"]["data"] == {"colour": "green"}
+        line = await api.get(f"/timeline?search={quote(f'namespace:{namespace}')}&kind=sync")
+        assert [row["record"] for row in line["items"]] == [row["id"] for row in rows]
+        both = "&".join(f"revision={quote(row['revision'])}" for row in rows)
+        tree = repository.git("rev-parse", "HEAD^{tree}")
+        commits = await api.get(f"{app}/commits?{both}&revision=main@sha1:{'0' * 40}&revision=sha1:{tree}")
+        assert {one["commit"] for one in commits["items"].values()} == {row["revision"][-40:] for row in rows}
+        assert commits["url"] == repository.url
+        assert (await api.get(app))["row"]["status"] == "Ready", "what is no commit harms nothing"

@@ -117,6 +117,9 @@ class NoController:
     async def impact(self, wish: object) -> Any:
         raise AssertionError(f"{wish} was let through to a controller")
 
+    async def commits(self, wish: object) -> Any:
+        raise AssertionError(f"{wish} was let through to a controller")
+
 
 async def the_table() -> AsyncIterator[list[Operation]]:
     clock = Clock()

@@ -80,6 +80,23 @@ class Comparison(Struct, frozen=True, kw_only=True, rename="camel"):
     """None: the revision is no commit of Git's."""
 
 
+class CommitsWish(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """Who made revisions of an App's source; each as the history shows it, in full."""
+
+    app: ObjectRef
+    revisions: tuple[str, ...]
+
+
+class Commits(Struct, frozen=True, kw_only=True, rename="camel"):
+    """`items` by the revision that was asked; what is no commit, or is not to be had any more, is not in it.
+
+    `url`: the repository, without what is secret in it; empty: the source is no Git repository.
+    """
+
+    url: str = ""
+    items: dict[str, CommitRow] = {}
+
+
 class ImpactWish(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """Which Apps a revision of a source concerns; `revision` as in `CompareWish`."""
 

@@ -111,7 +111,9 @@ def run(
         push_token=push_token,
         artifacts=Artifacts(store.open) if store else None,
         receiver=Receiver(controller.webhook_secrets, controller.heard, webhook_noted(audit)),
-        internal=Internal(controller.internal_token, controller.trees, controller.compare, controller.impact),
+        internal=Internal(
+            controller.internal_token, controller.trees, controller.compare, controller.impact, controller.commits
+        ),
     )
 
     async def work() -> None:

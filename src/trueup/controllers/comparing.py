@@ -12,8 +12,18 @@ from typing import Any
 
 from msgspec import structs
 
-from trueup.apps.comparison import CompareWish, Comparison, FieldRow, Impact, ImpactWish, ObjectComparison
+from trueup.apps.comparison import (
+    Commits,
+    CommitsWish,
+    CompareWish,
+    Comparison,
+    FieldRow,
+    Impact,
+    ImpactWish,
+    ObjectComparison,
+)
 from trueup.apps.pins import Pin
+from trueup.controllers.commits import commits_of
 from trueup.controllers.content import Content, gather_variables, make_content
 from trueup.controllers.feeds import Feed
 from trueup.controllers.impact import Readers, at, commit_of, impact_of
@@ -94,6 +104,14 @@ class Comparing:
                 raise NoSuchApp(f"no source {wish.source} is known here", hint="was it made a moment ago? Try again")
             async with at(shell, feed, wish.revision) as snapshot:
                 return await impact_of(wish.source, feed, snapshot, shell.memories, readers)
+
+    async def commits(self, wish: CommitsWish) -> Commits:
+        """Who made these revisions of the App's source. Raises NoSuchApp, Busy, InvalidInput."""
+        async with self._slot():
+            feed = self._shell.sources.feeds.of_app(wish.app)
+            if feed is None:
+                raise NoSuchApp(f"no App {wish.app} is served here", hint="was it made a moment ago? Try again")
+            return await commits_of(self._shell, feed, wish.revisions)
 
     @asynccontextmanager
     async def _slot(self) -> AsyncIterator[None]:

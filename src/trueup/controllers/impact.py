@@ -15,6 +15,7 @@ from trueup.model.errors import InvalidInput, Transient
 from trueup.model.refs import ObjectRef
 from trueup.model.source import SourceKey
 from trueup.render.readers import InputIndex
+from trueup.sources.gitobjects import CommitFacts
 from trueup.sources.gitsnapshot import GitSnapshot
 from trueup.sources.history import describe
 from trueup.sources.treediff import diff
@@ -56,7 +57,10 @@ async def commit_of(snapshot: TreeSnapshot) -> CommitRow | None:
     """Without asking a remote: the commit is here, for its files are."""
     if not isinstance(snapshot, GitSnapshot):
         return None
-    facts = await describe(snapshot)
+    return commit_row(await describe(snapshot), snapshot.details.verified)
+
+
+def commit_row(facts: CommitFacts, verified: str = "") -> CommitRow:
     return CommitRow(
         commit=facts.commit,
         author=facts.author,
@@ -64,7 +68,7 @@ async def commit_of(snapshot: TreeSnapshot) -> CommitRow | None:
         at=facts.authored,
         message=facts.message.strip()[:LONGEST_MESSAGE],
         signed=facts.signed,
-        verified=snapshot.details.verified,
+        verified=verified,
     )
 
 

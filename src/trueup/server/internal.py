@@ -15,7 +15,7 @@ import structlog
 from aiohttp import web
 from msgspec import Struct
 
-from trueup.apps.comparison import CompareWish, Comparison, Impact, ImpactWish
+from trueup.apps.comparison import Commits, CommitsWish, CompareWish, Comparison, Impact, ImpactWish
 from trueup.model.errors import Transient, TrueupError
 from trueup.server.api.problems import MEDIA_TYPE, encoded, problem_of
 
@@ -24,6 +24,7 @@ log = structlog.get_logger(__name__)
 TREES = "/internal/v1/trees"
 COMPARE = "/internal/v1/compare"
 IMPACT = "/internal/v1/impact"
+COMMITS = "/internal/v1/commits"
 COMPARE_SECONDS = 50.0
 """In which a comparison has to be made: less than its asker waits."""
 MOST_READERS = 32
@@ -41,6 +42,7 @@ class Internal(Struct, frozen=True):
     trees: Callable[[str], AsyncGenerator[bytes] | None]
     compare: Callable[[CompareWish], Awaitable[Comparison]] | None = None
     impact: Callable[[ImpactWish], Awaitable[Impact]] | None = None
+    commits: Callable[[CommitsWish], Awaitable[Commits]] | None = None
 
 
 def add_internal(app: web.Application, internal: Internal, *, slow_seconds: float = SLOW_SECONDS) -> None:
@@ -69,9 +71,14 @@ def add_internal(app: web.Application, internal: Internal, *, slow_seconds: floa
         await _check(request, internal)
         return await _answered(request, ImpactWish, internal.impact)
 
+    async def commits(request: web.Request) -> web.Response:
+        await _check(request, internal)
+        return await _answered(request, CommitsWish, internal.commits)
+
     app.router.add_get(TREES, trees)
     app.router.add_post(COMPARE, compare)
     app.router.add_post(IMPACT, impact)
+    app.router.add_post(COMMITS, commits)
 
 
 async def _answered(

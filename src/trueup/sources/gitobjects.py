@@ -106,6 +106,14 @@ class ObjectReader:
             except (KeyError, pygit2.GitError, ValueError) as error:
                 raise self._corrupt(f"commit {commit}: {error}") from error
 
+    def is_commit(self, object_id: str) -> bool:
+        """Whether it is here and is a commit; what somebody asks for by a name that we did not find ourselves may be neither."""
+        with self._lock:
+            try:
+                return isinstance(self._repository.get(pygit2.Oid(hex=object_id)), pygit2.Commit)
+            except (ValueError, pygit2.GitError):
+                return False
+
     def tree(self, tree_id: str) -> tuple[Entry, ...]:
         """The entries of a tree, sorted by name (Git sorts directories as if their names ended in `/`)."""
         with self._lock:

@@ -11,7 +11,16 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from msgspec import structs
 
-from trueup.apps.comparison import CompareWish, Comparison, Impact, ImpactWish, ObjectComparison
+from trueup.apps.comparison import (
+    CommitRow,
+    Commits,
+    CommitsWish,
+    CompareWish,
+    Comparison,
+    Impact,
+    ImpactWish,
+    ObjectComparison,
+)
 from trueup.model.errors import Terminal, Transient, TrueupError
 from trueup.model.refs import ObjectRef
 from trueup.server.api.refusals import Refused, Unavailable
@@ -24,6 +33,19 @@ SOURCE = ObjectRef("source.toolkit.fluxcd.io", "GitRepository", "shop", "repo")
 WISH = CompareWish(app=APP, revision="refs/pull/7/head", prune=False)
 COMPARISON = Comparison(
     app=APP, revision="feature@1", full_revision="feature@sha1:1", at=datetime(2026, 3, 1, tzinfo=UTC), objects=()
+)
+COMMITS = Commits(
+    url="https://git.example.com/shop.git",
+    items={
+        f"main@sha1:{'a' * 40}": CommitRow(
+            commit="a" * 40,
+            author="Malee",
+            email="malee@example.com",
+            at=datetime(2026, 3, 1, tzinfo=UTC),
+            message="raise replicas",
+            signed=False,
+        )
+    },
 )
 IMPACT = Impact(source=SOURCE, revision="feature@1", full_revision="feature@sha1:1", concerned=(APP,))
 
@@ -63,10 +85,15 @@ async def impact(wish: ImpactWish) -> Impact:
     return IMPACT
 
 
+async def commits(wish: CommitsWish) -> Commits:
+    assert wish.revisions == (f"main@sha1:{'a' * 40}",)
+    return COMMITS
+
+
 @asynccontextmanager
 async def door(compare: Compare) -> AsyncIterator[str]:
     app = web.Application()
-    add_internal(app, Internal(token, no_trees, compare, impact))
+    add_internal(app, Internal(token, no_trees, compare, impact, commits))
     async with TestServer(app) as server:
         yield str(server.make_url("/"))
 
@@ -76,6 +103,8 @@ async def test_a_question_and_its_answer_pass_the_door_as_they_are() -> None:
     async with door(saying(COMPARISON, heard)) as url:
         assert await Controllers([url], token).compare(WISH) == COMPARISON
         assert await Controllers([url], token).impact(ImpactWish(source=SOURCE, revision="feature")) == IMPACT
+        asked = CommitsWish(app=WISH.app, revisions=(f"main@sha1:{'a' * 40}",))
+        assert await Controllers([url], token).commits(asked) == COMMITS
     assert heard == [WISH]
 
 

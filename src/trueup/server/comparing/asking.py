@@ -9,11 +9,11 @@ import msgspec
 from aiohttp import ClientError, ClientSession, ClientTimeout
 from msgspec import Struct
 
-from trueup.apps.comparison import CompareWish, Comparison, Impact, ImpactWish
+from trueup.apps.comparison import Commits, CommitsWish, CompareWish, Comparison, Impact, ImpactWish
 from trueup.server.api.problems import Problem
 from trueup.server.api.reading import read_whole
 from trueup.server.api.refusals import Refused, Unavailable
-from trueup.server.internal import COMPARE, IMPACT
+from trueup.server.internal import COMMITS, COMPARE, IMPACT
 
 SECONDS = 55.0
 LARGEST = 64 * 1024 * 1024
@@ -46,6 +46,10 @@ class Controllers:
     async def impact(self, wish: ImpactWish) -> Impact:
         """Raises as `compare`."""
         return await self._ask_all(IMPACT, wish, Impact)
+
+    async def commits(self, wish: CommitsWish) -> Commits:
+        """Raises as `compare`."""
+        return await self._ask_all(COMMITS, wish, Commits)
 
     async def _ask_all(self, path: str, wish: Struct, of: type[T]) -> T:
         refusal: Refused = Unavailable(

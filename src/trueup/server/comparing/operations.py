@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct, structs
 
-from trueup.apps.comparison import CompareWish, Comparison, FieldRow, Impact, ImpactWish
+from trueup.apps.comparison import Commits, CommitsWish, CompareWish, Comparison, FieldRow, Impact, ImpactWish
 from trueup.server.api.call import Call
 from trueup.server.api.operation import Answer, Needs, Operation
 from trueup.server.live.objects import ObjectQuery
@@ -16,6 +16,7 @@ from trueup.server.world.operations import APP, Apps
 class Asks(Protocol):
     async def compare(self, wish: CompareWish) -> Comparison: ...
     async def impact(self, wish: ImpactWish) -> Impact: ...
+    async def commits(self, wish: CommitsWish) -> Commits: ...
 
 
 class PlanQuery(Struct, frozen=True, kw_only=True, rename="camel"):
@@ -31,6 +32,13 @@ class PlanQuery(Struct, frozen=True, kw_only=True, rename="camel"):
 
 class DesiredQuery(Struct, frozen=True, kw_only=True):
     revision: str = ""
+    fields: str = ""
+
+
+class CommitsQuery(Struct, frozen=True, kw_only=True):
+    """`revision`: in full, as the history shows them; may be given up to fifty times."""
+
+    revision: tuple[str, ...] = ()
     fields: str = ""
 
 
@@ -64,6 +72,10 @@ class Plans:
     async def desired(self, call: Call) -> Answer:
         wish = CompareWish(app=self._apps.known(call).ref, revision=call.query.revision, dry_run=False)
         return Answer(body=await self._controllers.compare(wish))
+
+    async def commits(self, call: Call) -> Answer:
+        wish = CommitsWish(app=self._apps.known(call).ref, revisions=call.query.revision)
+        return Answer(body=await self._controllers.commits(wish) if wish.revisions else Commits())
 
     async def object(self, call: Call) -> Answer:
         """Costs the controller one object's questions, not the App's."""
@@ -106,6 +118,16 @@ def operations(plans: Plans, apps: Apps) -> list[Operation]:
             query=DesiredQuery,
             answer=Comparison,
             handler=plans.desired,
+        ),
+        Operation(
+            id="apps.commits",
+            method="GET",
+            path=APP + "/commits",
+            summary="Who made revisions that the history names, when and why",
+            access=Needs("applications", "get", apps.target),
+            query=CommitsQuery,
+            answer=Commits,
+            handler=plans.commits,
         ),
         Operation(
             id="objects.desired",
