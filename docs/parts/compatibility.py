@@ -45,6 +45,7 @@ _SAMPLES: dict[str, Any] = {
     "spec.verify": {"secretRef": {"name": "keys"}},
     "spec.healthChecks.apiVersion": "apps/v1",
     "spec.project": "other",
+    "spec.kubeConfig": {"secretRef": {"name": "cluster"}},
     "spec.destination.server": "https://other.example.com",
     "spec.destination.name": "other",
     "spec.source.repoURL": "https://example.com/shop.git",
@@ -214,7 +215,10 @@ def _fields(root: type[Struct], type_: type[Struct], place: str) -> Iterator[tup
         if path in _WITHOUT_EFFECT:
             yield path, "", "without effect", doc
             continue
-        if path in ("spec.project", "spec.destination.server", "spec.destination.name"):
+        if path in ("spec.destination.server", "spec.destination.name"):
+            yield path, "", _state(root, path, _SAMPLES[path]), doc
+            continue
+        if path == "spec.project":
             yield path, "", "built", doc
             yield path, "(any other)", _state(root, path, _SAMPLES[path]), ""
             continue

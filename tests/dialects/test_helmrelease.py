@@ -183,8 +183,8 @@ def test_an_older_version_of_the_resource_says_the_same_in_its_words() -> None:
 
 
 def test_what_is_not_built_is_named() -> None:
-    with pytest.raises(NotBuiltYet, match=r"spec\.kubeConfig"):
-        read_helm_release(resource(kubeConfig={"secretRef": {"name": "a"}}))
+    with pytest.raises(NotBuiltYet, match=r"spec\.chartRef\.kind=GitRepository"):
+        read_helm_release(resource(chart=None, chartRef={"kind": "GitRepository", "name": "a"}))
 
 
 def test_requests_to_force_or_reset_count_once_and_only_with_a_reconcile() -> None:

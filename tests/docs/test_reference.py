@@ -49,7 +49,6 @@ def test_every_part_has_a_place_on_some_page() -> None:
         (
             KustomizationSpec,
             [
-                "spec.kubeConfig",
                 "spec.decryption",
             ],
         ),

@@ -340,7 +340,7 @@ def test_what_is_not_built_yet_stops_the_application_and_is_named(stack: Stack, 
         ),
         "server": (
             {"destination": {"server": "https://elsewhere.example.com", "namespace": namespace}},
-            "spec.destination.server=https://elsewhere.example.com",
+            "the cluster https://elsewhere.example.com is not registered for the project 'default'",
         ),
         "plugin": ({"source": {**source, "plugin": {"name": "x"}}}, "there is no plugin named x"),
         "option": (

@@ -267,7 +267,7 @@ def test_a_force_push_is_followed(stack: Stack, namespace: str) -> None:
 def test_fields_that_are_not_built_yet_stop_a_kustomization(stack: Stack, namespace: str) -> None:
     repo: Repository = stack.repository(namespace, {"settings.yaml": config()})
     cases: dict[str, tuple[dict[str, Any], str]] = {
-        "kubeconfig": ({"kubeConfig": {"secretRef": {"name": "x"}}}, "spec.kubeConfig"),
+        "ignore": ({"ignore": [{"paths": ["/spec/replicas"]}]}, "spec.ignore"),
         "decryption": ({"decryption": {"provider": "sops"}}, "spec.decryption"),
     }
     apps = [kustomization(namespace, name=name, **spec) for name, (spec, _) in cases.items()]

@@ -18,6 +18,7 @@ from msgspec import Struct, structs
 from trueup.apps.times import utc_now
 from trueup.apps.views import view_app
 from trueup.cli.console import tell
+from trueup.cli.elsewhere import at_target
 from trueup.cli.fetching import Fetching, ListedRepositories, read_source
 from trueup.cli.progress import Progress
 from trueup.cli.releases import declare_release
@@ -123,9 +124,9 @@ async def _declare(
     reporter.update(f"rendering {app.render.path}")
     rendered = await rendering.render(snapshot, app.render, variables)
     check_marks(rendered.objects, found.kind.dialect)
-    applier = ClusterApplier(session.client, app.rules.field_manager)
     parted = part_hooks(rendered.objects, found.kind.dialect.read_hook)
-    scopes = await resolve_scopes(rendered.objects, applier)
+    async with at_target(session, app.target) as there:
+        scopes = await resolve_scopes(rendered.objects, ClusterApplier(there.client, app.rules.field_manager))
     normalised = normalise(parted.kept, scopes, app.rules, secret_key=secrets.token_bytes(32), tainted=tainted)
     return Declaration(
         app=app,

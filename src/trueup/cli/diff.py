@@ -13,6 +13,7 @@ from msgspec import Struct, structs
 from trueup.cli.console import Exit, out, shown, tell
 from trueup.cli.declared import Declaration, WorkingTree, declare, open_tree
 from trueup.cli.difftext import DIFFERENT, diff_lines, headline, summary, visible
+from trueup.cli.elsewhere import at_target
 from trueup.cli.engines import renderer
 from trueup.cli.intree import apps_of_tree
 from trueup.cli.options import AppNames, Context, Format, Kubeconfig, Namespace, Output
@@ -123,9 +124,10 @@ async def compare(
     app = declared.app
     inventory = found.kind.dialect.stored_inventory(found.obj)
     plan = make_plan(declared.desired, {}, {}, inventory, app.rules)
-    applier = ClusterApplier(session.client, app.rules.field_manager)
     reporter.update(f"asking the server about {len(plan.sends)} objects")
-    report = await preview(plan, applier, app.rules, in_flight=IN_FLIGHT)
+    async with at_target(session, app.target) as there:
+        applier = ClusterApplier(there.client, app.rules.field_manager)
+        report = await preview(plan, applier, app.rules, in_flight=IN_FLIGHT)
     return declared, report.changes
 
 

@@ -86,6 +86,8 @@ async def concerned(session: Session, found: Found) -> set[ObjectRef]:
             refs.add(source)
     except TrueupError:
         pass  # a resource that cannot be read has Events all the same, and they tell why
+    if found.kind.dialect.cluster_of(found.obj):
+        return refs  # its objects have their Events in their own cluster; what is called so here is something else
     return refs | all_refs(await read_tree(session, found, utc_now()))
 
 

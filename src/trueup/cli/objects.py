@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from trueup.apps.nodes import Node, build_nodes, known_syncs
+from trueup.cli.elsewhere import at_cluster_of
 from trueup.cli.session import Found, Session
 from trueup.dialects.reading import rows_of
 from trueup.model.apierror import ApiError, KindNotServed
@@ -64,7 +65,8 @@ async def read_tree(session: Session, found: Found, now: datetime) -> tuple[Node
     """The App's objects and their descendants, in the order of the inventory."""
     dialect = found.kind.dialect
     inventory = dialect.stored_inventory(found.obj)
-    objects = await read_objects(session, inventory.entries)
-    live = [obj for obj in objects.values() if isinstance(obj, dict)]
-    owned = await read_children(session, live)
+    async with at_cluster_of(session, found) as there:
+        objects = await read_objects(there, inventory.entries)
+        live = [obj for obj in objects.values() if isinstance(obj, dict)]
+        owned = await read_children(there, live)
     return build_nodes(inventory.entries, objects, owned, known_syncs(found.obj, dialect, now), now)

@@ -58,6 +58,17 @@ def run(
     no_remote_bases: Annotated[
         bool, typer.Option("--no-remote-bases", help="Refuse kustomizations that name other repositories or URLs.")
     ] = False,
+    insecure_kubeconfig_exec: Annotated[
+        bool,
+        typer.Option(
+            "--insecure-kubeconfig-exec",
+            help="Let kubeconfigs in Secrets name commands, which then run in the controller.",
+        ),
+    ] = False,
+    insecure_kubeconfig_tls: Annotated[
+        bool,
+        typer.Option("--insecure-kubeconfig-tls", help="Let kubeconfigs in Secrets ask not to verify the server."),
+    ] = False,
     plugins: Annotated[
         Path | None,
         typer.Option(envvar="TRUEUP_PLUGINS", help="Folder of ConfigManagementPlugin files; default: no plugins."),
@@ -98,6 +109,8 @@ def run(
         internal_token=internal_token,
         allow_local_git=allow_local_git,
         remote_bases=not no_remote_bases,
+        insecure_kubeconfig_exec=insecure_kubeconfig_exec,
+        insecure_kubeconfig_tls=insecure_kubeconfig_tls,
         plugins=read_plugins(plugins) if plugins is not None else (),
         artifact_url=base_url,
     )

@@ -75,6 +75,8 @@ def _text(view: AppView, nodes: Sequence[Node]) -> str:
 async def read_nested(session: Session, found: Found, above: frozenset[ObjectRef]) -> tuple[Node, ...]:
     """The tree of an App; Apps among its objects are opened too, each at most once on the way down."""
     nodes = await read_tree(session, found, utc_now())
+    if found.kind.dialect.cluster_of(found.obj):
+        return nodes  # an App among them is one of that cluster
     above = above | {found.ref}
     apps = {kind.group_kind: kind for kind in await session.kinds() if not kind.is_source}
     opened: list[Node] = []
@@ -160,7 +162,11 @@ def _in_order(nodes: Sequence[Node]) -> Iterator[ObjectRef]:
 async def _watch(session: Session, found: Found, output: Output, drawn: str) -> None:
     """Draws again whenever the drawing would be another. The App's own changes and those of its workloads wake it."""
     resources = {found.kind.resource}
-    for group, kind in (*CHILD_KINDS, ("apps", "Deployment"), ("apps", "StatefulSet"), ("apps", "DaemonSet")):
+    elsewhere = bool(found.kind.dialect.cluster_of(found.obj))
+    workloads = (
+        () if elsewhere else (*CHILD_KINDS, ("apps", "Deployment"), ("apps", "StatefulSet"), ("apps", "DaemonSet"))
+    )
+    for group, kind in workloads:
         with contextlib.suppress(KindNotServed):
             resources.add(await session.client.discovery.resource(group, "", kind))
     async with follow_all(session.client, sorted(resources, key=str), "") as changes:

@@ -71,6 +71,11 @@ class KubeClient(Reads, Writes):
         other._identity = impersonation_headers(user, tuple(groups))
         return other
 
+    @property
+    def guard(self) -> WriteGuard | None:
+        """Who is asked before each write."""
+        return self._guard
+
     def guarded(self, guard: WriteGuard | None) -> KubeClient:
         """The same client whose writes ask this guard first (None: nobody)."""
         other = self._copy()

@@ -146,12 +146,20 @@ class Kubeconfig(Struct, frozen=True):
 
 def read_kubeconfig(paths: Sequence[Path]) -> Kubeconfig:
     """Reads and merges. Files that do not exist must have been left out by the caller. Raises InvalidInput."""
+    return _merged([(path, _read_file(path)) for path in paths])
+
+
+def parse_kubeconfig(text: str, described: str) -> Kubeconfig:
+    """One that is in no file; `described` says for people where it stands. Raises InvalidInput."""
+    return _merged([(Path(described), _parse(text, described))])
+
+
+def _merged(files: Sequence[tuple[Path, _File]]) -> Kubeconfig:
     clusters: dict[str, tuple[ClusterStanza, Path]] = {}
     users: dict[str, tuple[UserStanza, Path]] = {}
     contexts: dict[str, ContextStanza] = {}
     current = ""
-    for path in paths:
-        file = _read_file(path)
+    for path, file in files:
         full = path.absolute()
         for row in file.clusters or []:
             clusters.setdefault(row.name, (row.cluster or ClusterStanza(), full))
@@ -160,7 +168,7 @@ def read_kubeconfig(paths: Sequence[Path]) -> Kubeconfig:
         for row in file.contexts or []:
             contexts.setdefault(row.name, row.context or ContextStanza())
         current = current or file.current_context
-    return Kubeconfig(tuple(paths), clusters, users, contexts, current)
+    return Kubeconfig(tuple(path for path, _ in files), clusters, users, contexts, current)
 
 
 def _read_file(path: Path) -> _File:
@@ -170,6 +178,10 @@ def _read_file(path: Path) -> _File:
         raise InvalidInput(
             f"the kubeconfig {path} cannot be read: {error}", hint="check the path and its rights"
         ) from error
+    return _parse(text, str(path))
+
+
+def _parse(text: str, path: str) -> _File:
     try:
         content = yaml.load(text, Loader=_Loader)  # noqa: S506  (the C safe loader)
     except yaml.YAMLError as error:

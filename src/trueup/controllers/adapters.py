@@ -16,7 +16,7 @@ from trueup.cluster.resource import Resource
 from trueup.controllers.managed import Kept
 from trueup.controllers.metrics import Metrics
 from trueup.controllers.status import Patch
-from trueup.model.apierror import ApiError, KindNotServed
+from trueup.model.apierror import ApiError, ClusterUnreachable, KindNotServed
 from trueup.model.app import SyncRules
 from trueup.model.errors import AuthenticationFailed
 from trueup.model.manifest import Manifest, api_version_of, name_of, namespace_of, ref_of
@@ -39,11 +39,13 @@ class ClusterWatches:
     """`controllers.tracking.Watches` over live views of managed objects.
 
     A live view has each kind once; so the first version of a kind that is asked for is in the first view, the second in
-    the second, and so on. Beyond the last view a version is not watched, and drift in it is not seen.
+    the second, and so on. Beyond the last view a version is not watched, and drift in it is not seen. `patience`: seconds
+    that the first list of a kind may take; None: as long as it does.
     """
 
-    def __init__(self, client: KubeClient, views: Sequence[LiveView[Kept]]) -> None:
+    def __init__(self, client: KubeClient, views: Sequence[LiveView[Kept]], *, patience: float | None = None) -> None:
         self._client = client
+        self._patience = patience
         self._views = tuple(views)
         self._resources: dict[GroupKind, list[Resource]] = {}
 
@@ -56,8 +58,16 @@ class ClusterWatches:
                 raise KindNotServed(f"{resource} is not watched beside {len(known)} other versions of its kind")
             known.append(resource)
         place = next(index for index, other in enumerate(known) if other.version == version)
-        if known[place].is_watchable:
-            await self._views[place].track(known[place])
+        if not known[place].is_watchable:
+            return
+        try:
+            async with asyncio.timeout(self._patience):
+                await self._views[place].track(known[place])
+        except TimeoutError:
+            raise ClusterUnreachable(
+                f"{known[place].name} could not be listed within {self._patience:.0f} s",
+                hint="check that the cluster answers",
+            ) from None
 
     def is_complete(self, group_kind: GroupKind, version: str = "") -> bool:
         return any(

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import contextlib
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from weakref import WeakKeyDictionary
 
 import structlog
 from msgspec import structs
@@ -18,11 +19,8 @@ from trueup.apps.suspension import ends_at, resuming_patch
 from trueup.controllers.concluding import blocked_by, write_status
 from trueup.controllers.content import content_again, remotes_changed, variables_changed
 from trueup.controllers.decide import Step, next_step
-from trueup.controllers.deleting import Deleter
 from trueup.controllers.dependencies import Dependencies
-from trueup.controllers.endings import Endings
 from trueup.controllers.feeds import Feed
-from trueup.controllers.healing import Healer
 from trueup.controllers.holding import (
     BUG_DELAY,
     DEPENDENCY_NOT_READY,
@@ -37,13 +35,14 @@ from trueup.controllers.memory import AppMemory
 from trueup.controllers.queue import Priority, WorkQueue
 from trueup.controllers.readiness import LOOK_AGAIN, judge_dependencies
 from trueup.controllers.reading import Reader
-from trueup.controllers.reconciling import Reconciler
 from trueup.controllers.releases.charts import ChartObjects
-from trueup.controllers.releases.healing import ReleaseHealer
-from trueup.controllers.releases.reconciling import ReleaseReconciler
 from trueup.controllers.releases.running import RunningActions
 from trueup.controllers.shell import AppShell
 from trueup.controllers.signals import Signals
+from trueup.controllers.sites.hands import Hands
+from trueup.controllers.sites.placing import Placing
+from trueup.controllers.sites.site import Site
+from trueup.controllers.sites.sites import SitePending, Sites
 from trueup.controllers.situations import Situations
 from trueup.controllers.wishes import unanswered, wanted_digest, with_ignore
 from trueup.model.apierror import ApiError, ClusterUnreachable, LeaseLost
@@ -66,6 +65,10 @@ SOURCE_DELAY = 2.0
 """Seconds until a sync that waits for its source after a restart looks for it again."""
 CHART_DELAY = 10.0
 """Seconds until a HelmChart that could not be written is tried again."""
+MOST_AT_ONE_SITE = 12
+"""Looks at Apps of one cluster that is not our own, at the same time: one that does not answer holds no more workers up."""
+CROWDED_DELAY = 0.2
+"""Seconds until a look comes again that found as many under way."""
 ASK_DELAY = 1.0
 """Seconds between two questions about a kind that is to come."""
 
@@ -73,22 +76,36 @@ ASK_DELAY = 1.0
 class AppController:
     """All Apps of this process."""
 
-    def __init__(self, shell: AppShell) -> None:
+    def __init__(
+        self, shell: AppShell, sites: Sites | None = None, placed: Callable[[ObjectRef, Site], None] = lambda *_: None
+    ) -> None:
+        """`placed` is told of every App whose objects are looked at in another cluster than before."""
         self._shell = shell
+        self.sites = sites or Sites(Site(name="in-cluster", cluster_id="home", shell=shell))
+        self._placing = Placing(self.sites, placed)
+        self._hands: WeakKeyDictionary[Site, Hands] = WeakKeyDictionary()
         self.queue: WorkQueue[ObjectRef] = WorkQueue()
-        self._reconciler = Reconciler(shell, self._look_later)
-        self._endings = Endings(shell, self._look_later)
-        self._healer = Healer(shell, self._look_later)
         self.releases = RunningActions(self._action_ended)
         self._charts = ChartObjects(shell)
-        self._releases = ReleaseReconciler(shell, self.releases, self._charts, self._look_later)
-        self._release_healer = ReleaseHealer(shell, self._healer, self._releases.work_of)
-        self._deleter = Deleter(shell, self._look_later, self._releases.uninstall)
         self._readers: dict[SourceKey, InputIndex] = defaultdict(InputIndex)
         self._dependencies = Dependencies(shell.memories.get, shell.sources.feeds.of_app)
-        self.signals = Signals(shell, self.queue, self._readers)
-        self._reader = Reader(shell, self._readers, self._dependencies)
+        self.signals = Signals(shell, self.queue, self._readers, lambda ref: self.shell_of(ref).tracking)
+        self._reader = Reader(shell, self._readers, self._dependencies, self.shell_of, self.sites.send_away)
         self._situations = Situations(shell, self._dependencies)
+        self.sites.wake = self._woken_by_site
+
+    def shell_of(self, app: ObjectRef) -> AppShell:
+        """The App's world: everything, and the cluster that its objects live in."""
+        return self.sites.at(app).shell
+
+    def _hands_of(self, app: ObjectRef) -> Hands:
+        site = self.sites.at(app)
+        hands = self._hands.get(site)
+        if hands is None:
+            shell = self._shell
+            hands = Hands(site.shell, shell.control, self.releases, self._charts, self._look_later)
+            self._hands[site] = hands
+        return hands
 
     @property
     def readers(self) -> Mapping[SourceKey, InputIndex]:
@@ -112,6 +129,11 @@ class AppController:
         shell = self._shell
         started = shell.loop_time()
         step = Step.IDLE
+        site = self.sites.at(ref)
+        if site is not self.sites.home and site.busy >= MOST_AT_ONE_SITE:
+            self._look_later(ref, CROWDED_DELAY)
+            return
+        site.busy += 1
         try:
             step = await self._look(ref)
         except LeaseLost:
@@ -122,8 +144,9 @@ class AppController:
         except Exception as error:
             log.exception("look failed by a bug", app=str(ref))
             self._look_later(ref, BUG_DELAY)
-            await tell_bug(ref, error, shell)
+            await tell_bug(ref, error, self.shell_of(ref))
         finally:
+            site.busy -= 1
             self._plan_next_look(ref)
             shell.metrics.reconciles.labels("app", step.value).observe(shell.loop_time() - started)
 
@@ -156,54 +179,72 @@ class AppController:
             if (obj is None or is_deleting(obj)) and not memory.deleting:
                 self.releases.cancel(ref)
             return Step.IDLE
+        problem: TrueupError | None = None
         if obj is not None:
             self._reader.read(memory, obj)
+            problem = await self._placing.place(memory, obj)
+            if memory.moved and not is_deleting(obj):
+                await write_status(memory, obj, self.shell_of(ref))
+                memory.moved, obj = False, shell.resources.get(ref) or obj
             if not await self._has_chart(memory, obj):
                 return Step.WAIT_SOURCE
             await self._judge_dependencies(memory, obj)
             await self._check_variables(memory)
-            await self._check_capabilities(memory)
+            if problem is None:
+                await self._check_capabilities(memory)
         if obj is not None and memory.suspended:
             await self._resume_in_time(memory, obj)
         situation, requests, feed = self._situations.of(memory, obj)
+        if problem is not None:
+            situation = structs.replace(situation, site_ready=False)
+        if unanswered(memory, requests):
+            self.sites.poke(ref)  # whoever asks for the App wants its newest credentials used, too
+        hands = self._hands_of(ref)
         step = next_step(situation)
         match step:
             case Step.FORGET:
                 self._forget(memory)
             case Step.FINALIZE | Step.RELEASE:
                 assert obj is not None
-                await self._deleter.delete(memory, obj, holds=step is Step.FINALIZE)
+                if problem is not None and step is Step.FINALIZE:
+                    await self._delete_later(memory, obj, problem, hands)
+                else:
+                    await hands.deleter.delete(memory, obj, holds=step is Step.FINALIZE)
             case Step.STALL:
                 assert obj is not None
-                await stall(memory, obj, shell)
+                await stall(memory, obj, hands.shell)
+            case Step.WAIT_SITE:
+                assert obj is not None
+                assert problem is not None
+                await self._wait_for_site(memory, obj, problem, unanswered(memory, requests), hands)
             case Step.WAIT_SOURCE:
                 assert obj is not None
-                await wait_for_source(memory, obj, feed, requests, shell, self._look_later)
+                await wait_for_source(memory, obj, feed, requests, hands.shell, self._look_later)
             case Step.WAIT_DEPENDENCY:
                 assert obj is not None
                 assert memory.app is not None
                 said = blocked_by(self._dependencies.unready(memory.app))
-                await wait_for(memory, obj, DEPENDENCY_NOT_READY, said, unanswered(memory, requests), shell)
+                await wait_for(memory, obj, DEPENDENCY_NOT_READY, said, unanswered(memory, requests), hands.shell)
             case Step.TERMINATE:
                 assert obj is not None
-                await self._reconciler.terminate(memory, obj, requests)
+                await hands.reconciler.terminate(memory, obj, requests)
             case Step.CONTINUE:
                 assert obj is not None
-                await self._go_on(memory, obj, requests, feed)
+                await self._go_on(memory, obj, requests, feed, hands)
             case Step.SYNC:
                 assert obj is not None
-                await self._sync(memory, obj, requests, feed)
+                await self._sync(memory, obj, requests, feed, hands)
             case Step.HEAL:
                 assert obj is not None
                 assert memory.app is not None
                 if memory.app.release is not None:
-                    await self._release_healer.heal(memory, obj, memory.app)
+                    await hands.release_healer.heal(memory, obj, memory.app)
                     return step
                 app = with_ignore(memory.app, feed)
-                await self._healer.heal(memory, obj, app, feed.snapshot if feed else None)
+                await hands.healer.heal(memory, obj, app, feed.snapshot if feed else None)
             case Step.CHECK_HEALTH:
                 assert obj is not None
-                await self._reconciler.check_health(memory, obj)
+                await hands.reconciler.check_health(memory, obj)
                 if memory.wait is None:
                     self.queue.add(ref, Priority.ROUTINE)  # the revision may have moved meanwhile
                 self._wake_dependents(memory)
@@ -212,10 +253,10 @@ class AppController:
                 assert feed is not None
                 assert feed.snapshot is not None
                 if memory.app is not None and memory.app.release is not None:
-                    self._releases.move_revision(memory, feed.snapshot.revision)
+                    hands.releases.move_revision(memory, feed.snapshot.revision)
                 else:
                     parts = feed.snapshot.details.parts
-                    await self._reconciler.move_revision(memory, obj, feed.snapshot.revision, parts)
+                    await hands.reconciler.move_revision(memory, obj, feed.snapshot.revision, parts)
                 self._wake_dependents(memory)
             case Step.IDLE:
                 await self._idle(memory, obj)
@@ -277,7 +318,7 @@ class AppController:
         if memory.asks_until is None or memory.suspended:
             return
         with contextlib.suppress(ApiError, ClusterUnreachable):
-            changed = has_gained(memory.saved.asked, await shell.capabilities())
+            changed = has_gained(memory.saved.asked, await self.shell_of(memory.ref).capabilities())
             memory.content_stale |= changed
             if changed or shell.loop_time() >= memory.asks_until:
                 memory.asks_until = None
@@ -286,7 +327,9 @@ class AppController:
 
     # steps
 
-    async def _sync(self, memory: AppMemory, obj: Manifest, requests: Requests, feed: Feed | None) -> None:
+    async def _sync(
+        self, memory: AppMemory, obj: Manifest, requests: Requests, feed: Feed | None, hands: Hands
+    ) -> None:
         shell = self._shell
         assert memory.app is not None
         assert feed is not None
@@ -316,16 +359,16 @@ class AppController:
         try:
             snapshot = await self._snapshot(memory, feed, requests, snapshot)
         except TrueupError as error:
-            await self._endings.nothing_done(job, error)
+            await hands.endings.nothing_done(job, error)
             return
         try:
             if job.app.release is not None:
                 shared = snapshot.share()
-                await self._releases.sync(
+                await hands.releases.sync(
                     structs.replace(job, snapshot=shared, revision=snapshot.revision), shared.release
                 )
             else:
-                await self._reconciler.sync(structs.replace(job, snapshot=snapshot, revision=snapshot.revision))
+                await hands.reconciler.sync(structs.replace(job, snapshot=snapshot, revision=snapshot.revision))
         finally:
             if snapshot is not job.snapshot:
                 snapshot.release()
@@ -338,7 +381,9 @@ class AppController:
         await self._check_variables(memory)  # the first render is what tells of remote bases
         self._wake_dependents(memory)
 
-    async def _go_on(self, memory: AppMemory, obj: Manifest, requests: Requests, feed: Feed | None) -> None:
+    async def _go_on(
+        self, memory: AppMemory, obj: Manifest, requests: Requests, feed: Feed | None, hands: Hands
+    ) -> None:
         """Takes a sync of several steps further, at the revision that it began with."""
         shell, progress = self._shell, memory.saved.progress
         assert progress is not None
@@ -354,7 +399,7 @@ class AppController:
         app = with_ignore(memory.app, feed)
         memory.saved.spec_digest = memory.saved.spec_digest or wanted_digest(memory, feed)
         try:
-            content = await content_again(memory, app, snapshot, shell, same=False)
+            content = await content_again(memory, app, snapshot, hands.shell, same=False)
         finally:
             if snapshot is not None and (feed is None or snapshot is not feed.snapshot):
                 snapshot.release()
@@ -370,7 +415,7 @@ class AppController:
             token=progress.token,
             started=progress.started,
         )
-        await self._reconciler.go_on(job, content)
+        await hands.reconciler.go_on(job, content)
         if memory.saved.progress is None:
             self.queue.add(memory.ref, Priority.ROUTINE)  # what came meanwhile has its turn
         self._wake_dependents(memory)
@@ -381,7 +426,7 @@ class AppController:
             memory.refreshed = requests.token
             self._shell.sources.ask(feed.key, waking=memory.ref)
             return
-        await write_status(memory, obj, self._shell, token=requests.token)
+        await write_status(memory, obj, self.shell_of(memory.ref), token=requests.token)
 
     async def _snapshot(self, memory: AppMemory, feed: Feed, requests: Requests, newest: TreeSnapshot) -> TreeSnapshot:
         """What to sync to: the newest, unless a pin or a client says another revision. Raises SourceError."""
@@ -412,10 +457,32 @@ class AppController:
         behind = isinstance(observed, int) and observed < memory.app.generation and memory.saved.state is State.READY
         if behind or (memory.ref in self.signals.health_news and memory.status is not None):
             self.signals.health_news.discard(memory.ref)
-            await write_status(memory, obj, self._shell)
+            await write_status(memory, obj, self.shell_of(memory.ref))
+
+    async def _wait_for_site(
+        self, memory: AppMemory, obj: Manifest, problem: TrueupError, token: str, hands: Hands
+    ) -> None:
+        """Says why its cluster cannot be worked on; whoever looks after the cluster wakes the App."""
+        if isinstance(problem, SitePending):
+            return
+        memory.synced = None
+        await wait_for(memory, obj, problem.reason, str(problem), token, hands.shell)
+
+    async def _delete_later(self, memory: AppMemory, obj: Manifest, problem: TrueupError, hands: Hands) -> None:
+        if not isinstance(problem, SitePending):
+            await hands.deleter.without_cluster(memory, obj, problem)
+
+    def _woken_by_site(self, ref: ObjectRef) -> None:
+        if (memory := self._shell.memories.get(ref)) is not None:
+            if memory.deleting or is_deleting(self._shell.resources.get(ref) or {}):
+                memory.retry_at = None
+            if memory.stirred is not None:
+                memory.stirred.set()
+        self.queue.add(ref)
 
     def _forget(self, memory: AppMemory) -> None:
         self._reader.forget(memory)
+        self.sites.leave(memory.ref)
         self.queue.forget(memory.ref)
 
     # waking

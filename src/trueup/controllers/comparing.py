@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -64,8 +64,10 @@ class Busy(Transient):
 class Comparing:
     """Answers questions of people, a few at once, so that syncs have the machine."""
 
-    def __init__(self, shell: AppShell) -> None:
+    def __init__(self, shell: AppShell, shell_of: Callable[[ObjectRef], AppShell] | None = None) -> None:
+        """`shell_of` an App has the cluster that its objects live in."""
         self._shell = shell
+        self._shell_of = shell_of or (lambda _: shell)
         self._turn = asyncio.Semaphore(AT_ONCE)
         self._waiting = 0
 
@@ -149,7 +151,7 @@ class Comparing:
 
     async def _content(self, memory: AppMemory, app: App, snapshot: Snapshot) -> Content:
         """Rendered with a memory of its own, so that the App's knows nothing of it."""
-        shell = self._shell
+        shell = self._shell_of(memory.ref)
         scratch = AppMemory(memory.ref)
         scratch.saved.remotes = memory.saved.remotes
         variables = await gather_variables(app.render.substitution, shell, fresh=False)
@@ -159,7 +161,7 @@ class Comparing:
     async def _previewed(
         self, memory: AppMemory, app: App, content: Content, revision: Revision, only: ObjectRef | None
     ) -> tuple[ObjectComparison, ...]:
-        shell = self._shell
+        shell = self._shell_of(memory.ref)
         plan = make_plan(
             content.desired.values(),
             {},

@@ -18,6 +18,8 @@ class Step(StrEnum):
     """The resource is being deleted and does not wait for us: its objects live on."""
     STALL = "stall"
     """The resource cannot be read, or asks for what is not built: say so and touch nothing."""
+    WAIT_SITE = "wait-site"
+    """The cluster that its objects live in cannot be worked on now."""
     WAIT_SOURCE = "wait-source"
     WAIT_DEPENDENCY = "wait-dependency"
     TERMINATE = "terminate"
@@ -43,6 +45,8 @@ class Situation(Struct, frozen=True, kw_only=True):
     has_finalizer: bool = False
     problem: bool = False
     suspended: bool = False
+    site_ready: bool = True
+    """Whether the cluster of its objects can be worked on."""
     source_ready: bool = True
     dependencies_ready: bool = True
     operating: bool = False
@@ -78,6 +82,8 @@ def next_step(now: Situation) -> Step:
         return Step.IDLE
     if now.problem:
         return Step.STALL
+    if not now.site_ready:
+        return Step.WAIT_SITE
     if now.terminated:
         return Step.TERMINATE
     if now.operating and (now.held or not now.superseded):

@@ -20,15 +20,17 @@ from trueup.controllers.memory import AppMemory
 from trueup.controllers.progress import after
 from trueup.controllers.reporting import change_summary, failure_message
 from trueup.controllers.shell import AppShell
-from trueup.model.apierror import ApiError
+from trueup.model.apierror import ApiError, ClusterUnreachable
 from trueup.model.app import App, DeletionPolicy
 from trueup.model.change import Action
 from trueup.model.errors import Terminal, Transient, TrueupError
 from trueup.model.hook import Phase
+from trueup.model.inventory import Inventory
 from trueup.model.manifest import Manifest, is_deleting, metadata_of
 from trueup.model.outcome import State
 from trueup.model.refs import ObjectRef
 from trueup.records.record import Record, RecordKind
+from trueup.sync.applier import Applier
 from trueup.sync.execute import Execution, execute_prunes
 from trueup.sync.facts import Absent, LiveFacts
 from trueup.sync.optout import has_mark
@@ -44,6 +46,8 @@ class DeletionNotApproved(Transient):
     reason = "DeletionNotApproved"
 
 
+CLUSTER_NOT_FOUND = "ClusterNotFound"
+CLUSTER_REASONS = frozenset({CLUSTER_NOT_FOUND, "ClusterUnreachable", "ClusterRefused"})
 CHECK_SECONDS = 2.0
 """How often a deletion that waits for its objects looks again, besides being woken by their events."""
 
@@ -59,8 +63,12 @@ class Uninstall(Protocol):
 class Deleter:
     """Takes the two steps of a deletion."""
 
-    def __init__(self, shell: AppShell, look_later: Callable[[ObjectRef, float], None], uninstall: Uninstall) -> None:
+    def __init__(
+        self, shell: AppShell, home: Applier, look_later: Callable[[ObjectRef, float], None], uninstall: Uninstall
+    ) -> None:
         self._shell = shell
+        self._home = home
+        """Where the resources are, and their namespaces and CRDs."""
         self._look_later = look_later
         self._hooks = DeletionHooks(shell)
         self._uninstall = uninstall
@@ -90,6 +98,26 @@ class Deleter:
         except TrueupError as error:
             await self._failed(memory, obj, error)
 
+    async def without_cluster(self, memory: AppMemory, obj: Manifest, problem: TrueupError) -> None:
+        """The cluster of its objects cannot be worked on. Nothing is forgotten: it waits, unless they were to live on anyway."""
+        if reason := await self._going_with(memory.ref):
+            await self._let_live(memory, obj, reason)
+            return
+        app = memory.app or self._read(memory, obj)
+        if app is None or app.rules.suspend or leaves_objects(app) or not self._owned(memory, obj):
+            why = "it was deleted" if app is not None else f"it cannot be read ({memory.problem})"
+            await self._let_live(memory, obj, f"{why} while {problem.message}")
+            return
+        if problem.reason == CLUSTER_NOT_FOUND and self._shell.dialect_of(memory.ref).forgets_lost_clusters:
+            await self._let_live(memory, obj, problem.message)
+            return
+        if memory.retry_at is None or memory.retry_at <= self._shell.loop_time():
+            await self._failed(memory, obj, problem)
+
+    def _owned(self, memory: AppMemory, obj: Manifest) -> bool:
+        known = memory.saved.inventory.union(self._shell.dialect_of(memory.ref).stored_inventory(obj))
+        return bool(known.entries)
+
     async def _step(self, memory: AppMemory, obj: Manifest, app: App) -> None:
         """One part of the deletion after another: hooks before it, the objects, hooks after it; each has a finalizer."""
         dialect = self._shell.dialect_of(memory.ref)
@@ -117,7 +145,7 @@ class Deleter:
 
     async def _going_with(self, ref: ObjectRef) -> str:
         """Why the resource goes, when it is not because somebody deleted just it; empty: somebody did."""
-        applier = self._shell.control
+        applier = self._home
         dialect = self._shell.dialect_of(ref)
         if ref.namespace:
             namespace = await applier.get(ObjectRef(NAMESPACE.group, NAMESPACE.kind, "", ref.namespace), "v1")
@@ -147,7 +175,7 @@ class Deleter:
         """Deletes by the policy. True: nothing more is to be waited for."""
         shell = self._shell
         dialect = shell.dialect_of(memory.ref)
-        stored = dialect.stored_inventory(obj)
+        stored = Inventory() if memory.moved else dialect.stored_inventory(obj)
         memory.saved.inventory = memory.saved.inventory.union(stored) if not memory.deleting else memory.saved.inventory
         memory.deleting = True
         inventory = memory.saved.inventory
@@ -234,7 +262,8 @@ class Deleter:
             return
         plan_retry(memory, error, self._shell)
         self._look_later(memory.ref, 10.0)
-        reason = error.reason if isinstance(error, HookFailed | HooksUnknown | DeletionNotApproved) else "PruneFailed"
+        spoken = isinstance(error, HookFailed | HooksUnknown | DeletionNotApproved | ClusterUnreachable)
+        reason = error.reason if spoken or error.reason in CLUSTER_REASONS else "PruneFailed"
         memory.saved.state, memory.saved.reason, memory.saved.message = State.RETRYING, reason, str(error)
         self._shell.events.emit(obj, Event(reason=reason, message=str(error), warning=True))
         self._record(memory, str(error), "failed")
@@ -253,6 +282,12 @@ class Deleter:
                 changes=execution.report.changes if execution else (),
             )
         )
+
+
+def leaves_objects(app: App) -> bool:
+    """Whether its deletion deletes nothing."""
+    policy = app.rules.deletion_policy
+    return policy is DeletionPolicy.ORPHAN or (policy is DeletionPolicy.MIRROR_PRUNE and not app.rules.prune)
 
 
 class _DeletionFailed(TrueupError):

@@ -73,6 +73,8 @@ class Saved(Struct, kw_only=True):
     """Hooks of ended syncs whose objects may still be there."""
     deletion_hooks: tuple[HookResult, ...] = ()
     """The runs of hooks of the deletion that is under way."""
+    cluster: str = ""
+    """Where the inventory's objects are: the cluster's uid, or `home`; empty: not known."""
 
 
 @dataclass(slots=True)
@@ -93,6 +95,8 @@ class AppMemory:
     was_pinned: bool = False
     deleting: bool = False
     """The deletion of the objects has begun; the inventory shrinks from now on."""
+    moved: bool = False
+    """It came to another cluster, and what its status tells of objects is still about the one that it left."""
     going: set[ObjectRef] = field(default_factory=set)
     """Objects that were deleted with the App and may not be gone yet."""
     suspended: bool = False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from trueup.apps.pins import read_pin
 from trueup.controllers.dependencies import Dependencies
@@ -12,9 +12,11 @@ from trueup.controllers.recording import pin_record, suspension_record
 from trueup.controllers.shell import AppShell
 from trueup.controllers.wishes import app_digest
 from trueup.dialects.dialect import Dialect
+from trueup.model.app import App
 from trueup.model.errors import Terminal
 from trueup.model.manifest import Manifest, uid_of
 from trueup.model.outcome import State
+from trueup.model.refs import ObjectRef
 from trueup.model.release import ReleaseSpec
 from trueup.model.source import SourceKey
 from trueup.render.readers import InputIndex
@@ -23,8 +25,19 @@ from trueup.render.readers import InputIndex
 class Reader:
     """Brings an App's memory up to date with its resource, and takes it away with it."""
 
-    def __init__(self, shell: AppShell, readers: Mapping[SourceKey, InputIndex], dependencies: Dependencies) -> None:
+    def __init__(
+        self,
+        shell: AppShell,
+        readers: Mapping[SourceKey, InputIndex],
+        dependencies: Dependencies,
+        shell_of: Callable[[ObjectRef], AppShell] | None = None,
+        send_away: Callable[[ObjectRef], None] = lambda _: None,
+    ) -> None:
         self._shell = shell
+        self._shell_of = shell_of or (lambda _: shell)
+        """The App's, with the cluster that its objects live in."""
+        self._send_away = send_away
+        """Told of each App that is not for the controller's own cluster, before any of its objects is claimed."""
         self._readers = readers
         self._dependencies = dependencies
 
@@ -49,6 +62,8 @@ class Reader:
         memory.replan |= memory.problem is not None
         memory.problem = None
         memory.app = app
+        if app.target is not None:
+            self._send_away(memory.ref)
         memory.content_stale |= memory.was_pinned and pin != memory.pin  # pinned elsewhere
         if not first and pin != memory.pin:
             self._shell.recorder.put(pin_record(self._shell, memory, pin))
@@ -57,23 +72,14 @@ class Reader:
         if first:
             self._recall(memory, obj, dialect)
         if app.release is not None:
-            self._keep_release(memory, app.release, first=first)
+            keep_release(memory, app.release, self._shell_of(memory.ref), first=first)
         self._dependencies.note(app)
         feed = self._shell.sources.use(
             memory.ref, app.source, memory.saved.attempted or memory.saved.revision, memory.saved.parts
         )
         if memory.saved.inputs is not None:
             self._readers[feed.key].add(memory.ref, memory.saved.inputs)
-        self._shell.managed.claim(memory.ref, memory.saved.inventory.refs | memory.records.keys(), app.rules)
-
-    def _keep_release(self, memory: AppMemory, release: ReleaseSpec, *, first: bool) -> None:
-        """A record that changed while no controller looked is news, too."""
-        index = self._shell.releases.index
-        index.keep(memory.ref, release.storage_namespace, release.name)
-        if first and index.complete and memory.saved.record:
-            newest = index.newest(release.storage_namespace, release.name)
-            if newest != memory.saved.record:
-                memory.records_due = self._shell.loop_time()
+        claim(memory, app, self._shell_of(memory.ref))
 
     def _recall(self, memory: AppMemory, obj: Manifest, dialect: Dialect) -> None:
         """At the first sight of this process: what the status remembers and the state folder does not.
@@ -102,9 +108,29 @@ class Reader:
         if feed is not None:
             self._readers[feed.key].remove(ref)
         shell.sources.leave(ref)
-        shell.managed.release(ref)
-        if memory.app is not None and memory.app.release is not None:
-            shell.releases.index.leave(ref)
+        release(memory, self._shell_of(ref))
         shell.memories.pop(ref, None)
         shell.state.drop(ref)
         self._dependencies.forget(ref)
+
+
+def claim(memory: AppMemory, app: App, shell: AppShell) -> None:
+    """What it owns, as far as is known, is looked at as its own."""
+    shell.managed.claim(memory.ref, memory.saved.inventory.refs | memory.records.keys(), app.rules)
+
+
+def release(memory: AppMemory, shell: AppShell) -> None:
+    """Its objects are nobody's there any more."""
+    shell.managed.release(memory.ref)
+    if memory.app is not None and memory.app.release is not None:
+        shell.releases.index.leave(memory.ref)
+
+
+def keep_release(memory: AppMemory, spec: ReleaseSpec, shell: AppShell, *, first: bool) -> None:
+    """A record that changed while no controller looked is news, too."""
+    index = shell.releases.index
+    index.keep(memory.ref, spec.storage_namespace, spec.name)
+    if first and index.complete and memory.saved.record:
+        newest = index.newest(spec.storage_namespace, spec.name)
+        if newest != memory.saved.record:
+            memory.records_due = shell.loop_time()

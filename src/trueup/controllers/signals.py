@@ -7,13 +7,14 @@ the number of Apps.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from trueup.controllers.feeds import Feed
 from trueup.controllers.memory import AppMemory
 from trueup.controllers.queue import Priority, WorkQueue
 from trueup.controllers.shell import AppShell
 from trueup.controllers.situations import is_tried_again
+from trueup.controllers.tracking import Tracking
 from trueup.model.change import Action, Change, FieldChange
 from trueup.model.manifest import Manifest, is_deleting, uid_of
 from trueup.model.refs import GroupKind, ObjectRef
@@ -41,8 +42,15 @@ HEALTH_DELAY = 0.25
 class Signals:
     """Every way in which an App is woken from outside. `controllers.managed.Listener` is implemented here."""
 
-    def __init__(self, shell: AppShell, queue: WorkQueue[ObjectRef], readers: Mapping[SourceKey, InputIndex]) -> None:
+    def __init__(
+        self,
+        shell: AppShell,
+        queue: WorkQueue[ObjectRef],
+        readers: Mapping[SourceKey, InputIndex],
+        tracking_of: Callable[[ObjectRef], Tracking] | None = None,
+    ) -> None:
         self._shell = shell
+        self._tracking_of = tracking_of or (lambda _: shell.tracking)
         self._queue = queue
         self._readers = readers
         self.health_news: set[ObjectRef] = set()
@@ -165,5 +173,5 @@ class Signals:
                 await asyncio.sleep(0)
             if memory.app is None or memory.suspended or self._shell.memories.get(memory.ref) is not memory:
                 continue
-            for ref in self._shell.tracking.drifting(memory.records):
+            for ref in self._tracking_of(memory.ref).drifting(memory.records):
                 self.drifted(memory.ref, ref)

@@ -91,7 +91,11 @@ def declared_elsewhere(memory: AppMemory, content: Content, shell: AppShell) -> 
     leaving = memory.saved.inventory.refs - content.desired.keys()
     if not leaving:
         return frozenset()
-    others = [other.desired for other in shell.memories.values() if other is not memory and other.desired]
+    others = [
+        other.desired
+        for other in shell.memories.values()
+        if other is not memory and other.desired and other.saved.cluster == memory.saved.cluster
+    ]
     return frozenset(ref for ref in leaving if any(ref in desired for desired in others))
 
 

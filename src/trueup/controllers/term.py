@@ -18,41 +18,37 @@ from pathlib import Path
 import structlog
 from msgspec import Struct
 
-from trueup.cluster.applier import ClusterApplier
 from trueup.cluster.client import KubeClient
-from trueup.cluster.liveview import LiveView
+from trueup.cluster.foreign import Leave
 from trueup.controllers.adapters import (
     AccountTokens,
-    Appliers,
     ClusterEvents,
     ClusterPatcher,
-    ClusterWatches,
     CountedRenderer,
-    Definitions,
 )
 from trueup.controllers.apps import AppController
-from trueup.controllers.capabilities import ClusterCapabilities
 from trueup.controllers.comparing import Comparing
 from trueup.controllers.credentials import SourceCredentials
 from trueup.controllers.events import EventWriter
-from trueup.controllers.managed import Kept, ManagedObjects
 from trueup.controllers.memory import AppMemory
 from trueup.controllers.metrics import Metrics
 from trueup.controllers.pauses import collect_all
 from trueup.controllers.queue import Priority, work
-from trueup.controllers.releases.reads import Lookups, RecordLists
-from trueup.controllers.releases.shell import ReleaseShell
 from trueup.controllers.remotes import AppRemotes, NoRemotes
 from trueup.controllers.repositories import KnownRepositories
 from trueup.controllers.resources import Resources
 from trueup.controllers.shell import AppShell
+from trueup.controllers.sites.opening import Means, make_parts, watch_autoscalers
+from trueup.controllers.sites.registry import Registry
+from trueup.controllers.sites.remote import RemoteSites
+from trueup.controllers.sites.site import Site
+from trueup.controllers.sites.sites import Sites
+from trueup.controllers.sites.ways import Ways
 from trueup.controllers.sourcereport import Packer, SourceReporter
 from trueup.controllers.sources import SourceController, SourceShell
 from trueup.controllers.state import StateStore
 from trueup.controllers.status import StatusWriter
 from trueup.controllers.tracking import Tracking
-from trueup.controllers.trees.below import Below, reduce_below
-from trueup.controllers.trees.kinds import Watched
 from trueup.controllers.trees.trees import Trees
 from trueup.controllers.values import ValueStore
 from trueup.controllers.watching import Watching
@@ -62,6 +58,7 @@ from trueup.dialects.dialect import Dialect
 from trueup.model.errors import TrueupError
 from trueup.model.manifest import Manifest, uid_of
 from trueup.model.refs import GroupKind, ObjectRef
+from trueup.model.rendering import Capabilities
 from trueup.records.record import Recorder
 from trueup.render.cache import DEFAULT_BYTES, BuildCache
 from trueup.render.chartreading import EngineChartReader
@@ -84,8 +81,6 @@ RECHECK_SECONDS = 60.0
 COLLECT_SECONDS = 3600.0
 FULL_COLLECTION_SECONDS = 3600.0
 """Between two looks of Python's garbage collector at everything, see `controllers.pauses`."""
-VERSIONS_OF_A_KIND = 3
-"""How many versions of one kind may be watched at once: Apps that declare a kind differently are rare."""
 
 
 class ControllerOptions(Struct, frozen=True, kw_only=True):
@@ -97,6 +92,10 @@ class ControllerOptions(Struct, frozen=True, kw_only=True):
     allow_local_git: bool = False
     remote_bases: bool = True
     """Whether kustomizations may name other repositories and URLs."""
+    insecure_kubeconfig_exec: bool = False
+    """Whether kubeconfigs in Secrets may have commands run in the controller, as Flux's flag of that name."""
+    insecure_kubeconfig_tls: bool = False
+    """Whether they may ask not to verify the server."""
     plugins: tuple[Plugin, ...] = ()
     """Config-management plugins that Applications may use."""
     internal_token: str = ""
@@ -173,9 +172,6 @@ class WorkingTerm:
         watching = Watching(
             self.client, self.stack, self.setup.dialects, self.resources, self.options.control_namespace
         )
-        managed = ManagedObjects(self._record_of, _Listener(self), secret_key, utc_now)
-        views = [await self._view(managed) for _ in range(VERSIONS_OF_A_KIND)]
-        tracking = Tracking(ClusterWatches(self.client, views), managed)
         cache = await self._cache()
         credentials = SourceCredentials(values, watching.repository_secrets, self.options.control_namespace)
         source_dialects = {kind.group_kind: d for d in self.setup.dialects for kind in d.source_kinds}
@@ -204,25 +200,15 @@ class WorkingTerm:
             lambda feed, before: self.apps.signals.source_changed(feed, before),
             lambda ref: self.apps.queue.add(ref, Priority.URGENT),
         )
-        capabilities = ClusterCapabilities(self.client)
-        await capabilities.look(fresh=False)
-        definitions = Definitions(self.client, lambda kind: self.apps.signals.kind_appeared(kind))
+        self.trees = Trees(self.memories, utc_now)
+        means = self._means(cache, secret_key)
+        parts = await make_parts(self.client, self.stack, means)
         shell = AppShell(
             dialects=self.dialects,
             resources=self.resources,
             memories=self.memories,
             sources=sources,
-            renderer=CountedRenderer(
-                Renderer(self.engines, cache=cache, capabilities=capabilities, refine=refine, plugins=self._plugins()),
-                metrics,
-            ),
             remotes=AppRemotes(fetchers.remotes, credentials) if self.options.remote_bases else NoRemotes(),
-            capabilities=capabilities.look,
-            managed=managed,
-            tracking=tracking,
-            control=ClusterApplier(self.client, "trueup"),
-            applier_for=Appliers(self.client),
-            established=definitions.wait,
             writer=writer,
             events=events,
             recorder=self.setup.recorder,
@@ -234,27 +220,25 @@ class WorkingTerm:
             chance=random.random,
             secret_key=secret_key,
             evaluate=Expressions(self.engines).evaluate,
-            releases=ReleaseShell(
-                engine=ReleaseEngine(self.engines),
-                index=watching.releases,
-                lookup_for=Lookups(self.client),
-                listing_for=RecordLists(self.client),
-            ),
             in_flight=self.options.objects_in_flight,
+            renderer=parts.renderer,
+            capabilities=parts.capabilities.look,
+            managed=parts.managed,
+            tracking=parts.tracking,
+            control=parts.control,
+            applier_for=parts.applier_for,
+            established=parts.definitions.wait,
+            releases=parts.releases,
         )
-        self.apps = AppController(shell)
-        self.comparing = Comparing(shell)
+        sites = self._sites(Site("in-cluster", cluster_id, shell, parts.branch), means, watching)
+        self.apps = AppController(shell, sites, self._placed)
+        self.comparing = Comparing(shell, self.apps.shell_of)
         self.sources = sources
         for ref, blob in (await state.load()).items():
             self._restore(ref, blob)
-        self.trees = await self._trees(tracking)
-        for view in views:
-            view.subscribe(managed.seen)
-            view.subscribe(self.trees.managed_seen)
-            view.subscribe(lambda ref, _before, after, raw: self._autoscaler_seen(managed, ref, after, raw))
-        await watching.run(definitions, self.apps, sources)
-        await tracking.follow([("autoscaling", "v2", "HorizontalPodAutoscaler")])
-        await self._restore_apps(tracking)
+        await watching.run(parts, self.apps, sources)
+        await watch_autoscalers(parts.tracking)
+        await self._restore_apps(parts.tracking)
         self.on_synced()
         log.info("controller is at work", apps=len(self.memories), sources=len(sources.feeds.all()))
         async with asyncio.TaskGroup() as group:
@@ -266,13 +250,14 @@ class WorkingTerm:
             group.create_task(writer.run(), name="status")
             group.create_task(events.run(), name="events")
             group.create_task(state.run(), name="state")
-            group.create_task(managed.run(), name="foresight")
+            group.create_task(parts.managed.run(), name="foresight")
+            group.create_task(sites.run(), name="sites")
             group.create_task(self._recheck(), name="recheck")
             group.create_task(_every(FULL_COLLECTION_SECONDS, collect_all), name="garbage")
             group.create_task(self._collect(fetchers), name="collect")
             group.create_task(self.trees.run(), name="trees")
-            group.create_task(self.trees.follow(), name="watches of trees")
-            group.create_task(self.trees.foresee(), name="foresight of trees")
+            group.create_task(parts.branch.follow(), name="watches of trees")
+            group.create_task(parts.branch.foresee(), name="foresight of trees")
 
     async def _look(self, ref: ObjectRef) -> None:
         await self.apps.look(ref)
@@ -314,16 +299,47 @@ class WorkingTerm:
             metrics.source_bytes.labels(store).set_function(partial(_bytes_of, budget, store))
         metrics.source_limit.set(budget.limit)
 
-    async def _view(self, managed: ManagedObjects) -> LiveView[Kept]:
-        return await self.stack.enter_async_context(LiveView(self.client, managed.reduce))
+    def _means(self, cache: BuildCache, secret_key: bytes) -> Means:
+        def renderer(capabilities: Callable[[], Capabilities]) -> CountedRenderer:
+            made = Renderer(
+                self.engines, cache=cache, capabilities=capabilities, refine=refine, plugins=self._plugins()
+            )
+            return CountedRenderer(made, self.setup.metrics)
 
-    async def _trees(self, tracking: Tracking) -> Trees:
-        below: LiveView[Below] = await self.stack.enter_async_context(
-            LiveView(self.client, lambda obj: reduce_below(obj, utc_now()))
+        return Means(
+            record_of=self._record_of,
+            listener=lambda fares: _Listener(self, fares),
+            renderer=renderer,
+            engine=ReleaseEngine(self.engines),
+            trees=self.trees,
+            release_changed=lambda *what: self.apps.signals.release_changed(*what),
+            kind_appeared=lambda kind: self.apps.signals.kind_appeared(kind),
+            secret_key=secret_key,
+            clock=utc_now,
         )
-        trees = Trees(self.memories, tracking.facts, _BelowWatches(self.client, below), utc_now)
-        below.subscribe(trees.below_seen)
-        return trees
+
+    def _sites(self, home: Site, means: Means, watching: Watching) -> Sites:
+        """The controller's own cluster, and whatever others Apps name."""
+        options = self.options
+        leave = Leave(exec_plugins=options.insecure_kubeconfig_exec, unverified_tls=options.insecure_kubeconfig_tls)
+        registry = Registry(watching.repository_secrets)
+        opener = RemoteSites(
+            home.shell,
+            means,
+            guard=self.client.guard,
+            on_request=self._count_request,
+            in_flight=options.requests_in_flight,
+        )
+        ways = Ways(self._read_value, AccountTokens(self.client), registry.find, leave)
+        return Sites(home, ways.to, opener)
+
+    def _count_request(self, verb: str, resource: str, code: int, seconds: float) -> None:
+        del seconds
+        self.setup.metrics.requests.labels(verb, resource, str(code)).inc()
+
+    def _placed(self, app: ObjectRef, site: Site) -> None:
+        if site.branch is not None:
+            self.trees.place(app, site.branch)
 
     async def _cluster_id(self) -> str:
         """The uid of `kube-system`, which names a cluster for life: state of one is never used for another."""
@@ -345,16 +361,12 @@ class WorkingTerm:
             if obj is None or ref.group_kind not in self.dialects:
                 continue
             memory = self.apps.restore(ref, obj)
+            if memory.app is not None and memory.app.target is not None:
+                continue  # its objects are not here
             kinds |= {(entry.ref.group, entry.version, entry.ref.kind) for entry in memory.saved.inventory.entries}
         for ref in [ref for ref in self.memories if self.resources.get(ref) is None]:
             self.apps.signals.resource_gone(ref)
         await tracking.follow(sorted(kinds))
-
-    def _autoscaler_seen(
-        self, managed: ManagedObjects, ref: ObjectRef, after: Kept | None, raw: Manifest | None
-    ) -> None:
-        if ref.kind in ("HorizontalPodAutoscaler", "ScaledObject"):
-            managed.scaler_seen(ref, raw if after is not None else None)
 
     def _record_of(self, app: ObjectRef, ref: ObjectRef) -> AppliedRecord | None:
         memory = self.memories.get(app)
@@ -369,22 +381,12 @@ def _bytes_of(budget: DiskBudget, store: str) -> int:
     return budget.known.of(store)
 
 
-class _BelowWatches:
-    """`controllers.trees.trees.BelowWatches`."""
-
-    def __init__(self, client: KubeClient, view: LiveView[Below]) -> None:
-        self._client = client
-        self._view = view
-
-    async def follow(self, kind: Watched) -> None:
-        await self._view.track(await self._client.discovery.resource(kind.group, kind.version, kind.kind))
-
-
 class _Listener:
     """`controllers.managed.Listener`, bound late: the App loop is made after the objects' view."""
 
-    def __init__(self, term: WorkingTerm) -> None:
+    def __init__(self, term: WorkingTerm, fares_otherwise: Callable[[ObjectRef], None]) -> None:
         self._term = term
+        self._fares_otherwise = fares_otherwise
 
     def drifted(self, app: ObjectRef, ref: ObjectRef) -> None:
         self._term.apps.signals.drifted(app, ref)
@@ -394,7 +396,7 @@ class _Listener:
 
     def health_changed(self, app: ObjectRef, ref: ObjectRef, before: LiveFacts | None, after: LiveFacts | None) -> None:
         self._term.apps.signals.health_changed(app, ref, before, after)
-        self._term.trees.fares_otherwise(ref)
+        self._fares_otherwise(ref)
 
 
 async def _every(seconds: float, action: Callable[[], None]) -> None:

@@ -9,31 +9,23 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from contextlib import AsyncExitStack
-from typing import TypeVar
 
 import structlog
 
 from trueup.cluster.client import KubeClient
 from trueup.cluster.liveview import Informer, LiveView
 from trueup.cluster.resource import Resource
-from trueup.controllers.adapters import (
-    Definition,
-    Definitions,
-)
 from trueup.controllers.apps import AppController
-from trueup.controllers.releases.index import SELECTOR, RecordRow, ReleaseIndex, reduce_record
 from trueup.controllers.resources import Resources
+from trueup.controllers.sites.opening import Parts, track_if_allowed, watch_definitions, watch_releases
 from trueup.controllers.sources import SourceController
 from trueup.dialects.argocd.repositories import SECRET_TYPE
 from trueup.dialects.dialect import Dialect, ServedKind
-from trueup.model.apierror import ApiError
 from trueup.model.manifest import Manifest
 from trueup.model.refs import ObjectRef
-from trueup.sync.order import CRD
 
 log = structlog.get_logger(__name__)
 
-T = TypeVar("T")
 WATCHED_VALUES = "reconcile.fluxcd.io/watch=Enabled"
 
 
@@ -56,17 +48,16 @@ class Watching:
         self.control_namespace = control_namespace
         self.repositories: Informer | None = None
         self.starting = True
-        self.releases = ReleaseIndex(lambda *what: self.apps.signals.release_changed(*what))
         self.apps: AppController
         self.sources: SourceController
 
-    async def run(self, definitions: Definitions, apps: AppController, sources: SourceController) -> None:
-        """Returns when all of it has been seen once."""
+    async def run(self, parts: Parts, apps: AppController, sources: SourceController) -> None:
+        """Returns when all of it has been seen once. `parts` are those of the controller's own cluster."""
         self.apps, self.sources = apps, sources
-        await self._watch_definitions(definitions)
+        await watch_definitions(self.client, self.stack, parts.definitions)
         await self._watch_dialects()
         await self._watch_values()
-        await self._watch_releases()
+        await watch_releases(self.client, self.stack, parts.releases.index)
 
     async def _watch_dialects(self) -> None:
         """The Apps' and sources' resources: whole, and first of all."""
@@ -81,38 +72,17 @@ class Watching:
         resource = await self.client.discovery.resource(kind.group, kind.version, kind.kind)
         await informer.track(resource)
 
-    async def _watch_definitions(self, definitions: Definitions) -> None:
-        view: LiveView[Definition] = await self.stack.enter_async_context(LiveView(self.client, definitions.reduce))
-        view.subscribe(definitions.seen)
-        await view.track(await self.client.discovery.resource(CRD.group, "v1", CRD.kind))
-
     async def _watch_values(self) -> None:
         """Argo CD's repository Secrets, and the ConfigMaps and Secrets that ask for it: few, so kept whole."""
         secret = await self.client.discovery.resource("", "v1", "Secret")
         config_map = await self.client.discovery.resource("", "v1", "ConfigMap")
         self.repositories = await self.stack.enter_async_context(Informer(self.client))
-        await self._track_if_allowed(self.repositories, secret, {self.control_namespace}, SECRET_TYPE)
+        self.repositories.subscribe(lambda *_: self.apps.sites.registry_changed())
+        await track_if_allowed(self.repositories, secret, {self.control_namespace}, SECRET_TYPE)
         for resource in (secret, config_map):
             informer: LiveView[str] = await self.stack.enter_async_context(LiveView(self.client, _version))
             informer.subscribe(self._value_seen)
-            await self._track_if_allowed(informer, resource, None, WATCHED_VALUES)
-
-    async def _watch_releases(self) -> None:
-        """Of Helm's release records only that they are there, and in which state."""
-        view: LiveView[RecordRow] = await self.stack.enter_async_context(LiveView(self.client, reduce_record))
-        view.subscribe(self.releases.seen)
-        secret = await self.client.discovery.resource("", "v1", "Secret")
-        self.releases.complete = await self._track_if_allowed(view, secret, None, SELECTOR)
-
-    async def _track_if_allowed(
-        self, view: LiveView[T], resource: Resource, namespaces: set[str] | None, selector: str
-    ) -> bool:
-        try:
-            await view.track(resource, namespaces, selector)
-        except ApiError as error:
-            log.warning("not watched", resource=resource.name, selector=selector, error=error.message)
-            return False
-        return True
+            await track_if_allowed(informer, resource, None, WATCHED_VALUES)
 
     # what the watches tell
 
@@ -150,6 +120,7 @@ class Watching:
     def _value_seen(self, ref: ObjectRef, before: str | None, after: str | None, _: Manifest | None) -> None:
         if before != after:
             self.apps.signals.value_changed(ref)
+            self.apps.sites.value_changed(ref)
 
     def repository_secrets(self) -> list[Manifest]:
         if self.repositories is None:

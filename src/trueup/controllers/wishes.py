@@ -36,4 +36,5 @@ def unanswered(memory: AppMemory, requests: Requests) -> str:
 
 def app_digest(app: App) -> str:
     """Changes when anything that decides the objects (or what is shown of them) changes; the generation alone does not."""
-    return keyed_digest(repr((app.source, app.render, app.rules, app.release, app.history_limit)), b"")
+    asked = (app.source, app.render, app.rules, app.release, app.history_limit)
+    return keyed_digest(repr(asked if app.target is None else (*asked, app.target)), b"")

@@ -93,6 +93,15 @@ class Dialect(Protocol):
         """Whether an App's resource stays until its objects are gone (Argo CD), whatever its policy says."""
         ...
 
+    @property
+    def forgets_lost_clusters(self) -> bool:
+        """Whether an App is let go, its objects left, when it is deleted and nothing says any more where its cluster is."""
+        ...
+
+    def cluster_of(self, obj: Manifest) -> str:
+        """How people call the cluster that an App's objects live in; empty: the one that its resource is in."""
+        ...
+
     def read_app(self, obj: Manifest) -> App: ...
 
     def read_source(self, obj: Manifest) -> Source:

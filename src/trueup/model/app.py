@@ -15,6 +15,7 @@ from trueup.model.refs import ObjectRef
 from trueup.model.release import ReleaseSpec
 from trueup.model.rendering import RenderSpec, variables_used_by
 from trueup.model.source import SourceKey
+from trueup.model.target import Target
 
 
 class Owner(Struct, frozen=True):
@@ -194,6 +195,8 @@ class App(Struct, frozen=True, kw_only=True):
     project: str = ""
     release: ReleaseSpec | None = None
     """Set: a Helm release, whose objects are those of its record."""
+    target: Target | None = None
+    """The cluster that its objects live in; None: the controller's own."""
     history_limit: int | None = None
     """How many deployments the status remembers; None: as many as the dialect says."""
 

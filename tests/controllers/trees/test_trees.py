@@ -14,11 +14,12 @@ from tests.controllers.trees.kit import POD, SET, SETTINGS, SHOP, WEB, below, fa
 from trueup.apps.livetree import Delta, Hello, Reached, Ready, Tree, decode_frame
 from trueup.controllers.memory import AppMemory
 from trueup.controllers.trees.below import reduce_below
+from trueup.controllers.trees.branch import AGAIN
 from trueup.controllers.trees.feed import BREATH
 from trueup.controllers.trees.kinds import CLAIM, JOB, REPLICA_SET, REVISION, SLICE, Watched, watched_for
 from trueup.controllers.trees.kinds import POD as PODS
 from trueup.controllers.trees.standing import standing_of
-from trueup.controllers.trees.trees import AGAIN, Trees
+from trueup.controllers.trees.trees import Trees
 from trueup.model.apierror import ApiError
 from trueup.model.health import Health, Kstatus, Verdict
 from trueup.model.inventory import Inventory, InventoryEntry
@@ -51,7 +52,8 @@ class Rig:
         self.watches = Watches()
         self.live = {WEB: facts(WEB, "web"), SETTINGS: facts(SETTINGS, "settings")}
         self.looks = 0
-        self.trees = Trees(self.memories, self._facts, self.watches, self.clock)
+        self.trees = Trees(self.memories, self.clock)
+        self.branch = self.trees.grow(self._facts, self.watches)
 
     def clock(self) -> datetime:
         return START + timedelta(seconds=asyncio.get_running_loop().time())
@@ -65,7 +67,7 @@ class Rig:
 async def rig() -> AsyncIterator[Rig]:
     made = Rig()
     trees = made.trees
-    tasks = [asyncio.create_task(work) for work in (trees.run(), trees.follow(), trees.foresee())]
+    tasks = [asyncio.create_task(work) for work in (trees.run(), made.branch.follow(), made.branch.foresee())]
     yield made
     for task in tasks:
         task.cancel()
@@ -73,7 +75,7 @@ async def rig() -> AsyncIterator[Rig]:
 
 
 async def test_without_a_reader_nothing_is_watched_and_events_end_at_once(rig: Rig) -> None:
-    rig.trees.managed_seen(WEB, None, None, None)
+    rig.branch.managed_seen(WEB, None, None, None)
     rig.trees.looked(SHOP)
     await asyncio.sleep(3600)
     assert (rig.watches.followed, rig.looks) == ([], 0)
@@ -113,13 +115,13 @@ async def test_a_kind_that_may_not_be_watched_is_tried_again_later_and_holds_up_
 async def test_a_storm_of_events_is_one_change_per_breath(rig: Rig) -> None:
     async with contextlib.aclosing(rig.trees.lines()) as lines:
         await anext(lines)
-        rig.trees.below_seen(SET, None, below("set", "web"), None)
+        rig.branch.below_seen(SET, None, below("set", "web"), None)
         await anext(lines)
         began = asyncio.get_running_loop().time()
         last = None
         for number in range(1000):
             after = below("pod", "set", version=str(number))
-            rig.trees.below_seen(POD, last, after, None)
+            rig.branch.below_seen(POD, last, after, None)
             last = after
         delta, reached = [decode_frame(line) for line in (await anext(lines)).splitlines()]
     assert isinstance(delta, Delta)
@@ -133,8 +135,8 @@ async def test_a_pod_that_cannot_be_scheduled_for_long_is_told_though_no_event_c
     waiting = structs.replace(below("pod", "set"), forecast=Forecast(START + timedelta(seconds=15), bad))
     async with contextlib.aclosing(rig.trees.lines()) as lines:
         await anext(lines)
-        rig.trees.below_seen(SET, None, below("set", "web"), None)
-        rig.trees.below_seen(POD, None, waiting, None)
+        rig.branch.below_seen(SET, None, below("set", "web"), None)
+        rig.branch.below_seen(POD, None, waiting, None)
         await anext(lines)
         while b"nobody takes it" not in await anext(lines):
             assert asyncio.get_running_loop().time() < 30

@@ -1,4 +1,4 @@
-"""The live trees of one term: watches begun when the first reader comes, events into the keeper, its news into the feed."""
+"""The live trees of one term: a branch per cluster, watches begun when the first reader comes, the branches' news into one feed."""
 
 from __future__ import annotations
 
@@ -6,59 +6,64 @@ import asyncio
 import secrets
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from datetime import datetime
-from typing import Protocol
 
-import structlog
-
-from trueup.controllers.foresight import Foresight
-from trueup.controllers.managed import Kept
+from trueup.apps.livetree import LiveNode
 from trueup.controllers.memory import AppMemory
-from trueup.controllers.trees.below import Below, as_of
+from trueup.controllers.trees.branch import BelowWatches, Branch
 from trueup.controllers.trees.feed import BREATH, TreeFeed
-from trueup.controllers.trees.keeper import TreeKeeper
-from trueup.controllers.trees.kinds import Watched, watched_for
+from trueup.controllers.trees.keeper import Change
 from trueup.controllers.trees.standing import standing_of
-from trueup.model.apierror import ApiError, KindNotServed
-from trueup.model.manifest import Manifest
 from trueup.model.refs import ObjectRef
 from trueup.sync.facts import Absent, LiveFacts
-
-log = structlog.get_logger(__name__)
-
-AGAIN = 60.0
-"""Seconds until a kind that could not be watched is tried again."""
-
-
-class BelowWatches(Protocol):
-    async def follow(self, kind: Watched) -> None:
-        """Returns when all of it has been seen. Raises KindNotServed or ApiError."""
-        ...
 
 
 class Trees:
     """Costs nothing until somebody reads: no watch is opened, and events end at once."""
 
-    def __init__(
-        self,
-        memories: Mapping[ObjectRef, AppMemory],
-        facts: Callable[[Iterable[ObjectRef]], Mapping[ObjectRef, LiveFacts | Absent]],
-        watches: BelowWatches,
-        clock: Callable[[], datetime],
-    ) -> None:
+    def __init__(self, memories: Mapping[ObjectRef, AppMemory], clock: Callable[[], datetime]) -> None:
         self._memories = memories
-        self._watches = watches
-        self._keeper = TreeKeeper(facts)
-        self._feed = TreeFeed(secrets.token_hex(4), self._keeper.apps, self._keeper.nodes)
-        self._foresight: Foresight[Below] = Foresight(clock, self._came_true, as_of)
+        self._clock = clock
+        self._branches: list[Branch] = []
+        self._on: dict[ObjectRef, Branch] = {}
+        """Where an App's objects live, once it is known."""
+        self._feed = TreeFeed(secrets.token_hex(4), self._apps, self._nodes)
         self._wanted = asyncio.Event()
         self._news = asyncio.Event()
-        self._followed: set[Watched] = set()
-        self._refused: dict[Watched, float] = {}
+        self._lost: list[Change] = []
+        """News of branches that were cut."""
 
     def lines(self, since: str = "") -> AsyncGenerator[bytes]:
         """For one reader; see `apps.livetree`."""
         self._want()
         return self._feed.lines(since)
+
+    # clusters
+
+    def grow(
+        self, facts: Callable[[Iterable[ObjectRef]], Mapping[ObjectRef, LiveFacts | Absent]], watches: BelowWatches
+    ) -> Branch:
+        """For the objects of another cluster; the first one is for every App of which nobody says where it is."""
+        branch = Branch(facts, watches, self._clock, self._wanted, self._news.set)
+        self._branches.append(branch)
+        return branch
+
+    def cut(self, branch: Branch) -> None:
+        """The cluster is not looked at any more; its Apps have no tree until they are elsewhere."""
+        for app in branch.keeper.apps():
+            branch.keeper.app_gone(app)
+            if self._on.get(app) is branch:
+                del self._on[app]
+        self._lost += branch.keeper.take_news()
+        self._branches.remove(branch)
+        self._news.set()
+
+    def place(self, app: ObjectRef, branch: Branch) -> None:
+        """The App's objects live there from now on."""
+        before = self._branch_of(app)
+        self._on[app] = branch
+        if before is not branch and self._wanted.is_set():
+            before.keeper.app_gone(app)
+            before.stir()
 
     # what happens
 
@@ -66,28 +71,13 @@ class Trees:
         """A look at the App has ended: what it owns, and how that stands, may have changed."""
         if not self._wanted.is_set():
             return
-        memory = self._memories.get(app)
+        memory, branch = self._memories.get(app), self._branch_of(app)
         if memory is None:
-            self._keeper.app_gone(app)
+            branch.keeper.app_gone(app)
+            self._on.pop(app, None)
         else:
-            self._keeper.app_seen(app, standing_of(memory))
-        self._stir()
-
-    def managed_seen(self, ref: ObjectRef, _before: Kept | None, _after: Kept | None, _raw: Manifest | None) -> None:
-        """An event of the view of managed objects."""
-        self.fares_otherwise(ref)
-
-    def fares_otherwise(self, ref: ObjectRef) -> None:
-        """A managed object may be another than before, by an event or by time alone."""
-        if self._wanted.is_set():
-            self._keeper.managed_changed(ref)
-            self._stir()
-
-    def below_seen(self, ref: ObjectRef, before: Below | None, after: Below | None, _raw: Manifest | None) -> None:
-        """An event of the view of what others own."""
-        self._foresight.note(ref, after)
-        self._keeper.below_changed(ref, before, after)
-        self._stir()
+            branch.keeper.app_seen(app, standing_of(memory))
+        branch.stir()
 
     async def run(self) -> None:
         """Until cancelled; then readers are told to come again."""
@@ -96,36 +86,26 @@ class Trees:
             while True:
                 await self._news.wait()
                 self._news.clear()
-                self._feed.put(self._keeper.take_news())
+                self._feed.put(self._take_news())
                 await asyncio.sleep(BREATH)
         finally:
             self._feed.close()
 
-    async def foresee(self) -> None:
-        """Tells of health below managed objects that changes by time alone; until cancelled."""
-        await self._foresight.run()
+    def _take_news(self) -> list[Change]:
+        """An App that moved to another cluster is told as gone from the one before it is told as come."""
+        changes, self._lost = self._lost, []
+        for branch in self._branches:
+            changes += branch.keeper.take_news()
+        return sorted(changes, key=lambda change: not change.gone)
 
-    async def follow(self) -> None:
-        """Watches what managed kinds may own, as they come; until cancelled."""
-        await self._wanted.wait()
-        loop = asyncio.get_running_loop()
-        while True:
-            for kind in sorted(watched_for(self._keeper.kinds) - self._followed):
-                if loop.time() < self._refused.get(kind, 0.0):
-                    continue
-                try:
-                    await self._watches.follow(kind)
-                    self._followed.add(kind)
-                except KindNotServed:
-                    self._refused[kind] = loop.time() + AGAIN
-                except ApiError as error:
-                    log.warning("not watched: trees lack it", kind=str(kind.group_kind), error=error.message)
-                    self._refused[kind] = loop.time() + AGAIN
-            await asyncio.sleep(1.0)
+    def _apps(self) -> tuple[ObjectRef, ...]:
+        return tuple(app for branch in self._branches for app in branch.keeper.apps())
 
-    def _came_true(self, ref: ObjectRef, before: Below, after: Below) -> None:
-        self._keeper.below_changed(ref, before, after)
-        self._stir()
+    def _nodes(self, app: ObjectRef) -> tuple[LiveNode, ...]:
+        return self._branch_of(app).keeper.nodes(app)
+
+    def _branch_of(self, app: ObjectRef) -> Branch:
+        return self._on.get(app) or self._branches[0]
 
     def _want(self) -> None:
         """The first reader has come."""
@@ -133,9 +113,5 @@ class Trees:
             return
         self._wanted.set()
         for app, memory in self._memories.items():
-            self._keeper.app_seen(app, standing_of(memory))
-        self._keeper.take_news()  # the reader is told everything anyhow
-
-    def _stir(self) -> None:
-        if self._keeper.has_news:
-            self._news.set()
+            self._branch_of(app).keeper.app_seen(app, standing_of(memory))
+        self._take_news()  # the reader is told everything anyhow

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from trueup.dialects.argocd import marks
 from trueup.dialects.argocd.application_resource import ApplicationSpec, SyncPolicy
+from trueup.dialects.argocd.clusters import target_of
 from trueup.dialects.argocd.history import history_limit
 from trueup.dialects.argocd.hooks import WAVE_ANNOTATIONS
 from trueup.dialects.argocd.options import SyncOptions, read_options
@@ -45,6 +46,7 @@ def read_application(obj: Manifest, control_namespace: str) -> App:
         render=render_of(ref, spec, sources, cue_of(obj, ref)),
         rules=_rules(ref, spec, options, obj, control_namespace),
         project=spec.project or DEFAULT_PROJECT,
+        target=target_of(spec.destination.server, spec.destination.name, spec.project or DEFAULT_PROJECT),
         history_limit=history_limit(obj),
     )
 

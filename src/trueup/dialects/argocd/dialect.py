@@ -8,6 +8,7 @@ from typing import Any
 
 from trueup.dialects.argocd import application, history, marks
 from trueup.dialects.argocd import status as statuses
+from trueup.dialects.argocd.clusters import cluster_of
 from trueup.dialects.argocd.crds import app_project_crd, application_crd
 from trueup.dialects.argocd.hooks import read_hook
 from trueup.dialects.argocd.operation import (
@@ -54,9 +55,13 @@ class ArgoCdDialect:
     history_limit = history.HISTORY_LIMIT
     shows_health = True
     waits_for_deletion = True
+    forgets_lost_clusters = True
 
     def __init__(self, control_namespace: str = CONTROL_NAMESPACE) -> None:
         self.control_namespace = control_namespace
+
+    def cluster_of(self, obj: Manifest) -> str:
+        return cluster_of(obj)
 
     def read_app(self, obj: Manifest) -> App:
         return application.read_application(obj, self.control_namespace)

@@ -7,8 +7,6 @@ from trueup.dialects.argocd.options import SyncOptions, normalised
 from trueup.dialects.argocd.shared import (
     COMPARE_OPTIONS,
     DEFAULT_PROJECT,
-    IN_CLUSTER_NAME,
-    IN_CLUSTER_SERVER,
     PREFIX,
 )
 from trueup.model.manifest import Manifest, annotations_of
@@ -16,11 +14,8 @@ from trueup.model.manifest import Manifest, annotations_of
 
 def unbuilt_fields(spec: ApplicationSpec, options: SyncOptions, obj: Manifest) -> list[str]:
     """Their names as a user would look for them; empty: all is built."""
-    destination = spec.destination
     fields = {
         f"spec.project={spec.project}": spec.project not in ("", DEFAULT_PROJECT),
-        f"spec.destination.server={destination.server}": destination.server.rstrip("/") not in ("", IN_CLUSTER_SERVER),
-        f"spec.destination.name={destination.name}": destination.name not in ("", IN_CLUSTER_NAME),
         "spec.sourceHydrator": spec.source_hydrator is not None,
     }
     found = [name for name, is_set in fields.items() if is_set]

@@ -15,6 +15,7 @@ from trueup.dialects.flux.kustomization import read_kustomization
 from trueup.dialects.flux.shared import EXTERNAL_ARTIFACT, FINALIZER, KUSTOMIZATION, REQUESTED_AT, written_version
 from trueup.dialects.flux.source_status import source_patch
 from trueup.dialects.flux.sourcekinds import SOURCE_KINDS, source_kind_of
+from trueup.dialects.flux.targets import cluster_of
 from trueup.dialects.patching import finalizers_patch
 from trueup.dialects.reading import digest_of, finalizers_of, own_annotations
 from trueup.model.app import App, SyncRules
@@ -36,6 +37,10 @@ class FluxDialect:
     history_limit = memory.HISTORY_LIMIT
     shows_health = False
     waits_for_deletion = False
+    forgets_lost_clusters = False
+
+    def cluster_of(self, obj: Manifest) -> str:
+        return cluster_of(obj)
 
     def read_app(self, obj: Manifest) -> App:
         return read_kustomization(obj)

@@ -10,6 +10,7 @@ from trueup.dialects.flux.crds import helm_release_crd
 from trueup.dialects.flux.dialect import FluxDialect
 from trueup.dialects.flux.helmrelease import read_helm_release
 from trueup.dialects.flux.shared import FORCE_AT, HELM_RELEASE, REQUESTED_AT, RESET_AT
+from trueup.dialects.flux.targets import cluster_of
 from trueup.dialects.reading import digest_of, own_annotations
 from trueup.model.app import App
 from trueup.model.errors import InvalidInput
@@ -26,6 +27,9 @@ class FluxHelmDialect(FluxDialect):
 
     app_kind: ServedKind = HELM_RELEASE
     source_kinds: tuple[ServedKind, ...] = ()
+
+    def cluster_of(self, obj: Manifest) -> str:
+        return cluster_of(obj)
 
     def read_app(self, obj: Manifest) -> App:
         return read_helm_release(obj)

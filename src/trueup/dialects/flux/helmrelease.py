@@ -28,6 +28,7 @@ from trueup.dialects.flux.shared import (
     OCI_REPOSITORY,
     SOURCE_GROUP,
 )
+from trueup.dialects.flux.targets import target_of
 from trueup.dialects.reading import identity, not_built, read_duration, read_struct
 from trueup.model.app import App, DeletionPolicy, Dependency, KindOrder, OptOut, Owner, Retry, SyncRules
 from trueup.model.errors import InvalidInput
@@ -87,12 +88,12 @@ def read_helm_release(obj: Manifest) -> App:
         render=RenderSpec(path="", mode=RenderMode.ARGOCD, force_helm=True),
         rules=_rules(ref, spec, release, interval, timeout),
         release=release,
+        target=target_of(ref, spec.kube_config),
     )
 
 
 def _unbuilt(spec: HelmReleaseSpec) -> list[str]:
-    fields = {"spec.kubeConfig": spec.kube_config is not None}
-    found = [name for name, is_set in fields.items() if is_set]
+    found: list[str] = []
     if spec.chart is not None:
         kind = spec.chart.spec.source_ref.kind
         found.extend([f"spec.chart.spec.sourceRef.kind={kind}"] if kind not in _ORIGINS else [])

@@ -250,7 +250,7 @@ class HelmReleaseSpec(Struct, frozen=True, kw_only=True, rename="camel"):
     persistent_client: bool | None = None
     """Of no meaning here."""
     kube_config: KubeConfigReference | None = None
-    """Another cluster to release to."""
+    """Another cluster to release to, as of a Kustomization."""
     suspend: bool = False
     """Stops all work until it is false again. Deleting a suspended HelmRelease leaves its release."""
     drift_detection: DriftDetection | None = None

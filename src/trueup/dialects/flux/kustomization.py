@@ -21,6 +21,7 @@ from trueup.dialects.flux.kustomization_resource import (
 )
 from trueup.dialects.flux.shared import KUSTOMIZATION, SOURCE_GROUP, written_version
 from trueup.dialects.flux.sourcekinds import SOURCE_KINDS
+from trueup.dialects.flux.targets import target_of
 from trueup.dialects.reading import identity, not_built, read_duration, read_struct
 from trueup.model.app import App, DeletionPolicy, Dependency, HealthCheck, HealthExpression, KindOrder, Retry, SyncRules
 from trueup.model.errors import InvalidInput
@@ -60,12 +61,12 @@ def read_kustomization(obj: Manifest) -> App:
         ),
         render=_render(ref, spec, cue_of(obj, ref)),
         rules=_rules(ref, spec, written_version(obj)),
+        target=target_of(ref, spec.kube_config),
     )
 
 
 def _unbuilt(spec: KustomizationSpec) -> list[str]:
     fields = {
-        "spec.kubeConfig": spec.kube_config is not None,
         "spec.decryption": spec.decryption is not None,
         "spec.ignore": bool(spec.ignore),
         "spec.driftIgnoreRules": bool(spec.drift_ignore_rules),

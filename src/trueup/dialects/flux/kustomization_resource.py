@@ -181,7 +181,7 @@ class KustomizationSpec(Struct, frozen=True, kw_only=True, rename="camel"):
     service_account_name: str = ""
     """The ServiceAccount of the same namespace as which objects are read and written."""
     kube_config: KubeConfigReference | None = None
-    """Another cluster to apply to."""
+    """Another cluster to apply to, by a kubeconfig in a Secret or a ConfigMap that says where it is."""
     decryption: Decryption | None = None
     """How encrypted manifests are opened."""
     ignore: tuple[IgnoreRule, ...] = ()

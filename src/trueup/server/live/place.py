@@ -19,6 +19,7 @@ from trueup.model.refs import ObjectRef, split_api_version
 from trueup.server.api.call import missing
 from trueup.server.api.caller import Caller
 from trueup.server.api.operation import Target
+from trueup.server.api.refusals import Refused
 from trueup.server.world.rows import Known
 
 DEEPEST = 6
@@ -32,6 +33,13 @@ class Clients(Protocol):
         ...
 
 
+class Elsewhere(Refused):
+    """The object lives in another cluster, which this server does not look into. One of its name here is another object."""
+
+    status = 422
+    reason = "OtherCluster"
+
+
 class Placed(Struct, frozen=True):
     """An object of an App, as it is now."""
 
@@ -41,12 +49,23 @@ class Placed(Struct, frozen=True):
 
 
 async def find(client: KubeClient, app: Known, ref: ObjectRef) -> Placed:
-    """Raises NotFound: what is not the App's is none of its readers' business, whether it exists or not."""
+    """Raises NotFound: what is not the App's is none of its readers' business, whether it exists or not; Elsewhere."""
+    check_here(app, ref)
     versions = declared(app)
     placed = await _read(client, ref, versions.get(ref, ""))
     if placed is None or not await _belongs(client, placed.live, ref, versions):
         raise missing(Target(str(ref), ref))
     return placed
+
+
+def check_here(app: Known, ref: ObjectRef | None = None) -> None:
+    """Raises Elsewhere for objects of an App that lives in another cluster; the App's own resource is here."""
+    if app.elsewhere and ref != app.ref:
+        raise Elsewhere(
+            f"the objects of {app.ref} live in another cluster ({app.elsewhere})",
+            hint="its tree shows how they fare; for the whole object ask that cluster itself (kubectl --kubeconfig)",
+            ref=ref,
+        )
 
 
 def declared(app: Known) -> dict[ObjectRef, str]:
@@ -102,6 +121,7 @@ async def pods_of(client: KubeClient, placed: Placed) -> list[Manifest]:
 
 async def pods_of_app(client: KubeClient, app: Known) -> list[Manifest]:
     """The pods of all its workloads, each once."""
+    check_here(app)
     found: dict[ObjectRef, Manifest] = {}
     for ref, version in declared(app).items():
         if ref.kind in _SELECTING and (placed := await _read(client, ref, version)) is not None:

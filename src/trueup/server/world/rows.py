@@ -105,13 +105,14 @@ class SourceRow(Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class Known(Struct, frozen=True, kw_only=True):
-    """A resource with its row and what policies call it."""
+    """A resource with its row and what policies call it. `elsewhere`: the cluster of its objects, where it is another one."""
 
     ref: ObjectRef
     obj: Manifest
     policy_object: str
     dialect: Dialect
     row: Any
+    elsewhere: str = ""
 
 
 def known_app(obj: Manifest, dialect: Dialect, now: datetime, control_namespace: str) -> Known:
@@ -121,6 +122,7 @@ def known_app(obj: Manifest, dialect: Dialect, now: datetime, control_namespace:
         policy_object=policy_object(obj, control_namespace),
         dialect=dialect,
         row=app_row(obj, dialect, now),
+        elsewhere=dialect.cluster_of(obj),
     )
 
 
@@ -137,7 +139,7 @@ def known_source(obj: Manifest, dialect: Dialect, control_namespace: str) -> Kno
 def app_row(obj: Manifest, dialect: Dialect, now: datetime) -> AppRow:
     view = view_app(obj, dialect, now)
     spec, status = spec_of(obj), status_of(obj)
-    cluster, destination = _destination(spec)
+    cluster, destination = _destination(spec, dialect.cluster_of(obj))
     return AppRow(
         kind=view.ref.kind,
         namespace=view.ref.namespace,
@@ -227,12 +229,8 @@ def _source(view: AppView, spec: Mapping[str, Any]) -> SourceText:
     )
 
 
-def _destination(spec: Mapping[str, Any]) -> tuple[str, str]:
+def _destination(spec: Mapping[str, Any], cluster: str) -> tuple[str, str]:
     destination = _mapping(spec, "destination")
-    secret = _mapping(_mapping(spec, "kubeConfig"), "secretRef")
-    server = str(destination.get("server") or "")
-    cluster = str(destination.get("name") or "") or ("" if server == "https://kubernetes.default.svc" else server)
-    cluster = cluster or (f"kubeconfig {secret.get('name')}" if secret else "")
     namespace = str(destination.get("namespace") or spec.get("targetNamespace") or "")
     return cluster or IN_CLUSTER, namespace
 

@@ -1,0 +1,100 @@
+"""Opens the site of another cluster: a client, the same parts as at home, and what tells one cluster from another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+
+import structlog
+
+from trueup.cluster.client import KubeClient
+from trueup.cluster.config import ClusterConfig
+from trueup.cluster.foreign import identity_of
+from trueup.cluster.guard import WriteGuard
+from trueup.cluster.retry import RetryPolicy
+from trueup.cluster.transport import OnRequest
+from trueup.controllers.shell import AppShell
+from trueup.controllers.sites.hosting import Opened
+from trueup.controllers.sites.opening import (
+    Means,
+    make_parts,
+    watch_autoscalers,
+    watch_definitions,
+    watch_releases,
+)
+from trueup.controllers.sites.site import Site
+from trueup.controllers.sites.ways import Way
+from trueup.model.apierror import ApiError
+from trueup.model.manifest import uid_of
+
+log = structlog.get_logger(__name__)
+
+PROBE_SECONDS = 10.0
+LIST_SECONDS = 30.0
+"""For how long a sync waits until a kind is listed there, before it says that the cluster does not answer."""
+RETRY = RetryPolicy(attempts=3)
+"""Fewer tries than at home: whoever waits for a cluster that is away holds a worker."""
+
+
+class RemoteSites:
+    """`controllers.sites.hosting.Open`."""
+
+    def __init__(
+        self,
+        home: AppShell,
+        means: Means,
+        *,
+        guard: WriteGuard | None,
+        on_request: OnRequest,
+        in_flight: int,
+    ) -> None:
+        self._home = home
+        self._means = means
+        self._guard = guard
+        self._on_request = on_request
+        self._in_flight = in_flight
+
+    async def __call__(self, way: Way, stack: AsyncExitStack, doubt: Callable[[], None]) -> Opened:
+        def noted(verb: str, resource: str, code: int, seconds: float) -> None:
+            self._on_request(verb, resource, code, seconds)
+            if code in (0, 401):
+                doubt()
+
+        client = await stack.enter_async_context(
+            KubeClient(way.config, max_in_flight=self._in_flight, retry=RETRY, guard=self._guard, on_request=noted)
+        )
+
+        async def probe() -> None:
+            await client.raw("GET", "/version", seconds=PROBE_SECONDS)
+
+        await probe()
+        cluster_id = await cluster_id_of(client, way.config)
+        parts = await make_parts(client, stack, self._means, patience=LIST_SECONDS)
+        try:
+            await watch_definitions(client, stack, parts.definitions)
+        except ApiError as error:
+            log.warning("CRDs are not watched there", site=way.name, error=error.message)
+        await watch_releases(client, stack, parts.releases.index)
+        await watch_autoscalers(parts.tracking)
+        return Opened(
+            site=Site(
+                name=way.name,
+                cluster_id=cluster_id,
+                shell=parts.within(self._home),
+                branch=parts.branch,
+            ),
+            probe=probe,
+            tasks=(parts.managed.run, parts.branch.follow, parts.branch.foresee),
+        )
+
+
+async def cluster_id_of(client: KubeClient, config: ClusterConfig) -> str:
+    """The uid of `kube-system`; where that may not be read, what is known of the server instead."""
+    resource = await client.discovery.resource("", "v1", "Namespace")
+    try:
+        found = await client.get(resource, "kube-system")
+    except ApiError as error:
+        if not error.is_forbidden:
+            raise
+        found = None
+    return uid_of(found) if found else f"at-{identity_of(config.server, config.tls.ca)[:32]}"
