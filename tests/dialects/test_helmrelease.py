@@ -14,13 +14,14 @@ from trueup.dialects.flux.helmrelease import read_helm_release
 from trueup.dialects.flux.helmrelease_status import stored_release
 from trueup.model.app import KindOrder
 from trueup.model.conditions import contradictions
-from trueup.model.errors import InvalidInput, NotBuiltYet
+from trueup.model.errors import InvalidInput
 from trueup.model.inventory import Inventory, InventoryEntry
 from trueup.model.outcome import AppStatus, State
 from trueup.model.refs import ObjectRef
 from trueup.model.release import CrdPolicy, DriftMode, PostRenderStrategy, ReleaseSpec, Remedy
 from trueup.model.releaserecord import ReleaseTest
 from trueup.model.releasestate import Attempt, Mark, ReleaseState
+from trueup.model.target import KubeconfigMap, KubeconfigSecret
 
 DIALECT = FluxHelmDialect()
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -182,9 +183,14 @@ def test_an_older_version_of_the_resource_says_the_same_in_its_words() -> None:
     assert renderer.images[0].new_tag == "2"
 
 
-def test_what_is_not_built_is_named() -> None:
-    with pytest.raises(NotBuiltYet, match=r"spec\.chartRef\.kind=GitRepository"):
-        read_helm_release(resource(chart=None, chartRef={"kind": "GitRepository", "name": "a"}))
+def test_another_cluster_is_a_secret_or_a_config_map_of_the_same_namespace() -> None:
+    found = read_helm_release(resource("v2beta1", kubeConfig={"secretRef": {"name": "a", "key": "config"}}))
+    assert found.target == KubeconfigSecret(ObjectRef("", "Secret", "shop", "a"), "config")
+    found = read_helm_release(resource(kubeConfig={"configMapRef": {"name": "b"}}))
+    assert found.target == KubeconfigMap(ObjectRef("", "ConfigMap", "shop", "b"))
+    for wrong in ({}, {"secretRef": {"name": "a"}, "configMapRef": {"name": "b"}}):
+        with pytest.raises(InvalidInput, match="exactly one"):
+            read_helm_release(resource(kubeConfig=wrong))
 
 
 def test_requests_to_force_or_reset_count_once_and_only_with_a_reconcile() -> None:
