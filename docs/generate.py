@@ -14,12 +14,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from docs.parts import api, compatibility, embedded, metrics, options  # noqa: E402 the path above comes first
+from docs.parts import api, compatibility, embedded, metrics, options, rights  # noqa: E402 the path above comes first
 
 PAGES = ROOT / "docs" / "reference"
 PARTS: dict[str, Callable[[], str]] = {
     "api": api.text,
     "embedded": embedded.text,
+    "rights": rights.text,
     "metrics": metrics.table_text,
     "kustomization": compatibility.kustomization,
     "gitrepository": compatibility.git_repository,

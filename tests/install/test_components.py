@@ -21,8 +21,10 @@ from trueup.cli.components import (
 from trueup.cli.install import export_text
 from trueup.cli.manifesting import LABELS, STATE_FOLDER
 from trueup.cli.requirements import controller_needs, judge_crd, judge_git, judge_kubernetes, judge_rights
+from trueup.cli.servercomponents import other_rights
 from trueup.dialects.registry import crds
 from trueup.model.manifest import name_of, ref_of
+from trueup.model.rights import Rights
 
 ROOT = Path(__file__).parents[2]
 CHOSEN = Installation()
@@ -127,3 +129,25 @@ def test_the_image_is_made_for_the_pod_that_runs_it() -> None:
     assert f"-t {DEFAULT_IMAGE} " in lines
     mounts = deployment(CHOSEN)["spec"]["template"]["spec"]["containers"][0]["volumeMounts"]
     assert {mount["mountPath"] for mount in mounts} == {STATE_FOLDER, "/tmp"}
+
+
+def test_where_kubernetes_decides_the_server_may_be_the_person_and_reads_no_more_than_it_watches() -> None:
+    chosen = Installation(rights=Rights.KUBERNETES)
+    roles = {name_of(each): each["rules"] for each in all_components(chosen) if each["kind"] == "ClusterRole"}
+    assert "trueup-server-actions" not in roles
+    assert roles["trueup-server-impersonation"] == [
+        {"apiGroups": [""], "resources": ["users", "groups", "serviceaccounts"], "verbs": ["impersonate"]}
+    ]
+    reading = [rule for rule in roles["trueup-server"] if "get" in rule["verbs"]]
+    assert all("*" not in rule["apiGroups"] and "secrets" not in rule["resources"] for rule in reading)
+    settings = next(each for each in all_components(chosen) if name_of(each) == "trueup-settings")
+    assert settings["data"]["TRUEUP_RIGHTS"] == "kubernetes"
+    # What an installation of before gave to policies is taken back, and the other way round.
+    assert {str(ref_of(each)) for each in other_rights("trueup-system", Rights.KUBERNETES)} == {
+        "ClusterRole/trueup-server-actions",
+        "ClusterRoleBinding/trueup-server-actions",
+    }
+    assert {str(ref_of(each)) for each in other_rights("trueup-system", Rights.POLICY)} == {
+        "ClusterRole/trueup-server-impersonation",
+        "ClusterRoleBinding/trueup-server-impersonation",
+    }

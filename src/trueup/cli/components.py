@@ -21,20 +21,20 @@ from trueup.cli.manifesting import (
     own_resources,
     rule,
 )
-from trueup.cli.servercomponents import server_rights, server_workload
+from trueup.cli.servercomponents import RIGHTS_SETTING, SETTINGS, server_rights, server_workload
 from trueup.dialects.argocd.appproject import default_project
 from trueup.dialects.argocd.shared import CONTROL_NAMESPACE
 from trueup.dialects.crd import MANAGED_BY, MANAGED_BY_LABEL
 from trueup.dialects.flux.shared import HELM_CHART
 from trueup.dialects.registry import crds
 from trueup.model.manifest import Manifest, labels_of
+from trueup.model.rights import Rights
 from trueup.version import __version__
 
 NAMESPACE = "trueup-system"
 CONTROLLER = "trueup-controller"
 APPLIER = "trueup-applier"
 LEASES = "trueup-leases"
-SETTINGS = "trueup-settings"
 SERVICE = "trueup"
 PORT = 8080
 USER = 65532
@@ -50,6 +50,8 @@ class Installation(Struct, frozen=True, kw_only=True):
     image: str = DEFAULT_IMAGE
     adopt: bool = False
     """The controller too is told to take over what another controller served."""
+    rights: Rights = Rights.POLICY
+    """Who decides who may do what."""
 
 
 def all_components(chosen: Installation) -> list[Manifest]:
@@ -58,7 +60,7 @@ def all_components(chosen: Installation) -> list[Manifest]:
         *namespaces(chosen),
         *crds(),
         *rights(chosen),
-        *server_rights(chosen.namespace),
+        *server_rights(chosen.namespace, chosen.rights),
         default_project(),
         *workload(chosen),
         *server_workload(chosen.namespace, chosen.image),
@@ -135,7 +137,7 @@ def workload(chosen: Installation) -> list[Manifest]:
         {
             **new_object("v1", "ConfigMap", SETTINGS, namespace),
             # A Secret of the same name overrides it: a PostgreSQL URL with its password, the push token.
-            "data": {"TRUEUP_DATABASE": f"sqlite:///{STATE_FOLDER}/trueup.db"},
+            "data": {"TRUEUP_DATABASE": f"sqlite:///{STATE_FOLDER}/trueup.db", **rights_setting(chosen.rights)},
         },
         {
             **new_object("v1", "Service", SERVICE, namespace),
@@ -152,6 +154,11 @@ def workload(chosen: Installation) -> list[Manifest]:
         },
         deployment(chosen),
     ]
+
+
+def rights_setting(rights: Rights) -> dict[str, str]:
+    """Of the ConfigMap; without it policies decide."""
+    return {RIGHTS_SETTING: str(rights)} if rights is not Rights.POLICY else {}
 
 
 def deployment(chosen: Installation) -> Manifest:

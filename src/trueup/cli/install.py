@@ -16,6 +16,7 @@ from trueup.cli import preflight
 from trueup.cli.components import DEFAULT_IMAGE, NAMESPACE, Installation, all_components, is_ours
 from trueup.cli.console import err, out, say, shown
 from trueup.cli.options import Context, Kubeconfig
+from trueup.cli.servercomponents import other_rights
 from trueup.cli.session import find_config
 from trueup.cluster.client import KubeClient
 from trueup.cluster.config import ClusterConfig
@@ -24,8 +25,9 @@ from trueup.dialects.registry import crds
 from trueup.model.duration import parse_duration
 from trueup.model.errors import Transient
 from trueup.model.health import Kstatus
-from trueup.model.manifest import Manifest, ref_of, status_of
+from trueup.model.manifest import Manifest, ref_of, status_of, uid_of
 from trueup.model.refs import ObjectRef
+from trueup.model.rights import Rights
 from trueup.sync.health.judge import judge
 
 INSTALLER = "trueup-install"
@@ -51,11 +53,17 @@ def install(
     adopt: Annotated[
         bool, typer.Option("--adopt", help="Take over from another controller, and replace CRDs that have more fields.")
     ] = False,
+    rights: Annotated[
+        Rights,
+        typer.Option(
+            help="Who decides who may do what: policies (argocd-rbac-cm), or Kubernetes' RBAC, each call made as the person."
+        ),
+    ] = Rights.POLICY,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until the controller is available.")] = True,
     timeout: Annotated[str, typer.Option(help="How long to wait, such as 90s or 5m.")] = "5m",
 ) -> None:
     """Install Trueup into a cluster, or bring an installation up to date."""
-    chosen = Installation(namespace=namespace, image=image, adopt=adopt)
+    chosen = Installation(namespace=namespace, image=image, adopt=adopt, rights=rights)
     patience = parse_duration(timeout)
     manifests = crds() if crds_only else all_components(chosen)
     if export:
@@ -85,6 +93,8 @@ async def _install(
                 say(f"[green]✔[/] {ref} [dim](was there)[/]")
                 continue
             await _apply(client, [manifest], lambda ref: say(f"[green]✔[/] {ref}"))
+        if any(obj["kind"] == "Deployment" for obj in manifests):
+            await _take_back(client, chosen)
         deployments = [ref_of(obj) for obj in manifests if obj["kind"] == "Deployment"]
         if patience is None or not deployments:
             return
@@ -92,6 +102,17 @@ async def _install(
             for ref in deployments:
                 await until_available(client, ref, patience, progress.update)
         say("[green]✔[/] Trueup is at work; `trueup check` looks after it")
+
+
+async def _take_back(client: KubeClient, chosen: Installation) -> None:
+    """The rights of the other way of deciding, which an installation of before may have given."""
+    for manifest in other_rights(chosen.namespace, chosen.rights):
+        ref = ref_of(manifest)
+        resource = await client.discovery.resource(ref.group, "", ref.kind)
+        found = await client.get(resource, ref.name, ref.namespace)
+        if found is not None and is_ours(found):
+            await client.delete(resource, ref.name, ref.namespace, uid=uid_of(found))
+            say(f"[green]✔[/] {ref} [dim](taken back)[/]")
 
 
 async def apply_all(config: ClusterConfig, manifests: Iterable[Manifest]) -> list[str]:

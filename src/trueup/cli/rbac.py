@@ -1,4 +1,4 @@
-"""`trueup rbac`: may they, why, and what is wrong with the policy. Argo CD's policies, before or after they are in force."""
+"""`trueup rbac`: may they, why, and what is wrong with the policy. Argo CD's policies, before or after they are in force; or Kubernetes."""
 
 from __future__ import annotations
 
@@ -11,20 +11,25 @@ import typer
 from msgspec import Struct
 from rich.text import Text
 
+from trueup.cli.components import NAMESPACE
 from trueup.cli.console import Exit, out, shown, tell
 from trueup.cli.options import Context, Format, Kubeconfig, Output
 from trueup.cli.output import write_data
 from trueup.cli.policies import Sources, from_cluster, from_files
+from trueup.cli.rbackubernetes import Judged, installed_rights, judge
 from trueup.cli.session import in_session
 from trueup.cli.table import Cell, print_table
 from trueup.dialects.argocd.shared import CONTROL_NAMESPACE
 from trueup.model.errors import InvalidInput
+from trueup.model.rights import Rights
 from trueup.server.access.builtin import ACTIONS, PROJECT_RESOURCES
 from trueup.server.access.deciding import Decider, Decision, Match, Person, Request
 from trueup.server.access.lint import Finding, Severity, lint
 from trueup.server.access.rules import Effect
 
-rbac = typer.Typer(no_args_is_help=True, help="May they? Argo CD's policies: decided, explained and checked.")
+rbac = typer.Typer(
+    no_args_is_help=True, help="May they? Decided and explained, by policies or by Kubernetes; and policies checked."
+)
 
 Who = Annotated[str, typer.Argument(metavar="WHO", help="A user, a role (role:dev), or proj:PROJECT:ROLE.")]
 Action = Annotated[str, typer.Argument(metavar="ACTION", help="get, sync, action/apps/Deployment/restart, …")]
@@ -36,6 +41,9 @@ Files = Annotated[
     typer.Option(
         "--policy-file", "-f", help="CSV, or YAML with the ConfigMap and AppProjects, instead of the cluster's."
     ),
+]
+Deciding = Annotated[
+    Rights | None, typer.Option("--rights", help="What decides; default: what the cluster's installation says.")
 ]
 Where = Annotated[str, typer.Option("--namespace", "-n", help="Argo CD's namespace.", rich_help_panel="Cluster")]
 
@@ -69,11 +77,18 @@ def can(
     groups: Groups = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only the exit code: 0 yes, 1 no.")] = False,
     files: Files = None,
+    rights: Deciding = None,
     namespace: Where = CONTROL_NAMESPACE,
     kubeconfig: Kubeconfig = None,
     context: Context = "",
 ) -> None:
     """Say yes or no (exit code 0 or 1): may they do that?"""
+    if files is None and _asked(rights, kubeconfig, context) is Rights.KUBERNETES:
+        judged = _judged(_request(action, resource, target), who, groups, namespace, kubeconfig, context)
+        allowed = bool(judged) and all(one.allowed for one in judged)
+        if not quiet:
+            out.print("Yes" if allowed else "No")
+        sys.exit(int(Exit.OK if allowed else Exit.FAILED))
     decision = _decide(_request(action, resource, target), who, groups, _sources(files, namespace, kubeconfig, context))
     if not quiet:
         out.print("Yes" if decision.allowed else "No")
@@ -90,11 +105,21 @@ def explain(
     groups: Groups = None,
     output: Format = Output.TABLE,
     files: Files = None,
+    rights: Deciding = None,
     namespace: Where = CONTROL_NAMESPACE,
     kubeconfig: Kubeconfig = None,
     context: Context = "",
 ) -> None:
     """Say why: the rules that decide, where they stand, and through which roles they hold."""
+    if files is None and _asked(rights, kubeconfig, context) is Rights.KUBERNETES:
+        if not (action and resource):
+            raise InvalidInput(
+                "Kubernetes decides here, and is asked about one thing at a time",
+                hint=f"trueup rbac explain {who} sync applications Kustomization/NAMESPACE/NAME; all: kubectl auth can-i --list --as {who}",
+            )
+        request = _request(action, resource, target)
+        _print_judged(request, who, _judged(request, who, groups, namespace, kubeconfig, context), output)
+        return
     sources = _sources(files, namespace, kubeconfig, context)
     if action and not resource:
         raise InvalidInput("an action needs a resource", hint=f"trueup rbac explain {who} {action} applications")
@@ -139,6 +164,40 @@ def lint_policy(
     failing = {Severity.ERROR, Severity.WARNING} if strict else {Severity.ERROR}
     if any(finding.severity in failing for finding in findings):
         sys.exit(int(Exit.FAILED))
+
+
+def _asked(rights: Rights | None, kubeconfig: Path | None, context: str) -> Rights:
+    """What decides: as told, else as the installation says."""
+    if rights is not None:
+        return rights
+    return in_session(lambda session: installed_rights(session.client, NAMESPACE), kubeconfig, context)
+
+
+def _judged(
+    request: Request, who: str, groups: list[str] | None, namespace: str, kubeconfig: Path | None, context: str
+) -> list[Judged]:
+    asked = (request.action, request.resource, request.object)
+    return in_session(
+        lambda session: judge(session.client, who, tuple(groups or ()), asked, namespace), kubeconfig, context
+    )
+
+
+def _print_judged(request: Request, who: str, judged: list[Judged], output: Output) -> None:
+    allowed = bool(judged) and all(one.allowed for one in judged)
+    reason = "by Kubernetes' RBAC" if judged else "nothing in Kubernetes stands for it, so nobody may"
+    if output is not Output.TABLE:
+        rules = tuple(f"{one.right}: {'yes' if one.allowed else 'no'}: {one.reason}" for one in judged)
+        write_data(Answer(allowed=allowed, request=str(request), reason=reason, rules=rules), output)
+        return
+    word = Text("Yes", style="bold green") if allowed else Text("No", style="bold red")
+    out.print(word.append(f"  {who}: {request}: {reason}", style="not bold default"))
+    if judged:
+        rows: list[list[Cell]] = [[_yes(one.allowed), one.right, one.reason] for one in judged]
+        print_table(out, ("ALLOWED", "RIGHT", "WHY"), rows)
+
+
+def _yes(allowed: bool) -> Text:
+    return Text("yes", style="green") if allowed else Text("no", style="red")
 
 
 def _sources(files: list[Path] | None, namespace: str, kubeconfig: Path | None, context: str) -> Sources:

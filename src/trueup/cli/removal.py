@@ -12,7 +12,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from trueup.cli.components import Installation, is_ours, namespaces, rights, workload
-from trueup.cli.servercomponents import server_rights, server_workload
+from trueup.cli.servercomponents import other_rights, server_rights, server_workload
 from trueup.cluster.sharedtoken import SECRET as INTERNAL
 from trueup.controllers.manager import LEASE
 from trueup.dialects.dialect import Dialect
@@ -57,7 +57,12 @@ class Found(Struct, frozen=True, kw_only=True):
 def removal_order(chosen: Installation) -> list[Manifest]:
     """Our objects but the CRDs and namespaces, the Deployments first, then the rest against the order of installing."""
     workloads = [*workload(chosen), *server_workload(chosen.namespace, chosen.image)]
-    parts = [*reversed(workloads), *reversed(server_rights(chosen.namespace)), *reversed(rights(chosen))]
+    parts = [
+        *reversed(workloads),
+        *reversed(other_rights(chosen.namespace, chosen.rights)),
+        *reversed(server_rights(chosen.namespace, chosen.rights)),
+        *reversed(rights(chosen)),
+    ]
     return sorted(parts, key=lambda obj: obj["kind"] != "Deployment")
 
 

@@ -25,12 +25,14 @@ from trueup.cluster.sharedtoken import read_token
 from trueup.dialects.argocd.shared import CONTROL_NAMESPACE
 from trueup.dialects.registry import all_dialects
 from trueup.model.errors import InvalidInput
+from trueup.model.rights import Rights
 from trueup.records.audit.entry import AuditLog, NoAudit
 from trueup.records.audit.service import AuditService
 from trueup.server.api.listening import Bounds, Listener
 from trueup.server.api.proxies import behind
 from trueup.server.api.tls import context_of, own_certificate
 from trueup.server.assembly import Serving, serving
+from trueup.server.identity.kubernetesnames import names_of
 
 log = structlog.get_logger(__name__)
 
@@ -70,6 +72,23 @@ def server(
         bool,
         typer.Option("--audit-optional", help="Change things also while the audit log cannot store what is changed."),
     ] = False,
+    rights: Annotated[
+        Rights,
+        typer.Option(
+            envvar="TRUEUP_RIGHTS",
+            help="Who decides who may do what: policies (argocd-rbac-cm), or Kubernetes' RBAC, each call made as the person.",
+        ),
+    ] = Rights.POLICY,
+    user_prefix: Annotated[
+        str,
+        typer.Option(
+            envvar="TRUEUP_USER_PREFIX",
+            help="With --rights kubernetes: before the names of a provider's users, as of kube-apiserver; -: nothing.",
+        ),
+    ] = "oidc:",
+    group_prefix: Annotated[
+        str, typer.Option(envvar="TRUEUP_GROUP_PREFIX", help="The same before the names of their groups.")
+    ] = "oidc:",
     tls_cert: Annotated[Path | None, typer.Option(help="Certificate in PEM; default: one of our own.")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="Its key.")] = None,
     insecure: Annotated[
@@ -96,6 +115,7 @@ def server(
     tls = None if insecure else _tls(tls_cert, tls_key, folder)
     audit_service = make_audit(database, folder, audit_settings, audit_key)
     local = this_machine(embedded_home)
+    names = names_of(user_prefix, group_prefix)
     reaching = behind(trusted_proxy or (), root_path.rstrip("/"))
 
     async def run() -> None:
@@ -116,13 +136,15 @@ def server(
                 audit_strict=not audit_optional,
                 https=tls is not None and not loopback_port,
                 reaching=reaching,
+                rights=rights,
+                names=names,
             )
             async with serving(options) as running:
                 listener = Listener(running.app, Bounds(connections=max_connections))
                 taken = await listener.start(host, port, tls)
                 if loopback_port:
                     await listener.start("127.0.0.1", loopback_port)
-                log.info("serving", host=host, port=taken, tls=tls is not None)
+                log.info("serving", host=host, port=taken, tls=tls is not None, rights=str(rights))
                 try:
                     await until_told()
                 finally:

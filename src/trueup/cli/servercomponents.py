@@ -1,7 +1,8 @@
 """What `trueup install` puts into a cluster for the API server. Pure.
 
 Its rights are few for itself: to read, and to know callers. What people do to single objects, after the policies were asked, it does
-with a role of its own, `trueup-server-actions`; without that role's binding it shows what there is, and changes nothing.
+with a role of its own, `trueup-server-actions`; without that role's binding it shows what there is, and changes nothing. Where
+Kubernetes decides who may do what, it has `trueup-server-impersonation` in its place: to be the person who asks, and nothing else.
 """
 
 from __future__ import annotations
@@ -19,25 +20,31 @@ from trueup.cli.manifesting import (
     rule,
 )
 from trueup.dialects.argocd.shared import CONTROL_NAMESPACE
-from trueup.model.manifest import Manifest
+from trueup.model.manifest import Manifest, ref_of
+from trueup.model.rights import Rights
+from trueup.server.identity.kubernetesnames import LOCAL
 from trueup.version import __version__
 
 SERVER = "trueup-server"
 ACTIONS = "trueup-server-actions"
+IMPERSONATION = "trueup-server-impersonation"
 SETTINGS_ROLE = "trueup-server-settings"
+SETTINGS = "trueup-settings"
+RIGHTS_SETTING = "TRUEUP_RIGHTS"
 PORT = 8443
 STANDS_FOR = "trueup.dev/stands-for"
 """What makes a pod of the embedded Kubernetes stand for a server; see `embedded.api.standins`."""
 SELECTOR = {"app.kubernetes.io/name": "trueup", "app.kubernetes.io/component": "server"}
 
 
-def server_rights(namespace: str) -> list[Manifest]:
+def server_rights(namespace: str, rights: Rights = Rights.POLICY) -> list[Manifest]:
+    own = (ACTIONS, action_rules()) if rights is Rights.POLICY else (IMPERSONATION, impersonation_rules())
     account = {"kind": "ServiceAccount", "name": SERVER, "namespace": namespace}
     settings = new_object("rbac.authorization.k8s.io/v1", "Role", SETTINGS_ROLE, CONTROL_NAMESPACE)
     return [
         new_object("v1", "ServiceAccount", SERVER, namespace),
         cluster_role(SERVER, server_rules()),
-        cluster_role(ACTIONS, action_rules()),
+        cluster_role(*own),
         {
             **settings,
             "rules": [
@@ -53,9 +60,20 @@ def server_rights(namespace: str) -> list[Manifest]:
         },
         binding("RoleBinding", SERVER, "Role", SERVER, account, namespace),
         binding("ClusterRoleBinding", SERVER, "ClusterRole", SERVER, account),
-        binding("ClusterRoleBinding", ACTIONS, "ClusterRole", ACTIONS, account),
+        binding("ClusterRoleBinding", own[0], "ClusterRole", own[0], account),
         binding("RoleBinding", SETTINGS_ROLE, "Role", SETTINGS_ROLE, account, CONTROL_NAMESPACE),
     ]
+
+
+def other_rights(namespace: str, rights: Rights) -> list[Manifest]:
+    """What the other way of deciding would have, and this one must not."""
+    kept = {ref_of(one) for one in server_rights(namespace, rights)}
+    return [one for other in Rights for one in server_rights(namespace, other) if ref_of(one) not in kept]
+
+
+def impersonation_rules() -> list[dict[str, Any]]:
+    """To be whoever calls. Whoever has these rights can be anybody: narrow them with `resourceNames` where the people are known."""
+    return [rule([""], ["users", "groups", "serviceaccounts"], "impersonate")]
 
 
 def server_rules() -> list[dict[str, Any]]:
@@ -105,6 +123,15 @@ def server_stand_in(namespace: str) -> list[Manifest]:
     return [service(namespace), {**deployment, "spec": spec}]
 
 
+def local_rights(namespace: str, rights: Rights) -> list[Manifest]:
+    """For the embedded Kubernetes: what says who decides, and where Kubernetes does, that the first admin may do everything."""
+    settings = {**new_object("v1", "ConfigMap", SETTINGS, namespace), "data": {RIGHTS_SETTING: str(rights)}}
+    if rights is Rights.POLICY:
+        return [settings]
+    admin = {"kind": "User", "name": f"{LOCAL}admin", "apiGroup": "rbac.authorization.k8s.io"}
+    return [settings, binding("ClusterRoleBinding", "trueup-local-admin", "ClusterRole", "cluster-admin", admin)]
+
+
 def _network_policy(namespace: str) -> Manifest:
     return {
         **new_object("networking.k8s.io/v1", "NetworkPolicy", SERVER, namespace),
@@ -150,8 +177,8 @@ def _container(image: str) -> dict[str, Any]:
         "args": ["server", f"--state-dir={STATE_FOLDER}/server", f"--port={PORT}"],
         "env": [{"name": "HOME", "value": STATE_FOLDER}, {"name": "TRUEUP_HOME", "value": STATE_FOLDER}],
         "envFrom": [
-            {"configMapRef": {"name": "trueup-settings"}},
-            {"secretRef": {"name": "trueup-settings", "optional": True}},
+            {"configMapRef": {"name": SETTINGS}},
+            {"secretRef": {"name": SETTINGS, "optional": True}},
         ],
         "ports": [_port()],
         "livenessProbe": {**probe, "periodSeconds": 10, "failureThreshold": 6},

@@ -24,6 +24,7 @@ from trueup.cli.sample import SAMPLE, sample_directory, sample_manifests
 from trueup.cli.settings import Settings, choose_settings, load_settings, save_settings
 from trueup.cli.supervisor import Child, ChildFailed, Supervisor
 from trueup.model.manifest import Manifest
+from trueup.model.rights import Rights
 from trueup.render.engine.build import engine_binary
 
 log = structlog.get_logger(__name__)
@@ -47,19 +48,23 @@ def up(
     ] = None,
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Return when everything is ready.")] = False,
     no_sample: Annotated[bool, typer.Option("--no-sample", help="Make no sample repository.")] = False,
+    rights: Annotated[
+        Rights,
+        typer.Option(help="Who decides who may do what: policies, or Kubernetes' RBAC, each call made as the person."),
+    ] = Rights.POLICY,
 ) -> None:
     """Start Trueup here: embedded Kubernetes, a Git server with a sample, and the controller."""
     home = find_home(data_dir)
     home.make()
     if detach:
-        _detached(home, port, no_sample)
+        _detached(home, port, rights, no_sample=no_sample)
         return
     configure_logging("info")
     try:
         with _only_one(home):
             settings = choose_settings(load_settings(home.settings), port)
             save_settings(home.settings, settings)
-            asyncio.run(_up(home, settings, sample=not no_sample))
+            asyncio.run(_up(home, settings, rights, sample=not no_sample))
     except AlreadyRunning:
         fail(f"Trueup is already running in {home.root}", hint="trueup status, trueup down, or another --data-dir")
     except ChildFailed as error:
@@ -99,7 +104,7 @@ def status(data_dir: DataDir = None) -> None:
     sys.exit(int(Exit.FAILED if any(problems.values()) else Exit.OK))
 
 
-async def _up(home: Home, settings: Settings, *, sample: bool) -> None:
+async def _up(home: Home, settings: Settings, rights: Rights, *, sample: bool) -> None:
     """Starts everything, sets it up, says what to try, and keeps it running until a signal."""
     started = time.monotonic()
     stop = asyncio.Event()
@@ -120,10 +125,10 @@ async def _up(home: Home, settings: Settings, *, sample: bool) -> None:
         await platform.start()
         try:
             progress.update("installing resources")
-            await _install(home, settings, sample=sample)
+            await _install(home, settings, rights, sample=sample)
             progress.update("building the rendering engine (only once)")
             await engine
-            controller = Supervisor([_server(home, settings), _controller(home, settings)], on_state=state)
+            controller = Supervisor([_server(home, settings, rights), _controller(home, settings)], on_state=state)
             await controller.start()
         except BaseException:
             await platform.stop()
@@ -190,7 +195,7 @@ def _controller(home: Home, settings: Settings) -> Child:
     )
 
 
-def _server(home: Home, settings: Settings) -> Child:
+def _server(home: Home, settings: Settings, rights: Rights) -> Child:
     """It listens on this machine alone: plain HTTP for its browsers, TLS for what is forwarded to the Service."""
     command = _child(
         "trueup.cli.main",
@@ -209,6 +214,8 @@ def _server(home: Home, settings: Settings) -> Child:
         settings.server_tls_port,
         "--loopback-port",
         settings.server_port,
+        "--rights",
+        rights,
         "--database",
         f"sqlite:///{home.database}",
     )
@@ -264,10 +271,10 @@ async def _answers(settings: Settings, home: Home) -> dict[str, str]:
     }
 
 
-async def _install(home: Home, settings: Settings, *, sample: bool) -> None:
+async def _install(home: Home, settings: Settings, rights: Rights, *, sample: bool) -> None:
     # Loading these takes a second, in which the embedded Kubernetes already starts.
     from trueup.cli.install import apply_all
-    from trueup.cli.servercomponents import server_stand_in
+    from trueup.cli.servercomponents import local_rights, server_stand_in
     from trueup.cluster.config import load_config
     from trueup.dialects.argocd.appproject import default_project
     from trueup.dialects.registry import all_dialects
@@ -279,6 +286,7 @@ async def _install(home: Home, settings: Settings, *, sample: bool) -> None:
         manifests.extend(dialect.crds())
     manifests.append(default_project())
     manifests.extend(server_stand_in(NAMESPACES[0]))
+    manifests.extend(local_rights(NAMESPACES[0], rights))
     if sample:
         manifests.extend(sample_manifests(f"{settings.git_url}/{SAMPLE}.git"))
     await apply_all(load_config(home.kubeconfig), manifests)
@@ -361,13 +369,14 @@ def _holder(home: Home) -> int | None:
     return None
 
 
-def _detached(home: Home, port: int | None, no_sample: bool) -> None:
+def _detached(home: Home, port: int | None, rights: Rights, *, no_sample: bool) -> None:
     """Starts the same command without a terminal, and returns when it is ready."""
     if _holder(home) is not None:
         fail(f"Trueup is already running in {home.root}", hint="trueup status, or trueup down")
     command = [sys.executable, "-m", "trueup.cli.main", "up", "--data-dir", str(home.root)]
     command += ["--port", str(port)] if port else []
     command += ["--no-sample"] if no_sample else []
+    command += ["--rights", rights]
     log_file = home.logs / "up.log"
     with log_file.open("wb") as output:
         process = subprocess.Popen(

@@ -76,6 +76,11 @@ class KubeClient(Reads, Writes):
         """Who is asked before each write."""
         return self._guard
 
+    @property
+    def impersonates(self) -> bool:
+        """Whether it speaks as somebody else, whose rights then decide."""
+        return bool(self._identity)
+
     def guarded(self, guard: WriteGuard | None) -> KubeClient:
         """The same client whose writes ask this guard first (None: nobody)."""
         other = self._copy()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -19,15 +19,12 @@ from trueup.cluster.liveview import LiveView
 from trueup.dialects.argocd.shared import CONTROL_NAMESPACE
 from trueup.dialects.dialect import Dialect
 from trueup.model.manifest import Manifest
+from trueup.model.rights import Rights
 from trueup.records.audit.entry import AuditLog
 from trueup.server.about import About, about_operations
-from trueup.server.access.authority import PolicyAuthority
-from trueup.server.access.policy import Policy, policy_of
-from trueup.server.access.projects import Project
 from trueup.server.acting import apps as acting_apps
 from trueup.server.acting import sources as acting_sources
 from trueup.server.api.auditing import Auditor, Unaudited
-from trueup.server.api.caller import Caller
 from trueup.server.api.dispatch import Api, problems_for_unknown_paths, utc_now
 from trueup.server.api.headers import add_headers
 from trueup.server.api.metering import Meter
@@ -41,6 +38,7 @@ from trueup.server.comparing.asking import Controllers
 from trueup.server.comparing.operations import Asks
 from trueup.server.identity.clusterprojects import ClusterProjects
 from trueup.server.identity.clusterstore import ClusterStore, Kept, kept_of
+from trueup.server.identity.kubernetesnames import Names
 from trueup.server.identity.reach import Reaching, directly
 from trueup.server.identity.serviceaccounts import ServiceAccounts
 from trueup.server.identity.whole import IdentityService, Surroundings
@@ -56,6 +54,7 @@ from trueup.server.live.place import Clients
 from trueup.server.local import Local, local_operations
 from trueup.server.pages.files import PageFiles, read_files
 from trueup.server.pages.serving import add_pages
+from trueup.server.rights import deciding
 from trueup.server.world import operations as world_operations
 from trueup.server.world import treeoperations
 from trueup.server.world.treereading import TreeReader
@@ -89,6 +88,9 @@ class Serving(Struct, frozen=True, kw_only=True):
     reaching: Reaching = directly
     local: Local = Local()
     """Of a server of `trueup up`: what the pages may say of this machine."""
+    rights: Rights = Rights.POLICY
+    names: Names = Names()
+    """What Kubernetes calls whoever signs in."""
 
 
 class Server(Struct, frozen=True, kw_only=True):
@@ -101,37 +103,14 @@ class Server(Struct, frozen=True, kw_only=True):
     trees: Trees
 
 
-class OurClient:
-    """Everybody's wishes are carried out with the server's own rights, after the policies were asked."""
-
-    def __init__(self, client: KubeClient) -> None:
-        self._client = client
-
-    def of(self, caller: Caller) -> KubeClient:
-        del caller
-        return self._client
-
-
-class _Policies:
-    """The policy in force, and the claims in which it looks for groups."""
-
-    def __init__(self) -> None:
-        empty = policy_of({})
-        self.authority = PolicyAuthority(empty)
-        self.scopes: tuple[str, ...] = empty.scopes
-
-    def update(self, policy: Policy, projects: Mapping[str, Project]) -> None:
-        self.scopes = policy.scopes
-        self.authority.update(policy, projects)
-
-
 @asynccontextmanager
 async def serving(options: Serving) -> AsyncIterator[Server]:
     """Begins to watch and is ready when everything has been seen once; ends with the block."""
     async with AsyncExitStack() as stack:
         client = options.client
-        world, policies = World(options.dialects, utc_now, options.control_namespace), _Policies()
-        watching = Watching(client, world, policies.update)
+        world = World(options.dialects, utc_now, options.control_namespace)
+        decided = deciding(options.rights, client, world)
+        watching = Watching(client, world, decided.on_policy)
         await watching.start(stack)
         view: LiveView[Kept] = await stack.enter_async_context(LiveView(client, kept_of))
         store = ClusterStore(client, view, options.control_namespace)
@@ -146,7 +125,8 @@ async def serving(options: Serving) -> AsyncIterator[Server]:
                 Surroundings(
                     store=store,
                     projects=ClusterProjects(client, watching.settings, options.control_namespace),
-                    scopes=lambda: policies.scopes,
+                    scopes=decided.scopes,
+                    names=options.names,
                     clock=utc_now,
                     reaching=options.reaching,
                     service_accounts=ServiceAccounts(review, time.monotonic),
@@ -169,7 +149,7 @@ async def serving(options: Serving) -> AsyncIterator[Server]:
                     world=world,
                     identity=identity,
                     about=about,
-                    clients=OurClient(client),
+                    clients=decided.clients,
                     trees=trees,
                     audit=reading,
                     controllers=Controllers(options.controllers, options.internal_token),
@@ -179,7 +159,7 @@ async def serving(options: Serving) -> AsyncIterator[Server]:
                 )
             ),
             identity.authenticator,
-            policies.authority,
+            decided.authority,
             auditor=auditor,
             streams=streams,
             meter=Meter(),

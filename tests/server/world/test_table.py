@@ -10,6 +10,7 @@ import pytest
 
 from tests.server.world.kit import known, row
 from trueup.apps.status import Status
+from trueup.model.refs import ObjectRef
 from trueup.server.api.operation import Event
 from trueup.server.world.following import FRAME_SECONDS, RIGHTS_SECONDS, follow
 from trueup.server.world.overview import overview_of
@@ -28,7 +29,10 @@ class Eyes:
         self.hidden: set[str] = set()
         self.wanted: Callable[[Known], bool] = lambda _: True
 
-    def may(self, policy_object: str) -> bool:
+    async def open(self) -> None:
+        return
+
+    def may(self, policy_object: str, ref: ObjectRef) -> bool:
         return policy_object not in self.hidden
 
     def wants(self, known: Known) -> bool:

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
+from trueup.model.refs import ObjectRef
 from trueup.server.access.deciding import Person, Request
 from trueup.server.access.enforcing import Enforcer
 from trueup.server.access.policy import Policy
 from trueup.server.access.projects import Project
+from trueup.server.api.authority import Sight
 from trueup.server.api.caller import Caller
 from trueup.server.api.operation import Target
+
+
+def _everything(_: ObjectRef) -> bool:
+    return True
+
 
 KEPT = 4096
 """Predicates that are kept: one per person and kind of list."""
@@ -18,6 +25,8 @@ KEPT = 4096
 
 class PolicyAuthority:
     """An `api.authority.Authority`. Begins with nothing allowed until it is told of a policy."""
+
+    lasting = True
 
     def __init__(self, policy: Policy, projects: Mapping[str, Project] | None = None) -> None:
         self.version = 0
@@ -29,6 +38,13 @@ class PolicyAuthority:
         self._enforcer = Enforcer(policy, projects)
         self._predicates.clear()
         self.version += 1
+
+    def version_of(self, caller: Caller) -> int:
+        del caller
+        return self.version
+
+    async def prepare(self, caller: Caller) -> None:
+        """Policies are at hand."""
 
     async def may(self, caller: Caller, resource: str, action: str, target: Target) -> bool:
         return self._enforcer.may(caller.person, Request(resource=resource, action=action, object=target.name))
@@ -42,3 +58,11 @@ class PolicyAuthority:
         self._predicates.move_to_end(key)
         allowed = found
         return lambda target: allowed(target.name)
+
+    async def sight(self, caller: Caller, refs: Iterable[ObjectRef]) -> Sight:
+        """Whoever may see an App may see what is its own."""
+        del caller, refs
+        return _everything
+
+    def advice(self, resource: str, action: str, target: Target) -> str:
+        return f"ask for a role with: p, ROLE, {resource}, {action}, {target.name}, allow"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from aiohttp import web
 
 from trueup.model.errors import TrueupError
-from trueup.server.api.authority import Authority
+from trueup.model.refs import ObjectRef
+from trueup.server.api.authority import Authority, Sight
 from trueup.server.api.caller import Caller
 from trueup.server.api.operation import Operation, Target
 from trueup.server.api.refusals import Forbidden, NotFound, PreconditionFailed
@@ -72,10 +73,18 @@ class Call:
         if action != "get" and await self.may(resource, "get", target):
             raise Forbidden(
                 f"{self.caller.shown} may not {action} {resource} {target.name}",
-                hint=f"ask for a role with: p, ROLE, {resource}, {action}, {target.name}, allow",
+                hint=self._authority.advice(resource, action, target),
                 ref=target.ref,
             )
         raise missing(target)
+
+    async def prepare(self) -> None:
+        """Before `predicate` of an operation that is not Listed, and in streams before each look at what is to be told."""
+        await self._authority.prepare(self.caller)
+
+    async def sight(self, refs: Iterable[ObjectRef]) -> Sight:
+        """Which objects of an App, whom the caller may see, are to be seen too. Answers for `refs`, and is not to be kept."""
+        return await self._authority.sight(self.caller, refs)
 
     def predicate(self, resource: str, action: str = "get") -> Callable[[Target], bool]:
         """`may` for many objects. Ask for it anew at each use: it is kept, and changes when policies do."""
@@ -84,7 +93,7 @@ class Call:
     @property
     def rights_version(self) -> int:
         """Rises when `predicate` may answer otherwise than before."""
-        return self._authority.version
+        return self._authority.version_of(self.caller)
 
     def note(
         self,

@@ -25,7 +25,7 @@ from trueup.server.api.call import Call
 from trueup.server.api.caller import NOBODY, Authenticator, Caller
 from trueup.server.api.idempotency import HEADER, Idempotency, Kept
 from trueup.server.api.metering import Meter
-from trueup.server.api.operation import Answer, Content, Events, Lines, Needs, Operation, Public, Reply, Surface
+from trueup.server.api.operation import Answer, Content, Events, Lines, Listed, Needs, Operation, Public, Reply, Surface
 from trueup.server.api.problems import status_of
 from trueup.server.api.reading import read_body, read_query
 from trueup.server.api.refusals import BadQuery, Forbidden, NotFound, Unavailable
@@ -122,7 +122,7 @@ class _Running:
         self._caller: Caller = NOBODY
         self._call: Call | None = None
         self._key = ""
-        self._rights = api.authority.version
+        self._rights = 0
 
     async def reply(self) -> Reply | Kept:
         api, operation, request = self._api, self._operation, self._request
@@ -143,6 +143,9 @@ class _Running:
             request_id=self._request_id,
         )
         self._call = call
+        if isinstance(operation.access, Listed):
+            await call.prepare()
+        self._rights = call.rights_version
         if isinstance(operation.access, Needs):
             await _require(call, operation.access)
         if operation.changes:
@@ -191,9 +194,11 @@ class _Running:
         if not self._api.authenticator.still_valid(self._caller):
             return False
         call, access = self._call, self._operation.access
-        if call is None or self._rights == self._api.authority.version or not isinstance(access, Needs):
+        if call is None or not isinstance(access, Needs):
             return True
-        self._rights = self._api.authority.version
+        if self._rights == call.rights_version and self._api.authority.lasting:
+            return True
+        self._rights = call.rights_version
         action = access.exact(call) if access.exact else access.action
         try:
             return await call.may(access.resource, action, access.target(call))

@@ -6,9 +6,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from trueup.dialects.argocd.shared import APP_PROJECT
 from trueup.model.manifest import Manifest, resource_version_of, spec_of
-from trueup.model.refs import ObjectRef
 from trueup.server.api.call import Call
 from trueup.server.api.operation import Answer, Listed, Needs, Operation, Surface, Target
 from trueup.server.api.refusals import BadQuery, NotFound
@@ -45,12 +43,15 @@ class ArgoProjects:
         self._clients = clients
 
     def target(self, call: Call) -> Target:
-        name = call.path["project"]
-        return Target(name, ObjectRef(APP_PROJECT.group, APP_PROJECT.kind, self._world.control_namespace, name))
+        return self._projects.target_of(call.path["project"])
 
     async def list(self, call: Call) -> Answer:
         shows, name = call.predicate("projects"), call.query.name
-        found = [obj for key, obj in sorted(self._world.projects.items()) if shows(Target(key)) and name in ("", key)]
+        found = [
+            obj
+            for key, obj in sorted(self._world.projects.items())
+            if shows(self._projects.target_of(key)) and name in ("", key)
+        ]
         return Answer(body={"metadata": {}, "items": [_seen(obj) for obj in found] or None})
 
     async def get(self, call: Call) -> Answer:
@@ -67,7 +68,7 @@ class ArgoProjects:
         body = call.body
         manifest = self._projects.manifest(body.project, _name(body.project))
         name = manifest["metadata"]["name"]
-        await permit(call, "projects", "create", Target(name))
+        await permit(call, "projects", "create", self._projects.target_of(name))
         before = self._world.projects.get(name)
         if before is None:
             made = await self._clients.of(call.caller).create(manifest, manager=MANAGER)
@@ -76,7 +77,7 @@ class ArgoProjects:
         elif not body.upsert:
             raise BadQuery("existing project spec is different, use upsert flag to force update")
         else:
-            await permit(call, "projects", "update", Target(name))
+            await permit(call, "projects", "update", self._projects.target_of(name))
             made = await self._replaced(call, before, manifest)
         call.note(target=f"AppProject/{name}")
         return Answer(body=_seen(made))

@@ -102,7 +102,9 @@ async def changes(call: Call, table: Table, choice: Choice) -> AsyncIterator[byt
             elif version_number(known) > since:
                 yield encoded("MODIFIED", known)
         while True:
-            for ref, before in (await watch.changed()).items():
+            changed = await watch.changed()
+            await call.prepare()
+            for ref, before in changed.items():
                 known_now = table.get(ref)
                 if known_now is not None and shows(known_now):
                     yield encoded("MODIFIED" if ref in told else "ADDED", known_now)

@@ -22,9 +22,9 @@ from trueup.server.api.operation import Answer, Event, Events, Lines, Needs, Ope
 from trueup.server.api.refusals import NotFound
 from trueup.server.argo.finding import APP, V1, ArgoApps, Place
 from trueup.server.argo.reading import EVENT_STREAM
-from trueup.server.comparing.operations import Asks
+from trueup.server.comparing.operations import Asks, compared
 from trueup.server.world.rows import Known
-from trueup.server.world.treeoperations import remembered
+from trueup.server.world.treeoperations import remembered, visible_nodes
 from trueup.server.world.treerows import health_word
 from trueup.server.world.trees import Trees
 
@@ -62,7 +62,7 @@ class ArgoTrees:
         self._controllers = controllers
 
     async def tree(self, call: Call) -> Answer:
-        return Answer(body=self._tree(self._apps.known(call)))
+        return Answer(body=await self._tree(call, self._apps.known(call)))
 
     async def follow(self, call: Call) -> Events | Lines:
         told = self._changes(call)
@@ -72,7 +72,7 @@ class ArgoTrees:
 
     async def managed(self, call: Call) -> Answer:
         known, query = self._apps.known(call), call.query
-        comparison = await self._controllers.compare(CompareWish(app=known.ref))
+        comparison = await compared(call, self._controllers, CompareWish(app=known.ref))
         wanted = {"group": query.group, "kind": query.kind, "namespace": query.namespace, "name": query.name}
         chosen = [
             one
@@ -84,14 +84,14 @@ class ArgoTrees:
     async def manifests(self, call: Call) -> Answer:
         known = self._apps.known(call)
         wish = CompareWish(app=known.ref, revision=call.query.revision, dry_run=False)
-        return Answer(body=manifests_answer(known.obj, await self._controllers.compare(wish)))
+        return Answer(body=manifests_answer(known.obj, await compared(call, self._controllers, wish)))
 
-    def _tree(self, known: Known) -> dict[str, Any]:
+    async def _tree(self, call: Call, known: Known) -> dict[str, Any]:
         """Without a controller what the status remembers."""
         view = self._trees.tree(known.ref)
-        if view is None:
-            return tree_of(remembered(known, utc_now()), lambda _: None)
-        return tree_of(view.nodes, lambda node: self._owner(known.ref, node))
+        nodes = view.nodes if view is not None else remembered(known, utc_now())
+        shown = await visible_nodes(call, self._trees, known.ref, nodes)
+        return tree_of(shown, (lambda node: self._owner(known.ref, node)) if view is not None else (lambda _: None))
 
     def _owner(self, app: ObjectRef, node: LiveNode) -> LiveNode | None:
         parent = self._trees.parent(app, node)
@@ -106,7 +106,7 @@ class ArgoTrees:
             except NotFound:
                 return
             app = self._apps.known(call)
-            now = msgspec.json.encode({"result": self._tree(app)})
+            now = msgspec.json.encode({"result": await self._tree(call, app)})
             news = self._trees.news(app.ref, "")
             if now != last:
                 last = now

@@ -17,7 +17,7 @@ from trueup.model.refs import ObjectRef
 from trueup.server.api.call import Call
 from trueup.server.api.operation import Answer, Needs, Operation, Target
 from trueup.server.api.problems import Problem, problem_of
-from trueup.server.comparing.operations import Asks
+from trueup.server.comparing.operations import Asks, compared
 from trueup.server.world.operations import BASE, Sources
 from trueup.server.world.world import World
 
@@ -73,6 +73,7 @@ class Impacts:
         query: ImpactQuery = call.query
         ref = self._sources.known(call).ref
         found = await self._controllers.impact(ImpactWish(source=ref, revision=query.revision))
+        await call.prepare()
         shows = call.predicate("applications")
         visible = sorted(
             (
@@ -90,7 +91,9 @@ class Impacts:
                 source=ref,
                 revision=found.revision,
                 full_revision=found.full_revision,
-                items=await self._planned(page, query) if query.plans else tuple(AppImpact(app=app) for app in page),
+                items=await self._planned(call, page, query)
+                if query.plans
+                else tuple(AppImpact(app=app) for app in page),
                 total=len(visible),
                 next=str(page[-1]) if more else "",
                 notices=found.notices,
@@ -98,21 +101,21 @@ class Impacts:
             )
         )
 
-    async def _planned(self, apps: list[ObjectRef], query: ImpactQuery) -> tuple[AppImpact, ...]:
+    async def _planned(self, call: Call, apps: list[ObjectRef], query: ImpactQuery) -> tuple[AppImpact, ...]:
         turn = asyncio.Semaphore(AT_ONCE)
 
         async def one(app: ObjectRef) -> AppImpact:
             async with turn:
-                return await self._plan(CompareWish(app=app, revision=query.revision, prune=query.prune))
+                return await self._plan(call, CompareWish(app=app, revision=query.revision, prune=query.prune))
 
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(one(app)) for app in apps]
         return tuple(task.result() for task in tasks)
 
-    async def _plan(self, wish: CompareWish) -> AppImpact:
+    async def _plan(self, call: Call, wish: CompareWish) -> AppImpact:
         """One that cannot be told does not hide the others."""
         try:
-            plan = await self._controllers.compare(wish)
+            plan = await compared(call, self._controllers, wish)
         except TrueupError as error:
             return AppImpact(app=wish.app, problem=problem_of(error))
         changed = tuple(one for one in plan.objects if one.action != "unchanged")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any, Protocol
 
 from msgspec import Struct, structs
@@ -55,6 +56,27 @@ class ObjectDesired(Struct, frozen=True, kw_only=True):
     origin: str
 
 
+async def compared(call: Call, controllers: Asks, wish: CompareWish) -> Comparison:
+    """Without objects that the caller may not see: the controller sees with its own eyes, or with the tenant's.
+
+    The counts are of what is shown. A notice stays; it is of the App, or names what the App declares.
+    """
+    made = await controllers.compare(wish)
+    sees = await call.sight(one.ref for one in (*made.objects, *made.hooks))
+    objects = tuple(one for one in made.objects if sees(one.ref))
+    hooks = tuple(one for one in made.hooks if sees(one.ref))
+    if (len(objects), len(hooks)) == (len(made.objects), len(made.hooks)):
+        return made
+    hidden = len(made.objects) + len(made.hooks) - len(objects) - len(hooks)
+    return structs.replace(
+        made,
+        objects=objects,
+        hooks=hooks,
+        counts=dict(Counter(one.action for one in objects)),
+        notices=(*made.notices, f"{hidden} objects are not shown: you may not get them in the cluster"),
+    )
+
+
 class Plans:
     def __init__(self, apps: Apps, controllers: Asks) -> None:
         self._apps = apps
@@ -63,7 +85,7 @@ class Plans:
     async def plan(self, call: Call) -> Answer:
         query = call.query
         wish = CompareWish(app=self._apps.known(call).ref, revision=query.revision, prune=query.prune)
-        comparison = await self._controllers.compare(wish)
+        comparison = await compared(call, self._controllers, wish)
         if query.changed:
             objects = tuple(one for one in comparison.objects if one.action != "unchanged")
             comparison = structs.replace(comparison, objects=objects)
@@ -71,7 +93,7 @@ class Plans:
 
     async def desired(self, call: Call) -> Answer:
         wish = CompareWish(app=self._apps.known(call).ref, revision=call.query.revision, dry_run=False)
-        return Answer(body=await self._controllers.compare(wish))
+        return Answer(body=await compared(call, self._controllers, wish))
 
     async def commits(self, call: Call) -> Answer:
         wish = CommitsWish(app=self._apps.known(call).ref, revisions=call.query.revision)
@@ -81,7 +103,7 @@ class Plans:
         """Costs the controller one object's questions, not the App's."""
         ref = call.query.ref
         wish = CompareWish(app=self._apps.known(call).ref, only=ref)
-        comparison = await self._controllers.compare(wish)
+        comparison = await compared(call, self._controllers, wish)
         found = next((one for one in comparison.objects if one.ref == ref), None)
         if found is None:
             return Answer(body=ObjectDesired(action="", fields=(), live=None, manifest=None, origin=""))

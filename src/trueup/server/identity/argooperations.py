@@ -173,6 +173,7 @@ class _Handlers:
         return Answer(body={key: value for key, value in said.items() if value})
 
     async def listed(self, call: Call) -> Answer:
+        await call.prepare()
         shown = call.predicate("accounts")
         found = [one for one in self._parts.keeping.all() if is_own(call, one.name) or shown(Target(one.name))]
         return Answer(body={"items": [_account(one) for one in found]})

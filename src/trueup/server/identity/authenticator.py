@@ -18,6 +18,7 @@ from trueup.server.api.caller import Caller, KubernetesIdentity, Via
 from trueup.server.api.refusals import Unauthenticated
 from trueup.server.identity import cookies, localtokens, sessions
 from trueup.server.identity.crosssite import check_same_site, origins_of
+from trueup.server.identity.kubernetesnames import Names
 from trueup.server.identity.localtokens import Roles
 from trueup.server.identity.reach import Reach, Reaching, directly
 from trueup.server.identity.revocation import Revocations
@@ -51,6 +52,7 @@ class Parts(Struct, frozen=True, kw_only=True):
     clock: Callable[[], datetime]
     service_accounts: ServiceAccounts | None = None
     reaching: Reaching = directly
+    names: Names = Names()
 
 
 class IdentityAuthenticator:
@@ -147,7 +149,9 @@ class IdentityAuthenticator:
             token_id=fresh.session_id,
             issuer=fresh.issuer or localtokens.ISSUER,
             address=reach.address,
-            kubernetes=kubernetes_of(fresh.subject, fresh.groups, local=fresh.login is Login.PASSWORD),
+            kubernetes=parts.names.of_local(fresh.subject)
+            if fresh.login is Login.PASSWORD
+            else parts.names.of_provider(fresh.subject, fresh.groups),
         )
         return self._watching(caller, holds)
 
@@ -179,7 +183,7 @@ class IdentityAuthenticator:
             token_id=claims.token_id or f"{claims.subject}@{claims.issued}",
             issuer=localtokens.ISSUER,
             address=reach.address,
-            kubernetes=kubernetes_of(user.name, (), local=True),
+            kubernetes=parts.names.of_local(user.name),
         )
         return self._watching(caller, holds)
 
@@ -204,7 +208,7 @@ class IdentityAuthenticator:
             token_id=token_id,
             issuer=identity.issuer,
             address=reach.address,
-            kubernetes=kubernetes_of(identity.subject, identity.groups, local=False),
+            kubernetes=parts.names.of_provider(identity.subject, identity.groups),
         )
         return self._watching(caller, holds)
 
@@ -245,14 +249,6 @@ def anonymous(address: str) -> Caller:
     """Nobody; to Kubernetes what it calls nobody."""
     nobody = KubernetesIdentity(user="system:anonymous", groups=("system:unauthenticated",))
     return Caller(person=Person(name=""), via=Via.ANONYMOUS, address=address, kubernetes=nobody)
-
-
-def kubernetes_of(name: str, groups: tuple[str, ...], *, local: bool) -> KubernetesIdentity:
-    """Local users are `trueup:NAME`: our `admin` is not a cluster's. No provider can make anybody a member of `system:` groups."""
-    return KubernetesIdentity(
-        user=f"trueup:{name}" if local else name,
-        groups=tuple(group for group in groups if not group.startswith("system:")),
-    )
 
 
 def set_session(

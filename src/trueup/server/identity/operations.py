@@ -374,6 +374,7 @@ class _Accounts:
         self._parts = parts
 
     async def listed(self, call: Call) -> Answer:
+        await call.prepare()
         shown = call.predicate("accounts")
         found = [one for one in self._parts.keeping.all() if is_own(call, one.name) or shown(Target(one.name))]
         return Answer(body=AccountList(items=tuple(view_of(one) for one in found)))

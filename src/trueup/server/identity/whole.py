@@ -19,6 +19,7 @@ from trueup.server.identity.accountkeeping import AccountKeeping
 from trueup.server.identity.argooperations import argo_operations
 from trueup.server.identity.authenticator import IdentityAuthenticator
 from trueup.server.identity.browseroperations import browser_operations
+from trueup.server.identity.kubernetesnames import Names
 from trueup.server.identity.logins import Logins
 from trueup.server.identity.logintries import Tries
 from trueup.server.identity.operations import Parts, operations
@@ -45,6 +46,7 @@ class Surroundings(Struct, frozen=True, kw_only=True):
     reaching: Reaching = directly
     service_accounts: ServiceAccounts | None = None
     home: Path | None = None
+    names: Names = Names()
 
 
 class IdentityService:
@@ -69,6 +71,7 @@ class IdentityService:
                 clock=around.clock,
                 service_accounts=around.service_accounts,
                 reaching=reaching,
+                names=around.names,
             )
         )
         self.signin = SignIn(

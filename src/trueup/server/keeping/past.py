@@ -126,6 +126,7 @@ class Past:
 
     async def record(self, call: Call) -> Answer:
         record = await self.record_of(call)
+        sees = await call.sight(change.ref for change in record.changes)
         changes = tuple(
             ChangeRow(
                 ref=change.ref,
@@ -136,14 +137,18 @@ class Past:
                 origin=str(change.origin) if change.origin else "",
             )
             for change in record.changes
+            if sees(change.ref)
         )
         return Answer(body=RecordAnswer(row=row_of(record), changes=changes))
 
     async def manifests(self, call: Call) -> Answer:
         record = await self.record_of(call)
         kept = await self.ask(lambda history: history.manifests(record.id))
+        sees = await call.sight(one.ref for one in kept)
         items = tuple(
-            RecordedManifest(ref=one.ref, desired=read(one.desired), applied=read(one.applied)) for one in kept
+            RecordedManifest(ref=one.ref, desired=read(one.desired), applied=read(one.applied))
+            for one in kept
+            if sees(one.ref)
         )
         return Answer(body=RecordedManifests(items=items))
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from msgspec import Struct
 
 from trueup.dialects.argocd.repositories import normalise_url
 from trueup.model.apierror import ApiError
-from trueup.model.manifest import Manifest
+from trueup.model.manifest import Manifest, ref_of
+from trueup.model.refs import ObjectRef
 from trueup.server.api.call import Call
 from trueup.server.api.operation import Answer, Listed, Operation, Target
 from trueup.server.keeping.secretrows import (
@@ -18,7 +21,8 @@ from trueup.server.keeping.secretrows import (
     repository_row,
 )
 from trueup.server.live.place import Clients
-from trueup.server.world.rows import IN_CLUSTER
+from trueup.server.world.rows import IN_CLUSTER, Known
+from trueup.server.world.table import Table
 from trueup.server.world.world import World
 
 BASE = "/api/trueup/v1"
@@ -52,48 +56,38 @@ class Places:
         self._clients = clients
 
     async def repositories(self, call: Call) -> Answer:
-        """Those with a Secret, and those that Apps or sources name without one."""
+        """Those with a Secret, and those that Apps or sources name without one. Whoever sees such a thing sees what it names."""
         shows = call.predicate("repositories")
-        rows = [repository_row(secret) for secret in await self._secrets(call, REPOSITORY_TYPES)]
-        known = {normalise_url(row.url) for row in rows if not row.prefix}
-        apps, sources = self._uses()
-        for url in sorted({*apps, *sources} - known):
-            rows.append(
-                RepositoryRow(name="", type="", url=url, project="", credentials=(), prefix=False, insecure=False)
-            )
+        apps, sources = self._uses(call)
+        users = sources | apps
+        rows = [(repository_row(one), ref_of(one)) for one in await self._secrets(call, REPOSITORY_TYPES)]
+        known = {normalise_url(row.url) for row, _ in rows if not row.prefix}
+        rows += [(_bare(url), users[url][0]) for url in sorted(users.keys() - known)]
         found = [
             RepositoryAnswer(
-                row=row, apps=apps.get(normalise_url(row.url), 0), sources=sources.get(normalise_url(row.url), 0)
+                row=row,
+                apps=len(apps.get(normalise_url(row.url), ())),
+                sources=len(sources.get(normalise_url(row.url), ())),
             )
-            for row in rows
-            if shows(Target(f"{row.project}/{row.url}" if row.project else row.url))
+            for row, ref in rows
+            if shows(Target(f"{row.project}/{row.url}" if row.project else row.url, ref))
         ]
         return Answer(body=RepositoryList(items=tuple(found)))
 
     async def clusters(self, call: Call) -> Answer:
-        """The one that we are in, and those with a Secret."""
+        """The one that we are in, which whoever sees an App sees, and those with a Secret."""
         shows = call.predicate("clusters")
-        rows = [cluster_row(secret) for secret in await self._secrets(call, ("cluster",))]
-        if not any(row.server == IN_CLUSTER_URL for row in rows):
-            rows.insert(
-                0,
-                ClusterRow(
-                    name=IN_CLUSTER,
-                    server=IN_CLUSTER_URL,
-                    project="",
-                    namespaces=(),
-                    credentials=(),
-                    insecure=False,
-                    labels={},
-                ),
-            )
-        counts: dict[str, int] = {}
-        for known in self._world.apps:
-            counts[known.row.cluster] = counts.get(known.row.cluster, 0) + 1
+        rows: list[tuple[ClusterRow, ObjectRef | None]] = []
+        for secret in await self._secrets(call, ("cluster",)):
+            rows.append((cluster_row(secret), ref_of(secret)))
+        apps = self._visible(call, "applications", self._world.apps)
+        if not any(row.server == IN_CLUSTER_URL for row, _ in rows):
+            rows.insert(0, (_IN_CLUSTER, apps[0].ref if apps else None))
+        counts = Counter(known.row.cluster for known in apps)
         found = [
             ClusterAnswer(row=row, apps=counts.get(row.name, 0) or counts.get(row.server, 0))
-            for row in rows
-            if shows(Target(f"{row.project}/{row.server}" if row.project else row.server))
+            for row, ref in rows
+            if shows(Target(f"{row.project}/{row.server}" if row.project else row.server, ref))
         ]
         return Answer(body=ClusterList(items=tuple(found)))
 
@@ -108,16 +102,30 @@ class Places:
                 return []  # whoever may not list Secrets sees what Apps name
             raise
 
-    def _uses(self) -> tuple[dict[str, int], dict[str, int]]:
-        apps: dict[str, int] = {}
-        sources: dict[str, int] = {}
-        for known in self._world.apps:
+    def _uses(self, call: Call) -> tuple[dict[str, list[ObjectRef]], dict[str, list[ObjectRef]]]:
+        """By URL, the Apps and the sources that name it, of those that the caller may see."""
+        apps: dict[str, list[ObjectRef]] = {}
+        sources: dict[str, list[ObjectRef]] = {}
+        for known in self._visible(call, "applications", self._world.apps):
             if url := normalise_url(known.row.source.url):
-                apps[url] = apps.get(url, 0) + 1
-        for known in self._world.sources:
+                apps.setdefault(url, []).append(known.ref)
+        for known in self._visible(call, "sources", self._world.sources):
             if url := normalise_url(known.row.url):
-                sources[url] = sources.get(url, 0) + 1
+                sources.setdefault(url, []).append(known.ref)
         return apps, sources
+
+    def _visible(self, call: Call, resource: str, table: Table) -> list[Known]:
+        shows = call.predicate(resource)
+        return [known for known in table if shows(Target(known.policy_object, known.ref))]
+
+
+_IN_CLUSTER = ClusterRow(
+    name=IN_CLUSTER, server=IN_CLUSTER_URL, project="", namespaces=(), credentials=(), insecure=False, labels={}
+)
+
+
+def _bare(url: str) -> RepositoryRow:
+    return RepositoryRow(name="", type="", url=url, project="", credentials=(), prefix=False, insecure=False)
 
 
 def operations(places: Places) -> list[Operation]:

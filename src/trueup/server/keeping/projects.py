@@ -65,22 +65,28 @@ class Projects:
         name = call.path["project"]
         if name not in self._world.projects:
             raise missing(Target(name))
+        return self.target_of(name)
+
+    def target_of(self, name: str) -> Target:
         return Target(name, ObjectRef(APP_PROJECT.group, APP_PROJECT.kind, self._world.control_namespace, name))
 
     async def list(self, call: Call) -> Answer:
         shows = call.predicate("projects")
-        counts = self._counts()
-        rows = [row_of(obj, counts) for name, obj in sorted(self._world.projects.items()) if shows(Target(name))]
+        counts = self._counts(call)
+        rows = [
+            row_of(obj, counts) for name, obj in sorted(self._world.projects.items()) if shows(self.target_of(name))
+        ]
         return Answer(body=ProjectList(items=tuple(rows)))
 
     async def get(self, call: Call) -> Answer:
         obj = self._world.projects[call.path["project"]]
-        answer = ProjectAnswer(row=row_of(obj, self._counts()), resource=without_tokens(shown(obj)))
+        await call.prepare()
+        answer = ProjectAnswer(row=row_of(obj, self._counts(call)), resource=without_tokens(shown(obj)))
         return Answer(body=answer, etag=f'"{resource_version_of(obj)}"')
 
     async def create(self, call: Call) -> Answer:
         manifest = self.manifest(call.body, call.body.get("metadata", {}).get("name"))
-        await call.require("projects", "create", Target(name_of(manifest)))
+        await call.require("projects", "create", self.target_of(name_of(manifest)))
         made = await self._clients.of(call.caller).create(manifest, manager=MANAGER)
         _note(call, None, made)
         return Answer(body=ProjectAnswer(row=row_of(made, {}), resource=shown(made)), status=201)
@@ -93,7 +99,8 @@ class Projects:
         manifest = {**before, "spec": with_tokens(spec_of(manifest), spec_of(before))}
         made = await self._clients.of(call.caller).replace(manifest, manager=MANAGER)
         _note(call, before, made)
-        return Answer(body=ProjectAnswer(row=row_of(made, self._counts()), resource=without_tokens(shown(made))))
+        await call.prepare()
+        return Answer(body=ProjectAnswer(row=row_of(made, self._counts(call)), resource=without_tokens(shown(made))))
 
     async def delete(self, call: Call) -> Answer:
         """Refused while Applications are in it: they would all fail. The cluster is asked, for our own sight of it may be old."""
@@ -113,10 +120,13 @@ class Projects:
         _note(call, obj, None)
         return Answer(status=204)
 
-    def _counts(self) -> dict[str, int]:
+    def _counts(self, call: Call) -> dict[str, int]:
+        """Of the Applications that the caller may see."""
         counts: dict[str, int] = {}
+        shows = call.predicate("applications")
         for known in self._world.apps:
-            counts[known.row.project] = counts.get(known.row.project, 0) + 1
+            if shows(Target(known.policy_object, known.ref)):
+                counts[known.row.project] = counts.get(known.row.project, 0) + 1
         return counts
 
     def manifest(self, body: dict[str, Any], name: object) -> Manifest:

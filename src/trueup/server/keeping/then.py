@@ -96,12 +96,13 @@ class Then:
     async def standing(self, call: Call) -> Answer:
         known: Known = self._apps.known(call)
         standing = standing_at(await self._moments(known), call.query.at, _inventory(known))
+        sees = await call.sight(one.ref for one in standing.objects)
         return Answer(
             body=ThenAnswer(
                 at=call.query.at,
                 begins=standing.begins,
                 sync=_sync(standing),
-                objects=tuple(map(_row, standing.objects)),
+                objects=tuple(_row(one) for one in standing.objects if sees(one.ref)),
             )
         )
 
@@ -110,7 +111,9 @@ class Then:
         moments, inventory = await self._moments(known), _inventory(known)
         before = standing_at(moments, call.query.before, inventory)
         after = standing_at(moments, call.query.after, inventory)
-        pairs = compared(before, after)
+        found = compared(before, after)
+        sees = await call.sight(pair.ref for pair in found)
+        pairs = [pair for pair in found if sees(pair.ref)]
         items = tuple(
             PairRow(
                 ref=pair.ref,
@@ -134,8 +137,9 @@ class Then:
     async def object(self, call: Call) -> Answer:
         record = await self._past.record_of(call)
         ref = call.query.ref
+        sees = await call.sight([ref])
         kept = await self._past.ask(lambda history: history.manifest(record.id, ref))
-        if kept is None:
+        if kept is None or not sees(ref):
             raise NotFound(
                 f"record {record.id} shows no manifest of {ref}", hint="look at the moment that names another record"
             )

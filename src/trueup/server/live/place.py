@@ -102,8 +102,8 @@ async def _read(client: KubeClient, ref: ObjectRef, version: str) -> Placed | No
     except KindNotServed:
         return None
     except ApiError as error:
-        if error.is_not_found:
-            return None
+        if error.is_not_found or (error.is_forbidden and client.impersonates):
+            return None  # what one may not see does not exist
         raise
     return Placed(live, resource, place) if live is not None else None
 

@@ -9,6 +9,7 @@ from typing import Protocol
 
 import msgspec
 
+from trueup.model.refs import ObjectRef
 from trueup.server.api.operation import Event
 from trueup.server.world.rows import Known
 from trueup.server.world.table import News, Table
@@ -26,7 +27,11 @@ class Eyes(Protocol):
         """Rises when rights change."""
         ...
 
-    def may(self, policy_object: str) -> bool: ...
+    async def open(self) -> None:
+        """Before each look: rights that have to be asked for are."""
+        ...
+
+    def may(self, policy_object: str, ref: ObjectRef) -> bool: ...
 
     def wants(self, known: Known) -> bool:
         """Of what may be seen."""
@@ -42,6 +47,7 @@ async def follow(table: Table, since: str, eyes: Eyes) -> AsyncIterator[Event]:
         yield Event(b"{}", event="ready", id=since)
     version = eyes.version
     while True:
+        await eyes.open()
         news = table.news(since)
         since = news.event_id
         if news.reset or eyes.version != version:
@@ -61,10 +67,10 @@ def _frame(table: Table, news: News, eyes: Eyes) -> bytes:
     removed: list[str] = []
     for ref, called in news.refs.items():
         known = table.get(ref)
-        visible = known is not None and eyes.may(known.policy_object)
+        visible = known is not None and eyes.may(known.policy_object, ref)
         if known is not None and visible and eyes.wants(known):
             changed.append(table.encoded(ref))
-        elif visible or any(map(eyes.may, called)):
+        elif visible or any(eyes.may(one, ref) for one in called):
             removed.append(f"{ref.kind}/{ref.namespace}/{ref.name}")
     if not changed and not removed:
         return b""

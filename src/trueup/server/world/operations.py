@@ -81,8 +81,11 @@ class _Eyes:
     def version(self) -> int:
         return self._call.rights_version
 
-    def may(self, policy_object: str) -> bool:
-        return self._call.predicate(self._resource)(Target(policy_object))
+    async def open(self) -> None:
+        await self._call.prepare()
+
+    def may(self, policy_object: str, ref: ObjectRef) -> bool:
+        return self._call.predicate(self._resource)(Target(policy_object, ref))
 
     def wants(self, known: Known) -> bool:
         return self._wants(known)

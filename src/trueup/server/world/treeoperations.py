@@ -58,7 +58,7 @@ class AppTrees:
 
     async def get(self, call: Call) -> Answer:
         known = self._apps.known(call)
-        tree = self._tree(known, history=call.query.history)
+        tree = await self._tree(call, known, history=call.query.history)
         etag = f'"{tree.event_id}"' if tree.event_id and not tree.problem and not call.query.fields else None
         return Answer(body=tree, etag=etag)
 
@@ -76,17 +76,17 @@ class AppTrees:
                 rights = call.rights_version
                 if not await call.may("applications", "get", self._apps.target(call)):
                     return
+                since, first = "", True  # other objects may be to be seen
             news = trees.news(app, since)
             if news.reset or (first and not since):
-                tree = self._tree(self._apps.known(call), history=history)
+                tree = await self._tree(call, self._apps.known(call), history=history)
                 since, problem = tree.event_id, trees.news(app, tree.event_id).problem
                 yield Event(msgspec.json.encode(tree), event="tree", id=since)
             else:
                 since = news.event_id
                 if news.changed or news.removed:
-                    yield Event(
-                        self._frame(app, news.changed, news.removed, history=history), event="changes", id=since
-                    )
+                    frame = await self._frame(call, app, news.changed, news.removed, history=history)
+                    yield Event(frame, event="changes", id=since)
                 if news.problem != problem:
                     problem = news.problem
                     yield Event(msgspec.json.encode({"problem": problem}), event="stale", id=since)
@@ -96,31 +96,48 @@ class AppTrees:
                 async with asyncio.timeout(RIGHTS_SECONDS):
                     await trees.wait(app, since, problem)
 
-    def _frame(
-        self, app: ObjectRef, changed: Iterable[ObjectRef], removed: Iterable[ObjectRef], *, history: bool
+    async def _frame(
+        self, call: Call, app: ObjectRef, changed: Iterable[ObjectRef], removed: Iterable[ObjectRef], *, history: bool
     ) -> bytes:
+        """What is not to be seen does not go either: nobody was told that it was there."""
+        changed, removed = tuple(changed), tuple(removed)
+        lines = [self._trees.line(app, ref) for ref in changed]
+        sees = await call.sight({*removed, *(ref for line in lines for ref in line)})
         rows: list[bytes] = []
-        gone = [ref.qualified for ref in removed]
-        for ref in changed:
+        gone = [ref.qualified for ref in removed if sees(ref)]
+        for ref, line in zip(changed, lines, strict=True):
             node = self._trees.node(app, ref)
+            if not sees(ref) or not all(map(sees, line)):
+                continue
             if node is None or (is_history(node) and not history):
                 gone.append(ref.qualified)
             else:
                 rows.append(self._trees.encoded(app, ref))
         return b'{"nodes":[' + b",".join(rows) + b'],"removed":' + msgspec.json.encode(gone) + b"}"
 
-    def _tree(self, known: Known, *, history: bool) -> TreeAnswer:
+    async def _tree(self, call: Call, known: Known, *, history: bool) -> TreeAnswer:
         tree = self._trees.tree(known.ref)
         if tree is None:
-            nodes = tuple(row_of(node, None) for node in remembered(known, self._clock()))
+            found = remembered(known, self._clock())
+            sees = await call.sight(node.ref for node in found)
+            nodes = tuple(row_of(node, None) for node in found if sees(node.ref))
             return TreeAnswer(nodes=nodes, event_id="", problem=NEVER_HEARD)
-        shown = parents_first(node for node in tree.nodes if history or not is_history(node))
+        visible = await visible_nodes(call, self._trees, known.ref, tree.nodes)
+        shown = parents_first(node for node in visible if history or not is_history(node))
         return TreeAnswer(
             nodes=tuple(row_of(node, self._trees.parent(known.ref, node)) for node in shown),
             event_id=tree.event_id,
             problem=tree.problem,
             stale_since=tree.stale_since,
         )
+
+
+async def visible_nodes(call: Call, trees: Trees, app: ObjectRef, nodes: Iterable[LiveNode]) -> list[LiveNode]:
+    """Those that the caller may see, down to the first that they may not: what hangs below it is not told of either."""
+    nodes = tuple(nodes)
+    lines = [trees.line(app, node.ref) for node in nodes]
+    sees = await call.sight({ref for line in lines for ref in line})
+    return [node for node, line in zip(nodes, lines, strict=True) if all(map(sees, line))]
 
 
 def remembered(known: Known, now: datetime) -> list[LiveNode]:

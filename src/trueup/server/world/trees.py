@@ -155,6 +155,14 @@ class Trees:
         tree = self._trees.get(app)
         return _parent(tree, node) if tree is not None else None
 
+    def line(self, app: ObjectRef, ref: ObjectRef) -> tuple[ObjectRef, ...]:
+        """An object and its owners in the tree, from itself upwards; one that is not there alone."""
+        found, node = [ref], self.node(app, ref)
+        while node is not None and (parent := self.parent(app, node)) is not None and parent not in found:
+            found.append(parent)
+            node = self.node(app, parent)
+        return tuple(found)
+
     def pods(self, app: ObjectRef, below: ObjectRef | None = None) -> tuple[ObjectRef, ...]:
         """All pods of the tree, or those that an object owns, itself included; in order."""
         tree = self._trees.get(app)

@@ -15,7 +15,8 @@ from tests.server.identity.kit import Clock, a_store
 from tests.server.identity.served import Served, serving
 from tests.server.identity.sso.browser import Browser
 from trueup.server.access.deciding import Person
-from trueup.server.api.caller import Caller
+from trueup.server.api.caller import Caller, KubernetesIdentity
+from trueup.server.identity.kubernetesnames import Names
 from trueup.server.identity.store import SETTINGS, Form
 from trueup.server.pages.files import PageFiles
 
@@ -100,7 +101,9 @@ async def test_a_providers_word_makes_nobody_a_member_of_a_system_group(both: tu
     async with Browser() as browser:
         await browser.sign_in(f"{served.url}/auth/login", "alice", until=f"{served.url}/x")
         await me(browser, served)
-    assert seen[-1].kubernetes.groups == ("team-a",)
+    assert seen[-1].kubernetes == KubernetesIdentity(user="oidc:alice", groups=("oidc:team-a", "oidc:system:masters"))
+    bare = Names(user_prefix="", group_prefix="").of_provider(seen[-1].person.name, seen[-1].person.groups)
+    assert bare == KubernetesIdentity(user="alice", groups=("team-a",))
 
 
 @pytest.mark.parametrize(
