@@ -10,7 +10,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Struct
 
-from tests.server.pages.stage.past import CHANGES, HISTORY, LISTS, MANIFESTS
+from tests.server.pages.stage.places import LISTS
 from tests.server.pages.stage.tree import events_of, log_of, manifests_of, tree_of
 from trueup.server.access.deciding import Person
 from trueup.server.acting.apps import RefreshBody, SuspendBody, SyncBody
@@ -49,8 +49,8 @@ class Limit(Struct, frozen=True, kw_only=True):
 
 
 class Object(Struct, frozen=True, kw_only=True):
-    kind: str
-    name: str
+    kind: str = ""
+    name: str = ""
     group: str = ""
     namespace: str = ""
     follow: bool = False
@@ -126,11 +126,6 @@ def object_operations(apps: Apps, heard: Callable[[str], None]) -> list[Operatio
             }
         )
 
-    async def desired(call: Call) -> Reply:
-        return Answer(
-            body={"manifest": manifests_of(call.query.kind, call.query.namespace, call.query.name)["desired"]}
-        )
-
     async def events(call: Call) -> Reply:
         return Answer(body={"items": events_of(call.query.kind, call.query.name)})
 
@@ -142,16 +137,6 @@ def object_operations(apps: Apps, heard: Callable[[str], None]) -> list[Operatio
                 await asyncio.Event().wait()
 
         return Events(source=source())
-
-    async def history(_: Call) -> Reply:
-        return Answer(body={"items": HISTORY, "recorded": True, "note": "", "next": 0})
-
-    async def record(call: Call) -> Reply:
-        found = next(one for one in HISTORY if str(one["id"]) == call.path["id"])
-        return Answer(body={"row": found, "changes": CHANGES if found["counts"] else []})
-
-    async def recorded(_: Call) -> Reply:
-        return Answer(body={"items": MANIFESTS})
 
     def listing(name: str) -> Operation:
         async def listed(_: Call) -> Reply:
@@ -176,26 +161,6 @@ def object_operations(apps: Apps, heard: Callable[[str], None]) -> list[Operatio
     return [
         *map(listing, LISTS),
         Operation(
-            id="apps.history",
-            method="GET",
-            path=f"{APP}/history",
-            summary="Past",
-            access=see,
-            query=Limit,
-            handler=history,
-        ),
-        Operation(
-            id="apps.record", method="GET", path=f"{APP}/history/{{id}}", summary="One", access=see, handler=record
-        ),
-        Operation(
-            id="apps.recorded",
-            method="GET",
-            path=f"{APP}/history/{{id}}/manifests",
-            summary="Then",
-            access=see,
-            handler=recorded,
-        ),
-        Operation(
             id="apps.tree",
             method="GET",
             path=f"{APP}/tree/events",
@@ -206,15 +171,6 @@ def object_operations(apps: Apps, heard: Callable[[str], None]) -> list[Operatio
         ),
         Operation(
             id="objects.get", method="GET", path=f"{APP}/object", summary="Live", access=see, query=Object, handler=live
-        ),
-        Operation(
-            id="objects.desired",
-            method="GET",
-            path=f"{APP}/object/desired",
-            summary="Desired",
-            access=see,
-            query=Object,
-            handler=desired,
         ),
         Operation(
             id="objects.events",

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import tempfile
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import msgspec
 from aiohttp import web
 
+from tests.server.pages.stage.controllers import StageControllers
 from tests.server.pages.stage.operations import Cookies, object_operations, session_operations
+from tests.server.pages.stage.records import fill
 from tests.server.pages.stage.world import make_world
 from trueup.model.manifest import Manifest, ref_of
 from trueup.server.access.authority import PolicyAuthority
@@ -16,6 +21,10 @@ from trueup.server.access.policy import policy_of
 from trueup.server.api.dispatch import Api, problems_for_unknown_paths
 from trueup.server.api.headers import add_headers
 from trueup.server.api.listening import Bounds, Listener
+from trueup.server.api.operation import Operation
+from trueup.server.comparing import impact
+from trueup.server.comparing import operations as comparing
+from trueup.server.keeping import audit, past, then, timeline
 from trueup.server.local import Local, local_operations
 from trueup.server.pages.files import read_files
 from trueup.server.pages.serving import add_pages
@@ -25,8 +34,21 @@ POLICY = """
 p, malee, applications, *, *, allow
 p, malee, applications, *, */*, allow
 p, malee, sources, get, *, allow
+p, malee, audit, get, *, allow
 p, guest, applications, get, ns:shop/*, allow
 """
+
+
+@functools.cache
+def database() -> str:
+    """Made once for all stages, which only read it."""
+    folder = tempfile.TemporaryDirectory(prefix="trueup-stage-")
+    _folders.append(folder)
+    return fill(Path(folder.name))
+
+
+_folders: list[tempfile.TemporaryDirectory[str]] = []
+"""They go when the process ends."""
 
 
 class Stage:
@@ -37,6 +59,7 @@ class Stage:
         self.cookies = Cookies()
         self.heard: list[str] = []
         """What people asked for: operation and App."""
+        self.controllers = StageControllers()
         self.url = ""
         self._port = 0
         self._files = read_files()
@@ -63,6 +86,9 @@ class Stage:
             *local_operations(Local()),
             *world_operations.operations(apps, sources),
             *object_operations(apps, self.heard.append),
+            *past_operations(apps),
+            *comparing.operations(comparing.Plans(apps, self.controllers), apps),
+            *impact.operations(impact.Impacts(sources, self.world, self.controllers), sources),
         ]
         Api(table, self.cookies, PolicyAuthority(policy_of({"policy.csv": POLICY}))).add_to(app)
         add_pages(app, self._files)
@@ -73,6 +99,16 @@ class Stage:
     async def stop(self) -> None:
         """As if the server were gone: open connections are cut, new ones refused."""
         await self._listener.stop()
+
+
+def past_operations(apps: world_operations.Apps) -> list[Operation]:
+    kept = past.Past(apps, database())
+    return [
+        *past.operations(kept, apps),
+        *then.operations(then.Then(kept, apps), apps),
+        *timeline.operations(timeline.Timeline(apps, database())),
+        *audit.operations(audit.Audit(database())),
+    ]
 
 
 @contextlib.asynccontextmanager

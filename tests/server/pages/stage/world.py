@@ -15,7 +15,19 @@ TEAMS = ("shop", "payments", "search", "platform", "mobile", "data")
 PARTS = ("web", "api", "worker", "cache", "gateway", "jobs", "reports", "mailer", "images", "ledger")
 SHA = "3f2a91c4d0b8a7f6e5d4c3b2a190817263544536"
 REVISION = f"main@sha1:{SHA}"
+FIRST = "main@sha1:c0ffee2d3c4b5a69788796a5b4c3d2e1f0a9b8c7"
 OLDER = "main@sha1:8b1f0e2d3c4b5a69788796a5b4c3d2e1f0a9b8c7"
+
+
+INVENTORY = (
+    "_shop__Namespace",
+    "shop_database__Secret",
+    "shop_web_networking.k8s.io_Ingress",
+    *(f"shop_{name}_apps_Deployment" for name in ("api", "cart", "web")),
+    *(f"shop_{name}__Service" for name in ("api", "web")),
+    "shop_cart-settings__ConfigMap",
+)
+"""Of the App that is told in full."""
 
 
 def stamp(moment: datetime) -> str:
@@ -62,7 +74,10 @@ def make_app(i: int) -> Manifest:
     cluster = CLUSTERS[(i * 7) % len(CLUSTERS)]
     if state == "OutOfSync" or i % 7 == 6:
         return _application(metadata, cluster, state, message, since)
-    return _flux("HelmRelease" if i % 5 == 4 else "Kustomization", metadata, cluster, state, message, since)
+    app = _flux("HelmRelease" if i % 5 == 4 else "Kustomization", metadata, cluster, state, message, since)
+    if i == 0:
+        app["status"]["inventory"] = {"entries": [{"id": id_, "v": "v1"} for id_ in INVENTORY]}
+    return app
 
 
 def _application(metadata: dict[str, Any], cluster: str, state: str, message: str, since: str) -> Manifest:

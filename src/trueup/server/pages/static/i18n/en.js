@@ -1,6 +1,7 @@
 // English: the catalogue from which keys and places are taken. A test compares the other languages with it.
 import { tour } from "./tour.en.js";
 
+import { past } from "./en-past.js";
 export const en = {
   ...tour,
   "nav.overview": "Overview",
@@ -383,4 +384,5 @@ export const en = {
   "action.skipped": "skipped",
   "action.recreated": "recreated",
   "action.failed": "failed",
+  ...past,
 };

@@ -2,6 +2,7 @@
 import { tour } from "./tour.th.js";
 
 /** @type {Record<keyof typeof import("./en.js").en, string | {one?: string, other: string}>} */
+import { past } from "./th-past.js";
 export const th = {
   ...tour,
   "nav.overview": "ภาพรวม",
@@ -384,4 +385,5 @@ export const th = {
   "action.skipped": "ข้าม",
   "action.recreated": "สร้างใหม่",
   "action.failed": "ล้มเหลว",
+  ...past,
 };

@@ -6,14 +6,16 @@ import { colour, shown } from "../lib/prefs.js";
 import { t, day, dayHour, hour, second, moment, word } from "../i18n/i18n.js";
 import { toneOf } from "./status.js";
 import { Button } from "./basics.js";
+import { download } from "./text.js";
+import { timelineSvg } from "../lib/svg.js";
 
 /** @typedef {{id: string, at: number, until?: number | null, lane: string, status: string, title: string, detail?: string, who?: string}} Entry */
 
 const LANE = 34;
 const HEAD = 24;
 
-/** @param {{entries: readonly Entry[], lanes: string[], span: {from: number, to: number}, chosen?: string | null, onChoose: (entry: Entry) => void, label: string}} props */
-export function Timeline({ entries, lanes, span: all, chosen, onChoose, label }) {
+/** @param {{entries: readonly Entry[], lanes: string[], span: {from: number, to: number}, chosen?: string | null, pointer?: number | null, name?: string, onChoose: (entry: Entry) => void, onMoment?: ((at: number) => void) | undefined, label: string}} props `pointer`: a moment to mark; `name`: of the file that it is exported to */
+export function Timeline({ entries, lanes, span: all, chosen, pointer = null, name = "timeline", onChoose, onMoment, label }) {
   const box = useRef(/** @type {HTMLElement | null} */ (null));
   const canvas = useRef(/** @type {HTMLCanvasElement | null} */ (null));
   const [width, setWidth] = useState(900);
@@ -99,7 +101,11 @@ export function Timeline({ entries, lanes, span: all, chosen, onChoose, label })
       draw.fillStyle = colour("accent");
       draw.fillRect(Math.min(width - 2, left + xOf(span, room, all.to)), HEAD - 4, 2, height);
     }
-  }, [marks, span, width, theme, chosen, lanes]);
+    if (pointer !== null && pointer >= span.from && pointer <= span.to) {
+      draw.fillStyle = colour("accent");
+      draw.fillRect(Math.round(left + xOf(span, room, pointer)) - 1, HEAD - 4, 2, height);
+    }
+  }, [marks, span, width, theme, chosen, pointer, lanes]);
   useEffect(() => {
     const element = canvas.current;
     if (!element) return undefined;
@@ -152,6 +158,7 @@ export function Timeline({ entries, lanes, span: all, chosen, onChoose, label })
           const mark = held?.moved ? undefined : hit(event.offsetX, event.offsetY);
           if (mark && mark.events.length > 1 && mark.events[0]) setSpan((was) => zoomed(was, 3, /** @type {Entry} */ (mark.events[0]).at, all));
           else if (mark?.events[0]) onChoose(mark.events[0]);
+          else if (held && !held.moved && event.offsetX > left) onMoment?.(Math.min(Date.now(), timeOf(span, room, event.offsetX - left)));
         }}
         onPointerLeave=${() => setTip(null)}></canvas>
     </div>
@@ -159,6 +166,7 @@ export function Timeline({ entries, lanes, span: all, chosen, onChoose, label })
       <${Button} kind="quiet" small icon="zoom-out" label=${t("tree.out")} onClick=${() => by(1 / 1.5)} />
       <${Button} kind="quiet" small icon="zoom-in" label=${t("tree.in")} onClick=${() => by(1.5)} />
       <${Button} kind="quiet" small icon="maximize-2" label=${t("tree.fit")} onClick=${() => setSpan(all)} />
+      <${Button} kind="quiet" small icon="download" label=${t("svg.save")} onClick=${() => download(`${name}.svg`, timelineSvg({ entries, lanes: lanes.map((lane) => ({ id: lane, label: word("lane", lane) })), span, label, tone: toneOf, colour, tick: (at, step) => (step >= 86_400_000 ? day(at) : step < 60_000 ? second(at) : dayHour(at)) }), "image/svg+xml")} />
     </div>
     ${tip && html`<div class="tip" style=${{ left: `${Math.min(tip.x + 12, innerWidth - 332)}px`, top: `${tip.y + 14}px` }}>${tip.entries.slice(0, 4).map((one) => html`<div key=${one.id}><strong>${one.title}</strong> <span class="faint num">${moment(one.at)}</span>${one.detail && html`<p class="muted">${one.detail}</p>`}</div>`)}${tip.entries.length > 4 && html`<p class="faint">${t("timeline.more", { n: tip.entries.length - 4 })}</p>`}</div>`}
   </div>`;

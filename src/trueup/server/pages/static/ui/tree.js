@@ -7,6 +7,8 @@ import { t, number, word } from "../i18n/i18n.js";
 import { Icon, kindIcon } from "./icon.js";
 import { Shape, toneOf } from "./status.js";
 import { Button } from "./basics.js";
+import { download } from "./text.js";
+import { treeSvg } from "../lib/svg.js";
 
 /** @typedef {import("../lib/layout.js").TreeNode} TreeNode */
 /** @typedef {import("../lib/layout.js").Placed} Placed */
@@ -18,8 +20,8 @@ const EDGE = 24;
 /** Whether all words stand in a text. @param {string} text @param {string} words */
 const has = (text, words) => words.toLowerCase().split(/\s+/).every((word) => text.toLowerCase().includes(word));
 
-/** @param {{nodes: readonly TreeNode[], label: string, current: string | null, onOpen: (node: TreeNode) => void, group?: boolean}} props */
-export function Tree({ nodes, label, current, onOpen, group = true }) {
+/** @param {{nodes: readonly TreeNode[], label: string, current: string | null, onOpen: (node: TreeNode) => void, group?: boolean, name?: string}} props `name`: of the file that it is exported to */
+export function Tree({ nodes, label, current, onOpen, group = true, name = "tree" }) {
   const box = useRef(/** @type {HTMLElement | null} */ (null));
   const plane = useRef(/** @type {HTMLElement | null} */ (null));
   const [folded, setFolded] = useState(/** @type {Set<string>} */ (new Set()));
@@ -159,6 +161,7 @@ export function Tree({ nodes, label, current, onOpen, group = true }) {
       <${Button} kind="quiet" small icon="maximize-2" label=${t("tree.fit")} shortcut="0" onClick=${() => setView({ ...fit(), chosen: true })} />
       <${Button} kind="quiet" small icon="chevrons-down-up" label=${t("tree.fold-all")} onClick=${() => setFolded(new Set(plan.placed.filter((place) => place.children && place.depth > 0).map((place) => place.id)))} />
       <${Button} kind="quiet" small icon="chevrons-up-down" label=${t("tree.unfold-all")} onClick=${() => setFolded(new Set())} />
+      <${Button} kind="quiet" small icon="download" label=${t("svg.save")} onClick=${() => download(`${name}.svg`, treeSvg({ plan, label, tone: toneOf, word: (status) => word("status", status), colour, groupName: (n, kind) => t("tree.group", { n, kind }) }), "image/svg+xml")} />
     </div>
     ${(plan.width * view.scale > size.width || plan.height * view.scale > size.height) && size.width > 560 && html`<${Minimap} plan=${plan} view=${view} size=${size} onMove=${(/** @type {number} */ x, /** @type {number} */ y) => setView((was) => ({ ...was, x: size.width / 2 - x * was.scale, y: size.height / 2 - y * was.scale, chosen: true }))} />`}
   </div>`;
