@@ -195,24 +195,6 @@ async def test_the_tree_is_walked_by_keyboard_alone(stage: Stage, opened: Open) 
     await expect(page).to_have_url(re.compile("node=Deployment"))
 
 
-async def test_a_moment_of_the_past_shows_what_changed_and_the_manifests_of_then(stage: Stage, opened: Open) -> None:
-    page = await opened(stage, f"{WEB}?view=history")
-    await page.get_by_role("button", name=re.compile("Sync.*malee")).click()
-    panel = page.locator("aside.panel")
-    await expect(panel).to_contain_text("spec.replicas")
-    await expect(panel).to_contain_text("by Malee in 3f2a91c")
-    await panel.get_by_role("tab", name="Manifests then").click()
-    await expect(panel.locator(".diff").last).to_contain_text("replicas: 2")
-    await expect(page).to_have_url(re.compile("moment=9.*tab=manifests"))
-
-
-async def test_the_timeline_is_walked_by_keyboard(stage: Stage, opened: Open) -> None:
-    page = await opened(stage, f"{WEB}?view=history")
-    await page.get_by_role("group", name=re.compile("History of web")).focus()
-    await page.keyboard.press("ArrowLeft")
-    await expect(page.locator("aside.panel").get_by_role("heading").first).to_have_text("Sync")
-
-
 async def test_the_network_leads_from_outside_to_the_pods(stage: Stage, opened: Open) -> None:
     page = await opened(stage, WEB)
     await page.get_by_role("tab", name="Network").click()

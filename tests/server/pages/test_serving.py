@@ -150,6 +150,7 @@ def test_no_file_names_another_host() -> None:
         if name.endswith((".js", ".css", ".html")):
             hosts = set(re.findall(r"https?://([\w.-]+)", file.content.decode()))
             allowed = {"html.spec.whatwg.org", "www.w3.org", "registry.example.com"}
+            allowed |= {"dev.azure.com"} if name == "lib/forges.js" else set()  # where links to commits lead
             assert hosts <= allowed, f"{name}: {hosts - allowed}"
 
 

@@ -56,9 +56,9 @@ class StageControllers:
         if wish.only is None:
             self.asked.append(wish.revision)
         full = _full(wish.revision)
-        if wish.app.name == "api" and wish.revision:
+        if wish.app.name == "cache" and wish.revision:
             raise BuildFailed(
-                "kustomization.yaml:4: no such file: ../../base/api.yaml", hint="look at the file in that revision"
+                "kustomization.yaml:4: no such file: ../../base/cache.yaml", hint="look at the file in that revision"
             )
         objects = (_one(wish.only),) if wish.only is not None else _changes(wish)
         return Comparison(
@@ -73,7 +73,7 @@ class StageControllers:
 
     async def impact(self, wish: ImpactWish) -> Impact:
         full = _full(wish.revision)
-        names = (("web", "shop"), ("api", "shop"))
+        names = (("web", "shop"), ("cache", "shop"))
         return Impact(
             source=wish.source,
             revision=f"{full.rpartition('@')[0]}@{full.rpartition(':')[2][:7]}",

@@ -23,6 +23,7 @@ const PAGES = [
   { pattern: "/apps", load: () => import("./pages/apps.js"), full: true },
   { pattern: "/apps/:kind/:namespace/:name", load: () => import("./pages/app.js"), full: true },
   { pattern: "/timeline", load: () => import("./pages/timeline.js") },
+  { pattern: "/diff", load: () => import("./pages/diff.js") },
   { pattern: "/sources", load: () => import("./pages/sources.js"), full: true },
   { pattern: "/places", load: () => import("./pages/manage.js") },
   { pattern: "/audit", load: () => import("./pages/audit.js"), full: true },

@@ -20,6 +20,7 @@ export const PLACES = [
   { path: "/", label: "nav.overview", icon: "layout-dashboard", keys: "g o", group: "look" },
   { path: "/apps", label: "nav.apps", icon: "layers", keys: "g a", group: "look" },
   { path: "/timeline", label: "nav.timeline", icon: "activity", keys: "g t", group: "look" },
+  { path: "/diff", label: "nav.diff", icon: "git-compare", keys: "g d", group: "look" },
   { path: "/sources", label: "nav.sources", icon: "git-branch", keys: "g s", group: "look" },
   { path: "/places", label: "nav.places", icon: "folder-tree", keys: "g p", group: "manage" },
   { path: "/audit", label: "nav.audit", icon: "scroll-text", keys: "g l", group: "manage" },

@@ -40,7 +40,7 @@ export function homeOf(text) {
   return parts.length < 2 ? null : { forge, web: url.origin + path };
 }
 
-/** `git@ssh.dev.azure.com:v3/ORG/PROJECT/REPO` and `https://ORG@dev.azure.com/ORG/PROJECT/_git/REPO`. @param {URL} url @param {string[]} parts @returns {Home | null} */
+/** `git@ssh.dev.azure.com:v3/ORG/PROJECT/REPO` and `//ORG@dev.azure.com/ORG/PROJECT/_git/REPO`. @param {URL} url @param {string[]} parts @returns {Home | null} */
 function azure(url, parts) {
   if (parts[0] === "v3" && parts.length === 4) {
     const old = /^vs-ssh\.visualstudio\.com$/.test(url.hostname);
@@ -50,7 +50,7 @@ function azure(url, parts) {
   return parts.includes("_git") ? { forge: "azure", web: `${url.origin}/${parts.join("/")}` } : null;
 }
 
-/** `https://HOST/CONTEXT/scm/PROJECT/REPO`, `ssh://git@HOST:7999/PROJECT/REPO`; `~NAME` is a person's. @param {URL} url @param {string[]} parts @returns {Home | null} */
+/** `//HOST/CONTEXT/scm/PROJECT/REPO`, `git@HOST:7999/PROJECT/REPO`; `~NAME` is a person's. @param {URL} url @param {string[]} parts @returns {Home | null} */
 function bitbucketServer(url, parts) {
   const at = parts.indexOf("scm");
   const [owner, name] = at < 0 ? parts : parts.slice(at + 1);

@@ -20,6 +20,9 @@ export function ticks(span, width, room = 96, offset = new Date(span.from).getTi
   return { step, at: found };
 }
 
+/** From a moment until now, with a little room behind, so that what has just happened is seen whole. @param {number} from @param {number} now */
+export const untilNow = (from, now) => ({ from, to: now + (now - from) * 0.012, now });
+
 /** Zoom by `factor` (> 1: nearer) around a moment, within what there is. @param {Span} span @param {number} factor @param {number} around @param {Span} all */
 export function zoomed(span, factor, around, all) {
   const width = Math.max(10 * SECOND, Math.min((span.to - span.from) / factor, all.to - all.from));

@@ -148,7 +148,7 @@ function Actions({ one, app }) {
   return html`<div class="row">
     <${Button} icon="rotate-ccw" onClick=${refresh} title=${t("app.refresh.what")}>${t("do.refresh")}<//>
     <${Button} kind="primary" icon="refresh-cw" onClick=${sync}>${t("do.sync")}<//>
-    <${Menu} label=${t("do.more")} items=${[app.suspended ? { label: t("do.resume"), icon: "play", run: () => run("resume") } : { label: t("do.suspend"), icon: "pause", run: () => run("suspend") }, ...(app.operation?.phase === "Running" ? [{ label: t("do.terminate"), icon: "x", danger: true, run: () => run("terminate") }] : []), { label: t("app.print"), icon: "printer", run: () => print() }]} button=${(/** @type {any} */ attributes) => html`<${Button} icon="ellipsis" label=${t("do.more")} ...${attributes} />`} />
+    <${Menu} label=${t("do.more")} items=${[app.suspended ? { label: t("do.resume"), icon: "play", run: () => run("resume") } : { label: t("do.suspend"), icon: "pause", run: () => run("suspend") }, ...(app.operation?.phase === "Running" ? [{ label: t("do.terminate"), icon: "x", danger: true, run: () => run("terminate") }] : []), { label: t("app.diff-of"), icon: "git-compare", href: href(`/diff?app=${idOf(app)}`) }, { label: t("app.print"), icon: "printer", run: () => print() }]} button=${(/** @type {any} */ attributes) => html`<${Button} icon="ellipsis" label=${t("do.more")} ...${attributes} />`} />
   </div>`;
 }
 

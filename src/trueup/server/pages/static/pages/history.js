@@ -2,6 +2,7 @@
 import { html } from "../lib/html.js";
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { clock, day, t, word } from "../i18n/i18n.js";
+import { untilNow } from "../lib/timescale.js";
 import { query, setQuery } from "../lib/route.js";
 import { commitsOf, eventsOf, lineOf } from "../live/past.js";
 import { useLoaded } from "../live/resource.js";
@@ -34,7 +35,7 @@ export function HistoryView({ path, app }) {
   const entries = useMemo(() => rows.map((row) => entryOf(row)), [rows]);
   const span = useMemo(() => {
     const to = clock.peek();
-    return { from: Math.min(to - 3_600_000, ...entries.map((entry) => entry.at - 60_000)), to };
+    return untilNow(Math.min(to - 3_600_000, ...entries.map((entry) => entry.at - 60_000)), to);
   }, [entries]);
   const chosen = query.value.get("moment");
   const at = query.value.get("at");

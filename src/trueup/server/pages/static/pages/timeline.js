@@ -2,6 +2,7 @@
 import { html } from "../lib/html.js";
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { clock, day, t, word } from "../i18n/i18n.js";
+import { untilNow } from "../lib/timescale.js";
 import { go, query, setQuery } from "../lib/route.js";
 import { pageOf } from "../live/apps.js";
 import { line } from "../live/past.js";
@@ -34,7 +35,7 @@ export function Page() {
     if (data) setRows((was) => sorted([...was, ...data.items]));
   }, [data]);
   const entries = useMemo(() => rows.map((row) => entryOf(row, row.app.name)), [rows]);
-  const span = useMemo(() => ({ from: clock.peek() - hours * 3_600_000, to: clock.peek() }), [rows, hours]);
+  const span = useMemo(() => untilNow(clock.peek() - hours * 3_600_000, clock.peek()), [rows, hours]);
   const open = (/** @type {Row | undefined} */ row) => row && go(`${pageOf(row.app)}?view=history&moment=${encodeURIComponent(row.record ? String(row.record) : row.id)}&at=${encodeURIComponent(row.at)}`);
   let last = "";
   return html`<div class="page-head"><h1>${t("nav.timeline")}</h1><span class="muted num">${t("timeline.count", { n: rows.length })}</span><span class="grow"></span><span class="btn-group" role="group" aria-label=${t("timeline.range")}>${Object.keys(RANGES).map((id) => html`<${Button} key=${id} small pressed=${range === id} onClick=${() => setQuery({ range: id === "day" ? null : id })}>${word("range", id)}<//>`)}</span></div>

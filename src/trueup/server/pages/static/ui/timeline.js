@@ -14,7 +14,7 @@ import { timelineSvg } from "../lib/svg.js";
 const LANE = 34;
 const HEAD = 24;
 
-/** @param {{entries: readonly Entry[], lanes: string[], span: {from: number, to: number}, chosen?: string | null, pointer?: number | null, name?: string, onChoose: (entry: Entry) => void, onMoment?: ((at: number) => void) | undefined, label: string}} props `pointer`: a moment to mark; `name`: of the file that it is exported to */
+/** @param {{entries: readonly Entry[], lanes: string[], span: {from: number, to: number, now?: number}, chosen?: string | null, pointer?: number | null, name?: string, onChoose: (entry: Entry) => void, onMoment?: ((at: number) => void) | undefined, label: string}} props `pointer`: a moment to mark; `name`: of the file that it is exported to */
 export function Timeline({ entries, lanes, span: all, chosen, pointer = null, name = "timeline", onChoose, onMoment, label }) {
   const box = useRef(/** @type {HTMLElement | null} */ (null));
   const canvas = useRef(/** @type {HTMLCanvasElement | null} */ (null));
@@ -97,9 +97,10 @@ export function Timeline({ entries, lanes, span: all, chosen, pointer = null, na
         draw.stroke();
       }
     }
-    if (all.to > span.from && all.to < span.to + 1) {
+    const now = all.now ?? all.to;
+    if (now > span.from && now < span.to + 1) {
       draw.fillStyle = colour("accent");
-      draw.fillRect(Math.min(width - 2, left + xOf(span, room, all.to)), HEAD - 4, 2, height);
+      draw.fillRect(Math.min(width - 2, left + xOf(span, room, now)), HEAD - 4, 2, height);
     }
     if (pointer !== null && pointer >= span.from && pointer <= span.to) {
       draw.fillStyle = colour("accent");
