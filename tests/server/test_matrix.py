@@ -149,7 +149,7 @@ def path_of(operation: Operation, namespace: str) -> str:
         "appKind": "Kustomization", "appNamespace": namespace, "appName": "web",
         "kind": "GitRepository", "namespace": namespace, "name": "repo",
         "project": "shop", "role": "ci", "id": "1", "iat": "1", "resource": "applications", "action": "get",
-        "subresource": "x", "application": "web", "pod": "web-1",
+        "subresource": "x", "secret": "repo-1", "application": "web", "pod": "web-1",
     }  # fmt: skip
 
     def value(found: re.Match[str]) -> str:

@@ -50,6 +50,8 @@ def server_rights(namespace: str, rights: Rights = Rights.POLICY) -> list[Manife
             "rules": [
                 # argocd-cm, argocd-secret, argocd-rbac-cm, first passwords, sessions that were ended.
                 rule([""], ["configmaps", "secrets"], "get", "list", "watch", "create", "update", "patch"),
+                # Secrets of repositories and clusters that were registered through the API.
+                rule([""], ["secrets"], "delete"),
                 rule(["argoproj.io"], ["appprojects"], "patch"),
             ],
         },

@@ -44,6 +44,7 @@ from trueup.server.identity.serviceaccounts import ServiceAccounts
 from trueup.server.identity.whole import IdentityService, Surroundings
 from trueup.server.keeping import audit as keeping_audit
 from trueup.server.keeping import past as keeping_past
+from trueup.server.keeping import placekeeping
 from trueup.server.keeping import places as keeping_places
 from trueup.server.keeping import projects as keeping_projects
 from trueup.server.keeping import then as keeping_then
@@ -223,6 +224,10 @@ def table(parts: Parts) -> list[Operation]:
         *keeping_timeline.operations(keeping_timeline.Timeline(apps, parts.database)),
         *keeping_projects.operations(keeping_projects.Projects(world, clients)),
         *keeping_places.operations(keeping_places.Places(world, clients)),
+        *placekeeping.operations(
+            placekeeping.Keeping(placekeeping.REPOSITORIES, world, clients),
+            placekeeping.Keeping(placekeeping.CLUSTERS, world, clients),
+        ),
         *keeping_audit.operations(parts.audit),
         *argo.operations(world, clients, parts.trees, parts.controllers, parts.controller_urls),
     ]

@@ -26,8 +26,10 @@ _WAYS = {
 
 
 class RepositoryRow(Struct, frozen=True, kw_only=True, rename="camel"):
-    """`credentials`: in which ways we sign in there; `prefix`: it is for every URL that begins so."""
+    """`credentials`: in which ways we sign in there; `prefix`: it is for every URL that begins so. `secret`: the name of its
+    Secret, empty where none is."""
 
+    secret: str = ""
     name: str
     type: str
     url: str
@@ -38,8 +40,9 @@ class RepositoryRow(Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class ClusterRow(Struct, frozen=True, kw_only=True, rename="camel"):
-    """`namespaces` empty: all. `credentials`: by what we sign in there."""
+    """`namespaces` empty: all. `credentials`: by what we sign in there. `secret` as in RepositoryRow."""
 
+    secret: str = ""
     name: str
     server: str
     project: str
@@ -52,6 +55,7 @@ class ClusterRow(Struct, frozen=True, kw_only=True, rename="camel"):
 def repository_row(secret: Manifest) -> RepositoryRow:
     data = fields_of(secret)
     return RepositoryRow(
+        secret=name_of(secret),
         name=data.get("name", "") or name_of(secret),
         type=data.get("type", "") or "git",
         url=mask_url(data.get("url", "")),
@@ -89,6 +93,7 @@ def cluster_row(secret: Manifest) -> ClusterRow:
         "client certificate": bool(config.tls_client_config.cert_data),
     }
     return ClusterRow(
+        secret=name_of(secret),
         name=data.get("name", "") or name_of(secret),
         server=mask_url(data.get("server", "")),
         project=data.get("project", ""),
