@@ -85,7 +85,8 @@ class Remote:
                 content = (kubeconfig.parent / path).read_bytes()
                 row[f"{name}-data"] = base64.b64encode(content).decode()
         self.server = cluster["server"]
-        cluster["server"] = f"https://127.0.0.1:{self.gate.port}"
+        self.gated = f"https://127.0.0.1:{self.gate.port}"
+        cluster["server"] = self.gated
         self.cluster: dict[str, Any] = cluster
         self.user: dict[str, Any] = user
 
@@ -105,6 +106,13 @@ class Remote:
     def token(self, namespace: str, account: str) -> str:
         """Of a ServiceAccount that is made for it and may do everything."""
         self.make(f"/api/v1/namespaces/{namespace}/serviceaccounts", {"metadata": {"name": account}})
+        self.may_do_everything(namespace, account)
+        path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token"
+        code, answer = self.api.request("POST", path, {"spec": {}})
+        assert code == 201, answer
+        return str(answer["status"]["token"])
+
+    def may_do_everything(self, namespace: str, account: str) -> None:
         self.make(
             "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
             {
@@ -113,10 +121,6 @@ class Remote:
                 "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": namespace}],
             },
         )
-        path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token"
-        code, answer = self.api.request("POST", path, {"spec": {}})
-        assert code == 201, answer
-        return str(answer["status"]["token"])
 
     def make(self, path: str, obj: dict[str, Any]) -> dict[str, Any]:
         code, answer = self.api.request("POST", path, obj)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import base64
+import json
+import os
+import subprocess
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,7 +13,10 @@ import pytest
 
 from tests.e2e.manifests import config, deployment
 from tests.e2e.remote import Remote, remote_namespace
-from tests.e2e.stack import Stack, until
+from tests.e2e.stack import Stack, git_repository, until
+from tests.e2e.test_argocd import FINALIZER, application, automated, until_status
+from tests.e2e.test_helmreleases import chart, helm, helm_release, until_release
+from tests.peers.locate import find_program
 
 
 @pytest.fixture(scope="session")
@@ -51,6 +57,44 @@ def kubeconfig_secret(namespace: str, text: str, name: str = "there", key: str =
     }
 
 
+@pytest.fixture
+def registered(stack: Stack, namespace: str, remote: Remote) -> Iterator[str]:
+    """The other cluster as Argo CD knows it, under a name of this test's own."""
+    tls = {
+        "caData": remote.cluster["certificate-authority-data"],
+        "certData": remote.user.get("client-certificate-data"),
+        "keyData": remote.user.get("client-key-data"),
+    }
+    access = {"bearerToken": remote.user.get("token"), "tlsClientConfig": tls}
+    stack.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {
+                "name": namespace,
+                "namespace": "argocd",
+                "labels": {"argocd.argoproj.io/secret-type": "cluster"},
+            },
+            "stringData": {"name": namespace, "server": remote.gated, "config": json.dumps(access)},
+        }
+    )
+    yield namespace
+    stack.api.delete("secret", namespace, "argocd")
+
+
+def helm_at(remote: Remote, *arguments: str) -> str:
+    program = find_program("helm")
+    assert program is not None, "make peers builds it"
+    done = subprocess.run(
+        [str(program), *arguments],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "KUBECONFIG": str(remote.path)},
+        check=True,
+    )
+    return done.stdout
+
+
 THERE = {"kubeConfig": {"secretRef": {"name": "there"}}}
 
 
@@ -86,3 +130,184 @@ def test_a_kustomization_lives_in_the_cluster_of_its_kubeconfig(
     stack.kubectl("delete", "kustomization", "app", "-n", namespace)
     assert remote.api.get("configmap", "settings", there) is None
     assert stack.get("configmap", "settings", namespace) is not None
+
+
+def test_a_release_and_its_records_are_in_the_target_cluster(
+    stack: Stack, namespace: str, remote: Remote, there: str
+) -> None:
+    repo = stack.repository(namespace, chart())
+    stack.apply(
+        kubeconfig_secret(namespace, remote.kubeconfig(), key="value.yaml"), git_repository(namespace, repo.url)
+    )
+    stack.apply(helm_release(namespace, driftDetection={"mode": "enabled"}, **THERE))
+    until_release(stack, namespace, version=1)
+    listed = json.loads(helm_at(remote, "list", "-n", there, "-o", "json"))
+    assert [(row["name"], row["status"]) for row in listed] == [("web", "deployed")]
+    assert data_of(remote.api.get("configmap", "web-config", there))["text"] == "default"
+    assert json.loads(helm(stack, "list", "-n", namespace, "-o", "json")) == []
+
+    stack.merge("helmrelease", "web", namespace, {"spec": {"values": {"text": "other", "extra": False}}})
+    until_release(stack, namespace, version=2)
+    assert data_of(remote.api.get("configmap", "web-config", there))["text"] == "other"
+    remote.api.delete("configmap", "web-config", there)
+    until(lambda: remote.api.get("configmap", "web-config", there), what="healed")
+
+    stack.kubectl("delete", "helmrelease", "web", "-n", namespace)
+    assert json.loads(helm_at(remote, "list", "-n", there, "-o", "json")) == []
+    assert remote.api.get("configmap", "web-config", there) is None
+
+
+def test_an_application_names_a_registered_cluster(
+    stack: Stack, namespace: str, remote: Remote, there: str, registered: str
+) -> None:
+    files: dict[str, str | bytes | None] = {
+        "hook.yaml": config("before", annotations={"argocd.argoproj.io/hook": "PreSync"}),
+        "first.yaml": config("first", annotations={"argocd.argoproj.io/sync-wave": "-1"}),
+        "web.yaml": deployment("web"),
+    }
+    repo = stack.repository(namespace, files)
+    app = application(namespace, repo.url, syncPolicy=automated(prune=True, selfHeal=True))
+    app["spec"]["destination"] = {"name": registered, "namespace": there}
+    app["metadata"]["finalizers"] = [FINALIZER]
+    stack.apply(app)
+    until_status(stack, namespace, "synced there", sync="Synced", health="Healthy", phase="Succeeded")
+    assert {row["metadata"]["name"] for row in remote.api.list("configmap", there)} >= {"before", "first"}
+    assert stack.api.list("deployment", namespace) == []
+    remote.api.delete("configmap", "first", there)
+    until(lambda: remote.api.get("configmap", "first", there), what="healed")
+    repo.push({"first.yaml": None})
+    until(lambda: stack.status("application", namespace, "argocd"), what="status")
+    stack.annotate("application", namespace, "argocd", "argocd.argoproj.io/refresh=normal")
+    until(lambda: remote.api.get("configmap", "first", there) is None, what="pruned")
+
+    # By its server it is the same cluster, whose Secret may go with the Application still there.
+    stack.merge("application", namespace, "argocd", {"spec": {"destination": {"name": None, "server": remote.gated}}})
+    until_status(stack, namespace, "named by its server", sync="Synced", health="Healthy")
+    stack.kubectl("delete", "application", namespace, "-n", "argocd")
+    assert remote.api.get("deployment", "web", there) is None
+
+
+def test_a_cluster_that_is_away_holds_up_nobody_else_and_its_apps_go_on_by_themselves(
+    stack: Stack, namespace: str, other_namespace: str, remote: Remote, there: str
+) -> None:
+    repo = stack.repository(namespace, {"a.yaml": config(colour="blue")})
+    stack.apply(kubeconfig_secret(namespace, remote.kubeconfig()))
+    stack.kustomization(namespace, repo.url, **THERE)
+    stack.kustomization(other_namespace, repo.url)
+    stack.until_applied(namespace)
+    stack.until_applied(other_namespace)
+    remote.gate.shut()
+    try:
+        row = stack.until_failed(namespace, "does not answer")
+        assert row["reason"] == "ClusterUnreachable"
+        commit = repo.push({"a.yaml": config(colour="green")})
+        stack.until_applied(other_namespace, commit)
+        stack.kubectl("delete", "kustomization", "app", "-n", other_namespace)
+    finally:
+        remote.gate.open()
+    stack.until_applied(namespace, commit)
+    assert data_of(remote.api.get("configmap", "settings", there)) == {"colour": "green"}
+
+    # Deleted while its cluster is away, it waits, says so, and prunes when it can.
+    remote.gate.shut()
+    try:
+        stack.until_failed(namespace, "does not answer")
+        stack.kubectl("delete", "kustomization", "app", "-n", namespace, "--wait=false")
+        until(lambda: stack.events(namespace, "ClusterUnreachable"), what="said at the deletion")
+        assert stack.get("kustomization", "app", namespace)
+        assert remote.api.get("configmap", "settings", there)
+    finally:
+        remote.gate.open()
+    until(lambda: stack.get("kustomization", "app", namespace) is None, what="deleted")
+    assert remote.api.get("configmap", "settings", there) is None
+
+
+def test_credentials_are_exchanged_without_applying_anything_again(
+    stack: Stack, namespace: str, remote: Remote, there: str
+) -> None:
+    tokens = [remote.token(there, name) for name in ("old", "new")]
+    repo = stack.repository(namespace, {"a.yaml": config(colour="blue")})
+    stack.kustomization(namespace, repo.url, **THERE)
+    assert stack.until_failed(namespace, "is not there")["reason"] == "ClusterNotFound"
+    stack.apply(kubeconfig_secret(namespace, remote.kubeconfig(exec={"apiVersion": "v1", "command": "steal"})))
+    stack.until_failed(namespace, "'steal'", "token or a client certificate")
+    stack.apply(kubeconfig_secret(namespace, remote.kubeconfig(token=tokens[0])))
+    stack.until_applied(namespace)
+    before = remote.api.get("configmap", "settings", there)
+    stack.apply(kubeconfig_secret(namespace, remote.kubeconfig(token=tokens[1])))
+    until(lambda: stack.controller.log.count("site opened") >= 2, what="another site")
+    remote.api.delete("serviceaccount", "old", there)
+    path = remote.api.path("configmap", there, "settings")
+    assert before is not None
+    assert remote.api.get("configmap", "settings", there) == before
+    remote.api.request("PUT", path, {**before, "data": {"colour": "red"}})
+    until(lambda: data_of(remote.api.get("configmap", "settings", there)) == {"colour": "blue"}, what="healed")
+
+    remote.api.delete("serviceaccount", "new", there)
+    stack.annotate("kustomization", "app", namespace, "reconcile.fluxcd.io/requestedAt=now")
+    stack.until_failed(namespace, "refuses our credentials")
+    stack.apply(kubeconfig_secret(namespace, remote.kubeconfig()))
+    stack.until_applied(namespace)
+
+
+def test_an_app_that_moves_leaves_what_it_made_and_says_so(
+    stack: Stack, namespace: str, remote: Remote, there: str
+) -> None:
+    files: dict[str, str | bytes | None] = {"all/b.yaml": config("more"), "all/a.yaml": config(), "a/a.yaml": config()}
+    repo = stack.repository(namespace, files)
+    stack.apply(kubeconfig_secret(namespace, remote.kubeconfig()))
+    # What bears its name and its marks here was made by another hand, and is not its to delete.
+    marks = {"kustomize.toolkit.fluxcd.io/name": "app", "kustomize.toolkit.fluxcd.io/namespace": namespace}
+    named = {"name": "more", "namespace": namespace, "labels": marks}
+    stack.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": named})
+    stack.kustomization(namespace, repo.url, "./all", **THERE)
+    stack.until_applied(namespace)
+    stack.merge("kustomization", "app", namespace, {"spec": {"kubeConfig": None, "path": "./a"}})
+    until(lambda: data_of(stack.get("configmap", "settings", namespace)) == {"colour": "blue"}, what="applied here")
+    stack.until_applied(namespace)
+    assert stack.inventory(namespace) == {f"{namespace}_settings__ConfigMap"}
+    assert stack.get("configmap", "more", namespace)
+    assert "2 objects" in stack.events(namespace, "ObjectsKept")[0]["message"]
+    stack.kubectl("delete", "kustomization", "app", "-n", namespace)
+    assert stack.get("configmap", "settings", namespace) is None
+    assert remote.api.get("configmap", "settings", there)
+
+
+def test_a_tenant_is_impersonated_in_the_target_cluster(
+    stack: Stack, namespace: str, remote: Remote, there: str
+) -> None:
+    remote.make(f"/api/v1/namespaces/{there}/serviceaccounts", {"metadata": {"name": "deployer"}})
+    repo = stack.repository(namespace, {"a.yaml": config(colour="blue")})
+    stack.apply(kubeconfig_secret(namespace, remote.kubeconfig()))
+    stack.kustomization(namespace, repo.url, serviceAccountName="deployer", **THERE)
+    stack.until_failed(namespace, f"the ServiceAccount {namespace}/deployer may not patch configmaps")
+    remote.may_do_everything(there, "deployer")
+    stack.annotate("kustomization", "app", namespace, "reconcile.fluxcd.io/requestedAt=now")
+    stack.until_applied(namespace)
+    assert data_of(remote.api.get("configmap", "settings", there)) == {"colour": "blue"}
+
+
+def test_a_token_is_exchanged_where_no_secret_is(stack: Stack, namespace: str) -> None:
+    """With the only cluster that trusts the tokens of this one: itself, by its address."""
+    local = Remote(stack.kubeconfig)
+    try:
+        token = local.token(namespace, "deployer")
+        audience = json.loads(base64.urlsafe_b64decode(token.split(".")[1] + "=="))["aud"][0]
+        settings = {
+            "provider": "generic",
+            "address": local.server,
+            "serviceAccountName": "deployer",
+            "audiences": audience,
+            "ca.crt": base64.b64decode(local.cluster["certificate-authority-data"]).decode(),
+        }
+        metadata = {"name": "there", "namespace": namespace}
+        stack.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"provider": "aws"}})
+        repo = stack.repository(namespace, {"a.yaml": config(colour="blue")})
+        stack.kustomization(namespace, repo.url, kubeConfig={"configMapRef": {"name": "there"}})
+        stack.until_failed(namespace, "provider 'aws'", "provider: generic")
+        stack.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": settings})
+        stack.annotate("kustomization", "app", namespace, "reconcile.fluxcd.io/requestedAt=now")
+        stack.until_applied(namespace)
+        assert data_of(stack.get("configmap", "settings", namespace)) == {"colour": "blue"}
+    finally:
+        local.close()

@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 OPENING_SECONDS = 60.0
 HEARTBEAT = 20.0
 """Seconds between two questions whether the cluster answers, while it does."""
-AGAIN = 3.0
+AGAIN = 2.0
 """The same while it does not."""
 
 
@@ -131,17 +131,18 @@ class Host:
     async def _watch_over(self, opened: Opened) -> None:
         site = opened.site
         while True:
+            if site.problem is not None:
+                await asyncio.sleep(AGAIN)
+            else:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(HEARTBEAT):
+                        await self._doubted.wait()
             self._doubted.clear()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(HEARTBEAT if site.problem is None else AGAIN):
-                    await self._doubted.wait()
             before, site.problem = site.problem, await self._problem(opened)
             if (before is None) != (site.problem is None):
                 said = "site answers again" if before else "site does not answer"
                 log.warning(said, site=site.name, problem=str(site.problem or ""))
                 self._changed()
-            if site.problem is not None:
-                await asyncio.sleep(AGAIN)  # doubts of many requests are one
 
     async def _problem(self, opened: Opened) -> TrueupError | None:
         try:
