@@ -140,3 +140,18 @@ async def test_a_hook_whose_name_the_server_makes_is_shown_by_what_its_name_begi
     assert (hook.ref.name, hook.after["metadata"].get("name"), hook.after["metadata"]["generateName"]) == (
         "migrate-", None, "migrate-",
     )  # fmt: skip
+
+
+async def test_the_plan_of_selected_objects_is_of_these_alone_and_runs_no_hook() -> None:
+    room, app = await room_of()
+    room.renders["app"] = [deployment(), config_map(colour="red"), job("migrate")]
+    plan = await room.comparing.compare(CompareWish(app=app, revision="proposal", resources=(WEB,)))
+    assert ([(one.ref, one.action) for one in plan.objects], plan.hooks) == ([(WEB, "created")], ())
+    whole = await room.comparing.compare(CompareWish(app=app, revision="proposal"))
+    assert ({one.ref for one in whole.objects}, len(whole.hooks)) == ({WEB, SETTINGS}, 1)
+    # What left Git goes with a sync that selects it, and stays with any other.
+    room.renders["app"] = [deployment()]
+    plan = await room.comparing.compare(CompareWish(app=app, revision="proposal", resources=(WEB,)))
+    assert [one.ref for one in plan.objects] == [WEB]
+    plan = await room.comparing.compare(CompareWish(app=app, revision="proposal", resources=(SETTINGS,)))
+    assert [(one.ref, one.action) for one in plan.objects] == [(SETTINGS, "pruned")]

@@ -22,6 +22,8 @@ class CompareWish(Struct, frozen=True, kw_only=True, rename="camel", forbid_unkn
     dry_run: bool = True
     only: ObjectRef | None = None
     """One object alone, whether it would change or not."""
+    resources: tuple[ObjectRef, ...] = ()
+    """What a sync of these alone would do; none: of the whole App."""
 
 
 class FieldRow(Struct, frozen=True, kw_only=True):
@@ -65,6 +67,18 @@ class CommitRow(Struct, frozen=True, kw_only=True):
     verified: str = ""
 
 
+class ReleaseStep(Struct, frozen=True, kw_only=True):
+    """`action`: install, upgrade, rollback, uninstall, test, or none: then objects are what differs from the release's record.
+
+    `current` and `wanted` are charts, `NAME@VERSION`; `current` empty: there is no release. `why` may be empty.
+    """
+
+    action: str
+    why: str
+    current: str
+    wanted: str
+
+
 class Comparison(Struct, frozen=True, kw_only=True, rename="camel"):
     """Objects in the order in which a sync would send them, prunes last; hooks apart."""
 
@@ -78,6 +92,8 @@ class Comparison(Struct, frozen=True, kw_only=True, rename="camel"):
     counts: dict[str, int] = {}
     commit: CommitRow | None = None
     """None: the revision is no commit of Git's."""
+    release: ReleaseStep | None = None
+    """Of a HelmRelease: what comes next."""
 
 
 class CommitsWish(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):

@@ -36,6 +36,7 @@ from trueup.controllers.queue import Priority, WorkQueue
 from trueup.controllers.readiness import LOOK_AGAIN, judge_dependencies
 from trueup.controllers.reading import Reader
 from trueup.controllers.releases.charts import ChartObjects
+from trueup.controllers.releases.foretelling import Foretold
 from trueup.controllers.releases.running import RunningActions
 from trueup.controllers.shell import AppShell
 from trueup.controllers.signals import Signals
@@ -46,10 +47,12 @@ from trueup.controllers.sites.sites import SitePending, Sites
 from trueup.controllers.situations import Situations
 from trueup.controllers.wishes import unanswered, wanted_digest, with_ignore
 from trueup.model.apierror import ApiError, ClusterUnreachable, LeaseLost
-from trueup.model.errors import Terminal, TrueupError
+from trueup.model.app import App
+from trueup.model.errors import Terminal, Transient, TrueupError
 from trueup.model.manifest import Manifest, is_deleting, status_of, uid_of
 from trueup.model.outcome import Requests, State
 from trueup.model.refs import ObjectRef
+from trueup.model.snapshot import Snapshot
 from trueup.model.source import SourceKey
 from trueup.render.built import Asked
 from trueup.render.helm import has_gained
@@ -106,6 +109,13 @@ class AppController:
             hands = Hands(site.shell, shell.control, self.releases, self._charts, self._look_later)
             self._hands[site] = hands
         return hands
+
+    async def foretell(self, memory: AppMemory, app: App, snapshot: Snapshot) -> Foretold:
+        """What the next look at a HelmRelease would do at that revision; nothing is done."""
+        obj = self._shell.resources.get(memory.ref)
+        if obj is None:
+            raise Transient("it has gone meanwhile", ref=memory.ref)
+        return await self._hands_of(memory.ref).releases.foretold(memory, obj, app, snapshot)
 
     @property
     def readers(self) -> Mapping[SourceKey, InputIndex]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -21,6 +21,7 @@ from trueup.apps.comparison import (
     Impact,
     ImpactWish,
     ObjectComparison,
+    ReleaseStep,
 )
 from trueup.apps.pins import Pin
 from trueup.controllers.commits import commits_of
@@ -28,15 +29,18 @@ from trueup.controllers.content import Content, gather_variables, make_content
 from trueup.controllers.feeds import Feed
 from trueup.controllers.impact import Readers, at, commit_of, impact_of
 from trueup.controllers.memory import AppMemory
+from trueup.controllers.releases.foretelling import Foretold
+from trueup.controllers.releases.telling import ReleaseRows
 from trueup.controllers.shell import AppShell
 from trueup.controllers.wishes import with_ignore
 from trueup.model.app import App
 from trueup.model.change import Change
-from trueup.model.errors import NotBuiltYet, Terminal, Transient
+from trueup.model.errors import InvalidInput, Terminal, Transient
 from trueup.model.manifest import Manifest, annotations_of
 from trueup.model.refs import ObjectRef
 from trueup.model.revision import Revision
 from trueup.model.snapshot import Snapshot
+from trueup.sources.treesnapshot import TreeSnapshot
 from trueup.sync.canonical import masked, masking_of
 from trueup.sync.desired import Desired
 from trueup.sync.hooktasks import DeclaredHook, sync_tasks, wave_of
@@ -44,9 +48,13 @@ from trueup.sync.plan import Plan, make_plan
 from trueup.sync.preview import preview
 from trueup.sync.waves import groups_of, remaining_prunes
 
+ARGOCD = "argocd"
 AT_ONCE = 2
 WAITING = 16
 IN_FLIGHT = 8
+
+
+Foretell = Callable[[AppMemory, App, Snapshot], Awaitable[Foretold]]
 
 
 class NoSuchApp(Terminal):
@@ -64,8 +72,14 @@ class Busy(Transient):
 class Comparing:
     """Answers questions of people, a few at once, so that syncs have the machine."""
 
-    def __init__(self, shell: AppShell, shell_of: Callable[[ObjectRef], AppShell] | None = None) -> None:
-        """`shell_of` an App has the cluster that its objects live in."""
+    def __init__(
+        self,
+        shell: AppShell,
+        shell_of: Callable[[ObjectRef], AppShell] | None = None,
+        foretell: Foretell | None = None,
+    ) -> None:
+        """`shell_of` an App has the cluster that its objects live in; `foretell` knows what comes next of a release."""
+        self._foretell = foretell
         self._shell = shell
         self._shell_of = shell_of or (lambda _: shell)
         self._turn = asyncio.Semaphore(AT_ONCE)
@@ -76,6 +90,8 @@ class Comparing:
         async with self._slot():
             memory, app, feed = self._find(wish.app)
             async with at(self._shell, feed, self._wanted(memory, wish.revision)) as snapshot:
+                if app.release is not None:
+                    return await self._of_release(memory, app, snapshot, wish)
                 content = await self._content(memory, app, snapshot)
                 commit = await commit_of(snapshot)
             if wish.prune is not None:
@@ -83,7 +99,9 @@ class Comparing:
             if not wish.dry_run:
                 objects = tuple(self._declared(item) for item in content.desired.values())
             else:
-                objects = await self._previewed(memory, app, content, snapshot.revision, wish.only)
+                objects = await self._previewed(
+                    memory, app, content, snapshot.revision, self._chosen(memory, wish), wish.only
+                )
             shown = snapshot.revision
             return Comparison(
                 app=wish.app,
@@ -91,7 +109,8 @@ class Comparing:
                 full_revision=str(shown),
                 at=self._shell.clock(),
                 objects=objects,
-                hooks=tuple(self._hook(hook, app) for hook in content.hooks),
+                # A sync of selected objects runs no hooks.
+                hooks=() if wish.resources else tuple(self._hook(hook, app) for hook in content.hooks),
                 notices=tuple(notice.message for notice in content.notices),
                 counts=dict(Counter(one.action for one in objects)),
                 commit=commit,
@@ -135,12 +154,6 @@ class Comparing:
             raise memory.problem
         if memory.app is None:
             raise Transient("it has not been looked at yet", ref=ref, hint="try again in a moment")
-        if memory.app.release is not None:
-            raise NotBuiltYet(
-                "what an upgrade of a HelmRelease would change cannot be told beforehand yet",
-                ref=ref,
-                hint="`trueup render` shows what its chart gives",
-            )
         feed = shell.sources.feeds.of_app(ref)
         if feed is None or feed.source is None:
             raise Transient("its source is not there", ref=ref, hint="look at the source that its spec names")
@@ -158,8 +171,50 @@ class Comparing:
         applier = shell.applier_for(app.rules)
         return await make_content(scratch, app, snapshot, applier, shell, variables)
 
+    def _chosen(self, memory: AppMemory, wish: CompareWish) -> frozenset[ObjectRef] | None:
+        """None: all. Raises InvalidInput where syncs of selected objects are not known."""
+        if wish.resources and self._shell.dialect_of(memory.ref).name != ARGOCD:
+            raise InvalidInput(
+                f"a {memory.ref.kind} is synced as a whole",
+                field="resources",
+                hint="only Applications are synced in parts",
+            )
+        only = {*wish.resources, *([wish.only] if wish.only is not None else [])}
+        return frozenset(only) or None
+
+    async def _of_release(self, memory: AppMemory, app: App, snapshot: TreeSnapshot, wish: CompareWish) -> Comparison:
+        """What the next look at a HelmRelease would do."""
+        if self._foretell is None:
+            raise Transient("releases are not looked at here", ref=wish.app)
+        chosen = self._chosen(memory, wish)
+        foretold = await self._foretell(memory, app, snapshot)
+        shell = self._shell_of(memory.ref)
+        rows = ReleaseRows(shell, app, self._compared, self._declared)
+        objects = await rows.previewed(foretold, chosen) if wish.dry_run else rows.declared(foretold)
+        revision = snapshot.revision
+        return Comparison(
+            app=wish.app,
+            revision=revision.short,
+            full_revision=str(revision),
+            at=self._shell.clock(),
+            objects=objects,
+            hooks=rows.hooks(foretold) if wish.only is None else (),
+            notices=foretold.notices,
+            counts=dict(Counter(one.action for one in objects)),
+            commit=await commit_of(snapshot),
+            release=ReleaseStep(
+                action=foretold.action, why=foretold.why, current=foretold.current, wanted=foretold.wanted
+            ),
+        )
+
     async def _previewed(
-        self, memory: AppMemory, app: App, content: Content, revision: Revision, only: ObjectRef | None
+        self,
+        memory: AppMemory,
+        app: App,
+        content: Content,
+        revision: Revision,
+        chosen: frozenset[ObjectRef] | None,
+        only: ObjectRef | None,
     ) -> tuple[ObjectComparison, ...]:
         shell = self._shell_of(memory.ref)
         plan = make_plan(
@@ -168,7 +223,7 @@ class Comparing:
             {},
             memory.saved.inventory,
             app.rules,
-            only=frozenset({only}) if only is not None else None,
+            only=chosen,
             autoscaled=shell.managed.scaled,
         )
         pairs: dict[ObjectRef, tuple[Manifest | None, Manifest | None]] = {}
@@ -184,7 +239,7 @@ class Comparing:
                 **turns.get(change.ref, {}),
             )
             for change in report.changes
-            if only is None or change.ref == only
+            if chosen is None or change.ref in chosen
         )
 
     def _turns(self, app: App, content: Content, plan: Plan, revision: Revision) -> dict[ObjectRef, dict[str, Any]]:

@@ -232,7 +232,7 @@ class WorkingTerm:
         )
         sites = self._sites(Site("in-cluster", cluster_id, shell, parts.branch), means, watching)
         self.apps = AppController(shell, sites, self._placed)
-        self.comparing = Comparing(shell, self.apps.shell_of)
+        self.comparing = Comparing(shell, self.apps.shell_of, self.apps.foretell)
         self.sources = sources
         for ref, blob in (await state.load()).items():
             self._restore(ref, blob)

@@ -38,6 +38,16 @@ class ObjectRef(Struct, frozen=True, order=True, gc=False):
         return f"{self.group_kind}/{place}"
 
 
+def read_qualified(text: str) -> ObjectRef:
+    """What `qualified` writes. Raises ValueError."""
+    what, slash, place = text.partition("/")
+    kind, _, group = what.partition(".")
+    namespace, _, name = place.rpartition("/")
+    if not (slash and kind and name) or "/" in namespace:
+        raise ValueError(f"{text!r} is no KIND.GROUP/NAMESPACE/NAME")
+    return ObjectRef(group, kind, namespace, name)
+
+
 def split_api_version(api_version: str) -> tuple[str, str]:
     """`"apps/v1"` -> `("apps", "v1")`; `"v1"` -> `("", "v1")`."""
     group, _, version = api_version.rpartition("/")

@@ -37,7 +37,7 @@ from trueup.model.release import ActionRules, InstallRules, UpgradeRules
 from trueup.model.releaserecord import Release, ReleaseInfo, ReleaseStatus
 from trueup.model.releasestate import Attempt, ReleaseAction
 from trueup.records.record import RecordKind
-from trueup.render.releases import Document, Preparation
+from trueup.render.releases import Document, Preparation, Prepared
 from trueup.sync.releases.hookorder import HookEvent, is_chosen
 from trueup.sync.releases.records import snapshot_of, with_snapshot
 
@@ -203,33 +203,14 @@ async def _prepared(
     labels: dict[str, str] | None = None,
 ) -> Course:
     """CRDs, then the render: charts ask which kinds the cluster has. Raises NotBegun."""
-    spec, shell, engine = work.spec, work.shell, work.shell.releases.engine
     upgrades = action is ReleaseAction.UPGRADE
     job = work.job
     assert job is not None
     snapshot = job.snapshot
     assert snapshot is not None
-    crds = await _begin(lambda: engine.definitions(snapshot, work.chart_path))
+    crds = await _begin(lambda: work.shell.releases.engine.definitions(snapshot, work.chart_path))
     await _begin(lambda: install_definitions(work, crds, rules.crds))
-    capabilities = await _begin(shell.capabilities)
-    wanted = Preparation(
-        chart=work.chart_path,
-        name=spec.name,
-        namespace=spec.namespace,
-        revision=version,
-        upgrade=upgrades,
-        values=work.values,
-        version=work.chart.version,
-        previous=previous,
-        capabilities=capabilities,
-        validate_values=rules.validate_values,
-        post_renderers=spec.post_renderers,
-        strategy=spec.post_render_strategy,
-        labels=spec.origin_labels,
-        common_metadata=spec.common_metadata,
-    )
-    prepared = await _begin(lambda: engine.prepare(snapshot, wanted, shell.releases.lookup_for(work.app.rules)))
-    content = await _begin(lambda: content_of(work, prepared.objects, tainted=prepared.tainted))
+    prepared, content = await _begin(lambda: rendered(work, action, rules.validate_values, version, previous))
     now = work.now()
     info = structs.replace(
         prepared.release.info,
@@ -254,6 +235,34 @@ async def _prepared(
         done="Upgrade complete" if upgrades else "Install complete",
         cleanup=isinstance(rules, UpgradeRules) and rules.cleanup_on_fail,
     )
+
+
+async def rendered(
+    work: ReleaseWork, action: ReleaseAction, validate_values: bool, version: int, previous: Release | None
+) -> tuple[Prepared, Content]:
+    """As an install or an upgrade renders, by what the cluster serves now. Raises BuildFailed and its kinds."""
+    spec, shell, job = work.spec, work.shell, work.job
+    assert job is not None
+    assert job.snapshot is not None
+    wanted = Preparation(
+        chart=work.chart_path,
+        name=spec.name,
+        namespace=spec.namespace,
+        revision=version,
+        upgrade=action is ReleaseAction.UPGRADE,
+        values=work.values,
+        version=work.chart.version,
+        previous=previous,
+        capabilities=await shell.capabilities(),
+        validate_values=validate_values,
+        post_renderers=spec.post_renderers,
+        strategy=spec.post_render_strategy,
+        labels=spec.origin_labels,
+        common_metadata=spec.common_metadata,
+    )
+    lookup = shell.releases.lookup_for(work.app.rules)
+    prepared = await shell.releases.engine.prepare(job.snapshot, wanted, lookup)
+    return prepared, await content_of(work, prepared.objects, tainted=prepared.tainted)
 
 
 async def _carry_out(work: ReleaseWork, course: Course, *, superseded: list[StoredRelease]) -> None:
@@ -388,4 +397,4 @@ async def _begin(step: Callable[[], Awaitable[Any]]) -> Any:
         raise NotBegun(str(error), reason=error.reason) from None
 
 
-__all__ = ["NotBegun", "install", "inventory_of", "rollback", "test", "unlock", "upgrade"]
+__all__ = ["NotBegun", "install", "inventory_of", "rendered", "rollback", "test", "unlock", "upgrade"]

@@ -133,18 +133,7 @@ class HookRunner:
             return None
 
     async def _objects(self, hook: Hook) -> tuple[Manifest, ...]:
-        """The hook's objects, with the release's namespace where they name none."""
-        work = self._work
-        found: list[Manifest] = []
-        declared = await work.shell.releases.engine.objects((Document(hook.manifest, hook.path),))
-        for each in declared:
-            obj = each.manifest
-            group, version = split_api_version(api_version_of(obj))
-            scope = await work.applier.scope(group, version, kind_of(obj))
-            if scope is Scope.NAMESPACED and not ref_of(obj).namespace:
-                obj = obj | {"metadata": {**obj["metadata"], "namespace": work.spec.namespace}}
-            found.append(obj)
-        return tuple(found)
+        return await hook_objects(self._work, (Document(hook.manifest, hook.path),))
 
     def _note(self, hook: Hook, run: HookRun) -> None:
         release = self.stored.release
@@ -157,4 +146,17 @@ class HookRunner:
         self.stored = structs.replace(self.stored, release=structs.replace(release, hooks=hooks))
 
 
-__all__ = ["HookRunner"]
+async def hook_objects(work: ReleaseWork, documents: tuple[Document, ...]) -> tuple[Manifest, ...]:
+    """The objects of hooks as they are sent: without an owner's marks, in the release's namespace where they name none."""
+    found: list[Manifest] = []
+    for each in await work.shell.releases.engine.objects(documents):
+        obj = each.manifest
+        group, version = split_api_version(api_version_of(obj))
+        scope = await work.applier.scope(group, version, kind_of(obj))
+        if scope is Scope.NAMESPACED and not ref_of(obj).namespace:
+            obj = obj | {"metadata": {**obj["metadata"], "namespace": work.spec.namespace}}
+        found.append(obj)
+    return tuple(found)
+
+
+__all__ = ["HookRunner", "hook_objects"]

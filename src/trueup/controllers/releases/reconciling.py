@@ -26,6 +26,7 @@ from trueup.controllers.releases.applying import apply_content, content_of
 from trueup.controllers.releases.chartroot import chart_root
 from trueup.controllers.releases.charts import ChartObjects
 from trueup.controllers.releases.chartvalues import gather_values
+from trueup.controllers.releases.foretelling import Foretold, foretell
 from trueup.controllers.releases.records import ReleaseRecords, StoredRelease
 from trueup.controllers.releases.running import RunningActions
 from trueup.controllers.releases.uninstalling import uninstall
@@ -42,15 +43,15 @@ from trueup.controllers.shell import AppShell
 from trueup.model.apierror import LeaseLost
 from trueup.model.app import App, Retry
 from trueup.model.duration import format_duration
-from trueup.model.errors import TrueupError
+from trueup.model.errors import Transient, TrueupError
 from trueup.model.inventory import Inventory
 from trueup.model.manifest import Manifest
-from trueup.model.outcome import State
+from trueup.model.outcome import Requests, State
 from trueup.model.refs import ObjectRef
 from trueup.model.release import DriftMode
 from trueup.model.releasestate import ReleaseAction, ReleaseState
 from trueup.model.revision import Revision
-from trueup.model.snapshot import Input, InputKind, Inputs
+from trueup.model.snapshot import Input, InputKind, Inputs, Snapshot
 from trueup.records.record import RecordKind
 from trueup.render.masking import Masker
 from trueup.render.releases import NoRelease
@@ -112,6 +113,36 @@ class ReleaseReconciler:
         )
         state = memory.release or ReleaseState()
         return ReleaseWork(shell, memory, obj, app, spec, applier, records, state, self._running.slot(), job=job)
+
+    async def foretold(self, memory: AppMemory, obj: Manifest, app: App, snapshot: Snapshot) -> Foretold:
+        """What the next look would do at that revision. Nothing is done, and `memory` is only read.
+
+        Raises Transient while an action is under way, and what keeps a look from knowing what is wanted.
+        """
+        if self._running.is_running(memory.ref):
+            raise Transient("an action on the release is under way", ref=memory.ref, hint="try again when it has ended")
+        scratch = AppMemory(memory.ref, app=app, release=memory.release)
+        scratch.saved.inventory = memory.saved.inventory
+        job = Job(
+            memory=scratch,
+            obj=obj,
+            app=app,
+            revision=snapshot.revision,
+            snapshot=snapshot,
+            requests=Requests(),
+            token="",
+            started=self._shell.clock(),
+        )
+        work = await self._gathered(job)
+        self._reset(work)
+        first: tuple[str, ...] = ()
+        if why := target_changed(work.spec, work.state, work.chart.name):
+            first = (f"what was released before is uninstalled first: {why}",)
+            work.state = structs.replace(marks.with_failures_cleared(work.state), history=())
+        stored, judged = await self._judged(work)
+        target = await self._rollback_target(work)
+        found = next_action(judged, work.spec, work.state, rollback_possible=target is not None)
+        return await foretell(work, found, stored, target, first)
 
     async def _gathered(self, job: Job) -> ReleaseWork:
         """What is wanted: chart and values. Raises what keeps it from being known."""

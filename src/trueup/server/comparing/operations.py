@@ -8,8 +8,10 @@ from typing import Any, Protocol
 from msgspec import Struct, structs
 
 from trueup.apps.comparison import Commits, CommitsWish, CompareWish, Comparison, FieldRow, Impact, ImpactWish
+from trueup.model.refs import ObjectRef, read_qualified
 from trueup.server.api.call import Call
 from trueup.server.api.operation import Answer, Needs, Operation
+from trueup.server.api.refusals import BadQuery
 from trueup.server.live.objects import ObjectQuery
 from trueup.server.world.operations import APP, Apps
 
@@ -22,12 +24,14 @@ class Asks(Protocol):
 
 class PlanQuery(Struct, frozen=True, kw_only=True, rename="camel"):
     """`revision`: a branch, tag, commit, version or full ref (`refs/pull/1/head`, `refs/merge-requests/1/head`), of several sources one
-    each with commas; empty: what the App follows now, or is pinned to. `changed`: leave out what stays as it is.
+    each with commas; empty: what the App follows now, or is pinned to. `changed`: leave out what stays as it is. `resources`: what a sync
+    of these alone would do, each `KIND.GROUP/NAMESPACE/NAME` as in a tree's `id`; only Applications are synced in parts.
     """
 
     revision: str = ""
     prune: bool | None = None
     changed: bool = False
+    resources: tuple[str, ...] = ()
     fields: str = ""
 
 
@@ -77,6 +81,13 @@ async def compared(call: Call, controllers: Asks, wish: CompareWish) -> Comparis
     )
 
 
+def _named(text: str) -> ObjectRef:
+    try:
+        return read_qualified(text)
+    except ValueError as error:
+        raise BadQuery(str(error)[:200], field="resources", hint="take the id that the tree shows") from None
+
+
 class Plans:
     def __init__(self, apps: Apps, controllers: Asks) -> None:
         self._apps = apps
@@ -84,7 +95,12 @@ class Plans:
 
     async def plan(self, call: Call) -> Answer:
         query = call.query
-        wish = CompareWish(app=self._apps.known(call).ref, revision=query.revision, prune=query.prune)
+        wish = CompareWish(
+            app=self._apps.known(call).ref,
+            revision=query.revision,
+            prune=query.prune,
+            resources=tuple(map(_named, query.resources)),
+        )
         comparison = await compared(call, self._controllers, wish)
         if query.changed:
             objects = tuple(one for one in comparison.objects if one.action != "unchanged")
