@@ -33,7 +33,7 @@ async def plan_of(api: Api, app: str, query: str = "") -> tuple[dict[str, Any], 
             if status == 200:
                 return body, {one["ref"]["name"]: one for one in body["objects"]}
             assert status in (404, 503), body
-            last = body  # it has not been looked at, or an action is under way
+            # it has not been looked at, or an action is under way
             await asyncio.sleep(0.1)
 
 

@@ -189,7 +189,12 @@ class Keeping(Generic[Form, Row]):
         """Raises NotFound for what is no such Secret, and for what the caller may not see."""
         name = call.path["secret"]
         client = self._clients.of(call.caller)
-        secret = await client.get(await _resource(client), name, self._world.control_namespace)
+        try:
+            secret = await client.get(await _resource(client), name, self._world.control_namespace)
+        except ApiError as error:
+            if not (error.is_forbidden and client.impersonates):
+                raise
+            secret = None  # what one may not see does not exist
         if secret is None or labels_of(secret).get(SECRET_TYPE) not in self._sort.types:
             raise missing(Target(name))
         target = self._target(secret)
@@ -202,7 +207,7 @@ class Keeping(Generic[Form, Row]):
         """As policies name it, `PROJECT/URL` or `URL`."""
         row = self._sort.row(secret)
         place = self._sort.place(row)
-        return Target(f"{row.project}/{place}" if row.project else place)
+        return Target(f"{row.project}/{place}" if row.project else place, ref_of(secret))
 
     def _refuse_declared(self, secret: Manifest, verb: str) -> None:
         if owner := declared_by(secret):
