@@ -56,6 +56,7 @@ QUERIES = {
 BODIES: dict[str, Any] = {
     "objects.act": {"action": "restart"},
     "apps.pin": {"revision": "main@sha1:" + "a" * 40},
+    "settings.update": {"data": {}},
     "argo.app-patch": {"patch": "[]"},
     "argo.project-update": {"project": {}},
     "argo.project-create": {"project": {}},
@@ -149,7 +150,7 @@ def path_of(operation: Operation, namespace: str) -> str:
         "appKind": "Kustomization", "appNamespace": namespace, "appName": "web",
         "kind": "GitRepository", "namespace": namespace, "name": "repo",
         "project": "shop", "role": "ci", "id": "1", "iat": "1", "resource": "applications", "action": "get",
-        "subresource": "x", "secret": "repo-1", "application": "web", "pod": "web-1",
+        "subresource": "x", "secret": "repo-1", "settings": "argocd-cm", "application": "web", "pod": "web-1",
     }  # fmt: skip
 
     def value(found: re.Match[str]) -> str:
@@ -182,7 +183,7 @@ def wanted(operation: Operation, who: str, namespace: str) -> set[int]:
         case "ann":
             if access.resource == "projects":  # one that she may see, wherever she is
                 return good if access.action == "get" else {403}
-            return good if namespace == OWN and access.resource != "audit" else {404}
+            return good if namespace == OWN and access.resource not in ("audit", "settings") else {404}
     return {404}
 
 

@@ -47,6 +47,7 @@ from trueup.server.keeping import past as keeping_past
 from trueup.server.keeping import placekeeping
 from trueup.server.keeping import places as keeping_places
 from trueup.server.keeping import projects as keeping_projects
+from trueup.server.keeping import settings as keeping_settings
 from trueup.server.keeping import then as keeping_then
 from trueup.server.keeping import timeline as keeping_timeline
 from trueup.server.keeping.audit import Audit
@@ -227,6 +228,9 @@ def table(parts: Parts) -> list[Operation]:
         *placekeeping.operations(
             placekeeping.Keeping(placekeeping.REPOSITORIES, world, clients),
             placekeeping.Keeping(placekeeping.CLUSTERS, world, clients),
+        ),
+        *keeping_settings.operations(
+            keeping_settings.SettingsKeeping(clients, world.control_namespace, parts.identity.settings.resolve)
         ),
         *keeping_audit.operations(parts.audit),
         *argo.operations(world, clients, parts.trees, parts.controllers, parts.controller_urls),

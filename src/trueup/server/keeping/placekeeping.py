@@ -150,7 +150,7 @@ class Keeping(Generic[Form, Row]):
     ) -> Answer:
         self._refuse_declared(before, "changed")
         made = self._sort.secret(form, self._world.control_namespace, before)
-        if self._target(made) != self._target(before):
+        if self._target(made).name != self._target(before).name:
             await call.require(self._sort.resource, "update", self._target(made))
         for other in await self.secrets(call):
             if name_of(other) != name_of(made) and same_place(made, other):
