@@ -93,6 +93,16 @@ async def test_a_protobuf_body_that_is_none_is_a_bad_request(server: Server) -> 
         assert (status, answer["reason"]) == (400, "BadRequest"), raw
 
 
+async def test_a_field_whose_name_no_header_can_hold_breaks_no_connection(server: Server) -> None:
+    """Its warning is left out, as by the real server."""
+    body = {"metadata": {"name": "odd"}, "a\x14b": 1, "known\x7f": 2, "plain": 3}
+    path = f"{MAPS}?dryRun=All&fieldValidation=Warn"
+    assert server.session is not None
+    async with server.session.post(path, json=body) as answer:
+        assert answer.status == 201
+        assert answer.headers.getall("Warning") == ['299 - "unknown field \\"plain\\""']
+
+
 async def test_clients_that_never_read_cost_no_memory_and_stop_nobody(
     bare_embedded_cluster: EmbeddedCluster, server: Server
 ) -> None:

@@ -231,6 +231,13 @@ async def test_a_call_that_is_sent_twice_with_one_key_is_carried_out_once(served
         assert answer.status == 403, "a key is its owner's"
 
 
+async def test_a_key_that_is_none_is_refused_and_nothing_is_done(served: Served, handlers: Handlers) -> None:
+    for key in ("", "x" * 256, "two words"):
+        async with served.client.post(SYNC, json={}, headers=as_("alice", **{"Idempotency-Key": key})) as answer:
+            assert (answer.status, (await answer.json())["field"]) == (400, "Idempotency-Key"), key
+    assert handlers.synced == []
+
+
 async def test_a_failure_that_may_pass_is_tried_anew_with_the_same_key(served: Served, handlers: Handlers) -> None:
     headers = as_("alice", **{"Idempotency-Key": "k2"})
     handlers.error = Transient("the API server is away")

@@ -16,7 +16,7 @@ from tests.server.test_http import serve
 from tests.server.webhooks.kit import IDS, PAYLOADS, SAMPLES, SECRETS, Sample
 from trueup.model.news import News, NewsKind
 from trueup.server.http import Probes, make_app
-from trueup.server.webhooks import handling
+from trueup.server.webhooks import intake
 from trueup.server.webhooks.delivery import Delivery, Refused
 from trueup.server.webhooks.providers import PROVIDERS, provider_of
 from trueup.server.webhooks.receiver import Answer, Receiver
@@ -277,7 +277,7 @@ async def test_a_body_that_is_too_large_is_refused_unread(
     listening: tuple[str, Listener], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     base, _ = listening
-    monkeypatch.setattr(handling, "LARGEST", 1000)
+    monkeypatch.setattr(intake, "LARGEST", 1000)
 
     async def endless() -> AsyncIterator[bytes]:
         for _ in range(1000):
@@ -297,7 +297,7 @@ async def test_a_body_that_does_not_come_is_given_up(
     listening: tuple[str, Listener], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     base, _ = listening
-    monkeypatch.setattr(handling, "SECONDS", 0.05)
+    monkeypatch.setattr(intake, "SECONDS", 0.05)
 
     async def silent() -> AsyncIterator[bytes]:
         yield b"{"

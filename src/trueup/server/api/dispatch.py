@@ -226,8 +226,8 @@ class _Running:
     # idempotency
 
     def _begin(self, body: Any) -> Kept | None:
-        key = self._request.headers.get(HEADER, "")
-        if not key or self._caller is NOBODY or self._operation.secret_answer:
+        key = self._request.headers.get(HEADER)  # an empty one is refused, for its sender trusts in it
+        if key is None or self._caller is NOBODY or not self._operation.keeps_answers:
             return None
         said = f"{self._request.method} {self._request.path_qs} {body!r}"
         kept = self._api.idempotency.begin(

@@ -66,7 +66,7 @@ def _operation(operation: Operation, by_type: dict[str, Any], components: dict[s
     }
     if operation.description:
         made["description"] = operation.description
-    if operation.changes:
+    if operation.keeps_answers:
         made["parameters"].append(_IDEMPOTENCY)
     if operation.streams:
         made["parameters"].append(_SINCE)
@@ -125,7 +125,8 @@ def _query_parameters(
 def _responses(operation: Operation, by_type: dict[str, Any]) -> dict[str, Any]:
     good: dict[str, Any] = {"description": _WORDS.get(operation.status, "OK")}
     if operation.streams:
-        good["content"] = {"text/event-stream": {"schema": {"type": "string"}}}
+        kinds = ("text/event-stream", *operation.downloads)
+        good["content"] = {kind: {"schema": {"type": "string"}} for kind in kinds}
     elif operation.answer is not None:
         good["content"] = {"application/json": {"schema": by_type[_key(operation.answer)]}}
     problem = {

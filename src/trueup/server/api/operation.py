@@ -132,6 +132,8 @@ class Operation(Struct, frozen=True, kw_only=True):
     answer: Any = None
     status: int = 200
     streams: bool = False
+    downloads: tuple[str, ...] = ()
+    """Media types in which a stream may be asked for as a file."""
     surface: Surface = Surface.TRUEUP
     audited: bool = True
     """Of a changing operation: whether the audit log is told. Not so for what changes nothing although it is a POST."""
@@ -148,6 +150,11 @@ class Operation(Struct, frozen=True, kw_only=True):
     @property
     def changes(self) -> bool:
         return (self.method in CHANGING or not self.reads) and self.audited
+
+    @property
+    def keeps_answers(self) -> bool:
+        """Whether `Idempotency-Key` holds for it: a caller is known, and the answer may be told twice."""
+        return self.changes and not self.secret_answer and not isinstance(self.access, Public)
 
     @property
     def part(self) -> str:

@@ -10,14 +10,17 @@ from collections.abc import Mapping, Sequence
 
 from aiohttp import ClientError, ClientSession, ClientTimeout
 
+from trueup.model.errors import TrueupError
 from trueup.server.api.call import Call
 from trueup.server.api.operation import PUBLIC, Content, Operation, Surface
-from trueup.server.api.reading import bounded, read_whole
-from trueup.server.api.refusals import TooMany, Unavailable
-from trueup.server.webhooks.handling import LARGEST, SECONDS
+from trueup.server.api.reading import read_whole
+from trueup.server.api.refusals import BadQuery, TooLarge, TooMany, Unavailable
+from trueup.server.webhooks.delivery import Refused
+from trueup.server.webhooks.intake import SECONDS, Intake
 
 PATH = "/api/webhook"
 AT_ONCE = 16
+"""Deliveries that are on their way to the controllers at once; others wait for their turn."""
 _NOT_ON = frozenset(
     {"host", "connection", "content-length", "transfer-encoding", "cookie", "expect", "te", "upgrade", "keep-alive"}
 )
@@ -30,28 +33,36 @@ class Forwarding:
 
     def __init__(self, urls: Sequence[str]) -> None:
         self._urls = [url.rstrip("/") + PATH for url in urls]
-        self._busy = 0
+        self._intake = Intake()
+        self._turn = asyncio.Semaphore(AT_ONCE)
 
     async def deliver(self, call: Call) -> Content:
         """Every controller is told, since each serves other sources; the best answer is passed on."""
         if not self._urls:
             raise Unavailable("no controller is known to this server", hint="start it with --controller URL")
-        if self._busy >= AT_ONCE:
-            raise TooMany("too many deliveries at once", retry_after=5)
-        self._busy += 1
+        request = call.request
         try:
-            body = await bounded(call.request, LARGEST)
-            headers = headers_on(call.request.headers)
-            async with ClientSession(timeout=ClientTimeout(total=SECONDS, sock_connect=5)) as session:
-                answers = await asyncio.gather(
-                    *(_send(session, url, call.request.query_string, headers, body) for url in self._urls)
-                )
-        finally:
-            self._busy -= 1
+            async with self._intake.body(request.content, request.content_length) as body, self._turn:
+                answers = await self._passed_on(request.query_string, headers_on(request.headers), body)
+        except Refused as refused:
+            raise _refusal(refused) from refused
         taken = [one for one in answers if one is not None]
         if not taken:
             raise Unavailable("no controller answers", hint="is one running? The delivery may be sent again")
         return min(taken, key=lambda one: one.status)
+
+    async def _passed_on(self, query: str, headers: Mapping[str, str], body: bytes) -> list[Content | None]:
+        async with ClientSession(timeout=ClientTimeout(total=SECONDS, sock_connect=5)) as session:
+            return await asyncio.gather(*(_send(session, url, query, headers, body) for url in self._urls))
+
+
+def _refusal(refused: Refused) -> TrueupError:
+    match refused.status:
+        case 413:
+            return TooLarge(refused.message, field="body")
+        case 503:
+            return TooMany(refused.message, retry_after=5)
+    return BadQuery(refused.message, field="body")
 
 
 def headers_on(headers: Mapping[str, str]) -> dict[str, str]:

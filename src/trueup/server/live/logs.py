@@ -125,6 +125,7 @@ def operations(logs: Logs, apps: Apps) -> list[Operation]:
             access=Needs("logs", "get", apps.target),
             query=LogQuery,
             streams=True,
+            downloads=("text/plain",),
             handler=logs.read,
         )
     ]
