@@ -29,7 +29,7 @@ from trueup.model.rights import Rights
 from trueup.records.audit.entry import AuditLog, NoAudit
 from trueup.records.audit.service import AuditService
 from trueup.server.api.listening import Bounds, Listener
-from trueup.server.api.proxies import behind
+from trueup.server.api.proxies import behind, trusting
 from trueup.server.api.tls import context_of, own_certificate
 from trueup.server.assembly import Serving, serving
 from trueup.server.identity.kubernetesnames import names_of
@@ -140,7 +140,7 @@ def server(
                 names=names,
             )
             async with serving(options) as running:
-                listener = Listener(running.app, Bounds(connections=max_connections))
+                listener = Listener(running.app, Bounds(connections=max_connections), trusting(trusted_proxy or ()))
                 taken = await listener.start(host, port, tls)
                 if loopback_port:
                     await listener.start("127.0.0.1", loopback_port)

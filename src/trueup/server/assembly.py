@@ -29,6 +29,7 @@ from trueup.server.api.dispatch import Api, problems_for_unknown_paths, utc_now
 from trueup.server.api.headers import add_headers
 from trueup.server.api.metering import Meter
 from trueup.server.api.operation import Operation
+from trueup.server.api.proxies import per_client
 from trueup.server.api.streaming import Streams
 from trueup.server.argo import whole as argo
 from trueup.server.auditlog import RecordedCalls
@@ -90,6 +91,8 @@ class Serving(Struct, frozen=True, kw_only=True):
     reaching: Reaching = directly
     local: Local = Local()
     """Of a server of `trueup up`: what the pages may say of this machine."""
+    per_client: int = 1000
+    """Requests and streams of one client at a time."""
     rights: Rights = Rights.POLICY
     names: Names = Names()
     """What Kubernetes calls whoever signs in."""
@@ -238,7 +241,7 @@ def table(parts: Parts) -> list[Operation]:
 
 
 def application(api: Api, identity: IdentityService, options: Serving, pages: PageFiles) -> web.Application:
-    app = web.Application(middlewares=[problems_for_unknown_paths])
+    app = web.Application(middlewares=[per_client(options.reaching, options.per_client), problems_for_unknown_paths])
     app.on_response_prepare.append(add_headers(https=options.https))
     identity.add_to(app)
     api.add_to(app)

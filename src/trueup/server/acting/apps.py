@@ -45,7 +45,7 @@ TRIES = 5
 """At writing, when a controller writes at the same moment."""
 
 
-class ObjectName(Struct, frozen=True, kw_only=True):
+class ObjectName(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     kind: str
     name: str
     group: str = ""

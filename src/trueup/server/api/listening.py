@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -34,8 +35,10 @@ class Bounds(Struct, frozen=True, kw_only=True):
 class Listener:
     """Makes aiohttp's protocol for each connection of an application, and counts them."""
 
-    def __init__(self, app: web.Application, bounds: Bounds) -> None:
+    def __init__(self, app: web.Application, bounds: Bounds, is_proxy: Callable[[str], bool] = lambda _: False) -> None:
+        """Connections of proxies of ours are many clients': they are bounded together only, their clients one by one elsewhere."""
         self.bounds = bounds
+        self._is_proxy = is_proxy
         self.open = 0
         self.refused = 0
         self._listening: list[asyncio.Server] = []
@@ -74,8 +77,8 @@ class Listener:
         await self._runner.cleanup()
 
     def admit(self, address: str) -> bool:
-        full = self.open >= self.bounds.connections or self._per_address[address] >= self.bounds.per_address
-        if full:
+        crowded = self._per_address[address] >= self.bounds.per_address and not self._is_proxy(address)
+        if self.open >= self.bounds.connections or crowded:
             self.refused += 1
             return False
         self.open += 1

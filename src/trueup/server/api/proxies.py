@@ -6,9 +6,11 @@ Only proxies whose addresses were named are believed; everybody else could write
 from __future__ import annotations
 
 import ipaddress
+from collections import Counter
 from collections.abc import Callable, Iterable
 
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 
 from trueup.model.errors import InvalidInput
 from trueup.server.identity.reach import Reach, directly
@@ -33,6 +35,33 @@ def behind(proxies: Iterable[str], root: str = "") -> Callable[[web.Request], Re
         return Reach(address=address, host=host, secure=scheme == "https" or reach.secure, root=root)
 
     return reaching
+
+
+def trusting(proxies: Iterable[str]) -> Callable[[str], bool]:
+    """Whether an address is that of a proxy of ours. Raises InvalidInput."""
+    networks = [_network(text) for text in proxies]
+    return lambda address: _is_trusted(address, networks)
+
+
+def per_client(reaching: Callable[[web.Request], Reach], most: int) -> Middleware:
+    """Bounds what one client has open at a time, whoever carries it here: a proxy's connections are everybody's."""
+    open_: Counter[str] = Counter()
+
+    @web.middleware
+    async def bounded(request: web.Request, handler: Handler) -> web.StreamResponse:
+        address = reaching(request).address
+        if open_[address] >= most:
+            headers = {"Retry-After": "5", "X-Content-Type-Options": "nosniff"}
+            return web.Response(status=429, text=f"{most} requests of {address} are under way\n", headers=headers)
+        open_[address] += 1
+        try:
+            return await handler(request)
+        finally:
+            open_[address] -= 1
+            if not open_[address]:
+                del open_[address]
+
+    return bounded
 
 
 def _is_trusted(address: str, networks: list[_Network]) -> bool:

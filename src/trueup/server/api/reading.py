@@ -15,6 +15,8 @@ from trueup.server.api.operation import Operation, Surface
 from trueup.server.api.refusals import BadQuery, TooLarge, WrongMediaType
 
 T = TypeVar("T", bound=Struct)
+DEEPEST = 100
+"""Levels of a body: Kubernetes' deepest schemas have a third of that."""
 RESERVED = frozenset({"since"})
 """Parameters of the frame itself."""
 
@@ -59,11 +61,35 @@ async def read_body(request: web.Request, operation: Operation) -> Any:
             hint=f"send {' or '.join(operation.body_media_types)}",
         )
     try:
-        return msgspec.json.decode(body, type=operation.body)
+        read = msgspec.json.decode(body, type=operation.body)
+        check_depth(read)
+        return read
     except RecursionError:
         raise BadQuery("the body is nested too deeply", field="body") from None
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise _refused(str(error)) from error
+
+
+def check_depth(value: Any, deepest: int = DEEPEST) -> None:
+    """Before anything walks through it. Raises BadQuery."""
+    level: list[Any] = [value]
+    for _ in range(deepest):
+        level = [inner for one in level for inner in _inside(one)]
+        if not level:
+            return
+    raise BadQuery(f"the body is nested more than {deepest} levels deep", field="body")
+
+
+def _inside(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        parts: Any = value.values()
+    elif isinstance(value, Struct):
+        parts = (getattr(value, name) for name in value.__struct_fields__)
+    elif isinstance(value, list | tuple):
+        parts = value
+    else:
+        return []
+    return [part for part in parts if isinstance(part, dict | list | tuple | Struct)]
 
 
 async def bounded(request: web.Request, limit: int) -> bytes:

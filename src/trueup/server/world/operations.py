@@ -34,7 +34,7 @@ class AppQuery(Struct, frozen=True, kw_only=True, rename="camel"):
     descending: bool = False
     limit: Annotated[int, Meta(ge=1, le=500)] = 50
     after: str = ""
-    offset: Annotated[int, Meta(ge=0)] = 0
+    offset: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
     facets: tuple[str, ...] = ()
     fields: str = ""
 
