@@ -13,7 +13,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from trueup.server.pages.document import BARE, document, import_map, security_headers
+from trueup.server.pages.document import BARE, document, import_map, pages_of, security_headers
 from trueup.server.pages.files import STATIC, imported, page_file, read_files
 from trueup.server.pages.serving import add_pages
 
@@ -135,6 +135,25 @@ def test_the_document_preloads_each_module_of_the_beginning_once_and_no_other() 
     assert f"{ROOT}/vendor/preact.mjs" in preloaded
     assert f"{ROOT}/lib/route.js" in preloaded
     assert f"{ROOT}/pages/design.js" not in preloaded, "what is imported when needed is not fetched before"
+
+
+async def test_the_document_names_every_module_of_the_page_that_is_asked_for(client: TestClient) -> None:
+    assert pages_of(FILES).keys() >= {"/", "/apps", "/apps/:kind/:namespace/:name"}
+    for path, module in (("/", "overview"), ("/apps?q=web", "apps"), ("/apps/Kustomization/shop/web", "app")):
+        text = await (await client.get(path, headers=AS_IT_IS)).text()
+        for name in imported(FILES, f"pages/{module}.js", BARE):
+            assert text.count(f'"modulepreload" href="{ROOT}/{name}"') == 1, (path, name)
+    assert "pages/" not in (await (await client.get("/nothing/here", headers=AS_IT_IS)).text()).replace(
+        "pages/sign-in", ""
+    )
+
+
+def test_every_row_of_the_entrys_table_is_found() -> None:
+    assert len(pages_of(FILES)) == FILES.files["main.js"].content.decode().count('pattern: "')
+
+
+def test_modules_are_found_however_small_they_were_written() -> None:
+    assert "vendor/signals-core.mjs" in imported(FILES, "main.js", BARE)
 
 
 def test_every_module_imports_what_is_there() -> None:

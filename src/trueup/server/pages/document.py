@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from html import escape
 
 from trueup.server.pages.files import PageFile, PageFiles, imported, page_file
@@ -25,6 +26,26 @@ BARE = {
 """Names that modules import, and the files that they mean."""
 
 
+_PAGE = re.compile(r"""pattern: "([^"]+)", load: \(\) => import\("\./([^"]+)"\)""")
+
+
+def pages_of(files: PageFiles) -> dict[str, str]:
+    """Patterns of addresses (`/apps/:kind`) and the modules that draw them, as the entry's own table has them."""
+    return dict(_PAGE.findall(files.files[ENTRY].content.decode()))
+
+
+def module_for(pages: dict[str, str], path: str) -> str | None:
+    """The module of an address below the base; None: no page has it."""
+    given = ("/" + path.strip("/")).split("/")
+    for pattern, module in pages.items():
+        wanted = pattern.split("/")
+        if len(wanted) == len(given) and all(
+            mine.startswith(":") or mine == theirs for mine, theirs in zip(wanted, given, strict=True)
+        ):
+            return module
+    return None
+
+
 def assets_of(files: PageFiles, base: str) -> str:
     return f"{base}/assets/{files.digest}"
 
@@ -34,12 +55,15 @@ def import_map(files: PageFiles, base: str) -> str:
     return json.dumps({"imports": {name: f"{root}/{path}" for name, path in BARE.items()}}, separators=(",", ":"))
 
 
-def document(files: PageFiles, base: str) -> PageFile:
-    """`index.html` with the addresses of this release in it. `base` is the path below which all is served, mostly empty."""
+def document(files: PageFiles, base: str, module: str | None = None) -> PageFile:
+    """`index.html` with the addresses of this release in it. `base` is the path below which all is served, mostly empty.
+
+    `module` draws the page that is asked for: with the modules that it imports it is named too, so that a browser asks for
+    all of them at once and not for one after the other has told of it.
+    """
     root = assets_of(files, base)
-    preloads = "\n".join(
-        f'<link rel="modulepreload" href="{root}/{escape(path)}">' for path in imported(files, ENTRY, BARE)
-    )
+    needed = dict.fromkeys((*imported(files, ENTRY, BARE), *(imported(files, module, BARE) if module else ())))
+    preloads = "\n".join(f'<link rel="modulepreload" href="{root}/{escape(path)}">' for path in needed)
     text = files.files["index.html"].content.decode()
     for mark, value in {
         "%ASSETS%": root,

@@ -28,7 +28,7 @@ _TYPES = {
 """What is served; other files of the folder (types, notes) are not."""
 _WORTH = 600
 """Bytes from which compression is worth a header."""
-_IMPORT = re.compile(r"""^(?:import|export)\s(?:[^"';]*?\sfrom\s*)?["']([^"']+)["']""", re.MULTILINE)
+_IMPORT = re.compile(r"""(?:^|;)(?:import|export)\b(?:[^"';]*?[\s}]from)?\s*["']([^"']+)["']""", re.MULTILINE)
 
 
 class PageFile(Struct, frozen=True):

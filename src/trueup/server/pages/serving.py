@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from aiohttp import web
 
-from trueup.server.pages.document import FILE_HEADERS, document, security_headers
+from trueup.server.pages.document import FILE_HEADERS, document, module_for, pages_of, security_headers
 from trueup.server.pages.files import PageFile, PageFiles
 
 FOREVER = "public, max-age=31536000, immutable"
@@ -23,7 +23,8 @@ def add_pages(app: web.Application, files: PageFiles, *, base: str = "") -> None
 
     `base` is a path without a slash at its end ("/trueup"), for a server behind a proxy that serves more.
     """
-    page = document(files, base)
+    pages = pages_of(files)
+    documents = {module: document(files, base, module) for module in (None, *pages.values())}
     headers = security_headers(files, base)
 
     async def asset(request: web.Request) -> web.Response:
@@ -41,7 +42,7 @@ def add_pages(app: web.Application, files: PageFiles, *, base: str = "") -> None
             return _answer(request, files.files[name], ASK_AGAIN, FILE_HEADERS)
         if path.split("/", 1)[0] in _NOT_PAGES or not _wants_html(request):
             raise web.HTTPNotFound(text="no such address\n")
-        return _answer(request, page, ASK_AGAIN, headers)
+        return _answer(request, documents[module_for(pages, path)], ASK_AGAIN, headers)
 
     app.router.add_get(f"{base}/assets/{{digest}}/{{path:.+}}", asset)
     app.router.add_get(f"{base}/{{path:.*}}", any_page)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 import msgspec
 from aiohttp import web
 from msgspec import Struct
 
+from tests.server.pages.stage.feeds import TreeFeed
 from tests.server.pages.stage.places import LISTS
 from tests.server.pages.stage.tree import events_of, log_of, manifests_of, tree_of
 from trueup.server.access.deciding import Person
@@ -102,9 +103,11 @@ def session_operations(cookies: Cookies) -> list[Operation]:
     ]
 
 
-def object_operations(apps: Apps, heard: Callable[[str], None]) -> list[Operation]:
+def object_operations(apps: Apps, heard: Callable[[str], None], feeds: Mapping[str, TreeFeed]) -> list[Operation]:
     async def tree(call: Call) -> Reply:
         known = apps.known(call)
+        if (feed := feeds.get(known.row.key)) is not None:
+            return Events(source=feed.follow(call.last_event_id))
 
         async def source() -> AsyncIterator[Event]:
             before = None
@@ -115,7 +118,6 @@ def object_operations(apps: Apps, heard: Callable[[str], None]) -> list[Operatio
                     yield Event(data=msgspec.json.encode({"nodes": tree_of(row)}), event="tree", id=row.version)
                 await asyncio.sleep(0.1)
 
-        del known
         return Events(source=source())
 
     async def live(call: Call) -> Reply:

@@ -12,6 +12,7 @@ import msgspec
 from aiohttp import web
 
 from tests.server.pages.stage.controllers import StageControllers
+from tests.server.pages.stage.feeds import TreeFeed
 from tests.server.pages.stage.operations import Cookies, object_operations, session_operations
 from tests.server.pages.stage.records import fill
 from tests.server.pages.stage.world import make_world
@@ -29,6 +30,8 @@ from trueup.server.local import Local, local_operations
 from trueup.server.pages.files import read_files
 from trueup.server.pages.serving import add_pages
 from trueup.server.world import operations as world_operations
+from trueup.server.world.listing import Sort, sort_key
+from trueup.server.world.rows import AppRow
 
 POLICY = """
 p, malee, applications, *, *, allow
@@ -57,12 +60,19 @@ class Stage:
     def __init__(self, count: int) -> None:
         self.world = make_world(count)
         self.cookies = Cookies()
+        self.feeds: dict[str, TreeFeed] = {}
+        """Trees that a test moves, by the key of their App; of the others there is one that is always the same."""
         self.heard: list[str] = []
         """What people asked for: operation and App."""
         self.controllers = StageControllers()
         self.url = ""
         self._port = 0
         self._files = read_files()
+
+    @functools.cached_property
+    def rows(self) -> list[AppRow]:
+        """As they were at the beginning, in the order in which the list shows them."""
+        return sorted((known.row for known in self.world.apps), key=sort_key(Sort.STATUS))
 
     def change(self, kind: str, namespace: str, name: str, doing: Callable[[Manifest], None]) -> None:
         """The App's resource as the cluster has it from now on."""
@@ -85,10 +95,10 @@ class Stage:
             *session_operations(self.cookies),
             *local_operations(Local()),
             *world_operations.operations(apps, sources),
-            *object_operations(apps, self.heard.append),
             *past_operations(apps),
             *comparing.operations(comparing.Plans(apps, self.controllers), apps),
             *impact.operations(impact.Impacts(sources, self.world, self.controllers), sources),
+            *object_operations(apps, self.heard.append, self.feeds),
         ]
         Api(table, self.cookies, PolicyAuthority(policy_of({"policy.csv": POLICY}))).add_to(app)
         add_pages(app, self._files)

@@ -89,6 +89,8 @@ remote.find = async (text, abort) => {
   return (await call("/apps", { query: { search: writeQuery(text.trim().split(/\s+/).map((value) => ({ field: "", value }))), sort: "name", limit: 8 }, signal: abort })).items.map(command);
 };
 
+// The page's module comes while the server is asked who is signed in.
+void PAGES.find((page) => route.match(page.pattern, route.path.peek()))?.load().catch(() => {}); // a failure is told where it is shown
 prefs.follow();
 keys.listen();
 route.listen();

@@ -50,7 +50,7 @@ export class OneApp {
   constructor(who) {
     this.path = rootOf(who);
     this.again();
-    this.#stops.push(follow("/apps/events", { query: { search: `kind:${who.kind} namespace:${who.namespace} name:${who.name}` }, on: (event) => event.event !== "ready" && void this.#load(), failed: () => {} }));
+    this.#stops.push(follow("/apps/events", { query: { search: `kind:${who.kind} namespace:${who.namespace} name:${who.name}` }, on: () => void this.#load(), failed: () => {} }));
     this.#stops.push(follow(`${this.path}/tree/events`, { on: (event) => this.#tree(event), failed: () => {
         this.#told = false;
         if (this.resource.peek()) this.nodes.value = declaredNodes(this.resource.peek());

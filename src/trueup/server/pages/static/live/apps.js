@@ -13,6 +13,7 @@ import { follow } from "./stream.js";
  *   labels: Record<string, string>, created: string | null, suspended: boolean, automated: boolean, pinned: boolean, objects: number, images: string[],
  *   operation: OperationText | null, version: string}} App
  * @typedef {Record<string, Array<{value: string, count: number}>>} Facets
+ * @typedef {{changed?: App[], removed?: string[]}} News
  * @typedef {{items: App[], total: number, next: string, facets: Record<string, Record<string, number>>, eventId: string}} Answer
  */
 
@@ -57,14 +58,16 @@ export class AppList {
   #abort = new AbortController();
   #window = { from: 0, to: PAGE };
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #again = undefined;
-  /** @type {() => void} */ #stop;
+  #stop = () => {};
 
   /** @param {string} search @param {string} sort "-name": the other way round */
   constructor(search, sort) {
     this.search = search;
     this.sort = sort;
-    void this.#load(0, true);
-    this.#stop = follow("/apps/events", { query: { search }, on: (event) => this.#changed(event), failed: () => {} });
+    // Followed from where the list was read, so that nothing lies between the two.
+    void this.#load(0, true).then((since) => {
+      if (!this.#abort.signal.aborted) this.#stop = follow("/apps/events", { query: { search }, since, on: (event) => this.#changed(event), failed: () => {} });
+    });
   }
 
   close() {
@@ -89,7 +92,7 @@ export class AppList {
     this.#refresh();
   }
 
-  /** @param {number} page @param {boolean} facets */
+  /** @param {number} page @param {boolean} facets @returns {Promise<string>} where the answer stands among the events; empty: there was none */
   async #load(page, facets) {
     this.#asked.add(page);
     try {
@@ -102,8 +105,10 @@ export class AppList {
       if (facets) this.facets.value = Object.fromEntries(Object.entries(answer.facets).map(([name, counts]) => [name, Object.entries(counts).map(([value, count]) => ({ value, count }))]));
       this.problem.value = null;
       this.version.value += 1;
+      return answer.eventId;
     } catch (error) {
       if (!this.#abort.signal.aborted) this.problem.value = error instanceof Problem ? error : new Problem({ title: String(error), status: -1 });
+      return "";
     } finally {
       this.#asked.delete(page);
     }
@@ -111,7 +116,7 @@ export class AppList {
 
   /** @param {import("../lib/events.js").ServerEvent} event */
   #changed(event) {
-    if (event.event === "ready") return undefined;
+    if (event.event === "ready") return void this.#refresh(); // the list could not be read before: now it can
     /** @type {{changed?: App[], removed?: string[]}} */
     const news = event.event === "changes" ? JSON.parse(event.data) : {};
     for (const app of news.changed ?? []) {
@@ -141,15 +146,72 @@ export class AppList {
   }
 }
 
-/** Every App that fits, of each only what a map shows: a page after another, told as they come. @param {string} search @param {AbortSignal} abort @param {(cells: App[]) => void} tell */
-export async function everyApp(search, abort, tell) {
-  /** @type {App[]} */ const all = [];
-  for (let after = ""; ; ) {
-    /** @type {Answer} */
-    const page = await call("/apps", { query: { search, sort: "name", limit: 500, after, fields: "next,total,items.kind,items.namespace,items.name,items.status,items.cluster,items.project,items.message" }, signal: abort });
-    all.push(...page.items);
-    tell([...all]);
-    after = page.next;
-    if (!after) return all;
+const FITS = "next,total,eventId,items.kind,items.namespace,items.name,items.status,items.cluster,items.project,items.message";
+const DRAWN = 250; // a map is drawn anew at most so often
+
+/** Every App that fits, of each only what a map shows: read page after page, and kept current while it is open. */
+export class EveryApp {
+  apps = signal(/** @type {App[] | null} */ (null));
+  problem = signal(/** @type {Problem | null} */ (null));
+  /** @type {Map<string, App>} */ #known = new Map();
+  /** What changed while the list was read: of that no page can tell whether it has it. @type {News[] | null} */ #meanwhile = null;
+  #abort = new AbortController();
+  /** @type {(() => void) | null} */ #stop = null;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */ #drawn = undefined;
+
+  /** @param {string} search */
+  constructor(search) {
+    this.search = search;
+    void this.again();
+  }
+
+  close() {
+    this.#stop?.();
+    this.#abort.abort();
+    clearTimeout(this.#drawn);
+  }
+
+  async again() {
+    this.problem.value = null;
+    this.#meanwhile = [];
+    /** @type {Map<string, App>} */ const found = new Map();
+    try {
+      for (let after = "", more = true; more; ) {
+        /** @type {Answer} */
+        const page = await call("/apps", { query: { search: this.search, sort: "name", limit: 500, after, fields: FITS }, signal: this.#abort.signal });
+        this.#stop ??= follow("/apps/events", { query: { search: this.search }, since: page.eventId, on: (event) => this.#changed(event), failed: () => {} });
+        for (const app of page.items) found.set(idOf(app), app);
+        if (this.#known.size <= found.size) this.apps.value = [...found.values()];
+        after = page.next;
+        more = after !== "";
+      }
+      this.#known = found;
+      const meanwhile = this.#meanwhile ?? [];
+      this.#meanwhile = null;
+      meanwhile.forEach((news) => this.#take(news));
+      this.apps.value = [...found.values()];
+    } catch (error) {
+      if (!this.#abort.signal.aborted) this.problem.value = error instanceof Problem ? error : new Problem({ title: String(error), status: -1 });
+    }
+  }
+
+  /** @param {import("../lib/events.js").ServerEvent} event */
+  #changed(event) {
+    if (event.event === "reset") return void this.again();
+    if (event.event !== "changes") return undefined;
+    /** @type {News} */ const news = JSON.parse(event.data);
+    if (this.#meanwhile) return void this.#meanwhile.push(news);
+    this.#take(news);
+    this.#drawn ??= setTimeout(() => {
+      this.#drawn = undefined;
+      this.apps.value = [...this.#known.values()];
+    }, DRAWN);
+    return undefined;
+  }
+
+  /** @param {News} news */
+  #take(news) {
+    for (const app of news.changed ?? []) this.#known.set(idOf(app), app);
+    for (const key of news.removed ?? []) this.#known.delete(key);
   }
 }

@@ -29,15 +29,20 @@ export function useLoaded(key, ask) {
   return { data: state.data, problem: state.problem, waiting: state.waiting, again: () => setTurn((n) => n + 1), set: (data) => setState({ key, data, problem: null, waiting: false }) };
 }
 
-/** @param {string} path a stream of the API @param {number} every milliseconds: at most so often @returns {number} another one after news, to ask for the whole again by */
+const LATE = 1000; // so long one waits for a stream before one reads without it
+
+/** @param {string} path a stream of the API @param {number} every milliseconds: at most so often @returns {number} 0 until the stream has begun (what is read after that misses nothing), then another one after news, to ask for the whole again by */
 export function useNews(path, every) {
   const [turn, setTurn] = useState(0);
   useEffect(() => {
     /** @type {ReturnType<typeof setTimeout> | undefined} */ let timer;
+    const begin = () => setTurn((n) => n || 1);
+    const late = setTimeout(begin, LATE);
     const stop = follow(path, {
-      failed: () => {},
+      failed: begin,
       on: (event) => {
-        if (event.event !== "ready")
+        if (event.event === "ready") begin();
+        else
           timer ??= setTimeout(() => {
             timer = undefined;
             setTurn((n) => n + 1);
@@ -47,6 +52,7 @@ export function useNews(path, every) {
     return () => {
       stop();
       clearTimeout(timer);
+      clearTimeout(late);
     };
   }, [path, every]);
   return turn;

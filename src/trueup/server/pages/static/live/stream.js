@@ -13,10 +13,13 @@ export const lostSince = signal(0);
 /** When the next try is due, in milliseconds. */
 export const nextTry = signal(0);
 
+const HIDDEN = 20_000; // so long a page that nobody sees keeps its connections: a browser has six to a server, for all its pages together
 const SILENT = 45_000; // three heartbeats of the server: the connection is dead although nobody said so
 
-/** @type {Set<{lost: boolean, wake: () => void}>} */
+/** @type {Set<{lost: boolean, wake: () => void, rest: () => void}>} */
 const streams = new Set();
+/** Whether the page was hidden long enough for its streams to rest; each goes on after its last event when the page is seen again. */
+let resting = false;
 
 function tell() {
   const lost = [...streams].some((one) => one.lost);
@@ -31,20 +34,38 @@ export const retryNow = () => streams.forEach((one) => one.wake());
 
 /**
  * @param {string} path
- * @param {{query?: import("./api.js").Query, on: (event: import("../lib/events.js").ServerEvent) => void, failed?: (problem: Problem) => void, ended?: () => void, once?: boolean}} how `failed`: the server refused, and trying again will not help; `once`: a stream that ends when all is said
+ * @param {{query?: import("./api.js").Query, on: (event: import("../lib/events.js").ServerEvent) => void, failed?: (problem: Problem) => void, ended?: () => void, once?: boolean, since?: string}} how `since`: the id of an event, or of a list that was read: only what came after it is told; `failed`: the server refused, and trying again will not help; `once`: a stream that ends when all is said
  * @returns {() => void} stops it
  */
-export function follow(path, { query = {}, on, failed, ended, once = false }) {
-  const state = { lost: false, wake: () => {} };
+export function follow(path, { query = {}, on, failed, ended, once = false, since = "" }) {
+  const state = { lost: false, wake: () => {}, rest: () => {} };
   const stop = new AbortController();
-  let last = "";
+  let last = since;
   let wait = 0;
   streams.add(state);
 
+  stop.signal.addEventListener("abort", () => state.wake());
+  const isResting = () => resting && !once;
+  /** Until a time has passed, or somebody wakes it. @param {number} pause milliseconds @param {() => void} [woken] */
+  const until = (pause, woken) =>
+    new Promise((resolve) => {
+      const timer = pause < Infinity ? setTimeout(resolve, pause) : undefined;
+      state.wake = () => {
+        clearTimeout(timer);
+        woken?.();
+        resolve(undefined);
+      };
+    });
+
   const run = async () => {
     for (let attempt = 0; !stop.signal.aborted; attempt += 1) {
+      while (isResting() && !stop.signal.aborted) {
+        await until(Infinity);
+        attempt = 0;
+      }
       const one = new AbortController();
       const abort = () => one.abort();
+      if (!once) state.rest = abort;
       stop.signal.addEventListener("abort", abort);
       let silent = setTimeout(abort, SILENT);
       try {
@@ -83,19 +104,12 @@ export function follow(path, { query = {}, on, failed, ended, once = false }) {
         stop.signal.removeEventListener("abort", abort);
       }
       if (stop.signal.aborted) break;
+      if (isResting()) continue;
       state.lost = true;
       const pause = Math.max(attempt === 0 ? 0 : wait, backoff(attempt, Math.random()));
       nextTry.value = Date.now() + pause;
       tell();
-      await new Promise((resolve) => {
-        const timer = setTimeout(resolve, pause);
-        state.wake = () => {
-          clearTimeout(timer);
-          attempt = 0;
-          resolve(undefined);
-        };
-        stop.signal.addEventListener("abort", state.wake);
-      });
+      await until(pause, () => (attempt = 0));
     }
     streams.delete(state);
     tell();
@@ -108,4 +122,22 @@ export function follow(path, { query = {}, on, failed, ended, once = false }) {
   };
 }
 
-if (typeof addEventListener !== "undefined") addEventListener("online", retryNow);
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let hiding;
+function seenOrNot() {
+  clearTimeout(hiding);
+  if (document.hidden) {
+    hiding = setTimeout(() => {
+      resting = true;
+      streams.forEach((one) => one.rest());
+    }, HIDDEN);
+  } else if (resting) {
+    resting = false;
+    retryNow();
+  }
+}
+
+if (typeof addEventListener !== "undefined") {
+  addEventListener("online", retryNow);
+  document.addEventListener("visibilitychange", seenOrNot);
+}

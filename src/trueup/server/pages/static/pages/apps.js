@@ -6,8 +6,7 @@ import { go, href, query, setQuery } from "../lib/route.js";
 import { favourites, views } from "../lib/prefs.js";
 import { parseQuery, toggleTerm, wordAt } from "../lib/query.js";
 import { visible } from "../lib/virtual.js";
-import { AppList, FACETS, FIELDS, everyApp, idOf, pageOf, searchOf, timeOf } from "../live/apps.js";
-import { useLoaded } from "../live/resource.js";
+import { AppList, EveryApp, FACETS, FIELDS, idOf, pageOf, searchOf, timeOf } from "../live/apps.js";
 import { useTitle } from "../shell.js";
 import { Ago, Button, Chip, Empty, Revision, Skeleton, Waiting, Wrong } from "../ui/basics.js";
 import { Icon, kindIcon } from "../ui/icon.js";
@@ -82,7 +81,7 @@ function Rows({ list, sort }) {
     { id: "revision", label: t("apps.revision"), width: "132px", cell: (/** @type {App} */ app) => html`<${Revision} revision=${app.fullRevision || app.revision} />` },
     { id: "since", label: t("apps.since"), width: "92px", sort: true, cell: (/** @type {App} */ app) => html`<span class="muted"><${Ago} at=${timeOf(app.since)} short /></span>` },
   ];
-  return html`<${Table} label=${t("nav.apps")} columns=${narrow() ? columns.filter((column) => column.narrow) : columns} total=${list.total.value ?? 30} at=${(/** @type {number} */ i) => list.at(i)} id=${idOf} row=${48} sort=${{ by: sort.replace(/^-/, ""), down }} onSort=${(/** @type {string} */ by) => setQuery({ sort: by === sort ? `-${by}` : by })} onOpen=${(/** @type {App} */ app) => go(pageOf(app))} onWindow=${(/** @type {number} */ from, /** @type {number} */ to) => list.show(from, to)} />`;
+  return html`<${Table} label=${t("nav.apps")} columns=${narrow() ? columns.filter((column) => column.narrow) : columns} total=${list.total.value ?? 30} at=${(/** @type {number} */ i) => list.at(i)} id=${idOf} row=${48} of=${list} sort=${{ by: sort.replace(/^-/, ""), down }} onSort=${(/** @type {string} */ by) => setQuery({ sort: by === sort ? `-${by}` : by })} onOpen=${(/** @type {App} */ app) => go(pageOf(app))} onWindow=${(/** @type {number} */ from, /** @type {number} */ to) => list.show(from, to)} />`;
 }
 
 const narrow = () => matchMedia("(max-width: 700px)").matches;
@@ -123,14 +122,22 @@ function Tiles({ list }) {
   </div>`;
 }
 
+/** @type {App[]} */
+const NONE = [];
+
 /** @param {{search: string}} props */
 function Map_({ search }) {
   const by = query.value.get("by") ?? "cluster";
-  const [some, setSome] = useState(/** @type {App[]} */ ([]));
-  const { data, problem, again } = useLoaded(search, (abort) => everyApp(search, abort, setSome));
-  const apps = data ?? some;
+  const [every, setEvery] = useState(/** @type {EveryApp | null} */ (null));
+  useEffect(() => {
+    const opened = new EveryApp(search);
+    setEvery(opened);
+    return () => opened.close();
+  }, [search]);
+  const problem = every?.problem.value ?? null;
+  const apps = every?.apps.value ?? NONE;
   const cells = useMemo(() => apps.map((app) => ({ id: idOf(app), kind: app.kind, namespace: app.namespace, name: app.name, status: app.status, group: String(app[/** @type {"cluster"} */ (by)] ?? ""), note: `${app.namespace} · ${app.message ?? ""}` })), [apps, by]);
-  if (problem && !apps.length) return html`<${Wrong} problem=${problem} again=${again} />`;
+  if (problem && !apps.length) return html`<${Wrong} problem=${problem} again=${() => every?.again()} />`;
   if (!apps.length) return html`<${Waiting} rows=${12} height=${22} />`;
   return html`<div class="card" style=${{ overflow: "auto" }}><div class="body stack">
     <div class="row"><span class="faint">${t("apps.by")}</span><span class="btn-group">${["cluster", "project", "namespace", "kind"].map((name) => html`<${Button} key=${name} small pressed=${by === name} onClick=${() => setQuery({ by: name === "cluster" ? null : name })}>${word("facet", name)}<//>`)}</span></div>

@@ -20,7 +20,7 @@ const AGAIN = 2000; // after news the whole is asked for again, at most so often
 export function Page() {
   useTitle([{ label: t("nav.overview") }]);
   const turn = useNews("/apps/events", AGAIN);
-  const { data, problem, again } = useLoaded(`overview ${turn}`, (abort) => /** @type {Promise<Overview>} */ (call("/overview", { signal: abort })));
+  const { data, problem, again } = useLoaded(turn ? `overview ${turn}` : null, (abort) => /** @type {Promise<Overview>} */ (call("/overview", { signal: abort })));
   const [last, setLast] = useState(/** @type {Overview | null} */ (null));
   useEffect(() => {
     if (data) setLast(data);

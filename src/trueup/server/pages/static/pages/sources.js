@@ -30,7 +30,7 @@ export function Page() {
   const text = query.value.get("q") ?? "";
   const chosen = query.value.get("source");
   const turn = useNews("/sources/events", AGAIN);
-  const { data, problem, again } = useLoaded(`${text} ${turn}`, (abort) => /** @type {Promise<SourcePage>} */ (call("/sources", { query: { search: text, limit: MOST }, signal: abort })));
+  const { data, problem, again } = useLoaded(turn ? `${text} ${turn}` : null, (abort) => /** @type {Promise<SourcePage>} */ (call("/sources", { query: { search: text, limit: MOST }, signal: abort })));
   const [last, setLast] = useState(/** @type {SourcePage | null} */ (null));
   useEffect(() => {
     if (data) setLast(data);

@@ -16,7 +16,17 @@ export function DenseMap({ cells, label, onOpen }) {
   const [at, setAt] = useState(/** @type {{index: number, x: number, y: number} | null} */ (null));
   const theme = shown.value;
   const size = cellSize(cells.length, width);
-  const plan = useMemo(() => placeCells(cells, width, size, (one) => rank(one.status)), [cells, width, size]);
+  const plan = useMemo(() => {
+    const placed = placeCells(cells, width, size, (one) => rank(one.status));
+    /** @type {Map<import("./status.js").Tone, Place[]>} */ const tones = new Map();
+    for (const place of placed.cells) {
+      const tone = toneOf(place.cell.status);
+      const places = tones.get(tone);
+      if (places) places.push(place);
+      else tones.set(tone, [place]);
+    }
+    return { ...placed, tones };
+  }, [cells, width, size]);
   useLayoutEffect(() => {
     const element = box.current;
     if (!element) return undefined;
@@ -43,13 +53,17 @@ export function DenseMap({ cells, label, onOpen }) {
       draw.fillText(number(group.count), width, group.y + 13);
       draw.textAlign = "start";
     }
-    const fills = Object.fromEntries(["good", "busy", "warn", "bad", "idle", "none"].map((tone) => [tone, colour(`${tone}-solid`)]));
     const surface = colour("surface");
-    plan.cells.forEach(({ cell, x, y }, i) => drawCell(draw, x, y, size, cell.status, /** @type {string} */ (fills[toneOf(cell.status)]), surface, i === at?.index ? colour("accent") : ""));
-  }, [plan, theme, at?.index]);
+    for (const [tone, places] of plan.tones) drawCells(draw, tone, places, size, colour(`${tone}-solid`), surface);
+  }, [plan, theme]);
   const found = (/** @type {number} */ x, /** @type {number} */ y) => plan.cells.findIndex((one) => x >= one.x && x < one.x + size && y >= one.y && y < one.y + size);
-  const here = at ? plan.cells[at.index]?.cell : undefined;
-  const counts = STATUS_WORDS.concat(EVERY_WORD.filter((one) => !STATUS_WORDS.includes(one))).map((status) => /** @type {const} */ ([status, cells.filter((cell) => cell.status === status).length])).filter(([, n]) => n > 0);
+  const there = at ? plan.cells[at.index] : undefined;
+  const here = there?.cell;
+  const counts = useMemo(() => {
+    /** @type {Map<string, number>} */ const found = new Map();
+    for (const cell of cells) found.set(cell.status, (found.get(cell.status) ?? 0) + 1);
+    return STATUS_WORDS.concat(EVERY_WORD.filter((one) => !STATUS_WORDS.includes(one))).flatMap((status) => (found.has(status) ? [/** @type {const} */ ([status, found.get(status) ?? 0])] : []));
+  }, [cells]);
   const onKeyDown = (/** @type {KeyboardEvent} */ event) => {
     const columns = Math.max(1, Math.floor(width / (size + plan.gap)));
     const by = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns, ArrowUp: -columns }[event.key];
@@ -75,6 +89,7 @@ export function DenseMap({ cells, label, onOpen }) {
           const one = plan.cells[found(event.offsetX, event.offsetY)];
           if (one) onOpen(one.cell);
         }}></canvas>
+      ${there && html`<div class="ring" style=${{ left: `${there.x - 2}px`, top: `${there.y - 2}px`, width: `${size + 4}px`, height: `${size + 4}px` }}></div>`}
       <div class="hidden-text" aria-live="polite">${here && `${here.name}, ${word("status", here.status)}`}</div>
     </div>
     ${here && at && html`<div class="tip" style=${{ left: `${Math.max(8, Math.min(at.x + 12, innerWidth - 332))}px`, top: `${Math.min(at.y + 14, innerHeight - 96)}px` }}><strong>${here.name}</strong><div><${Status} status=${here.status} /></div>${here.note && html`<p class="muted">${here.note}</p>`}</div>`}
@@ -95,49 +110,58 @@ function fitted(draw, text, most) {
   return `${cut}…`;
 }
 
-/** @param {CanvasRenderingContext2D} draw @param {number} x @param {number} y @param {number} size @param {string} status @param {string} fill @param {string} surface @param {string} ring */
-function drawCell(draw, x, y, size, status, fill, surface, ring) {
-  const tone = toneOf(status);
+/** @typedef {{x: number, y: number}} Place */
+/** Where the forms of a tone stand, as one path: thousands of cells are one drawing. @type {Record<import("./status.js").Tone, (path: Path2D, at: Place, size: number) => void>} */
+const FORMS = {
+  bad: (path, { x, y }, size) => path.rect(x, y, size, size),
+  warn: (path, { x, y }, size) => {
+    path.moveTo(x + size / 2, y);
+    path.lineTo(x + size, y + size / 2);
+    path.lineTo(x + size / 2, y + size);
+    path.lineTo(x, y + size / 2);
+    path.closePath();
+  },
+  busy: (path, { x, y }, size) => {
+    path.moveTo(x + size * 0.86, y + size / 2);
+    path.arc(x + size / 2, y + size / 2, size * 0.36, 0, 7);
+  },
+  good: rounded,
+  idle: rounded,
+  none: rounded,
+};
+
+/** @param {Path2D} path @param {Place} at @param {number} size */
+function rounded(path, { x, y }, size) {
+  path.roundRect(x + 1, y + 1, size - 2, size - 2, size / 4);
+}
+
+/** All cells of one tone. @param {CanvasRenderingContext2D} draw @param {import("./status.js").Tone} tone @param {readonly Place[]} places @param {number} size @param {string} fill @param {string} surface */
+function drawCells(draw, tone, places, size, fill, surface) {
+  const path = new Path2D();
+  for (const place of places) FORMS[tone](path, place, size);
   draw.fillStyle = draw.strokeStyle = fill;
-  draw.beginPath();
-  if (tone === "bad") draw.rect(x, y, size, size);
-  else if (tone === "warn") {
-    draw.moveTo(x + size / 2, y);
-    draw.lineTo(x + size, y + size / 2);
-    draw.lineTo(x + size / 2, y + size);
-    draw.lineTo(x, y + size / 2);
-    draw.closePath();
-  } else if (tone === "busy") draw.arc(x + size / 2, y + size / 2, size * 0.36, 0, 7);
-  else draw.roundRect(x + 1, y + 1, size - 2, size - 2, size / 4);
+  draw.globalAlpha = tone === "good" ? 0.85 : tone === "none" ? 0.8 : 1;
   if (tone === "busy" || tone === "none") {
     draw.lineWidth = Math.max(1.5, size / 7);
-    if (tone === "none") draw.globalAlpha = 0.8;
-    draw.stroke();
-    draw.globalAlpha = 1;
-  } else {
-    draw.globalAlpha = tone === "good" ? 0.85 : 1;
-    draw.fill();
-    draw.globalAlpha = 1;
-  }
-  if (tone === "bad" && size >= 8) {
-    draw.strokeStyle = surface;
-    draw.lineWidth = Math.max(1.2, size / 9);
+    draw.stroke(path);
+  } else draw.fill(path);
+  draw.globalAlpha = 1;
+  if (size < 8 || (tone !== "bad" && tone !== "idle")) return;
+  const marks = new Path2D();
+  for (const { x, y } of places) {
+    if (tone === "idle") {
+      marks.rect(x + size * 0.34, y + size * 0.3, size * 0.11, size * 0.4);
+      marks.rect(x + size * 0.55, y + size * 0.3, size * 0.11, size * 0.4);
+      continue;
+    }
     const m = size * 0.3;
-    draw.beginPath();
-    draw.moveTo(x + m, y + m);
-    draw.lineTo(x + size - m, y + size - m);
-    draw.moveTo(x + size - m, y + m);
-    draw.lineTo(x + m, y + size - m);
-    draw.stroke();
+    marks.moveTo(x + m, y + m);
+    marks.lineTo(x + size - m, y + size - m);
+    marks.moveTo(x + size - m, y + m);
+    marks.lineTo(x + m, y + size - m);
   }
-  if (tone === "idle" && size >= 8) {
-    draw.fillStyle = surface;
-    draw.fillRect(x + size * 0.34, y + size * 0.3, size * 0.11, size * 0.4);
-    draw.fillRect(x + size * 0.55, y + size * 0.3, size * 0.11, size * 0.4);
-  }
-  if (ring) {
-    draw.strokeStyle = ring;
-    draw.lineWidth = 2;
-    draw.strokeRect(x - 2, y - 2, size + 4, size + 4);
-  }
+  draw.fillStyle = draw.strokeStyle = surface;
+  draw.lineWidth = Math.max(1.2, size / 9);
+  if (tone === "idle") draw.fill(marks);
+  else draw.stroke(marks);
 }

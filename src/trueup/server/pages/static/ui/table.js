@@ -1,6 +1,7 @@
 // A table of any length: only the visible rows are in the document, and a page of data is asked for when it comes into view.
 import { html, cls } from "../lib/html.js";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
+import { memo } from "../lib/memo.js";
 import { visible } from "../lib/virtual.js";
 import { Icon } from "./icon.js";
 import { Skeleton } from "./basics.js";
@@ -12,14 +13,14 @@ import { Skeleton } from "./basics.js";
  * @param {{
  *   label: string, columns: Array<Column<T>>, total: number, at: (index: number) => T | undefined, id: (row: T) => string,
  *   sort?: {by: string, down: boolean}, onSort?: (by: string) => void, onOpen?: (row: T) => void, href?: (row: T) => string, current?: string | null,
- *   row?: number, onWindow?: (from: number, to: number) => void, height?: string,
- * }} props `onWindow` is told which rows are needed
+ *   row?: number, of?: unknown, onWindow?: (from: number, to: number) => void, height?: string,
+ * }} props `onWindow` is told which rows are needed; `of`: what it is a list of, another begins at its top
  */
-export function Table({ label, columns, total, at, id, sort, onSort, onOpen, href, current, row = 40, onWindow, height = "100%" }) {
+export function Table({ label, columns, total, at, id, sort, onSort, onOpen, href, current, row = 40, of, onWindow, height = "100%" }) {
   const scroll = useRef(/** @type {HTMLElement | null} */ (null));
   const [view, setView] = useState({ top: 0, height: 800 });
   const [cursor, setCursor] = useState(-1);
-  const window = visible({ ...view, row, total });
+  const window = visible({ ...view, row, total, extra: 5 });
   useLayoutEffect(() => {
     const box = scroll.current;
     if (!box) return undefined;
@@ -28,6 +29,13 @@ export function Table({ label, columns, total, at, id, sort, onSort, onOpen, hre
     observer.observe(box);
     return () => observer.disconnect();
   }, []);
+  const before = useRef(of);
+  useLayoutEffect(() => {
+    if (before.current === of) return;
+    before.current = of;
+    if (scroll.current) scroll.current.scrollTop = 0;
+    setCursor(-1);
+  }, [of]);
   useLayoutEffect(() => onWindow?.(window.from, window.to), [window.from, window.to, total]);
   const template = columns.map((column) => column.width).join(" ");
   const onKeyDown = (/** @type {KeyboardEvent} */ event) => {
@@ -44,16 +52,17 @@ export function Table({ label, columns, total, at, id, sort, onSort, onOpen, hre
     else if (box && (next + 1) * row > box.scrollTop + box.clientHeight) box.scrollTop = (next + 1) * row - box.clientHeight;
     return undefined;
   };
+  const opens = useRef(onOpen);
+  opens.current = onOpen;
+  const open = useRef((/** @type {any} */ row, /** @type {number} */ i) => {
+    setCursor(i);
+    opens.current?.(row);
+  });
   const rows = [];
   for (let i = window.from; i < window.to; i += 1) {
     const data = at(i);
-    const cells = columns.map((column) => html`<div key=${column.id} role="gridcell" class=${cls(!column.narrow && "wide-only")}>${data ? column.cell(data) : html`<${Skeleton} width=${`${40 + ((i * 29 + column.id.length * 13) % 45)}%`} />`}</div>`);
-    rows.push(html`<div key=${data ? id(data) : i} role="row" aria-rowindex=${i + 2} id=${`row-${i}`} class=${cls("line", (i === cursor || (data && id(data) === current)) && "current")} onClick=${(/** @type {MouseEvent} */ event) => {
-      if (!data || (event.target instanceof Element && event.target.closest("a,button,input"))) return;
-      if (String(getSelection() ?? "")) return;
-      setCursor(i);
-      onOpen?.(data);
-    }}>${cells}</div>`);
+    const key = data ? id(data) : i;
+    rows.push(html`<${SameRow} key=${key} data=${data} i=${i} columns=${columns} isCurrent=${i === cursor || key === current} onOpen=${open.current} />`);
   }
   return html`<div class="table" role="grid" aria-label=${label} aria-rowcount=${total + 1} style=${{ "--columns": template, "--row": `${row}px`, height }}>
     <div role="rowgroup"><div class="head" role="row" aria-rowindex="1">
@@ -69,3 +78,15 @@ export function Table({ label, columns, total, at, id, sort, onSort, onOpen, hre
     </div>
   </div>`;
 }
+
+/** @param {{data: any, i: number, columns: Array<Column<any>>, isCurrent: boolean, onOpen: (data: any, i: number) => void}} props */
+function Row({ data, i, columns, isCurrent, onOpen }) {
+  return html`<div role="row" aria-rowindex=${i + 2} id=${`row-${i}`} class=${cls("line", isCurrent && "current")} onClick=${(/** @type {MouseEvent} */ event) => {
+    if (!data || (event.target instanceof Element && event.target.closest("a,button,input"))) return;
+    if (String(getSelection() ?? "")) return;
+    onOpen(data, i);
+  }}>${columns.map((column) => html`<div key=${column.id} role="gridcell" class=${cls(!column.narrow && "wide-only")}>${data ? column.cell(data) : html`<${Skeleton} width=${`${40 + ((i * 29 + column.id.length * 13) % 45)}%`} />`}</div>`)}</div>`;
+}
+
+/** Moving and scrolling draw only what is new. */
+const SameRow = memo(Row, ["data", "i", "columns", "isCurrent"]);

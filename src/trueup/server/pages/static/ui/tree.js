@@ -2,6 +2,7 @@
 import { html, cls } from "../lib/html.js";
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { NODE, edge, inside, layout, step } from "../lib/layout.js";
+import { memo } from "../lib/memo.js";
 import { colour, shown } from "../lib/prefs.js";
 import { t, number, word } from "../i18n/i18n.js";
 import { Icon, kindIcon } from "./icon.js";
@@ -32,6 +33,8 @@ export function Tree({ nodes, label, current, onOpen, group = true, name = "tree
   const [view, setView] = useState({ x: 0, y: 0, scale: 1, chosen: false });
   const drag = useRef(/** @type {{x: number, y: number, vx: number, vy: number, moved: boolean} | null} */ (null));
   const plan = useMemo(() => layout(nodes, { folded, opened, group: group && !find }), [nodes, folded, opened, group, !find]);
+  const opens = useRef(onOpen);
+  opens.current = onOpen;
   const hits = useMemo(() => (find ? new Set(nodes.filter((node) => has(`${node.kind}/${node.name}`, find)).map((node) => node.id)) : null), [nodes, find]);
 
   useLayoutEffect(() => {
@@ -110,11 +113,14 @@ export function Tree({ nodes, label, current, onOpen, group = true, name = "tree
     event.stopPropagation();
   };
   /** @param {Placed} place */
-  const open = (place) => (place.group ? setOpened(flip(opened, place.id)) : place.node && onOpen(place.node));
+  const open = (place) => (place.group ? setOpened((was) => flip(was, place.id)) : place.node && opens.current(place.node));
+  /** @param {Placed} place */
+  const fold = (place) => (place.group ? open(place) : setFolded((was) => flip(was, place.id)));
 
   const far = view.scale < FAR;
   const window = { x: (-view.x - 300) / view.scale, y: (-view.y - 200) / view.scale, width: (size.width + 600) / view.scale, height: (size.height + 400) / view.scale };
   const visible = far ? [] : inside(plan.placed, window);
+  const isDim = (/** @type {Placed} */ place) => hits !== null && !(place.node ? hits.has(place.node.id) : place.group?.some((node) => hits.has(node.id)));
   const byId = useMemo(() => new Map(plan.placed.map((place) => [place.id, place])), [plan]);
   const edges = useMemo(() => plan.placed.flatMap((place) => (place.parent ? [{ from: /** @type {Placed} */ (byId.get(place.parent)), to: place }] : [])), [plan]);
   const isSeen = (/** @type {{from: Placed, to: Placed}} */ one) => one.to.x >= window.x && one.from.x <= window.x + window.width && Math.max(one.from.y, one.to.y) + NODE.height >= window.y && Math.min(one.from.y, one.to.y) <= window.y + window.height;
@@ -151,7 +157,7 @@ export function Tree({ nodes, label, current, onOpen, group = true, name = "tree
       ? html`<${Far} plan=${plan} view=${view} size=${size} hits=${hits} edges=${edges} onPick=${(/** @type {Placed} */ place) => centre(place)} />`
       : html`<div class="plane" role="presentation" ref=${plane} style=${{ transform: `translate(${view.x}px, ${view.y}px) scale(${view.scale})` }}>
           <svg class="edges" width="1" height="1" aria-hidden="true">${edges.filter(isSeen).map((one) => html`<path key=${one.to.id} d=${edge(one.from, one.to)} />`)}</svg>
-          ${visible.map((place) => html`<${Box} key=${place.id} place=${place} current=${place.id === current} focus=${place.id === focus} dim=${hits !== null && !(place.node ? hits.has(place.node.id) : place.group?.some((node) => hits.has(node.id)))} onOpen=${() => open(place)} onFold=${() => (place.group ? open(place) : setFolded(flip(folded, place.id)))} folded=${folded.has(place.id)} />`)}
+          ${visible.map((place) => html`<${SameBox} key=${place.id} place=${place} current=${place.id === current} focus=${place.id === focus} dim=${isDim(place)} folded=${folded.has(place.id)} onOpen=${open} onFold=${fold} />`)}
         </div>`}
     </div>
     <div class="finder search"><${Icon} name="search" size=${15} /><input class="input" type="search" value=${find} aria-label=${t("tree.find")} placeholder=${t("tree.find")} onInput=${(/** @type {any} */ event) => setFind(event.currentTarget.value)} onKeyDown=${(/** @type {KeyboardEvent} */ event) => event.key === "Enter" && jump()} />${hits && html`<span class="after faint num">${number(hits.size)}</span>`}</div>
@@ -173,7 +179,7 @@ function isInView(place, view, size) {
   return view.scale >= FAR && x >= 0 && y >= 48 && x + NODE.width * view.scale <= size.width && y + NODE.height * view.scale <= size.height;
 }
 
-/** @param {{place: Placed, current: boolean, focus: boolean, dim: boolean, folded: boolean, onOpen: () => void, onFold: () => void}} props */
+/** @param {{place: Placed, current: boolean, focus: boolean, dim: boolean, folded: boolean, onOpen: (place: Placed) => void, onFold: (place: Placed) => void}} props */
 function Box({ place, current, focus, dim, folded, onOpen, onFold }) {
   const first = place.node ?? place.group?.[0];
   if (!first) return null;
@@ -181,17 +187,20 @@ function Box({ place, current, focus, dim, folded, onOpen, onFold }) {
   const name = place.group ? t("tree.group", { n: place.group.length, kind: first.kind }) : first.name;
   const unwell = ["bad", "warn"].includes(toneOf(first.status)) ? first.status : sync === "OutOfSync" ? sync : "";
   const said = [first.status, sync].filter(Boolean).map((status) => word("status", status)).join(", ");
-  return html`<div id=${`node-${place.id}`} class=${cls("node", (current || focus) && "current", unwell && `unwell tone-${toneOf(unwell)}`, dim && "dim", (place.children > 0 || place.group) && "folds")} role="treeitem" aria-level=${place.depth + 1} aria-selected=${String(current)} aria-expanded=${place.children || place.group ? String(!folded && !place.group) : undefined} title=${`${first.kind} ${name}`} style=${{ left: `${place.x}px`, top: `${place.y}px` }} onClick=${onOpen}>
+  return html`<div id=${`node-${place.id}`} class=${cls("node", (current || focus) && "current", unwell && `unwell tone-${toneOf(unwell)}`, dim && "dim", (place.children > 0 || place.group) && "folds")} role="treeitem" aria-level=${place.depth + 1} aria-selected=${String(current)} aria-expanded=${place.children || place.group ? String(!folded && !place.group) : undefined} title=${`${first.kind} ${name}`} style=${{ left: `${place.x}px`, top: `${place.y}px` }} onClick=${() => onOpen(place)}>
     <span class="kind-icon"><${Icon} name=${kindIcon(first.kind)} size=${17} /></span>
     <span class="grow"><span class="name clip" style=${{ display: "block" }}>${name}</span><span class="kind clip" style=${{ display: "block" }}>${place.group ? first.kind : [first.kind, first["note"]].filter(Boolean).join(" · ")}</span></span>
     <span class="hidden-text">${said}</span>
     <span class="marks">${first.status && html`<span class=${`status tone-${toneOf(first.status)}`}><${Shape} status=${first.status} /></span>`}${sync && sync !== "Synced" && html`<span class=${`status tone-${toneOf(sync)}`}><${Shape} status=${sync} /></span>`}</span>
     ${(place.children > 0 || place.group) && html`<button type="button" class="fold" tabindex="-1" aria-hidden="true" title=${folded || place.group ? t("tree.unfold") : t("tree.fold")} onClick=${(/** @type {Event} */ event) => {
       event.stopPropagation();
-      onFold();
+      onFold(place);
     }}>${place.group ? `+${place.group.length}` : folded ? `+${place.hidden}` : "−"}</button>`}
   </div>`;
 }
+
+/** Moving the tree draws only what comes into view. */
+const SameBox = memo(Box, ["place", "current", "focus", "dim", "folded"]);
 
 /** @param {HTMLCanvasElement} canvas @param {number} width @param {number} height */
 function pen(canvas, width, height) {
@@ -203,6 +212,9 @@ function pen(canvas, width, height) {
   return context;
 }
 
+/** Each asked for once per drawing: a computed style is dear. @returns {Record<import("./status.js").Tone, string>} */
+const tones = () => ({ good: colour("good-solid"), busy: colour("busy-solid"), warn: colour("warn-solid"), bad: colour("bad-solid"), idle: colour("idle-solid"), none: colour("none-solid") });
+
 /** @param {Placed} place */
 const statusOf = (place) => {
   const first = place.node ?? place.group?.[0];
@@ -213,6 +225,7 @@ const statusOf = (place) => {
 function Far({ plan, view, size, hits, edges, onPick }) {
   const canvas = useRef(/** @type {HTMLCanvasElement | null} */ (null));
   const theme = shown.value;
+  const lines = useMemo(() => new Path2D(edges.map((one) => edge(one.from, one.to)).join("")), [edges]);
   useLayoutEffect(() => {
     if (!canvas.current) return;
     const draw = pen(canvas.current, size.width, size.height);
@@ -220,12 +233,12 @@ function Far({ plan, view, size, hits, edges, onPick }) {
     draw.scale(view.scale, view.scale);
     draw.strokeStyle = colour("border-strong");
     draw.lineWidth = 1 / Math.max(view.scale, 0.2);
-    draw.stroke(new Path2D(edges.map((one) => edge(one.from, one.to)).join("")));
-    const colours = Object.fromEntries(["good", "busy", "warn", "bad", "idle", "none"].map((tone) => [tone, colour(`${tone}-solid`)]));
+    draw.stroke(lines);
+    const colours = tones();
     for (const place of plan.placed) {
       const tone = toneOf(statusOf(place));
       draw.globalAlpha = hits && !(place.node ? hits.has(place.node.id) : place.group?.some((node) => hits.has(node.id))) ? 0.25 : 1;
-      draw.fillStyle = /** @type {string} */ (colours[tone]);
+      draw.fillStyle = colours[tone];
       // Never by colour alone: what is unwell fills its place, what is well leaves a margin.
       const margin = tone === "bad" || tone === "warn" ? -3 : tone === "good" ? 9 : 4;
       draw.beginPath();
@@ -249,8 +262,9 @@ function Minimap({ plan, view, size, onMove }) {
   useLayoutEffect(() => {
     if (!canvas.current) return;
     const draw = pen(canvas.current, plan.width * scale, plan.height * scale);
+    const colours = tones();
     for (const place of plan.placed) {
-      draw.fillStyle = colour(`${toneOf(statusOf(place))}-solid`);
+      draw.fillStyle = colours[toneOf(statusOf(place))];
       draw.fillRect(place.x * scale, place.y * scale, Math.max(2, NODE.width * scale), Math.max(1, NODE.height * scale));
     }
     draw.strokeStyle = colour("accent");
