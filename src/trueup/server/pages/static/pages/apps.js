@@ -3,6 +3,7 @@ import { html, cls } from "../lib/html.js";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { t, number, word } from "../i18n/i18n.js";
 import { go, href, query, setQuery } from "../lib/route.js";
+import { memo } from "../lib/memo.js";
 import { favourites, views } from "../lib/prefs.js";
 import { parseQuery, toggleTerm, wordAt } from "../lib/query.js";
 import { visible } from "../lib/virtual.js";
@@ -95,7 +96,7 @@ function Tiles({ list }) {
   const [view, setView] = useState({ top: 0, height: 900, width: 1000 });
   const total = list.total.value ?? 12;
   const columns = Math.max(1, Math.floor((view.width + TILE.gap) / (TILE.width + TILE.gap)));
-  const window = visible({ top: view.top, height: view.height, row: TILE.height + TILE.gap, total: Math.ceil(total / columns), extra: 2 });
+  const window = visible({ top: view.top, height: view.height, row: TILE.height + TILE.gap, total: Math.ceil(total / columns), extra: 1 });
   const [from, to] = [window.from * columns, Math.min(total, window.to * columns)];
   useEffect(() => {
     const element = box.current;
@@ -110,17 +111,23 @@ function Tiles({ list }) {
     <div style=${{ height: `${window.before}px` }}></div>
     <ul class="tiles">${Array.from({ length: to - from }, (_, i) => {
       const app = list.at(from + i);
-      if (!app) return html`<li key=${from + i} class="tile"><${Waiting} rows=${3} /></li>`;
-      return html`<li key=${idOf(app)} style=${{ display: "grid" }}><a class="tile" href=${href(pageOf(app))} style=${{ minHeight: `${TILE.height}px` }}>
-        <span class="row"><span class="app-name grow"><span class="kind-icon"><${Icon} name=${kindIcon(app.kind)} /></span><span class="grow"><span class="clip" style=${{ display: "block" }}>${app.name}</span><small class="clip">${app.namespace}</small></span></span><${Star} app=${app} /></span>
-        <span class="row wrap"><${Status} status=${app.status} pill />${app.sync && app.sync !== "Synced" && app.sync !== app.status && html`<${Status} status=${app.sync} pill />`}</span>
-        <span class="message">${app.message}</span>
-        <footer><${Revision} revision=${app.fullRevision || app.revision} /><span class="grow clip">${app.cluster}</span><${Ago} at=${timeOf(app.since)} short /></footer>
-      </a></li>`;
+      return html`<${SameTile} key=${app ? idOf(app) : from + i} app=${app} />`;
     })}</ul>
     <div style=${{ height: `${window.after}px` }}></div>
   </div>`;
 }
+
+/** @param {{app: App | undefined}} props */
+function Tile({ app }) {
+  if (!app) return html`<li class="tile"><${Waiting} rows=${3} /></li>`;
+  return html`<li style=${{ display: "grid" }}><a class="tile" href=${href(pageOf(app))} style=${{ minHeight: `${TILE.height}px` }}>
+    <span class="row"><span class="app-name grow"><span class="kind-icon"><${Icon} name=${kindIcon(app.kind)} /></span><span class="grow"><span class="clip" style=${{ display: "block" }}>${app.name}</span><small class="clip">${app.namespace}</small></span></span><${Star} app=${app} /></span>
+    <span class="row wrap"><${Status} status=${app.status} pill />${app.sync && app.sync !== "Synced" && app.sync !== app.status && html`<${Status} status=${app.sync} pill />`}</span>
+    <span class="message">${app.message}</span>
+    <footer><${Revision} revision=${app.fullRevision || app.revision} /><span class="grow clip">${app.cluster}</span><${Ago} at=${timeOf(app.since)} short /></footer>
+  </a></li>`;
+}
+const SameTile = memo(Tile, ["app"]);
 
 /** @type {App[]} */
 const NONE = [];

@@ -267,10 +267,13 @@ function Minimap({ plan, view, size, onMove }) {
       draw.fillStyle = colours[toneOf(statusOf(place))];
       draw.fillRect(place.x * scale, place.y * scale, Math.max(2, NODE.width * scale), Math.max(1, NODE.height * scale));
     }
-    draw.strokeStyle = colour("accent");
-    draw.lineWidth = 1.5;
-    draw.strokeRect((-view.x / view.scale) * scale, (-view.y / view.scale) * scale, (size.width / view.scale) * scale, (size.height / view.scale) * scale);
-  }, [plan, view, size, theme]);
+  }, [plan, scale, theme]);
+  const [left, top] = [Math.max(0, (-view.x / view.scale) * scale), Math.max(0, (-view.y / view.scale) * scale)];
+  const [right, bottom] = [Math.min(plan.width * scale, ((size.width - view.x) / view.scale) * scale), Math.min(plan.height * scale, ((size.height - view.y) / view.scale) * scale)];
   const move = (/** @type {PointerEvent} */ event) => event.buttons === 1 && onMove(event.offsetX / scale, event.offsetY / scale);
-  return html`<canvas class="minimap" ref=${canvas} style=${{ width: `${plan.width * scale}px`, height: `${plan.height * scale}px` }} aria-hidden="true" onPointerDown=${move} onPointerMove=${move}></canvas>`;
+  // What is in view is an element of its own, so that moving the tree draws no map anew.
+  return html`<div class="minimap" style=${{ width: `${plan.width * scale}px`, height: `${plan.height * scale}px` }} aria-hidden="true" onPointerDown=${move} onPointerMove=${move}>
+    <canvas ref=${canvas} style=${{ width: `${plan.width * scale}px`, height: `${plan.height * scale}px` }}></canvas>
+    <i style=${{ transform: `translate(${left}px, ${top}px)`, width: `${Math.max(4, right - left)}px`, height: `${Math.max(4, bottom - top)}px` }}></i>
+  </div>`;
 }
