@@ -19,6 +19,7 @@ from trueup.cli.logging import configure_logging
 from trueup.cli.preflight import until_free
 from trueup.cli.recording import make_recorder, recording
 from trueup.cluster.config import load_config
+from trueup.controllers.lockdown import Lockdown
 from trueup.controllers.manager import Controller, ControllerOptions, utc_now
 from trueup.controllers.packing import ArtifactStore
 from trueup.dialects.registry import all_dialects
@@ -57,6 +58,18 @@ def run(
     allow_local_git: Annotated[bool, typer.Option("--allow-local-git", help="Allow file: and git: URLs.")] = False,
     no_remote_bases: Annotated[
         bool, typer.Option("--no-remote-bases", help="Refuse kustomizations that name other repositories or URLs.")
+    ] = False,
+    default_service_account: Annotated[
+        str,
+        typer.Option(
+            help="Account, in its own namespace, of each Kustomization and HelmRelease that names none; default: our own rights.",
+        ),
+    ] = "",
+    no_cross_namespace_refs: Annotated[
+        bool,
+        typer.Option(
+            "--no-cross-namespace-refs", help="Refuse Kustomizations and HelmReleases of other namespaces' sources."
+        ),
     ] = False,
     insecure_kubeconfig_exec: Annotated[
         bool,
@@ -109,6 +122,9 @@ def run(
         internal_token=internal_token,
         allow_local_git=allow_local_git,
         remote_bases=not no_remote_bases,
+        lockdown=Lockdown(
+            default_service_account=default_service_account, no_cross_namespace_refs=no_cross_namespace_refs
+        ),
         insecure_kubeconfig_exec=insecure_kubeconfig_exec,
         insecure_kubeconfig_tls=insecure_kubeconfig_tls,
         plugins=read_plugins(plugins) if plugins is not None else (),

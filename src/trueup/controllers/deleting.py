@@ -166,7 +166,7 @@ class Deleter:
 
     def _read(self, memory: AppMemory, obj: Manifest) -> App | None:
         try:
-            return self._shell.dialect_of(memory.ref).read_app(obj)
+            return self._shell.read_app(memory.ref, obj)
         except Terminal as error:
             memory.problem = error
             return None

@@ -53,7 +53,8 @@ class Reader:
         if not first and suspended != memory.suspended:
             self._shell.recorder.put(suspension_record(self._shell, memory))
         try:
-            app = dialect.read_app(obj)
+            app = self._shell.read_app(memory.ref, obj)
+            self._shell.lockdown.check(app)
             pin = read_pin(obj)
         except Terminal as error:
             memory.app, memory.problem = None, error

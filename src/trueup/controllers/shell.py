@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from trueup.controllers.events import EventWriter
+from trueup.controllers.lockdown import OPEN, Lockdown
 from trueup.controllers.managed import ManagedObjects
 from trueup.controllers.memory import AppMemory
 from trueup.controllers.metrics import Metrics
@@ -20,8 +21,8 @@ from trueup.controllers.status import StatusWriter
 from trueup.controllers.tracking import Tracking
 from trueup.controllers.values import ValueStore
 from trueup.dialects.dialect import Dialect
-from trueup.model.app import SyncRules
-from trueup.model.manifest import Declared
+from trueup.model.app import App, SyncRules
+from trueup.model.manifest import Declared, Manifest
 from trueup.model.outcome import Notice
 from trueup.model.refs import GroupKind, ObjectRef
 from trueup.model.remote import RemoteFetcher, RemoteNeed
@@ -105,6 +106,11 @@ class AppShell:
     releases: ReleaseShell
     evaluate: Evaluate
     in_flight: int = 16
+    lockdown: Lockdown = OPEN
 
     def dialect_of(self, ref: ObjectRef) -> Dialect:
         return self.dialects[ref.group_kind]
+
+    def read_app(self, ref: ObjectRef, obj: Manifest) -> App:
+        """With what its tenants may not decide. Raises what the dialect does."""
+        return self.lockdown.applied(self.dialect_of(ref).read_app(obj))

@@ -30,6 +30,7 @@ from trueup.controllers.apps import AppController
 from trueup.controllers.comparing import Comparing
 from trueup.controllers.credentials import SourceCredentials
 from trueup.controllers.events import EventWriter
+from trueup.controllers.lockdown import Lockdown
 from trueup.controllers.memory import AppMemory
 from trueup.controllers.metrics import Metrics
 from trueup.controllers.pauses import collect_all
@@ -90,6 +91,7 @@ class ControllerOptions(Struct, frozen=True, kw_only=True):
     namespace: str = "trueup-system"
     control_namespace: str = "argocd"
     allow_local_git: bool = False
+    lockdown: Lockdown = Lockdown()
     remote_bases: bool = True
     """Whether kustomizations may name other repositories and URLs."""
     insecure_kubeconfig_exec: bool = False
@@ -221,6 +223,7 @@ class WorkingTerm:
             secret_key=secret_key,
             evaluate=Expressions(self.engines).evaluate,
             in_flight=self.options.objects_in_flight,
+            lockdown=self.options.lockdown,
             renderer=parts.renderer,
             capabilities=parts.capabilities.look,
             managed=parts.managed,
