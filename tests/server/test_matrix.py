@@ -150,7 +150,9 @@ def path_of(operation: Operation, namespace: str) -> str:
         "appKind": "Kustomization", "appNamespace": namespace, "appName": "web",
         "kind": "GitRepository", "namespace": namespace, "name": "repo",
         "project": "shop", "role": "ci", "id": "1", "iat": "1", "resource": "applications", "action": "get",
-        "subresource": "x", "secret": "repo-1", "settings": "argocd-cm", "application": "web", "pod": "web-1",
+        "subresource": "x", "secret": "repo-1", "repo": "https%3A%2F%2Fexample.com%2Fr",
+        "cluster": "https%3A%2F%2F10.0.0.1", "revision": "a" * 40,
+         "settings": "argocd-cm", "application": "web", "pod": "web-1",
     }  # fmt: skip
 
     def value(found: re.Match[str]) -> str:

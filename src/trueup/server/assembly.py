@@ -236,7 +236,9 @@ def table(parts: Parts) -> list[Operation]:
             keeping_settings.SettingsKeeping(clients, world.control_namespace, parts.identity.settings.resolve)
         ),
         *keeping_audit.operations(parts.audit),
-        *argo.operations(world, clients, parts.trees, parts.controllers, parts.controller_urls),
+        *argo.operations(
+            world, clients, parts.trees, parts.controllers, parts.controller_urls, parts.identity.settings
+        ),
     ]
 
 

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import structs
 
 from trueup.server.acting.apps import Acting
 from trueup.server.api.operation import Operation
-from trueup.server.argo import changing, objects, places, projects, reading, syncing, trees, webhook
+from trueup.server.argo import (
+    badge,
+    changing,
+    objects,
+    placechanges,
+    places,
+    projects,
+    reading,
+    revisions,
+    syncing,
+    trees,
+    webhook,
+)
+from trueup.server.argo import settings as argosettings
 from trueup.server.argo.finding import ArgoApps
 from trueup.server.comparing.operations import Asks
 from trueup.server.identity.argooperations import ANY_JSON
+from trueup.server.identity.settings import Settings
+from trueup.server.keeping.placekeeping import CLUSTERS, REPOSITORIES, Keeping
 from trueup.server.keeping.places import Places
 from trueup.server.keeping.projects import Projects
 from trueup.server.live.objects import Objects
@@ -21,18 +36,38 @@ from trueup.server.world.world import World
 
 
 def operations(
-    world: World, clients: Clients, live: Trees, controllers: Asks, urls: Sequence[str] = ()
+    world: World,
+    clients: Clients,
+    live: Trees,
+    controllers: Asks,
+    urls: Sequence[str] = (),
+    settings: Callable[[], Settings] = Settings,
 ) -> list[Operation]:
+    """`settings`: as they are now."""
     apps = ArgoApps(world)
     acting = Acting(world, apps, clients)
+    kept = projects.ArgoProjects(world, Projects(world, clients), clients)
+    repositories = Keeping(REPOSITORIES, world, clients)
+
+    def data() -> Mapping[str, str]:
+        return settings().data
+
     found = [
         *reading.operations(reading.Reading(apps, world.apps, acting), apps),
         *changing.operations(changing.Changing(world, apps, acting), apps),
         *syncing.operations(syncing.Syncing(apps, acting), apps),
         *trees.operations(trees.ArgoTrees(apps, live, controllers), apps),
         *objects.operations(objects.ArgoObjects(apps, Objects(apps, clients), clients, live), apps),
-        *projects.operations(projects.ArgoProjects(world, Projects(world, clients), clients)),
+        *revisions.operations(revisions.Belongings(world, apps, controllers, data), apps, kept),
+        *projects.operations(kept),
         *places.operations(places.ArgoPlaces(Places(world, clients))),
+        *placechanges.operations(
+            placechanges.RepositoryChanges(repositories, clients, templates=False),
+            placechanges.RepositoryChanges(repositories, clients, templates=True),
+            placechanges.ClusterChanges(world, Keeping(CLUSTERS, world, clients), clients),
+        ),
+        *badge.operations(badge.Badge(world, data)),
+        *argosettings.operations(argosettings.ArgoSettings(world, settings)),
         *webhook.operations(webhook.Forwarding(urls)),
     ]
     return [structs.replace(one, body_media_types=ANY_JSON) if one.body is not None else one for one in found]

@@ -64,7 +64,8 @@ class RepositoryForm(Struct, frozen=True, kw_only=True, rename="camel", forbid_u
 
 
 class ClusterForm(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """`namespaces` empty: all. `caData`, `certData` and `keyData` are PEM, or PEM in base64 as a kubeconfig has it."""
+    """`namespaces` empty: all. `caData`, `certData` and `keyData` are PEM, or PEM in base64 as a kubeconfig has it. `serverName`
+    and `proxyUrl` null: as they are."""
 
     server: str
     name: str = ""
@@ -73,8 +74,8 @@ class ClusterForm(Struct, frozen=True, kw_only=True, rename="camel", forbid_unkn
     cluster_resources: bool = False
     labels: dict[str, str] = {}
     insecure: bool = False
-    server_name: str = ""
-    proxy_url: str = ""
+    server_name: str | None = ""
+    proxy_url: str | None = ""
     ca_data: str | None = None
     username: str | None = None
     password: str | None = None

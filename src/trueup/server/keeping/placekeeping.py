@@ -115,7 +115,7 @@ class Keeping(Generic[Form, Row]):
 
     async def create(self, call: Call) -> Answer:
         made = self._sort.secret(call.body, self._world.control_namespace, None)
-        await call.require(self._sort.resource, "create", self._target(made))
+        await call.require(self._sort.resource, "create", self.target(made))
         return await self.put_new(call, made, dry_run=call.query.dry_run)
 
     async def update(self, call: Call) -> Answer:
@@ -131,6 +131,13 @@ class Keeping(Generic[Form, Row]):
         return Answer(status=204)
 
     # Also for other surfaces.
+
+    @property
+    def namespace(self) -> str:
+        return self._world.control_namespace
+
+    def is_same(self, one: Manifest, other: Manifest) -> bool:
+        return same_place(one, other)
 
     async def put_new(self, call: Call, made: Manifest, *, dry_run: bool = False) -> Answer:
         client = self._clients.of(call.caller)
@@ -150,8 +157,8 @@ class Keeping(Generic[Form, Row]):
     ) -> Answer:
         self._refuse_declared(before, "changed")
         made = self._sort.secret(form, self._world.control_namespace, before)
-        if self._target(made).name != self._target(before).name:
-            await call.require(self._sort.resource, "update", self._target(made))
+        if self.target(made).name != self.target(before).name:
+            await call.require(self._sort.resource, "update", self.target(made))
         for other in await self.secrets(call):
             if name_of(other) != name_of(made) and same_place(made, other):
                 raise Conflict(f"Secret {name_of(other)} is about that {self._sort.word} already")
@@ -197,13 +204,13 @@ class Keeping(Generic[Form, Row]):
             secret = None  # what one may not see does not exist
         if secret is None or labels_of(secret).get(SECRET_TYPE) not in self._sort.types:
             raise missing(Target(name))
-        target = self._target(secret)
+        target = self.target(secret)
         if not await call.may(self._sort.resource, "get", target):
             raise missing(Target(name))  # in the words of what is not there: its URL is not the caller's to know
         await call.require(self._sort.resource, action, target)
         return client, secret
 
-    def _target(self, secret: Manifest) -> Target:
+    def target(self, secret: Manifest) -> Target:
         """As policies name it, `PROJECT/URL` or `URL`."""
         row = self._sort.row(secret)
         place = self._sort.place(row)

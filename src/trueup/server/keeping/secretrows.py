@@ -50,6 +50,7 @@ class ClusterRow(Struct, frozen=True, kw_only=True, rename="camel"):
     credentials: tuple[str, ...]
     insecure: bool
     labels: dict[str, str]
+    cluster_resources: bool = False
 
 
 def repository_row(secret: Manifest) -> RepositoryRow:
@@ -100,6 +101,7 @@ def cluster_row(secret: Manifest) -> ClusterRow:
         namespaces=tuple(part.strip() for part in data.get("namespaces", "").split(",") if part.strip()),
         credentials=tuple(way for way, used in ways.items() if used),
         insecure=config.tls_client_config.insecure,
+        cluster_resources=data.get("clusterResources", "").lower() == "true",
         labels={key: value for key, value in labels_of(secret).items() if key != SECRET_TYPE},
     )
 

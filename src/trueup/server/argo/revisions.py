@@ -1,0 +1,144 @@
+"""What belongs to an Application beside its objects: who made a revision, which windows concern it, where it links to."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from trueup.apps.comparison import CommitRow, CommitsWish
+from trueup.dialects.reading import format_time, rows_of
+from trueup.model.manifest import spec_of
+from trueup.model.revision import parse_revision
+from trueup.server.api.call import Call
+from trueup.server.api.operation import Answer, Needs, Operation, Surface
+from trueup.server.api.refusals import BadQuery, Impossible, NotFound
+from trueup.server.argo.finding import APP, ArgoApps, Place
+from trueup.server.argo.projects import ONE as PROJECT
+from trueup.server.argo.projects import ArgoProjects
+from trueup.server.comparing.operations import Asks
+from trueup.server.world.rows import Known
+from trueup.server.world.world import World
+
+LINKS = {"application": "application.links", "resource": "resource.links", "project": "project.links"}
+"""Keys of `argocd-cm` that hold templates of links."""
+
+
+class RevisionQuery(Place, frozen=True, kw_only=True, rename="camel"):
+    """`sourceIndex` and `versionId` are taken and change nothing: a commit is one of its repository."""
+
+    source_index: int = 0
+    version_id: int = 0
+    fields: str = ""
+
+
+class LinkQuery(Place, frozen=True, kw_only=True, rename="camel"):
+    """The object is taken for the resource's links, and changes nothing while none are configured."""
+
+    namespace: str = ""
+    resource_name: str = ""
+    version: str = ""
+    group: str = ""
+    kind: str = ""
+    fields: str = ""
+
+
+class Belongings:
+    """`settings`: the data of `argocd-cm` as it is now."""
+
+    def __init__(
+        self, world: World, apps: ArgoApps, controllers: Asks, settings: Callable[[], Mapping[str, str]]
+    ) -> None:
+        self._world = world
+        self._apps = apps
+        self._controllers = controllers
+        self._settings = settings
+
+    async def metadata(self, call: Call) -> Answer:
+        known, asked = self._apps.known(call), call.path["revision"]
+        parsed = parse_revision(asked)
+        if parsed is None or not parsed.digest:
+            raise BadQuery(f"{asked[:80]!r} is no full commit", field="revision", hint="give all its digits")
+        found = await self._controllers.commits(CommitsWish(app=known.ref, revisions=(asked,)))
+        if (row := found.items.get(asked)) is None:
+            raise NotFound(f"commit {asked[:80]} is not there", hint="it may not be of this Application's repository")
+        return Answer(body=metadata_of(row))
+
+    async def windows(self, call: Call) -> Answer:
+        """Those of its project that fit it. Trueup does not keep to windows yet, so a sync is always possible, and none is in force."""
+        known = self._apps.known(call)
+        project = self._world.projects.get(known.row.project)
+        declared = rows_of(spec_of(project).get("syncWindows")) if project is not None else []
+        fitting = [window for window in declared if concerns(window, known)]
+        return Answer(body={"assignedWindows": fitting, "canSync": True})
+
+    async def app_links(self, call: Call) -> Answer:
+        self._apps.known(call)
+        return self._links("application")
+
+    async def resource_links(self, call: Call) -> Answer:
+        self._apps.known(call)
+        return self._links("resource")
+
+    async def project_links(self, call: Call) -> Answer:
+        del call
+        return self._links("project")
+
+    def _links(self, of: str) -> Answer:
+        if self._settings().get(LINKS[of], "").strip():
+            raise Impossible(
+                f"{LINKS[of]} of argocd-cm has templates of links, which Trueup does not fill in yet",
+                hint="annotations link.argocd.argoproj.io/NAME on objects are shown",
+            )
+        return Answer(body={"items": []})
+
+
+def metadata_of(row: CommitRow) -> dict[str, Any]:
+    """RevisionMetadata. `signatureInfo` says that there is a signature; whose, only where somebody asked for it to be verified."""
+    said: dict[str, Any] = {
+        "author": f"{row.author} <{row.email}>" if row.email else row.author,
+        "date": format_time(row.at),
+        "message": row.message,
+    }
+    if row.signed:
+        said["signatureInfo"] = f"Good signature by {row.verified}" if row.verified else "Signed, not verified"
+    return said
+
+
+def concerns(window: Mapping[str, Any], known: Known) -> bool:
+    """Argo CD's rule: one fitting pattern of applications, namespaces or clusters is enough; all of them with `andOperator`."""
+    said: Any = spec_of(known.obj).get("destination")
+    destination = said if isinstance(said, dict) else {}
+    names = {
+        "applications": [known.ref.name],
+        "namespaces": [str(destination.get("namespace") or "")],
+        "clusters": [str(destination.get(key) or "") for key in ("server", "name") if destination.get(key)],
+    }
+    asked = {key: window.get(key) or () for key in names if window.get(key)}
+    fits = [any(fnmatch.fnmatchcase(name, str(p)) for name in names[key] for p in asked[key]) for key in asked]
+    return bool(fits) and (all(fits) if window.get("andOperator") else any(fits))
+
+
+def operations(belongings: Belongings, apps: ArgoApps, projects: ArgoProjects) -> list[Operation]:
+    def at(name: str, path: str, summary: str, handler: Any, query: Any = Place, access: Any = None) -> Operation:
+        return Operation(
+            id=f"argo.{name}",
+            method="GET",
+            path=path,
+            summary=summary,
+            access=access or Needs("applications", "get", apps.target),
+            query=query,
+            surface=Surface.ARGOCD,
+            handler=handler,
+        )
+
+    return [
+        at("revision-metadata", APP + "/revisions/{revision}/metadata", "Who made a revision", belongings.metadata, RevisionQuery),
+        at("app-windows", APP + "/syncwindows", "Its project's windows that concern it", belongings.windows),
+        at("app-links", APP + "/links", "Links of the Application", belongings.app_links, LinkQuery),
+        at("resource-links", APP + "/resource/links", "Links of an object", belongings.resource_links, LinkQuery),
+        at(
+            "project-links", PROJECT + "/links", "Links of a project", belongings.project_links,
+            None, Needs("projects", "get", projects.target),
+        ),
+    ]  # fmt: skip
