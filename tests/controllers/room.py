@@ -83,6 +83,7 @@ class Room:
 
     def __init__(self, *resources: Manifest) -> None:
         self.cluster = Cluster()
+        self.engine = None  # of Helm releases, of which there are none here
         self.renders: dict[str, list[Manifest] | TrueupError] = {}
         self.rendered: list[str] = []
         self.told: list[Event] = []

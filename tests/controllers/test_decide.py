@@ -19,6 +19,8 @@ BOOLS = {name: st.booleans() for name in Situation.__struct_fields__}
         (Situation(deleting=True), Step.RELEASE),
         (Situation(suspended=True, spec_changed=True, drifted=True), Step.IDLE),
         (Situation(problem=True, requested=True), Step.STALL),
+        (Situation(site_ready=False, requested=True, drifted=True), Step.WAIT_SITE),
+        (Situation(site_ready=False, suspended=True), Step.IDLE),
         (Situation(spec_changed=True, source_ready=False), Step.WAIT_SOURCE),
         (Situation(requested=True, dependencies_ready=False), Step.WAIT_DEPENDENCY),
         (Situation(content_changed=True, drifted=True, waiting=True), Step.SYNC),

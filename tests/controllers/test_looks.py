@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -330,3 +331,32 @@ async def test_an_applications_history_is_as_long_as_it_asks(limit: int | None, 
     history = room.resource(app)["status"]["history"]
     assert [row["id"] for row in history] == list(range(15 - rows, 15))
     assert history[-1]["revision"] == "e" * 40
+
+
+async def test_an_app_whose_cluster_is_not_known_does_nothing_in_ours() -> None:
+    room = Room()
+    crd = {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition"}
+    crd_name = {"name": "kustomizations.kustomize.toolkit.fluxcd.io"}
+    room.cluster.put({**crd, "metadata": crd_name}, manager="install")
+    room.cluster.put({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}, manager="install")
+    there = set(room.cluster.objects)
+    sites = asyncio.create_task(room.apps.sites.run())
+    app = room.put(kustomization(kubeConfig={"secretRef": {"name": "there"}}))
+    room.renders["./app"] = [config_map()]
+    await room.settle()
+    await room.push(app, Commit("a"))
+    await room.settle(30)
+    assert ready_row(room, app)["reason"] == "ClusterNotFound"
+    assert set(room.cluster.objects) == there
+    assert room.rendered == []
+    # Suspended, it is let go with a word about what it leaves; before that, its deletion waits.
+    inventory = {"entries": [{"id": "shop_settings__ConfigMap", "v": "v1"}]}
+    room.edit(app, {"status": {"inventory": inventory}, "metadata": {"deletionTimestamp": "2026-11-23T07:00:00Z"}})
+    await room.settle(30)
+    assert room.resource(app)["metadata"]["finalizers"]
+    assert ready_row(room, app)["reason"] == "ClusterNotFound"
+    room.edit(app, {"spec": {"suspend": True}})
+    await room.settle(30)
+    assert [event.reason for event in room.told][-1] == "ObjectsKept"
+    assert not room.resource(app)["metadata"].get("finalizers")
+    sites.cancel()

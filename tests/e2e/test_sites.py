@@ -179,6 +179,21 @@ def test_an_application_names_a_registered_cluster(
     until(lambda: stack.status("application", namespace, "argocd"), what="status")
     stack.annotate("application", namespace, "argocd", "argocd.argoproj.io/refresh=normal")
     until(lambda: remote.api.get("configmap", "first", there) is None, what="pruned")
+    opened = stack.controller.log.count("site opened")
+
+    # With a list of namespaces only these are looked at and written.
+    stack.merge("secret", registered, "argocd", {"stringData": {"namespaces": there}})
+    until(lambda: stack.controller.log.count("site opened") > opened, what="the confined site")
+    remote.api.delete("deployment", "web", there)
+    until(lambda: remote.api.get("deployment", "web", there), what="healed")
+    repo.push({"far.yaml": config("far", namespace="default")})
+    stack.annotate("application", namespace, "argocd", "argocd.argoproj.io/refresh=normal")
+    what = "the namespace default of ConfigMap/default/far is not managed"
+    until(lambda: what in json.dumps(stack.status("application", namespace, "argocd")), what=what)
+    assert remote.api.get("configmap", "far", "default") is None
+    repo.push({"far.yaml": None})
+    stack.annotate("application", namespace, "argocd", "argocd.argoproj.io/refresh=normal")
+    until_status(stack, namespace, "well again", sync="Synced", health="Healthy")
 
     # By its server it is the same cluster, whose Secret may go with the Application still there.
     stack.merge("application", namespace, "argocd", {"spec": {"destination": {"name": None, "server": remote.gated}}})

@@ -51,7 +51,10 @@ def config_of_kubeconfig(content: bytes, described: str, leave: Leave | None = N
     context = parse_kubeconfig(text, described).resolve()
     _check_cluster(context.cluster, described, leave)
     _check_user(context.user, described, leave)
-    config = from_context(context)
+    try:
+        config = from_context(context)
+    except InvalidInput as error:
+        raise InvalidInput(f"the kubeconfig of {described}: {error.message}", hint=error.hint) from None
     return structs.replace(config, described=f"context {context.name!r} of {described}")
 
 

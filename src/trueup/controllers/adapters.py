@@ -15,6 +15,8 @@ from trueup.cluster.liveview import LiveView
 from trueup.cluster.resource import Resource
 from trueup.controllers.managed import Kept
 from trueup.controllers.metrics import Metrics
+from trueup.controllers.sites.confined import ConfinedApplier
+from trueup.controllers.sites.reach import EVERYTHING, Reach
 from trueup.controllers.status import Patch
 from trueup.model.apierror import ApiError, ClusterUnreachable, KindNotServed
 from trueup.model.app import SyncRules
@@ -43,8 +45,16 @@ class ClusterWatches:
     that the first list of a kind may take; None: as long as it does.
     """
 
-    def __init__(self, client: KubeClient, views: Sequence[LiveView[Kept]], *, patience: float | None = None) -> None:
+    def __init__(
+        self,
+        client: KubeClient,
+        views: Sequence[LiveView[Kept]],
+        *,
+        patience: float | None = None,
+        reach: Reach = EVERYTHING,
+    ) -> None:
         self._client = client
+        self._reach = reach
         self._patience = patience
         self._views = tuple(views)
         self._resources: dict[GroupKind, list[Resource]] = {}
@@ -58,11 +68,12 @@ class ClusterWatches:
                 raise KindNotServed(f"{resource} is not watched beside {len(known)} other versions of its kind")
             known.append(resource)
         place = next(index for index, other in enumerate(known) if other.version == version)
-        if not known[place].is_watchable:
+        places = self._reach.places(namespaced=resource.namespaced)
+        if not known[place].is_watchable or places == set():
             return
         try:
             async with asyncio.timeout(self._patience):
-                await self._views[place].track(known[place])
+                await self._views[place].track(known[place], places)
         except TimeoutError:
             raise ClusterUnreachable(
                 f"{known[place].name} could not be listed within {self._patience:.0f} s",
@@ -131,8 +142,9 @@ class ClusterPatcher:
 class Appliers:
     """An applier per identity and field manager: impersonates the App's ServiceAccount where it names one."""
 
-    def __init__(self, client: KubeClient) -> None:
+    def __init__(self, client: KubeClient, reach: Reach = EVERYTHING) -> None:
         self._client = client
+        self._reach = reach
         self._known: dict[tuple[str, str], ClusterApplier] = {}
 
     def __call__(self, rules: SyncRules) -> ClusterApplier:
@@ -142,7 +154,10 @@ class Appliers:
             client = self._client
             if rules.service_account:
                 client = client.impersonate(f"system:serviceaccount:{rules.service_account}")
-            applier = self._known[key] = ClusterApplier(client, rules.field_manager)
+            confined = self._reach != EVERYTHING
+            manager = rules.field_manager
+            applier = ConfinedApplier(client, manager, self._reach) if confined else ClusterApplier(client, manager)
+            self._known[key] = applier
         return applier
 
 

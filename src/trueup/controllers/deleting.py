@@ -104,7 +104,12 @@ class Deleter:
             await self._let_live(memory, obj, reason)
             return
         app = memory.app or self._read(memory, obj)
-        if app is None or app.rules.suspend or leaves_objects(app) or not self._owned(memory, obj):
+        if not memory.moved:
+            stored = self._shell.dialect_of(memory.ref).stored_inventory(obj)
+            memory.saved.inventory = memory.saved.inventory.union(stored)
+        released = memory.release is not None and memory.release.latest is not None
+        owns = bool(memory.saved.inventory.entries) or released
+        if app is None or app.rules.suspend or leaves_objects(app) or not owns:
             why = "it was deleted" if app is not None else f"it cannot be read ({memory.problem})"
             await self._let_live(memory, obj, f"{why} while {problem.message}")
             return
@@ -113,10 +118,6 @@ class Deleter:
             return
         if memory.retry_at is None or memory.retry_at <= self._shell.loop_time():
             await self._failed(memory, obj, problem)
-
-    def _owned(self, memory: AppMemory, obj: Manifest) -> bool:
-        known = memory.saved.inventory.union(self._shell.dialect_of(memory.ref).stored_inventory(obj))
-        return bool(known.entries)
 
     async def _step(self, memory: AppMemory, obj: Manifest, app: App) -> None:
         """One part of the deletion after another: hooks before it, the objects, hooks after it; each has a finalizer."""

@@ -98,9 +98,8 @@ class Host:
         finally:
             self.ended = True
             self.settled.set()
-        if self.failure is not None:
-            if self.site is not None:
-                self.site.problem = self.failure
+        if self.failure is not None and self.site is not None:
+            self.site.problem = self.failure
             self._changed()
 
     async def _opened(self, stack: AsyncExitStack) -> Opened | None:

@@ -24,6 +24,7 @@ from trueup.controllers.releases.index import SELECTOR, RecordRow, ReleaseIndex,
 from trueup.controllers.releases.reads import Lookups, RecordLists
 from trueup.controllers.releases.shell import ReleaseShell
 from trueup.controllers.shell import AppShell, Renderer
+from trueup.controllers.sites.reach import EVERYTHING, Reach
 from trueup.controllers.tracking import Tracking
 from trueup.controllers.trees.below import Below, reduce_below
 from trueup.controllers.trees.branch import Branch
@@ -93,7 +94,12 @@ class Parts:
 
 
 async def make_parts(
-    client: KubeClient, stack: AsyncExitStack, means: Means, *, patience: float | None = None
+    client: KubeClient,
+    stack: AsyncExitStack,
+    means: Means,
+    *,
+    patience: float | None = None,
+    reach: Reach = EVERYTHING,
 ) -> Parts:
     """Views are open, and nothing is watched yet. `patience`: seconds that a first list of a kind may take; None: any time."""
     capabilities = ClusterCapabilities(client)
@@ -110,8 +116,8 @@ async def make_parts(
     views: list[LiveView[Kept]] = [
         await stack.enter_async_context(LiveView(client, managed.reduce)) for _ in range(VERSIONS_OF_A_KIND)
     ]
-    tracking = Tracking(ClusterWatches(client, views, patience=patience), managed)
-    branch = means.trees.grow(tracking.facts, _BelowWatches(client, below))
+    tracking = Tracking(ClusterWatches(client, views, patience=patience, reach=reach), managed)
+    branch = means.trees.grow(tracking.facts, _BelowWatches(client, below, reach))
     stack.callback(means.trees.cut, branch)
     below.subscribe(branch.below_seen)
 
@@ -130,7 +136,7 @@ async def make_parts(
         managed=managed,
         tracking=tracking,
         control=ClusterApplier(client, "trueup"),
-        applier_for=Appliers(client),
+        applier_for=Appliers(client, reach),
         definitions=Definitions(client, means.kind_appeared),
         releases=ReleaseShell(
             engine=means.engine,
@@ -149,12 +155,14 @@ async def watch_definitions(client: KubeClient, stack: AsyncExitStack, definitio
     await view.track(await client.discovery.resource(CRD.group, "v1", CRD.kind))
 
 
-async def watch_releases(client: KubeClient, stack: AsyncExitStack, index: ReleaseIndex) -> None:
+async def watch_releases(
+    client: KubeClient, stack: AsyncExitStack, index: ReleaseIndex, reach: Reach = EVERYTHING
+) -> None:
     """Of Helm's release records only that they are there, and in which state."""
     view: LiveView[RecordRow] = await stack.enter_async_context(LiveView(client, reduce_record))
     view.subscribe(index.seen)
     secret = await client.discovery.resource("", "v1", "Secret")
-    index.complete = await track_if_allowed(view, secret, None, SELECTOR)
+    index.complete = await track_if_allowed(view, secret, reach.places(namespaced=True), SELECTOR)
 
 
 async def watch_autoscalers(tracking: Tracking) -> None:
@@ -173,9 +181,13 @@ async def track_if_allowed(view: LiveView[T], resource: Resource, namespaces: se
 class _BelowWatches:
     """`controllers.trees.branch.BelowWatches`."""
 
-    def __init__(self, client: KubeClient, view: LiveView[Below]) -> None:
+    def __init__(self, client: KubeClient, view: LiveView[Below], reach: Reach) -> None:
         self._client = client
         self._view = view
+        self._reach = reach
 
     async def follow(self, kind: Watched) -> None:
-        await self._view.track(await self._client.discovery.resource(kind.group, kind.version, kind.kind))
+        resource = await self._client.discovery.resource(kind.group, kind.version, kind.kind)
+        places = self._reach.places(namespaced=resource.namespaced)
+        if places != set():
+            await self._view.track(resource, places)

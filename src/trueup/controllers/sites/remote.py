@@ -69,12 +69,12 @@ class RemoteSites:
 
         await probe()
         cluster_id = await cluster_id_of(client, way.config)
-        parts = await make_parts(client, stack, self._means, patience=LIST_SECONDS)
+        parts = await make_parts(client, stack, self._means, patience=LIST_SECONDS, reach=way.reach)
         try:
             await watch_definitions(client, stack, parts.definitions)
         except ApiError as error:
             log.warning("CRDs are not watched there", site=way.name, error=error.message)
-        await watch_releases(client, stack, parts.releases.index)
+        await watch_releases(client, stack, parts.releases.index, way.reach)
         await watch_autoscalers(parts.tracking)
         return Opened(
             site=Site(

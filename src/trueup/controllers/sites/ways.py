@@ -12,6 +12,7 @@ from trueup.cluster.config import ClusterConfig
 from trueup.cluster.credentials import Credential
 from trueup.cluster.foreign import Leave, config_of_kubeconfig, identity_of, pick
 from trueup.cluster.tls import TlsSettings
+from trueup.controllers.sites.reach import EVERYTHING, Reach
 from trueup.controllers.sites.registered import config_of
 from trueup.controllers.sites.site import SiteUnavailable
 from trueup.controllers.values import secret_data
@@ -43,9 +44,7 @@ class Way(Struct, frozen=True, kw_only=True):
     is_home: bool = False
     """It is the controller's own cluster under another name."""
     name: str
-    namespaces: tuple[str, ...] = ()
-    """Empty: all. Else nothing else is looked at or written, but `cluster_resources` where they are allowed."""
-    cluster_resources: bool = False
+    reach: Reach = EVERYTHING
 
 
 class Ways:
@@ -132,8 +131,7 @@ def _registered(access: ClusterAccess, described: str) -> Way:
         is_home=access.server == IN_CLUSTER_SERVER,
         identity=identity_of("registered", msgspec.json.encode(access)),
         name=access.name or access.server,
-        namespaces=access.namespaces,
-        cluster_resources=access.cluster_resources,
+        reach=Reach(frozenset(access.namespaces), access.cluster_resources),
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -40,8 +41,8 @@ class _Config(Struct, frozen=True, rename="camel"):
     password: str | None = None
     bearer_token: str | None = None
     tls_client_config: _Tls | None = None
-    aws_auth_config: msgspec.Raw | None = None
-    exec_provider_config: msgspec.Raw | None = None
+    aws_auth_config: dict[str, Any] | None = None
+    exec_provider_config: dict[str, Any] | None = None
     proxy_url: str | None = None
 
 
