@@ -44,6 +44,15 @@ def read(obj: Manifest) -> App:
     return next(one for one in all_dialects() if one.app_kind.kind == obj["kind"]).read_app(obj)
 
 
+def test_in_another_cluster_another_account_is_the_default() -> None:
+    obj = kustomization()
+    obj["spec"]["kubeConfig"] = {"secretRef": {"name": "there"}}
+    assert LOCKED.applied(read(obj)).rules.service_account == ""
+    assert Lockdown(default_kubeconfig_service_account="far").applied(read(obj)).rules.service_account == "shop:far"
+    obj["spec"]["serviceAccountName"] = "own"
+    assert Lockdown(default_kubeconfig_service_account="far").applied(read(obj)).rules.service_account == "shop:own"
+
+
 @pytest.mark.parametrize("obj", [kustomization(), helm_release("shop")])
 def test_an_app_that_names_no_account_has_the_default_one_of_its_own_namespace(obj: Manifest) -> None:
     assert LOCKED.applied(read(obj)).rules.service_account == "shop:tenant"

@@ -65,6 +65,12 @@ def run(
             help="Account, in its own namespace, of each Kustomization and HelmRelease that names none; default: our own rights.",
         ),
     ] = "",
+    default_kubeconfig_service_account: Annotated[
+        str,
+        typer.Option(
+            help="The same for those with a kubeConfig: an account of the other cluster; default: the kubeconfig's user.",
+        ),
+    ] = "",
     no_cross_namespace_refs: Annotated[
         bool,
         typer.Option(
@@ -123,7 +129,9 @@ def run(
         allow_local_git=allow_local_git,
         remote_bases=not no_remote_bases,
         lockdown=Lockdown(
-            default_service_account=default_service_account, no_cross_namespace_refs=no_cross_namespace_refs
+            default_service_account=default_service_account,
+            default_kubeconfig_service_account=default_kubeconfig_service_account,
+            no_cross_namespace_refs=no_cross_namespace_refs,
         ),
         insecure_kubeconfig_exec=insecure_kubeconfig_exec,
         insecure_kubeconfig_tls=insecure_kubeconfig_tls,

@@ -22,16 +22,21 @@ class AccessDenied(Terminal):
 
 
 class Lockdown(Struct, frozen=True, kw_only=True):
-    """`default_service_account`: of each App's own namespace; empty: the controller's own rights. Applications have AppProjects instead."""
+    """`default_service_account`: of each App's own namespace; empty: the controller's own rights. Applications have AppProjects instead.
+
+    For Apps with a `kubeConfig` it is `default_kubeconfig_service_account`, of the other cluster; empty: the kubeconfig's own user.
+    """
 
     default_service_account: str = ""
+    default_kubeconfig_service_account: str = ""
     no_cross_namespace_refs: bool = False
 
     def applied(self, app: App) -> App:
         """With an account, if it names none."""
-        if app.dialect != FLUX or not self.default_service_account or app.rules.service_account:
+        name = self.default_service_account if app.target is None else self.default_kubeconfig_service_account
+        if app.dialect != FLUX or not name or app.rules.service_account:
             return app
-        account = f"{app.ref.namespace}:{self.default_service_account}"
+        account = f"{app.ref.namespace}:{name}"
         return structs.replace(app, rules=structs.replace(app.rules, service_account=account))
 
     def check(self, app: App) -> None:
