@@ -30,6 +30,7 @@ from trueup.records.audit.entry import AuditLog, NoAudit
 from trueup.records.audit.service import AuditService
 from trueup.server.api.listening import Bounds, Listener
 from trueup.server.api.proxies import behind, trusting
+from trueup.server.api.streaming import MOST
 from trueup.server.api.tls import context_of, own_certificate
 from trueup.server.assembly import Serving, serving
 from trueup.server.identity.kubernetesnames import names_of
@@ -103,6 +104,7 @@ def server(
     ] = None,
     root_path: Annotated[str, typer.Option(help="Path below which a proxy offers us: /trueup.")] = "",
     max_connections: Annotated[int, typer.Option(min=10, help="Connections at once.")] = 4000,
+    max_streams: Annotated[int, typer.Option(min=10, help="Lists, trees and logs that are followed at once.")] = MOST,
     embedded_home: Annotated[
         Path | None, typer.Option(hidden=True, help="Folder of `trueup up`, where the first password is written too.")
     ] = None,
@@ -134,6 +136,7 @@ def server(
                 controllers=tuple(controller or (f"http://trueup.{controller_namespace}.svc:8080",)),
                 internal_token=token,
                 audit_strict=not audit_optional,
+                max_streams=max_streams,
                 https=tls is not None and not loopback_port,
                 reaching=reaching,
                 rights=rights,

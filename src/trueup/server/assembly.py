@@ -27,10 +27,11 @@ from trueup.server.acting import sources as acting_sources
 from trueup.server.api.auditing import Auditor, Unaudited
 from trueup.server.api.dispatch import Api, problems_for_unknown_paths, utc_now
 from trueup.server.api.headers import add_headers
+from trueup.server.api.listening import refuse_old_versions
 from trueup.server.api.metering import Meter
 from trueup.server.api.operation import Operation
 from trueup.server.api.proxies import per_client
-from trueup.server.api.streaming import Streams
+from trueup.server.api.streaming import MOST, Streams
 from trueup.server.argo import whole as argo
 from trueup.server.auditlog import RecordedCalls
 from trueup.server.comparing import impact
@@ -88,6 +89,8 @@ class Serving(Struct, frozen=True, kw_only=True):
     """URLs of the controllers' HTTP sides, from which live trees are read; none: what Apps' status remembers is shown."""
     internal_token: Callable[[], Awaitable[str]] = no_token
     https: bool = False
+    max_streams: int = MOST
+    """Streams at once, whoever reads them."""
     reaching: Reaching = directly
     local: Local = Local()
     """Of a server of `trueup up`: what the pages may say of this machine."""
@@ -143,7 +146,7 @@ async def serving(options: Serving) -> AsyncIterator[Server]:
         world.follow(trees)
         reading = Audit(options.database)
         stack.callback(reading.close)
-        streams = Streams()
+        streams = Streams(options.max_streams)
         about = About(watching.problems, lambda: (len(world.apps), len(world.sources), streams.total))
         auditor: Auditor = (
             RecordedCalls(options.audit, strict=options.audit_strict) if options.audit is not None else Unaudited()
@@ -243,7 +246,9 @@ def table(parts: Parts) -> list[Operation]:
 
 
 def application(api: Api, identity: IdentityService, options: Serving, pages: PageFiles) -> web.Application:
-    app = web.Application(middlewares=[per_client(options.reaching, options.per_client), problems_for_unknown_paths])
+    app = web.Application(
+        middlewares=[refuse_old_versions, per_client(options.reaching, options.per_client), problems_for_unknown_paths]
+    )
     app.on_response_prepare.append(add_headers(https=options.https))
     identity.add_to(app)
     api.add_to(app)

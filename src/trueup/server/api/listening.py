@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import structlog
-from aiohttp import web
+from aiohttp import HttpVersion10, web
 from aiohttp.http_exceptions import LineTooLong
 from aiohttp.web_protocol import RequestHandler
 from msgspec import Struct
@@ -30,6 +30,18 @@ class Bounds(Struct, frozen=True, kw_only=True):
     idle_seconds: float = 75.0
     line: int = 16 * 1024
     headers: int = 128
+
+
+@web.middleware
+async def refuse_old_versions(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """A request line without a version is HTTP/0.9, whose answers have no headers: nobody means it, some proxies relay it."""
+    if request.version < HttpVersion10:
+        answer = web.Response(status=400, text="400\n", headers={"X-Content-Type-Options": "nosniff"})
+        answer.force_close()
+        return answer
+    return await handler(request)
 
 
 class Listener:
