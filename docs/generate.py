@@ -22,6 +22,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "embedded": embedded.text,
     "rights": rights.text,
     "metrics": metrics.table_text,
+    "server-metrics": metrics.server_text,
     "kustomization": compatibility.kustomization,
     "gitrepository": compatibility.git_repository,
     "helmrepository": compatibility.helm_repository,

@@ -15,6 +15,8 @@ from trueup.controllers.metrics import Metrics
 from trueup.records.audit.checkpoints import Signer
 from trueup.records.audit.log import DatabaseAuditLog
 from trueup.records.recorder import DatabaseRecorder
+from trueup.server.api.metering import Meter
+from trueup.server.measures import SizeCounts, Sizes
 
 
 def rows() -> list[tuple[str, str, str, str]]:
@@ -35,12 +37,29 @@ def rows() -> list[tuple[str, str, str, str]]:
     return found
 
 
+def server_rows() -> list[tuple[str, str, str, str]]:
+    meter = Meter()
+    nothing = Sizes(apps=int, sources=int, streams=int, controllers=dict)
+    families = [*meter.registry.collect(), *SizeCounts(nothing).collect()]
+    labels = {"trueup_api_requests": "operation, status", "trueup_api_request_seconds": "operation"}
+    labels |= {"trueup_server_controller_followed": "controller"}
+    suffix = {"counter": "_total"}
+    return [
+        (one.name + suffix.get(one.type, ""), one.type, labels.get(one.name, ""), one.documentation) for one in families
+    ]
+
+
 _WORDS: dict[type, str] = {Counter: "counter", Gauge: "gauge", Histogram: "histogram"}
 
 
-def table_rows() -> list[list[str]]:
-    return [[f"`{name}`", kind, f"`{labels}`" if labels else "", text] for name, kind, labels, text in rows()]
-
-
 def table_text() -> str:
-    return table(["Metric", "Type", "Labels", "Meaning"], table_rows())
+    return _text(rows())
+
+
+def server_text() -> str:
+    return _text(server_rows())
+
+
+def _text(found: list[tuple[str, str, str, str]]) -> str:
+    cells = [[f"`{name}`", kind, f"`{labels}`" if labels else "", text] for name, kind, labels, text in found]
+    return table(["Metric", "Type", "Labels", "Meaning"], cells)

@@ -34,8 +34,12 @@ from trueup.server.api.streaming import MOST
 from trueup.server.api.tls import context_of, own_certificate
 from trueup.server.assembly import Serving, serving
 from trueup.server.identity.kubernetesnames import names_of
+from trueup.server.measures import measuring
 
 log = structlog.get_logger(__name__)
+
+MEASURERS = 32
+"""Connections at once to the port of the metrics."""
 
 
 @shown
@@ -98,6 +102,9 @@ def server(
     loopback_port: Annotated[
         int, typer.Option(help="Also plain HTTP on this port of 127.0.0.1, for browsers of this machine; 0: no.")
     ] = 0,
+    metrics_port: Annotated[
+        int, typer.Option(help="Metrics for Prometheus at /metrics of this port, without a login; 0: none.")
+    ] = 0,
     trusted_proxy: Annotated[
         list[str] | None,
         typer.Option(help="Address or network of a proxy whose X-Forwarded headers are believed; may be repeated."),
@@ -144,14 +151,18 @@ def server(
             )
             async with serving(options) as running:
                 listener = Listener(running.app, Bounds(connections=max_connections), trusting(trusted_proxy or ()))
+                measures = Listener(measuring(running.metrics), Bounds(connections=MEASURERS))
                 taken = await listener.start(host, port, tls)
                 if loopback_port:
                     await listener.start("127.0.0.1", loopback_port)
+                if metrics_port:
+                    await measures.start(host, metrics_port)
                 log.info("serving", host=host, port=taken, tls=tls is not None, rights=str(rights))
                 try:
                     await until_told()
                 finally:
                     await listener.stop()
+                    await measures.stop()
         log.info("stopped")
 
     asyncio.run(run())

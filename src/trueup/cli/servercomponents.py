@@ -32,6 +32,8 @@ SETTINGS_ROLE = "trueup-server-settings"
 SETTINGS = "trueup-settings"
 RIGHTS_SETTING = "TRUEUP_RIGHTS"
 PORT = 8443
+METRICS_PORT = 8083
+"""As of Argo CD's server."""
 STANDS_FOR = "trueup.dev/stands-for"
 """What makes a pod of the embedded Kubernetes stand for a server; see `embedded.api.standins`."""
 SELECTOR = {"app.kubernetes.io/name": "trueup", "app.kubernetes.io/component": "server"}
@@ -140,7 +142,7 @@ def _network_policy(namespace: str) -> Manifest:
         "spec": {
             "podSelector": {"matchLabels": SELECTOR},
             "policyTypes": ["Ingress"],
-            "ingress": [{"ports": [{"port": PORT, "protocol": "TCP"}]}],
+            "ingress": [{"ports": [{"port": port, "protocol": "TCP"} for port in (PORT, METRICS_PORT)]}],
         },
     }
 
@@ -176,13 +178,18 @@ def _container(image: str) -> dict[str, Any]:
         "name": "server",
         "image": image,
         "imagePullPolicy": "IfNotPresent",
-        "args": ["server", f"--state-dir={STATE_FOLDER}/server", f"--port={PORT}"],
+        "args": [
+            "server",
+            f"--state-dir={STATE_FOLDER}/server",
+            f"--port={PORT}",
+            f"--metrics-port={METRICS_PORT}",
+        ],
         "env": [{"name": "HOME", "value": STATE_FOLDER}, {"name": "TRUEUP_HOME", "value": STATE_FOLDER}],
         "envFrom": [
             {"configMapRef": {"name": SETTINGS}},
             {"secretRef": {"name": SETTINGS, "optional": True}},
         ],
-        "ports": [_port()],
+        "ports": [_port(), {"name": "metrics", "containerPort": METRICS_PORT, "protocol": "TCP"}],
         "livenessProbe": {**probe, "periodSeconds": 10, "failureThreshold": 6},
         "readinessProbe": {**probe, "periodSeconds": 5},
         "resources": {"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"memory": "768Mi"}},

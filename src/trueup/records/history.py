@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 from sqlalchemy import ColumnElement, Connection, exc, literal, select, tuple_
 
@@ -17,6 +17,18 @@ from trueup.records.encoding import decode, decode_manifests, microseconds, mome
 from trueup.records.record import AppRevision, RecordKind, StoredManifest, StoredRecord
 from trueup.records.standing import Moment, Shown
 from trueup.records.tables import DESIRED, manifests, record_manifests, records
+
+COUNTED = (RecordKind.SYNC, RecordKind.FAILURE, RecordKind.DRIFT, RecordKind.HEAL, RecordKind.ROLLBACK)
+
+
+class Activity(NamedTuple):
+    """One record, as far as it is counted. `seconds`: how long it took."""
+
+    at: datetime
+    kind: RecordKind
+    result: str
+    seconds: float
+    app: ObjectRef
 
 
 class HistoryUnavailable(Transient):
@@ -124,6 +136,30 @@ class History:
                     Shown(link.digest, before.applied) if link.role == DESIRED else Shown(before.desired, link.digest)
                 )
             return [Moment(decode(row), shown.get(row.id, {})) for row in connection.execute(whole)]
+
+    def activity(self, since: datetime, *, most: int = 100_000) -> Sequence[Activity]:
+        """What the records since then are about, the newest first: no texts, no changes, so that many can be counted."""
+        columns = records.c
+        query = (
+            select(
+                columns.at_us, columns.kind, columns.result, columns.took_us,
+                columns.app_group, columns.app_kind, columns.app_namespace, columns.app_name,
+            )
+            .where(columns.at_us >= microseconds(since), columns.kind.in_([kind.value for kind in COUNTED]))
+            .order_by(columns.at_us.desc())
+            .limit(most)
+        )  # fmt: skip
+        with self._reading() as connection:
+            return [
+                Activity(
+                    at=moment(row.at_us),
+                    kind=RecordKind(row.kind),
+                    result=row.result,
+                    seconds=row.took_us / 1e6,
+                    app=ObjectRef(row.app_group, row.app_kind, row.app_namespace, row.app_name),
+                )
+                for row in connection.execute(query)
+            ]
 
     def revisions(self, app: ObjectRef) -> Sequence[AppRevision]:
         """The revisions that an App was synced to, the one of the newest sync first."""

@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 from aiohttp import web
 from msgspec import Struct
+from prometheus_client import CollectorRegistry
 
 from trueup.cluster.client import KubeClient
 from trueup.cluster.exchange import JSON_TYPE
@@ -50,12 +51,14 @@ from trueup.server.keeping import placekeeping
 from trueup.server.keeping import places as keeping_places
 from trueup.server.keeping import projects as keeping_projects
 from trueup.server.keeping import settings as keeping_settings
+from trueup.server.keeping import summary as keeping_summary
 from trueup.server.keeping import then as keeping_then
 from trueup.server.keeping import timeline as keeping_timeline
 from trueup.server.keeping.audit import Audit
 from trueup.server.live import logs, objects
 from trueup.server.live.place import Clients
 from trueup.server.local import Local, local_operations
+from trueup.server.measures import SizeCounts, Sizes
 from trueup.server.pages.files import PageFiles, read_files
 from trueup.server.pages.serving import add_pages
 from trueup.server.rights import deciding
@@ -109,6 +112,7 @@ class Server(Struct, frozen=True, kw_only=True):
     world: World
     watching: Watching
     trees: Trees
+    metrics: CollectorRegistry
 
 
 @asynccontextmanager
@@ -151,6 +155,17 @@ async def serving(options: Serving) -> AsyncIterator[Server]:
         auditor: Auditor = (
             RecordedCalls(options.audit, strict=options.audit_strict) if options.audit is not None else Unaudited()
         )
+        meter = Meter()
+        meter.registry.register(
+            SizeCounts(
+                Sizes(
+                    apps=lambda: len(world.apps),
+                    sources=lambda: len(world.sources),
+                    streams=lambda: streams.total,
+                    controllers=trees.followed,
+                )
+            )
+        )
         api = Api(
             table(
                 Parts(
@@ -170,12 +185,17 @@ async def serving(options: Serving) -> AsyncIterator[Server]:
             decided.authority,
             auditor=auditor,
             streams=streams,
-            meter=Meter(),
+            meter=meter,
         )
         about.operations = api.operations
         pages = await asyncio.to_thread(read_files)
         yield Server(
-            app=application(api, identity, options, pages), api=api, world=world, watching=watching, trees=trees
+            app=application(api, identity, options, pages),
+            api=api,
+            world=world,
+            watching=watching,
+            trees=trees,
+            metrics=meter.registry,
         )
 
 
@@ -228,6 +248,7 @@ def table(parts: Parts) -> list[Operation]:
         *impact.operations(impact.Impacts(sources, world, parts.controllers), sources),
         *keeping_past.operations(past, apps),
         *keeping_then.operations(keeping_then.Then(past, apps), apps),
+        *keeping_summary.operations(keeping_summary.Summaries(apps, parts.database)),
         *keeping_timeline.operations(keeping_timeline.Timeline(apps, parts.database)),
         *keeping_projects.operations(keeping_projects.Projects(world, clients)),
         *keeping_places.operations(keeping_places.Places(world, clients)),

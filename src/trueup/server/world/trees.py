@@ -127,6 +127,10 @@ class Trees:
         self._coming: dict[ObjectRef, set[asyncio.Event]] = {}
         """Who waits for a tree that nobody has told of yet."""
 
+    def followed(self) -> dict[str, bool]:
+        """By name of the controller, whether it is heard now."""
+        return {branch.name: not branch.problem for branch in self._branches}
+
     def __len__(self) -> int:
         return len(self._trees)
 
