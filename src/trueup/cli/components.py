@@ -21,7 +21,7 @@ from trueup.cli.manifesting import (
     own_resources,
     rule,
 )
-from trueup.cli.servercomponents import RIGHTS_SETTING, SETTINGS, server_rights, server_workload
+from trueup.cli.servercomponents import AUDIT_SECRET, RIGHTS_SETTING, SETTINGS, server_rights, server_workload
 from trueup.dialects.argocd.appproject import default_project
 from trueup.dialects.argocd.shared import CONTROL_NAMESPACE
 from trueup.dialects.crd import MANAGED_BY, MANAGED_BY_LABEL
@@ -102,7 +102,7 @@ def rights(chosen: Installation) -> list[Manifest]:
             **new_object("rbac.authorization.k8s.io/v1", "Role", LEASES, chosen.namespace),
             "rules": [
                 rule(["coordination.k8s.io"], ["leases"], "get", "create", "update"),
-                # The token by which servers read live trees, in the Secret `trueup-internal`.
+                # The token by which servers read live trees, in the Secret `trueup-internal`; the audit log's key.
                 rule([""], ["secrets"], "create"),
             ],
         },
@@ -137,7 +137,11 @@ def workload(chosen: Installation) -> list[Manifest]:
         {
             **new_object("v1", "ConfigMap", SETTINGS, namespace),
             # A Secret of the same name overrides it: a PostgreSQL URL with its password, the push token.
-            "data": {"TRUEUP_DATABASE": f"sqlite:///{STATE_FOLDER}/trueup.db", **rights_setting(chosen.rights)},
+            "data": {
+                "TRUEUP_DATABASE": f"sqlite:///{STATE_FOLDER}/trueup.db",
+                "TRUEUP_AUDIT_SECRET": AUDIT_SECRET,
+                **rights_setting(chosen.rights),
+            },
         },
         {
             **new_object("v1", "Service", SERVICE, namespace),

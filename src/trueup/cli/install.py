@@ -16,7 +16,7 @@ from trueup.cli import preflight
 from trueup.cli.components import DEFAULT_IMAGE, NAMESPACE, Installation, all_components, is_ours
 from trueup.cli.console import err, out, say, shown
 from trueup.cli.options import Context, Kubeconfig
-from trueup.cli.servercomponents import other_rights
+from trueup.cli.servercomponents import SETTINGS, other_rights
 from trueup.cli.session import find_config
 from trueup.cluster.client import KubeClient
 from trueup.cluster.config import ClusterConfig
@@ -102,6 +102,20 @@ async def _install(
             for ref in deployments:
                 await until_available(client, ref, patience, progress.update)
         say("[green]✔[/] Trueup is at work; `trueup check` looks after it")
+        await _tell_of_history(client, chosen.namespace)
+
+
+async def _tell_of_history(client: KubeClient, namespace: str) -> None:
+    """Without a database that all pods share, each keeps its own, and loses it: no surprise that comes later."""
+    secret = await client.get(await client.discovery.resource("", "v1", "Secret"), SETTINGS, namespace)
+    if "TRUEUP_DATABASE" not in ((secret or {}).get("data") or {}):
+        say(
+            "[yellow]◎[/] history and audit are kept in each pod by itself and go with it: the server shows none of the"
+            " controller's. To keep them, name a PostgreSQL:\n"
+            f"  kubectl -n {namespace} create secret generic {SETTINGS}"
+            " --from-literal=TRUEUP_DATABASE=postgresql://USER:PASSWORD@HOST/trueup\n"
+            f"  kubectl -n {namespace} rollout restart deployment"
+        )
 
 
 async def _take_back(client: KubeClient, chosen: Installation) -> None:

@@ -12,7 +12,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from trueup.cli.components import Installation, is_ours, namespaces, rights, workload
-from trueup.cli.servercomponents import other_rights, server_rights, server_workload
+from trueup.cli.servercomponents import AUDIT_SECRET, other_rights, server_rights, server_workload
 from trueup.cluster.sharedtoken import SECRET as INTERNAL
 from trueup.controllers.manager import LEASE
 from trueup.dialects.dialect import Dialect
@@ -116,6 +116,8 @@ def is_stranger(obj: Manifest) -> bool:
         or kind in _PASSING
         or is_ours(obj)
         or (kind, name) == ("Secret", INTERNAL)
+        # One that an operator brought is theirs; ours goes with the namespace.
+        or ((kind, name) == ("Secret", AUDIT_SECRET) and labels_of(obj).get("app.kubernetes.io/part-of") == "trueup")
         or labels_of(obj).get("app.kubernetes.io/name") == "trueup"
         or metadata_of(obj).get("ownerReferences")
     )

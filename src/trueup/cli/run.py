@@ -13,6 +13,7 @@ import typer
 from aiohttp import web
 
 from trueup.cli.auditing import AuditKeyFile, AuditSettingsFile, auditing, make_audit, told, webhook_noted
+from trueup.cli.auditkey import AuditSecretName, bring_key
 from trueup.cli.console import shown
 from trueup.cli.home import find_home
 from trueup.cli.logging import configure_logging
@@ -105,6 +106,7 @@ def run(
     ] = "",
     audit_settings: AuditSettingsFile = None,
     audit_key: AuditKeyFile = None,
+    audit_secret: AuditSecretName = "",
     serve_artifacts: Annotated[
         bool, typer.Option("--serve-artifacts", help="Make and serve a tarball of each revision.")
     ] = False,
@@ -140,6 +142,8 @@ def run(
     )
     store = ArtifactStore(options.state_dir / "artifacts", base_url, utc_now) if serve_artifacts else None
     recorder = make_recorder(database)
+    if database and audit_key is None:
+        bring_key(config, namespace, audit_secret, options.state_dir, make=True)
     audit = make_audit(database, options.state_dir, audit_settings, audit_key)
     controller = Controller(config, all_dialects(), options, told(recorder, audit), packer=store)
     app = make_app(

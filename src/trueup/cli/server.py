@@ -15,6 +15,7 @@ import structlog
 import typer
 
 from trueup.cli.auditing import AuditKeyFile, AuditSettingsFile, make_audit
+from trueup.cli.auditkey import AuditSecretName, bring_key
 from trueup.cli.console import shown
 from trueup.cli.home import find_home
 from trueup.cli.logging import configure_logging
@@ -73,6 +74,7 @@ def server(
     ] = "",
     audit_settings: AuditSettingsFile = None,
     audit_key: AuditKeyFile = None,
+    audit_secret: AuditSecretName = "",
     audit_optional: Annotated[
         bool,
         typer.Option("--audit-optional", help="Change things also while the audit log cannot store what is changed."),
@@ -122,6 +124,8 @@ def server(
     folder = state_dir or find_home().root / "server"
     config = load_config(kubeconfig, context or None)
     tls = None if insecure else _tls(tls_cert, tls_key, folder)
+    if database and audit_key is None:
+        bring_key(config, controller_namespace, audit_secret, folder, make=False)
     audit_service = make_audit(database, folder, audit_settings, audit_key)
     local = this_machine(embedded_home)
     names = names_of(user_prefix, group_prefix)

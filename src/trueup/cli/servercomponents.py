@@ -30,6 +30,7 @@ ACTIONS = "trueup-server-actions"
 IMPERSONATION = "trueup-server-impersonation"
 SETTINGS_ROLE = "trueup-server-settings"
 SETTINGS = "trueup-settings"
+AUDIT_SECRET = "trueup-audit"  # noqa: S105 the name of a Secret
 RIGHTS_SETTING = "TRUEUP_RIGHTS"
 PORT = 8443
 METRICS_PORT = 8083
@@ -59,8 +60,8 @@ def server_rights(namespace: str, rights: Rights = Rights.POLICY) -> list[Manife
         },
         {
             **new_object("rbac.authorization.k8s.io/v1", "Role", SERVER, namespace),
-            # The token by which the controller knows us.
-            "rules": [{**rule([""], ["secrets"], "get"), "resourceNames": ["trueup-internal"]}],
+            # The token by which the controller knows us, and the audit log's key, which it makes.
+            "rules": [{**rule([""], ["secrets"], "get"), "resourceNames": ["trueup-internal", AUDIT_SECRET]}],
         },
         binding("RoleBinding", SERVER, "Role", SERVER, account, namespace),
         binding("ClusterRoleBinding", SERVER, "ClusterRole", SERVER, account),
