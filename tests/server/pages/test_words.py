@@ -9,7 +9,7 @@ import subprocess
 from tests.server.pages.words import stray_words
 from trueup.server.pages.files import STATIC
 
-VIEWS = sorted(path for folder in (".", "ui", "pages") for path in (STATIC / folder).glob("*.js"))
+VIEWS = sorted(path for folder in (".", "ui", "pages", "admin") for path in (STATIC / folder).glob("*.js"))
 NAMES = {"Trueup", "English", "ไทย"}
 """Words that are the same in every language."""
 

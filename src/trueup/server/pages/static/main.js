@@ -26,6 +26,8 @@ const PAGES = [
   { pattern: "/diff", load: () => import("./pages/diff.js") },
   { pattern: "/sources", load: () => import("./pages/sources.js"), full: true },
   { pattern: "/places", load: () => import("./pages/manage.js") },
+  { pattern: "/accounts", load: () => import("./pages/accounts.js"), full: true },
+  { pattern: "/about", load: () => import("./pages/about.js") },
   { pattern: "/audit", load: () => import("./pages/audit.js"), full: true },
   { pattern: "/design", load: () => import("./pages/design.js"), open: true },
 ];

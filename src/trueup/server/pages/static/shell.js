@@ -23,7 +23,9 @@ export const PLACES = [
   { path: "/diff", label: "nav.diff", icon: "git-compare", keys: "g d", group: "look" },
   { path: "/sources", label: "nav.sources", icon: "git-branch", keys: "g s", group: "look" },
   { path: "/places", label: "nav.places", icon: "folder-tree", keys: "g p", group: "manage" },
+  { path: "/accounts", label: "nav.accounts", icon: "users", keys: "g u", group: "manage" },
   { path: "/audit", label: "nav.audit", icon: "scroll-text", keys: "g l", group: "manage" },
+  { path: "/about", label: "nav.about", icon: "info", keys: "g i", group: "manage" },
 ];
 
 /** What the page is: its crumbs and the title of the window. @type {import("@preact/signals").Signal<Array<{label: string, href?: string}>>} */

@@ -1,6 +1,7 @@
 // English: the catalogue from which keys and places are taken. A test compares the other languages with it.
 import { tour } from "./tour.en.js";
 
+import { admin } from "./en-admin.js";
 import { past } from "./en-past.js";
 export const en = {
   ...tour,
@@ -385,4 +386,5 @@ export const en = {
   "action.recreated": "recreated",
   "action.failed": "failed",
   ...past,
+  ...admin,
 };

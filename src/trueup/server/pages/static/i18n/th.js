@@ -2,6 +2,7 @@
 import { tour } from "./tour.th.js";
 
 /** @type {Record<keyof typeof import("./en.js").en, string | {one?: string, other: string}>} */
+import { admin } from "./th-admin.js";
 import { past } from "./th-past.js";
 export const th = {
   ...tour,
@@ -386,4 +387,5 @@ export const th = {
   "action.recreated": "สร้างใหม่",
   "action.failed": "ล้มเหลว",
   ...past,
+  ...admin,
 };

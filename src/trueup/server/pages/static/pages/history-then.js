@@ -70,7 +70,7 @@ function WayBack({ then, app, commits }) {
     <p>${tx("back.pin", { button: html`<strong>${t("back.do")}</strong>` })}</p>
     <p>${t("back.revert")}</p>
     ${command && html`<div class="row wrap"><pre class="code command">${command}</pre><${Button} small icon="copy" label=${t("text.copy")} onClick=${() => copy(command)} /></div>`}
-    <div class="row wrap"><${Button} icon="rotate-ccw" href=${href(withQuery({ view: null, show: null, at: null, moment: null, object: null, panel: "rollback", revision }))}>${t("back.do")}<//>${between && html`<a href=${between} target="_blank" rel="noreferrer">${t("back.between")}</a>`}</div>
+    <div class="row wrap"><${Button} icon="rotate-ccw" href=${href(withQuery({ view: null, show: null, at: null, moment: null, object: null, do: "rollback", to: revision }))}>${t("back.do")}<//>${between && html`<a href=${between} target="_blank" rel="noreferrer">${t("back.between")}</a>`}</div>
   </div></details>`;
 }
 
