@@ -48,7 +48,7 @@ DECIDED_INSIDE = {
     "accounts.delete-token", "accounts.end-sessions", "projects.create-token", "projects.delete-token",
     "argo.accounts-list", "argo.can-i", "argo.accounts-get", "argo.password", "argo.account-token-create",
     "argo.account-token-delete", "argo.project-token-create", "argo.project-token-delete",
-    "about.standing", "about.local",
+    "about.standing", "session.may", "about.local",
 }  # fmt: skip
 QUERIES = {
     "objects": {"kind": "Deployment", "group": "apps", "name": "web", "namespace": "x"},

@@ -46,6 +46,7 @@ from trueup.server.identity.reach import Reaching, directly
 from trueup.server.identity.serviceaccounts import ServiceAccounts
 from trueup.server.identity.whole import IdentityService, Surroundings
 from trueup.server.keeping import audit as keeping_audit
+from trueup.server.keeping import may as keeping_may
 from trueup.server.keeping import past as keeping_past
 from trueup.server.keeping import placekeeping
 from trueup.server.keeping import places as keeping_places
@@ -260,6 +261,7 @@ def table(parts: Parts) -> list[Operation]:
             keeping_settings.SettingsKeeping(clients, world.control_namespace, parts.identity.settings.resolve)
         ),
         *keeping_audit.operations(parts.audit),
+        *keeping_may.operations(keeping_may.May(world)),
         *argo.operations(
             world, clients, parts.trees, parts.controllers, parts.controller_urls, parts.identity.settings
         ),

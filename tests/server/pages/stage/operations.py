@@ -11,7 +11,6 @@ from aiohttp import web
 from msgspec import Struct
 
 from tests.server.pages.stage.feeds import TreeFeed
-from tests.server.pages.stage.places import LISTS
 from tests.server.pages.stage.tree import events_of, log_of, manifests_of, tree_of
 from trueup.server.access.deciding import Person
 from trueup.server.acting.apps import RefreshBody, SuspendBody, SyncBody
@@ -40,13 +39,6 @@ class Cookies:
 
     def still_valid(self, caller: Caller) -> bool:
         return caller.token_id in self.sessions
-
-
-class Limit(Struct, frozen=True, kw_only=True):
-    limit: int = 50
-    text: str = ""
-    result: str = ""
-    after: str = ""
 
 
 class Object(Struct, frozen=True, kw_only=True):
@@ -140,20 +132,6 @@ def object_operations(apps: Apps, heard: Callable[[str], None], feeds: Mapping[s
 
         return Events(source=source())
 
-    def listing(name: str) -> Operation:
-        async def listed(_: Call) -> Reply:
-            return Answer(body={"items": LISTS[name], "next": ""})
-
-        return Operation(
-            id=f"{name}.list",
-            method="GET",
-            path=f"{BASE}/{name}",
-            summary=name,
-            access=SIGNED_IN,
-            query=Limit,
-            handler=listed,
-        )
-
     async def asked(call: Call) -> Reply:
         heard(f"{call.operation.id} {call.path['appName']}")
         return Answer(body={})
@@ -161,7 +139,6 @@ def object_operations(apps: Apps, heard: Callable[[str], None], feeds: Mapping[s
     see = Needs("applications", "get", apps.target)
     sync = Needs("applications", "sync", apps.target)
     return [
-        *map(listing, LISTS),
         Operation(
             id="apps.tree",
             method="GET",

@@ -11,11 +11,15 @@ from pathlib import Path
 import msgspec
 from aiohttp import web
 
+from tests.server.identity.kit import Clock, a_store
+from tests.server.identity.served import MemoryProjects
+from tests.server.pages.stage.administered import administered, source_operations
+from tests.server.pages.stage.cluster import Cluster
 from tests.server.pages.stage.controllers import StageControllers
 from tests.server.pages.stage.feeds import TreeFeed
 from tests.server.pages.stage.operations import Cookies, object_operations, session_operations
 from tests.server.pages.stage.records import fill
-from tests.server.pages.stage.world import make_world
+from tests.server.pages.stage.world import NOW, make_world
 from trueup.model.manifest import Manifest, ref_of
 from trueup.server.access.authority import PolicyAuthority
 from trueup.server.access.policy import policy_of
@@ -25,6 +29,7 @@ from trueup.server.api.listening import Bounds, Listener
 from trueup.server.api.operation import Operation
 from trueup.server.comparing import impact
 from trueup.server.comparing import operations as comparing
+from trueup.server.identity.whole import IdentityService, Surroundings
 from trueup.server.keeping import audit, past, then, timeline
 from trueup.server.local import Local, local_operations
 from trueup.server.pages.files import read_files
@@ -36,7 +41,16 @@ from trueup.server.world.rows import AppRow
 POLICY = """
 p, malee, applications, *, *, allow
 p, malee, applications, *, */*, allow
-p, malee, sources, get, *, allow
+p, malee, sources, *, *, allow
+p, malee, projects, *, *, allow
+p, malee, repositories, *, *, allow
+p, malee, clusters, *, *, allow
+p, malee, settings, *, *, allow
+p, malee, accounts, *, *, allow
+p, guest, repositories, get, *, allow
+p, guest, clusters, get, *, allow
+p, guest, projects, get, *, allow
+p, guest, settings, get, *, allow
 p, malee, audit, get, *, allow
 p, guest, applications, get, ns:shop/*, allow
 """
@@ -57,8 +71,10 @@ _folders: list[tempfile.TemporaryDirectory[str]] = []
 class Stage:
     """What a test may do to the world behind the pages."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, identity: IdentityService) -> None:
         self.world = make_world(count)
+        self.cluster = Cluster(self._project)
+        self._identity = identity
         self.cookies = Cookies()
         self.feeds: dict[str, TreeFeed] = {}
         """Trees that a test moves, by the key of their App; of the others there is one that is always the same."""
@@ -73,6 +89,12 @@ class Stage:
     def rows(self) -> list[AppRow]:
         """As they were at the beginning, in the order in which the list shows them."""
         return sorted((known.row for known in self.world.apps), key=sort_key(Sort.STATUS))
+
+    def _project(self, obj: Manifest | None, kind: str, name: str) -> None:
+        if kind == "AppProject" and obj is not None:
+            self.world.projects[name] = obj
+        elif kind == "AppProject":
+            self.world.projects.pop(name, None)
 
     def change(self, kind: str, namespace: str, name: str, doing: Callable[[Manifest], None]) -> None:
         """The App's resource as the cluster has it from now on."""
@@ -95,6 +117,8 @@ class Stage:
             *session_operations(self.cookies),
             *local_operations(Local()),
             *world_operations.operations(apps, sources),
+            *administered(self.world, self.cluster, self._identity),
+            *source_operations(sources, self.heard.append),
             *past_operations(apps),
             *comparing.operations(comparing.Plans(apps, self.controllers), apps),
             *impact.operations(impact.Impacts(sources, self.world, self.controllers), sources),
@@ -123,9 +147,17 @@ def past_operations(apps: world_operations.Apps) -> list[Operation]:
 
 @contextlib.asynccontextmanager
 async def running_stage(count: int = 400) -> AsyncIterator[Stage]:
-    stage = Stage(count)
-    await stage.listen()
-    try:
-        yield stage
-    finally:
-        await stage.stop()
+    around = Surroundings(
+        store=a_store(),
+        projects=MemoryProjects(),
+        scopes=lambda: ("groups",),
+        clock=Clock(NOW),
+        forward=Clock().forward,
+    )
+    async with IdentityService(around) as identity:
+        stage = Stage(count, identity)
+        await stage.listen()
+        try:
+            yield stage
+        finally:
+            await stage.stop()

@@ -27,6 +27,7 @@ const PAGES = [
   { pattern: "/sources", load: () => import("./pages/sources.js"), full: true },
   { pattern: "/places", load: () => import("./pages/manage.js") },
   { pattern: "/accounts", load: () => import("./pages/accounts.js"), full: true },
+  { pattern: "/settings", load: () => import("./pages/settings.js") },
   { pattern: "/about", load: () => import("./pages/about.js") },
   { pattern: "/audit", load: () => import("./pages/audit.js"), full: true },
   { pattern: "/design", load: () => import("./pages/design.js"), open: true },

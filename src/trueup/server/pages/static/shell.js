@@ -24,6 +24,7 @@ export const PLACES = [
   { path: "/sources", label: "nav.sources", icon: "git-branch", keys: "g s", group: "look" },
   { path: "/places", label: "nav.places", icon: "folder-tree", keys: "g p", group: "manage" },
   { path: "/accounts", label: "nav.accounts", icon: "users", keys: "g u", group: "manage" },
+  { path: "/settings", label: "nav.settings", icon: "sliders-horizontal", keys: "g e", group: "manage" },
   { path: "/audit", label: "nav.audit", icon: "scroll-text", keys: "g l", group: "manage" },
   { path: "/about", label: "nav.about", icon: "info", keys: "g i", group: "manage" },
 ];

@@ -5,15 +5,11 @@ import { call } from "../live/api.js";
 import { useLoaded } from "../live/resource.js";
 import { Notice } from "../ui/basics.js";
 
-/** @param {string} resource @param {string} action @param {string} [object] @returns {boolean | null} null until it is known; a server that cannot tell is asked by trying */
+/** @param {string} resource @param {string} action @param {string} [object] @returns {boolean | null} null until it is known */
 export function useCan(resource, action, object = "*") {
   const { data } = useLoaded(`${resource} ${action} ${object}`, async (abort) => {
-    try {
-      return (await call(`/api/v1/account/can-i/${resource}/${action}/${object.split("/").map(encodeURIComponent).join("/")}`, { signal: abort })).value === "yes";
-    } catch (error) {
-      if (abort.aborted) throw error;
-      return true;
-    }
+    const right = `${resource}/${action}/${object}`;
+    return /** @type {boolean} */ ((await call("/may", { query: { right }, signal: abort })).rights[right]);
   });
   return data;
 }

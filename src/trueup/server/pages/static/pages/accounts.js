@@ -2,7 +2,7 @@
 import { html } from "../lib/html.js";
 import { useState } from "preact/hooks";
 import { t, word } from "../i18n/i18n.js";
-import { query, setQuery } from "../lib/route.js";
+import { href, query, setQuery } from "../lib/route.js";
 import { Problem, call } from "../live/api.js";
 import { me } from "../live/session.js";
 import { useLoaded } from "../live/resource.js";
@@ -74,7 +74,7 @@ function One({ account, again }) {
     ${may && html`<${Password} own=${isMe} onSet=${(/** @type {any} */ body) => act(() => call(`${path}/password`, { method: "PUT", body }), t("accounts.password.set"))} />
       <div class="row"><${Button} icon="log-out" onClick=${() => act(() => call(`${path}/sessions`, { method: "DELETE" }), t("accounts.out.done", { name: account.name }))}>${t("accounts.out")}<//></div>`}
     <${Yaml} text=${yaml} title=${t("place.yaml")} name=${`${account.name}.yaml`} />
-    <p class="faint">${t("accounts.git")}</p>
+    <p class="faint">${t("accounts.git")} <a href=${href(`/settings?map=argocd-cm&key=${encodeURIComponent(`accounts.${account.name}`)}`)}>${t("nav.settings")}</a></p>
   </div><//>`;
 }
 

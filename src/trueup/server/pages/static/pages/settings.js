@@ -1,0 +1,98 @@
+// The settings that Trueup and Argo CD share: each key with what it means; a change is tried by the server before it is made, and shown as the YAML that it writes.
+import { html } from "../lib/html.js";
+import { useEffect, useState } from "preact/hooks";
+import { t } from "../i18n/i18n.js";
+import { query, setQuery } from "../lib/route.js";
+import { Problem, call, send } from "../live/api.js";
+import { useLoaded } from "../live/resource.js";
+import { MayNotChange, useCan } from "../admin/can.js";
+import { Written, useRested } from "../admin/fields.js";
+import { useTitle } from "../shell.js";
+import { Button, Check, Chip, Empty, Field, Notice, Waiting, Wrong } from "../ui/basics.js";
+import { Icon } from "../ui/icon.js";
+import { Dialog, say } from "../ui/layers.js";
+
+/** @typedef {{key: string, value: string, known: boolean, hides: boolean, meaning: string}} Setting @typedef {{place: string, message: string, hint: string}} Remark @typedef {{name: string, settings: Setting[], known: Array<{key: string, meaning: string}>, yaml: string, declared: string, remarks: Remark[]}} SettingsMap */
+
+export function Page() {
+  useTitle([{ label: t("nav.settings") }]);
+  const { data, problem, again } = useLoaded("settings", async (abort) => /** @type {SettingsMap[]} */ ((await call("/settings", { signal: abort })).items));
+  const can = useCan("settings", "update", "argocd-cm");
+  const [name, key] = [query.value.get("map"), query.value.get("key")];
+  const close = (/** @type {boolean} */ changed) => {
+    setQuery({ map: null, key: null });
+    if (changed) again();
+  };
+  if (problem && !data) return html`<${Wrong} problem=${problem} again=${again} />`;
+  if (!data) return html`<${Waiting} rows=${8} height=${22} />`;
+  const opened = data.find((one) => one.name === name);
+  return html`<div class="page-head"><h1>${t("nav.settings")}</h1></div><p class="muted">${t("settings.what")}</p>
+    ${can === false && html`<${MayNotChange} resource="settings" action="update" object="argocd-cm" />`}
+    ${data.map((one) => html`<${Map_} key=${one.name} map=${one} can=${can === true} />`)}
+    ${opened && key !== null && html`<${Editing} key=${`${name} ${key}`} map=${opened} start=${key} can=${can !== false} onDone=${close} />`}`;
+}
+
+/** @param {{map: SettingsMap, can: boolean}} props */
+function Map_({ map, can }) {
+  return html`<section class="card" aria-label=${map.name}><header><h2 class="row"><${Icon} name="sliders-horizontal" size=${16} />${map.name}</h2><span class="muted">${t(map.name === "argocd-cm" ? "settings.general" : "settings.policies")}</span><span class="grow"></span>${!map.declared && can && html`<${Button} small icon="plus" onClick=${() => setQuery({ map: map.name, key: "" })}>${t("settings.add")}<//>`}</header>
+    ${map.declared && html`<div class="body"><${Notice} tone="none" icon="git-branch" title=${t("settings.declared", { app: map.declared })}>${t("settings.declared.what")}<//></div>`}
+    ${map.settings.length ? map.settings.map((one) => html`<button type="button" key=${one.key} class="list-line" style=${{ width: "100%" }} onClick=${() => setQuery({ map: map.name, key: one.key })}>
+      <span class="grow setting"><span class="row wrap"><strong class="mono clip">${one.key}</strong>${one.hides && html`<${Chip} icon="lock">${t("settings.hides")}<//>`}${!one.known && html`<${Chip}>${t("settings.not-ours")}<//>`}</span>${one.meaning && html`<span class="muted">${one.meaning}</span>`}<code class="two-lines">${one.value || "–"}</code></span>
+    </button>`) : html`<${Empty} icon="sliders-horizontal" title=${t("settings.none")}>${t("settings.none.what")}<//>`}
+  </section>`;
+}
+
+/** @param {{map: SettingsMap, start: string, can: boolean, onDone: (changed: boolean) => void}} props */
+function Editing({ map, start, can, onDone }) {
+  const before = map.settings.find((one) => one.key === start);
+  const [key, setKey] = useState(start);
+  const [value, setValue] = useState(before?.value ?? "");
+  const [lockOut, setLockOut] = useState(false);
+  const [busy, setBusy] = useState(false);
+  const [failed, setFailed] = useState(/** @type {Problem | null} */ (null));
+  const able = can && !map.declared;
+  const path = `/settings/${encodeURIComponent(map.name)}`;
+  const version = useLoaded(path, async (abort) => (await send(path, { signal: abort })).headers.get("ETag") ?? "").data;
+  const rested = useRested(JSON.stringify([key.trim(), value, lockOut]));
+  const touched = Boolean(key.trim()) && (value !== (before?.value ?? "") || !before);
+  const change = (/** @type {string | null} */ to, /** @type {boolean} */ dryRun) => call(path, { method: "PATCH", query: { dryRun, lockOut }, body: { data: { [key.trim()]: to } }, headers: version ? { "If-Match": version } : {} });
+  const tried = useLoaded(touched && able ? rested : null, async (abort) => {
+    try {
+      return { map: /** @type {SettingsMap} */ (await change(value, true)), problem: null };
+    } catch (error) {
+      if (abort.aborted || !(error instanceof Problem)) throw error;
+      return { map: null, problem: error };
+    }
+  });
+  useEffect(() => setFailed(null), [rested]);
+  const write = async (/** @type {string | null} */ to) => {
+    setBusy(true);
+    try {
+      await change(to, false);
+      say("good", t("place.saved"));
+      onDone(true);
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      setFailed(error);
+    } finally {
+      setBusy(false);
+    }
+  };
+  const problem = failed ?? tried.data?.problem ?? null;
+  const lines = value.split("\n").length;
+  const meaning = before?.meaning || map.known.find((one) => one.key === key.trim())?.meaning || "";
+  return html`<${Dialog} wide title=${start || t("settings.add")} onClose=${() => onDone(false)} footer=${html`
+      ${before && able && html`<${Button} icon="trash" disabled=${busy} onClick=${() => write(null)}>${t("settings.remove")}<//>`}<span class="grow"></span>
+      <${Button} onClick=${() => onDone(false)}>${t("do.cancel")}<//><${Button} kind="primary" disabled=${!able || busy || !touched || tried.waiting || Boolean(tried.data?.problem)} onClick=${() => write(value)}>${t("do.save")}<//>`}>
+    ${!can && html`<${MayNotChange} resource="settings" action="update" object=${map.name} />`}
+    ${map.declared && html`<${Notice} tone="none" icon="git-branch" title=${t("settings.declared", { app: map.declared })}>${t("settings.declared.what")}<//>`}
+    ${problem && html`<${Notice} tone="bad" title=${problem.details.title}>${problem.details.detail} ${problem.details.hint}<//>`}
+    ${(problem?.details.hint ?? "").includes("lockOut") || lockOut ? html`<${Check} checked=${lockOut} onChange=${setLockOut}>${t("settings.lock-out")}<//>` : null}
+    ${(tried.data?.map?.remarks ?? []).map((one) => html`<${Notice} key=${one.place + one.message} tone="warn" title=${one.place}>${one.message} ${one.hint}<//>`)}
+    <div class="admin-form"><div class="stack">
+      ${!before && html`<${Field} label=${t("settings.key")} help=${meaning}>${(/** @type {any} */ a) => html`<input class="input mono" list="known-settings" autocapitalize="off" spellcheck="false" value=${key} onInput=${(/** @type {any} */ event) => setKey(event.currentTarget.value)} ...${a} /><datalist id="known-settings">${map.known.filter((one) => !one.key.includes("*")).map((one) => html`<option key=${one.key} value=${one.key}>${one.meaning}</option>`)}</datalist>`}<//>`}
+      <${Field} label=${t("settings.value")} help=${before ? meaning : ""}>${(/** @type {any} */ a) => html`<textarea class="input code" rows=${Math.min(24, Math.max(3, lines + 1))} spellcheck="false" autocapitalize="off" readonly=${!able} value=${value} onInput=${(/** @type {any} */ event) => setValue(event.currentTarget.value)} ...${a}></textarea>`}<//>
+      ${before?.hides && html`<p class="faint">${t("settings.hidden")}</p>`}
+    </div><div class="stack"><${Written} text=${tried.data?.map?.yaml ?? map.yaml} name=${`${map.name}.yaml`} /></div></div>
+  <//>`;
+}

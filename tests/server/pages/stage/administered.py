@@ -1,0 +1,57 @@
+"""What is administered, by the server's own operations on a cluster and a store in memory: places, projects, settings, accounts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+from tests.server.pages.stage.cluster import NAMESPACE, Cluster
+from trueup.server.about import About, about_operations
+from trueup.server.acting.apps import SuspendBody
+from trueup.server.api.call import Call
+from trueup.server.api.operation import Answer, Needs, Operation, Reply
+from trueup.server.identity.whole import IdentityService
+from trueup.server.keeping import may, placekeeping, places, projects, settings
+from trueup.server.live.place import Clients
+from trueup.server.world import operations as world_operations
+from trueup.server.world.world import World
+
+SOURCE = "/api/trueup/v1/sources/{kind}/{namespace}/{name}"
+
+
+def administered(world: World, cluster: Cluster, identity: IdentityService) -> list[Operation]:
+    clients = cast("Clients", cluster)
+    kept = [
+        placekeeping.Keeping(placekeeping.REPOSITORIES, world, clients),
+        placekeeping.Keeping(placekeeping.CLUSTERS, world, clients),
+    ]
+    about = About(list, lambda: (len(world.apps), len(world.sources), 1))
+    ours = [one for one in identity.operations() if one.part == "accounts"]
+    return [
+        *places.operations(places.Places(world, clients)),
+        *placekeeping.operations(*cast("Any", kept)),
+        *projects.operations(projects.Projects(world, clients)),
+        *settings.operations(settings.SettingsKeeping(clients, NAMESPACE, lambda text: text)),
+        *about_operations(about),
+        *may.operations(may.May(world)),
+        *ours,
+    ]
+
+
+def source_operations(sources: world_operations.Sources, heard: Callable[[str], None]) -> list[Operation]:
+    async def asked(call: Call) -> Reply:
+        heard(f"{call.operation.id} {call.path['name']}")
+        return Answer(body={})
+
+    def at(verb: str, method: str, path: str, action: str, body: Any = None) -> Operation:
+        access = Needs("sources", action, sources.target)
+        path = SOURCE + path
+        return Operation(
+            id=f"sources.{verb}", method=method, path=path, summary=verb, access=access, body=body, handler=asked
+        )
+
+    return [
+        at("refresh", "POST", "/refresh", "sync", dict[str, Any]),
+        at("suspend", "PUT", "/suspension", "update", SuspendBody),
+        at("resume", "DELETE", "/suspension", "update"),
+    ]

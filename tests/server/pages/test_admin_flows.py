@@ -1,0 +1,190 @@
+"""What people administer: sources, projects, repositories, clusters, accounts, settings, the audit log; each form with what it writes."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.async_api import expect
+
+from tests.server.pages.conftest import Open
+from tests.server.pages.stage.cluster import KEPT_SECRET
+from tests.server.pages.stage.running import Stage
+
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group("pages")]
+FORM_RESTS = 500
+"""Milliseconds after which a form asks what it would write."""
+
+
+async def test_a_repository_is_registered_by_keyboard_with_its_yaml_beside_it(own_stage: Stage, opened: Open) -> None:
+    page = await opened(own_stage, "/places")
+    await page.get_by_role("button", name="Register a repository").focus()
+    await page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog")
+    await expect(dialog.get_by_label("Address", exact=True)).to_be_focused()
+    await page.keyboard.type("https://git.example.com/shop/more.git")
+    await dialog.get_by_label("User name").focus()
+    await page.keyboard.type("ci")
+    await page.keyboard.press("Tab")
+    await page.keyboard.type("correct-horse")
+    await page.clock.run_for(FORM_RESTS)
+    written = dialog.get_by_role("region", name="What it writes").last
+    await expect(written).to_contain_text("url: https://git.example.com/shop/more.git")
+    assert "correct-horse" not in await written.inner_text()
+    assert await own_stage.cluster.get("Secret", "repo-shop", "") is not None
+    await dialog.get_by_role("button", name="Save").press("Enter")
+    await expect(page.locator(".toast")).to_contain_text("Saved")
+    await expect(page.locator("article", has_text="shop/more.git")).to_contain_text("password")
+
+
+async def test_a_credential_that_is_left_alone_stays_and_is_never_shown(own_stage: Stage, opened: Open) -> None:
+    page = await opened(own_stage, "/places")
+    await page.get_by_role("button", name="Open repo-shop").click()
+    dialog = page.get_by_role("dialog")
+    await expect(dialog.get_by_label("Proxy", exact=True)).to_have_value("http://proxy.example.com:3128")
+    await dialog.get_by_label("Without the proxy").fill("git.example.com")
+    await page.clock.run_for(FORM_RESTS)
+    await expect(dialog.get_by_role("region", name="What it writes").last).to_contain_text("noProxy: git.example.com")
+    assert KEPT_SECRET not in await page.content()
+    await dialog.get_by_role("button", name="Save").click()
+    await expect(page.locator(".toast")).to_contain_text("Saved")
+    kept = await own_stage.cluster.get("Secret", "repo-shop", "")
+    assert kept is not None
+    assert {"password", "username", "noProxy"} <= kept["data"].keys()
+
+
+async def test_a_place_is_forgotten_only_when_asked_twice(own_stage: Stage, opened: Open) -> None:
+    page = await opened(own_stage, "/places?cluster=cluster-production-us")
+    dialog = page.get_by_role("dialog")
+    await dialog.get_by_role("button", name="Forget it").click()
+    await expect(dialog).to_contain_text("Its Secret is deleted")
+    await dialog.get_by_role("button", name="Forget it, really").click()
+    await expect(page.locator("article", has_text="production-us.example.com")).to_have_count(0)
+
+
+async def test_what_git_declares_is_not_changed_here(own_stage: Stage, opened: Open) -> None:
+    page = await opened(own_stage, "/places?cluster=cluster-staging")
+    dialog = page.get_by_role("dialog")
+    await expect(dialog.get_by_role("button", name="Forget it")).to_have_count(0)
+    await expect(dialog.get_by_label("Name", exact=True)).to_have_value("staging")
+
+
+async def test_whoever_may_only_look_is_told_which_right_is_missing(stage: Stage, opened: Open) -> None:
+    page = await opened(stage, "/places", who="guest", width=390, height=844, theme="dark")
+    await expect(page.locator("article").first).to_be_visible()
+    await expect(page.get_by_role("button", name="Register a repository")).to_have_count(0)
+    await page.get_by_role("button", name="Open repo-shop").click()
+    await expect(page.get_by_role("dialog")).to_contain_text("p, ROLE, repositories, update, *, allow")
+    await page.goto(stage.url + "/settings")
+    await expect(page.locator("main")).to_contain_text("p, ROLE, settings, update, argocd-cm, allow")
+
+
+async def test_a_project_is_edited_as_a_form_or_as_yaml(own_stage: Stage, opened: Open) -> None:
+    page = await opened(own_stage, "/places?project=shop")
+    dialog = page.get_by_role("dialog")
+    text = dialog.get_by_label("What it writes")
+    await dialog.get_by_label("To where").fill("*#shop\nproduction-eu#shop-*")
+    await dialog.get_by_label("Description").fill("the shop and its previews")
+    await expect(text).to_have_value(re.compile("description: the shop and its previews(.|\n)*name: production-eu"))
+    await expect(text).to_have_value(re.compile("proj:shop:deployer"))
+    written = await text.input_value()
+    await text.fill(written.replace("spec:", "spec: ["))
+    await expect(dialog.get_by_role("button", name="Save")).to_be_disabled()
+    await text.fill(written.replace("sourceRepos:", "sourceRepos:\n    - https://git.example.com/base"))
+    await expect(dialog.get_by_label("From which repositories")).to_have_value(re.compile("base"))
+    await dialog.get_by_role("button", name="Save").click()
+    await expect(page.locator("article", has_text="the shop and its previews")).to_contain_text("production-eu/shop-*")
+    kept = own_stage.world.projects["shop"]["spec"]
+    assert kept["destinations"][0] == {"name": "*", "namespace": "shop"}
+    assert len(kept["roles"]) == 1
+
+
+async def test_a_project_is_made_and_deleted(own_stage: Stage, opened: Open) -> None:
+    page = await opened(own_stage, "/places")
+    await page.get_by_role("button", name="New project").click()
+    dialog = page.get_by_role("dialog")
+    await dialog.get_by_label("Name", exact=True).fill("games")
+    await dialog.get_by_label("From which repositories").fill("*")
+    await dialog.get_by_label("To where").fill("*#games")
+    await dialog.get_by_role("button", name="Save").click()
+    await page.get_by_role("button", name="Open games").click()
+    await dialog.get_by_role("button", name="Delete").click()
+    await dialog.get_by_role("button", name="Delete it, really").click()
+    await expect(page.get_by_role("button", name="Open games")).to_have_count(0)
+
+
+async def test_a_setting_is_tried_before_it_is_saved(own_stage: Stage, opened: Open) -> None:
+    page = await opened(own_stage, "/settings")
+    await expect(page.locator("main")).to_contain_text("how long a login lasts at most")
+    assert KEPT_SECRET not in await page.content()
+    await page.get_by_role("button", name=re.compile("users.session.duration")).click()
+    dialog = page.get_by_role("dialog")
+    await dialog.get_by_label("Value").fill("8h")
+    await page.clock.run_for(FORM_RESTS)
+    await expect(dialog.get_by_role("region", name="What it writes").last).to_contain_text("users.session.duration: 8h")
+    await dialog.get_by_role("button", name="Save").click()
+    await expect(page.get_by_role("button", name=re.compile("users.session.duration"))).to_contain_text("8h")
+    await page.get_by_label("argocd-cm").get_by_role("button", name="Add a setting").click()
+    await dialog.get_by_label("Key").fill("timeout.reconciliation")
+    await dialog.get_by_label("Value").fill("180s")
+    await page.clock.run_for(FORM_RESTS)
+    await expect(dialog).to_contain_text("Trueup does not read it; it stands there for Argo CD")
+
+
+async def test_a_token_is_shown_once_and_taken_back(own_stage: Stage, opened: Open) -> None:
+    page = await opened(own_stage, "/accounts")
+    await page.get_by_role("row", name=re.compile("alice")).click()
+    panel = page.locator("aside.panel")
+    await panel.get_by_label("Called").fill("pipeline")
+    await panel.get_by_label("For", exact=True).select_option(label="7 days")
+    await panel.get_by_role("button", name="Give out a token").click()
+    token = panel.locator("code.token")
+    await expect(token).to_have_text(re.compile(r"^ey[\w-]+\.[\w-]+\.[\w-]+$"))
+    await expect(panel.locator(".list-line", has_text="pipeline")).to_contain_text("ends")
+    await panel.get_by_role("button", name="Take back").click()
+    await expect(panel.locator(".list-line")).to_have_count(0)
+    await expect(panel).to_contain_text("accounts.alice: apiKey, login")
+
+
+async def test_the_audit_log_is_searched_and_an_entry_opened_by_its_address(stage: Stage, opened: Open) -> None:
+    page = await opened(stage, "/audit")
+    rows = page.get_by_role("row")
+    await expect(rows.filter(has_text="somchai")).to_have_count(2)
+    await page.get_by_label("Outcome").select_option("refused")
+    await expect(rows.filter(has_text="guest")).to_have_count(1)
+    await expect(page).to_have_url(re.compile("result=refused"))
+    await page.get_by_label("Outcome").select_option("")
+    await page.get_by_label("Words anywhere").fill("sale")
+    await page.keyboard.press("Enter")
+    await expect(rows.filter(has_text="apps.suspend")).to_have_count(1)
+    await rows.filter(has_text="apps.suspend").click()
+    await expect(page.locator("aside.panel")).to_contain_text("suspended: the sale begins")
+    await page.reload()
+    await expect(page.locator("aside.panel")).to_contain_text("suspended: the sale begins")
+
+
+async def test_the_audit_log_is_not_for_everybody(stage: Stage, opened: Open) -> None:
+    page = await opened(stage, "/audit", who="guest", lang="th")
+    await expect(page.get_by_role("alert")).to_be_visible()
+
+
+async def test_a_source_is_found_looked_at_and_fetched(own_stage: Stage, opened: Open) -> None:
+    page = await opened(own_stage, "/sources")
+    await page.get_by_label("Search sources").fill("payments")
+    row = page.get_by_role("row", name=re.compile("payments"))
+    await expect(page.get_by_role("row", name=re.compile("mobile"))).to_have_count(0)
+    await row.click()
+    panel = page.locator("aside.panel")
+    await expect(panel).to_contain_text("kind: GitRepository")
+    await panel.get_by_role("button", name="Fetch now").click()
+    await expect(page.locator(".toast")).to_contain_text("payments")
+    await panel.get_by_role("button", name="Suspend").click()
+    await expect(page.locator(".toast").last).to_contain_text("left alone")
+    assert own_stage.heard == ["sources.refresh payments", "sources.suspend payments"]
+
+
+async def test_about_says_who_one_is_and_whether_the_server_sees_everything(stage: Stage, opened: Open) -> None:
+    page = await opened(stage, "/about")
+    await expect(page.get_by_role("heading", level=1)).to_contain_text("Trueup")
+    await expect(page.locator("main")).to_contain_text("It sees everything that it should")
+    await expect(page.locator("main")).to_contain_text("malee")
