@@ -29,6 +29,8 @@ PAGES = {
     "diff": "/diff?app=Kustomization/shop/web&revision=feature/three",
     "sources": "/sources",
     "places": "/places",
+    "settings": "/settings?map=argocd-rbac-cm&key=policy.csv",
+    "accounts": "/accounts?account=alice",
     "audit": "/audit",
     "sign-in": "/login",
     "design": "/design",
@@ -50,6 +52,8 @@ WHEN_READY = {
     "diff": ".diff .d",
     "sources": ".table .line",
     "places": "main article",
+    "settings": ".dialog .sheet .line",
+    "accounts": ".panel .sheet .line",
     "audit": ".table .line",
     "sign-in": ".sign-in .card",
     "design": ".timeline canvas",
@@ -93,6 +97,28 @@ async def test_a_page_can_be_read_by_everybody_at_every_width_and_looks_as_when_
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(picture)
         await assert_same(browser, path, picture)
+
+
+VIEWS = {
+    "/about": ".facts",
+    f"{WEB}?view=history&show=compare": ".diff .d",
+    f"{WEB}?view=history&show=then&at=2026-09-21T05:00:00Z&object=Deployment.apps/shop/web": ".panel .sheet .line",
+    f"{WEB}?view=history&moment=3": ".panel .facts",
+    "/diff": ".diff-ask",
+    "/places?repository=repo-shop": ".dialog .sheet .line",
+    "/places?project=shop": ".dialog textarea",
+}
+"""Parts of pages that have no picture of their own."""
+
+
+async def test_views_and_forms_of_pages_can_be_read_by_everybody_too(stage: Stage, opened: Open) -> None:
+    page = await opened(stage, "/about", theme="dark", lang="th")
+    problems: list[str] = []
+    for path, ready in VIEWS.items():
+        await page.goto(stage.url + path)
+        await expect(page.locator(ready).first).to_be_visible()
+        problems += [f"{path}: {one}" for one in await found_by_axe(page)]
+    assert problems == []
 
 
 async def _settled(page: Page, name: str) -> None:

@@ -14,6 +14,9 @@ import { Dialog, say } from "../ui/layers.js";
 
 /** @typedef {{key: string, value: string, known: boolean, hides: boolean, meaning: string}} Setting @typedef {{place: string, message: string, hint: string}} Remark @typedef {{name: string, settings: Setting[], known: Array<{key: string, meaning: string}>, yaml: string, declared: string, remarks: Remark[]}} SettingsMap */
 
+/** No key of a ConfigMap has a colon. */
+const NEW = "new:";
+
 export function Page() {
   useTitle([{ label: t("nav.settings") }]);
   const { data, problem, again } = useLoaded("settings", async (abort) => /** @type {SettingsMap[]} */ ((await call("/settings", { signal: abort })).items));
@@ -29,12 +32,12 @@ export function Page() {
   return html`<div class="page-head"><h1>${t("nav.settings")}</h1></div><p class="muted">${t("settings.what")}</p>
     ${can === false && html`<${MayNotChange} resource="settings" action="update" object="argocd-cm" />`}
     ${data.map((one) => html`<${Map_} key=${one.name} map=${one} can=${can === true} />`)}
-    ${opened && key !== null && html`<${Editing} key=${`${name} ${key}`} map=${opened} start=${key} can=${can !== false} onDone=${close} />`}`;
+    ${opened && key !== null && html`<${Editing} key=${`${name} ${key}`} map=${opened} start=${key === NEW ? "" : key} can=${can !== false} onDone=${close} />`}`;
 }
 
 /** @param {{map: SettingsMap, can: boolean}} props */
 function Map_({ map, can }) {
-  return html`<section class="card" aria-label=${map.name}><header><h2 class="row"><${Icon} name="sliders-horizontal" size=${16} />${map.name}</h2><span class="muted">${t(map.name === "argocd-cm" ? "settings.general" : "settings.policies")}</span><span class="grow"></span>${!map.declared && can && html`<${Button} small icon="plus" onClick=${() => setQuery({ map: map.name, key: "" })}>${t("settings.add")}<//>`}</header>
+  return html`<section class="card" aria-label=${map.name}><header><h2 class="row"><${Icon} name="sliders-horizontal" size=${16} />${map.name}</h2><span class="muted">${t(map.name === "argocd-cm" ? "settings.general" : "settings.policies")}</span><span class="grow"></span>${!map.declared && can && html`<${Button} small icon="plus" onClick=${() => setQuery({ map: map.name, key: NEW })}>${t("settings.add")}<//>`}</header>
     ${map.declared && html`<div class="body"><${Notice} tone="none" icon="git-branch" title=${t("settings.declared", { app: map.declared })}>${t("settings.declared.what")}<//></div>`}
     ${map.settings.length ? map.settings.map((one) => html`<button type="button" key=${one.key} class="list-line" style=${{ width: "100%" }} onClick=${() => setQuery({ map: map.name, key: one.key })}>
       <span class="grow setting"><span class="row wrap"><strong class="mono clip">${one.key}</strong>${one.hides && html`<${Chip} icon="lock">${t("settings.hides")}<//>`}${!one.known && html`<${Chip}>${t("settings.not-ours")}<//>`}</span>${one.meaning && html`<span class="muted">${one.meaning}</span>`}<code class="two-lines">${one.value || "–"}</code></span>
