@@ -119,6 +119,26 @@ async def test_a_badge_is_for_everybody_once_it_is_enabled_and_tells_nothing_bef
         assert (await argo.get("/api/badge?name=a%3Cscript%3E", ""))[0] == 400
 
 
+async def test_apps_of_other_kinds_have_badges_too() -> None:
+    app = {
+        "apiVersion": "kustomize.toolkit.fluxcd.io/v1",
+        "kind": "Kustomization",
+        "metadata": {"name": "web", "namespace": "apps", "uid": "k", "resourceVersion": "1", "generation": 1},
+        "spec": {"interval": "1m", "path": "./", "prune": True, "sourceRef": {"kind": "GitRepository", "name": "repo"}},
+        "status": {
+            "observedGeneration": 1,
+            "lastAppliedRevision": f"main@sha1:{COMMIT}",
+            "lastAttemptedRevision": f"main@sha1:{COMMIT}",
+            "conditions": [{"type": "Ready", "status": "True", "reason": "ReconciliationSucceeded", "message": "ok"}],
+        },
+    }
+    async with Around(app, config={"statusbadge.enabled": "true"}) as argo:
+        _, svg = await argo.get("/api/badge?kind=Kustomization&namespace=apps&name=web&revision=true", "")
+        assert "Synced" in svg
+        assert f">{COMMIT[:7]}<" in svg
+        assert "Not Found" in (await argo.get("/api/badge?kind=HelmRelease&namespace=apps&name=web", ""))[1]
+
+
 @pytest.mark.parametrize("width", ["", "300", "99999999", "-1", "x"])
 def test_a_badge_is_a_picture_whatever_is_asked(width: str) -> None:
     standing = Standing("Healthy", "Synced", "<&>", 'a"name', found=True)

@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from trueup.apps.identity import APPLICATION
 from trueup.model.manifest import status_of
+from trueup.model.revision import parse_revision
 from trueup.server.api.call import Call
 from trueup.server.api.operation import PUBLIC, Content, Operation, Surface
 from trueup.server.api.refusals import BadQuery
@@ -35,8 +36,12 @@ _SHORT, _WIDEST = 7, 2000
 
 
 class BadgeQuery(Struct, frozen=True, kw_only=True, rename="camel"):
-    """`name` with `namespace`, or `project` as often as wanted. `revision` and `showAppName` add a part, `width` stretches the last."""
+    """`name` with `namespace`, or `project` as often as wanted. `revision` and `showAppName` add a part, `width` stretches the last.
 
+    `kind` is ours: `Kustomization` or `HelmRelease`, whose namespace must be said.
+    """
+
+    kind: str = APPLICATION
     name: str = ""
     namespace: str = ""
     project: tuple[str, ...] = ()
@@ -77,8 +82,8 @@ class Badge:
             if value and not _NAME.fullmatch(value):
                 raise BadQuery("is no name", field=field)
         if query.name:
-            known = self._world.app(APPLICATION, query.namespace or self._world.control_namespace, query.name)
-            return Standing(found=False) if known is None else standing_of(known.obj, query.name)
+            known = self._world.app(query.kind, query.namespace or self._world.control_namespace, query.name)
+            return Standing(found=False) if known is None else standing_of(known, query.name)
         if query.project:
             wanted = set(query.project)
             return together([known for known in self._world.apps if _is_of(known, wanted)])
@@ -89,9 +94,14 @@ def _is_of(known: Known, projects: set[str]) -> bool:
     return known.ref.kind == APPLICATION and known.row.project in projects
 
 
-def standing_of(obj: Mapping[str, Any], name: str = "") -> Standing:
-    """As the Application's status says."""
-    status: Any = status_of(obj)
+def standing_of(known: Known, name: str = "") -> Standing:
+    """As an Application's status says; of other Apps as they are seen."""
+    if known.ref.kind != APPLICATION:
+        row = known.row
+        return Standing(
+            health=row.health or "Unknown", sync=row.sync or "Unknown", revision=_digits(row.full_revision), name=name
+        )
+    status: Any = status_of(known.obj)
     result = (status.get("operationState") or {}).get("syncResult") or {}
     revisions = result.get("revisions") or [result.get("revision") or ""]
     return Standing(
@@ -106,7 +116,7 @@ def together(apps: list[Known]) -> Standing:
     """Well only if all are; of none nothing is known."""
     if not apps:
         return Standing()
-    each = [standing_of(known.obj) for known in apps]
+    each = [standing_of(known) for known in apps]
     healthy = all(one.health == "Healthy" for one in each)
     synced = all(one.sync == "Synced" for one in each)
     return Standing(health="Healthy" if healthy else "Degraded", sync="Synced" if synced else "OutOfSync")
@@ -151,6 +161,11 @@ def _box(left: int, top: int, width: int, colour: str, text: str) -> str:
         f'<rect x="{left}" y="{top}" width="{width}" height="{_ROW}" fill="{colour}"/>'
         f'<text x="{middle:g}" y="{top + 14}">{escape(text)}</text>'
     )
+
+
+def _digits(revision: str) -> str:
+    parsed = parse_revision(revision)
+    return parsed.digest or parsed.name if parsed is not None else ""
 
 
 def _is_true(text: str) -> bool:
