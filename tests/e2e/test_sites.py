@@ -6,11 +6,13 @@ import base64
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from tests.e2e.fixtures import drop_namespace, make_namespace
 from tests.e2e.manifests import config, deployment
 from tests.e2e.remote import Remote, remote_namespace
 from tests.e2e.stack import Stack, git_repository, until
@@ -82,6 +84,14 @@ def registered(stack: Stack, namespace: str, remote: Remote) -> Iterator[str]:
     stack.api.delete("secret", namespace, "argocd")
 
 
+def trueup(stack: Stack, *arguments: str) -> str:
+    environment = {**os.environ, **stack.controller.environment, "COLUMNS": "200"}
+    command = [sys.executable, "-m", "trueup.cli.main", *arguments, "--kubeconfig", str(stack.kubeconfig)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
 def helm_at(remote: Remote, *arguments: str) -> str:
     program = find_program("helm")
     assert program is not None, "make peers builds it"
@@ -130,6 +140,26 @@ def test_a_kustomization_lives_in_the_cluster_of_its_kubeconfig(
     stack.kubectl("delete", "kustomization", "app", "-n", namespace)
     assert remote.api.get("configmap", "settings", there) is None
     assert stack.get("configmap", "settings", namespace) is not None
+
+
+@pytest.mark.real
+@pytest.mark.xdist_group("e2e-embedded")
+def test_the_command_line_looks_there_too_and_not_at_what_is_called_so_here(
+    embedded_stack: Stack, embedded_remote: Remote
+) -> None:
+    stack, namespace = embedded_stack, "far"
+    make_namespace(stack, namespace)
+    with remote_namespace(embedded_remote, namespace):
+        repo = stack.repository(namespace, {"web.yaml": deployment("web")})
+        stack.apply(kubeconfig_secret(namespace, embedded_remote.kubeconfig()))
+        stack.kustomization(namespace, repo.url, wait=True, **THERE)
+        stack.until_applied(namespace)
+        drawn = trueup(stack, "tree", "kustomization/app", "-n", namespace)
+        assert f"ReplicaSet/{namespace}/web-" in drawn
+        assert "Missing" not in drawn
+        assert "1 unchanged" in trueup(stack, "diff", "kustomization/app", "-n", namespace)
+        stack.kubectl("delete", "kustomization", "app", "-n", namespace)
+    drop_namespace(stack, namespace)
 
 
 def test_a_release_and_its_records_are_in_the_target_cluster(

@@ -78,15 +78,25 @@ async def _page(session: Session, found: Found, database: str) -> list[Text]:
     events.sort(key=lambda event: read_event(event).at)
     if found.kind.is_source:
         return list(source_page(found, events[-LAST_EVENTS:], now))
-    nodes = await read_tree(session, found, now)
+    nodes: Sequence[Node] | TrueupError
+    try:
+        nodes = await read_tree(session, found, now)
+    except TrueupError as error:
+        if not found.kind.dialect.cluster_of(found.obj):
+            raise
+        nodes = error  # the other cluster is away, or not this caller's to look into; the rest is known here
     rows, _ = await asyncio.to_thread(read_past, found, records_url(session, database), limit=LAST_CHANGES)
     return list(app_page(found, nodes, rows, events[-LAST_EVENTS:], now))
 
 
 def app_page(
-    found: Found, nodes: Sequence[Node], past: Sequence[PastRow], events: Sequence[Manifest], now: datetime
+    found: Found,
+    nodes: Sequence[Node] | TrueupError,
+    past: Sequence[PastRow],
+    events: Sequence[Manifest],
+    now: datetime,
 ) -> Iterator[Text]:
-    """Pure."""
+    """Pure. `nodes` may be why they could not be looked at."""
     view = view_app(found.obj, found.kind.dialect, now)
     facts: list[tuple[str, Cell]] = [
         ("Name", str(view.ref)),
@@ -108,7 +118,8 @@ def app_page(
     except TrueupError as error:
         yield from _section("Declared", [Text(f"  cannot be read: {error}", style="red")])
     yield from _section("Conditions", _conditions(found.obj, now))
-    yield from _section("Objects", _objects(nodes))
+    seen = [Text(f"  cannot be looked at: {nodes}", style="red")] if isinstance(nodes, TrueupError) else _objects(nodes)
+    yield from _section("Objects", seen)
     yield from _section("Last changes", _indented(lines((), [past_row(row, now) for row in past])))
     yield from _section("Events", _events(events, now))
 
@@ -155,6 +166,8 @@ def app_facts(app: App) -> list[tuple[str, Cell]]:
         facts.append(("  Waits", f"for health, {format_duration(rules.timeout)}"))
     if rules.depends_on:
         facts.append(("  Depends on", ", ".join(str(item.ref) for item in rules.depends_on)))
+    if app.target is not None:
+        facts.append(("  Cluster", str(app.target)))
     if rules.service_account:
         facts.append(("  Acts as", f"ServiceAccount {rules.service_account}"))
     facts.append(("  When deleted", str(rules.deletion_policy)))

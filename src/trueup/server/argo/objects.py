@@ -20,7 +20,7 @@ from trueup.server.live.actions import Action, actions_of
 from trueup.server.live.logs import sources_of
 from trueup.server.live.masking import shown
 from trueup.server.live.objects import Objects
-from trueup.server.live.place import Clients
+from trueup.server.live.place import Clients, check_here
 from trueup.server.live.podlogs import LogLine, LogOptions, merged
 from trueup.server.world.rows import Known
 from trueup.server.world.treeoperations import remembered
@@ -140,6 +140,8 @@ class ArgoObjects:
         query = call.query
         known = self._apps.known(call)
         refs = self._named(known, query) if query.resource_name else [known.ref]
+        for ref in refs:
+            check_here(known, ref)
         found = [event for ref in refs for event in await self._objects.events_of(call, ref)]
         return Answer(body={"metadata": {}, "items": [shown(one) for one in found]})
 
