@@ -153,7 +153,12 @@ def run(
         artifacts=Artifacts(store.open) if store else None,
         receiver=Receiver(controller.webhook_secrets, controller.heard, webhook_noted(audit)),
         internal=Internal(
-            controller.internal_token, controller.trees, controller.compare, controller.impact, controller.commits
+            controller.internal_token,
+            controller.trees,
+            controller.compare,
+            controller.impact,
+            controller.commits,
+            controller.see,
         ),
     )
 

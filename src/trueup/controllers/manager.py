@@ -14,7 +14,16 @@ from contextlib import AsyncExitStack
 import structlog
 from prometheus_client import generate_latest
 
-from trueup.apps.comparison import Commits, CommitsWish, CompareWish, Comparison, Impact, ImpactWish
+from trueup.apps.comparison import (
+    Commits,
+    CommitsWish,
+    CompareWish,
+    Comparison,
+    Impact,
+    ImpactWish,
+    ObjectSeen,
+    ObjectWish,
+)
 from trueup.cluster.client import KubeClient
 from trueup.cluster.config import ClusterConfig
 from trueup.cluster.lease import ClusterLeases, Lease, Term
@@ -134,6 +143,10 @@ class Controller:
         """Which Apps a revision of a source concerns. Raises as `compare`."""
         present = self._at_work()
         return await present.comparing.impact(wish, present.apps.readers)
+
+    async def see(self, wish: ObjectWish) -> ObjectSeen:
+        """One object of an App, wherever it lives. Raises as `compare`."""
+        return await self._at_work().looking.see(wish)
 
     async def commits(self, wish: CommitsWish) -> Commits:
         """Who made revisions of an App's source. Raises as `compare`."""

@@ -31,6 +31,7 @@ from trueup.controllers.comparing import Comparing
 from trueup.controllers.credentials import SourceCredentials
 from trueup.controllers.events import EventWriter
 from trueup.controllers.lockdown import Lockdown
+from trueup.controllers.looking import Looking
 from trueup.controllers.memory import AppMemory
 from trueup.controllers.metrics import Metrics
 from trueup.controllers.pauses import collect_all
@@ -149,6 +150,7 @@ class WorkingTerm:
         self.sources: SourceController
         self.trees: Trees
         self.comparing: Comparing
+        self.looking: Looking
         self.webhooks = WebhookSecrets(
             ValueStore(self._read_value, seconds=SECONDS),
             control_namespace=setup.options.control_namespace,
@@ -236,6 +238,7 @@ class WorkingTerm:
         sites = self._sites(Site("in-cluster", cluster_id, shell, parts.branch), means, watching)
         self.apps = AppController(shell, sites, self._placed)
         self.comparing = Comparing(shell, self.apps.shell_of, self.apps.foretell)
+        self.looking = Looking(shell, self.apps.shell_of, self.trees.below_version)
         self.sources = sources
         for ref, blob in (await state.load()).items():
             self._restore(ref, blob)

@@ -167,6 +167,7 @@ async def serving(options: Serving) -> AsyncIterator[Server]:
                 )
             )
         )
+        controllers = Controllers(options.controllers, options.internal_token)
         api = Api(
             table(
                 Parts(
@@ -176,7 +177,8 @@ async def serving(options: Serving) -> AsyncIterator[Server]:
                     clients=decided.clients,
                     trees=trees,
                     audit=reading,
-                    controllers=Controllers(options.controllers, options.internal_token),
+                    controllers=controllers,
+                    far=controllers if options.rights is Rights.POLICY else None,
                     controller_urls=options.controllers,
                     database=options.database,
                     local=options.local,
@@ -225,6 +227,8 @@ class Parts(Struct, frozen=True, kw_only=True):
     trees: Trees
     audit: Audit
     controllers: Asks
+    far: objects.Far | None = None
+    """Who looks at objects in other clusters; None where people have Kubernetes' rights, which say nothing of those."""
     controller_urls: tuple[str, ...] = ()
     database: str = ""
     local: Local = Local()
@@ -243,7 +247,7 @@ def table(parts: Parts) -> list[Operation]:
         *treeoperations.operations(treeoperations.AppTrees(apps, parts.trees), apps),
         *acting_apps.operations(acting_apps.Acting(world, apps, clients), apps),
         *acting_sources.operations(acting_sources.SourceActing(sources, clients), sources),
-        *objects.operations(objects.Objects(apps, clients), apps),
+        *objects.operations(objects.Objects(apps, clients, far=parts.far), apps),
         *logs.operations(logs.Logs(apps, clients), apps),
         *comparing.operations(comparing.Plans(apps, parts.controllers), apps),
         *impact.operations(impact.Impacts(sources, world, parts.controllers), sources),
@@ -263,7 +267,13 @@ def table(parts: Parts) -> list[Operation]:
         *keeping_audit.operations(parts.audit),
         *keeping_may.operations(keeping_may.May(world)),
         *argo.operations(
-            world, clients, parts.trees, parts.controllers, parts.controller_urls, parts.identity.settings
+            world,
+            clients,
+            parts.trees,
+            parts.controllers,
+            parts.controller_urls,
+            parts.identity.settings,
+            parts.far,
         ),
     ]
 

@@ -15,7 +15,16 @@ import structlog
 from aiohttp import web
 from msgspec import Struct
 
-from trueup.apps.comparison import Commits, CommitsWish, CompareWish, Comparison, Impact, ImpactWish
+from trueup.apps.comparison import (
+    Commits,
+    CommitsWish,
+    CompareWish,
+    Comparison,
+    Impact,
+    ImpactWish,
+    ObjectSeen,
+    ObjectWish,
+)
 from trueup.model.errors import Transient, TrueupError
 from trueup.server.api.problems import MEDIA_TYPE, encoded, problem_of
 
@@ -25,6 +34,7 @@ TREES = "/internal/v1/trees"
 COMPARE = "/internal/v1/compare"
 IMPACT = "/internal/v1/impact"
 COMMITS = "/internal/v1/commits"
+OBJECT = "/internal/v1/object"
 COMPARE_SECONDS = 50.0
 """In which a comparison has to be made: less than its asker waits."""
 MOST_READERS = 32
@@ -43,6 +53,7 @@ class Internal(Struct, frozen=True):
     compare: Callable[[CompareWish], Awaitable[Comparison]] | None = None
     impact: Callable[[ImpactWish], Awaitable[Impact]] | None = None
     commits: Callable[[CommitsWish], Awaitable[Commits]] | None = None
+    see: Callable[[ObjectWish], Awaitable[ObjectSeen]] | None = None
 
 
 def add_internal(app: web.Application, internal: Internal, *, slow_seconds: float = SLOW_SECONDS) -> None:
@@ -75,7 +86,12 @@ def add_internal(app: web.Application, internal: Internal, *, slow_seconds: floa
         await _check(request, internal)
         return await _answered(request, CommitsWish, internal.commits)
 
+    async def see(request: web.Request) -> web.Response:
+        await _check(request, internal)
+        return await _answered(request, ObjectWish, internal.see)
+
     app.router.add_get(TREES, trees)
+    app.router.add_post(OBJECT, see)
     app.router.add_post(COMPARE, compare)
     app.router.add_post(IMPACT, impact)
     app.router.add_post(COMMITS, commits)

@@ -6,6 +6,8 @@ import pytest
 
 from tests.server.api.support import serving
 from tests.server.test_matrix import NoCluster, a_world
+from trueup.apps.comparison import ObjectSeen, ObjectWish
+from trueup.model.refs import ObjectRef
 from trueup.server.access.policy import policy_of
 from trueup.server.live.objects import Objects, operations
 from trueup.server.world.operations import Apps
@@ -34,3 +36,55 @@ async def test_the_app_itself_is_no_object_to_patch_either() -> None:
         served.authority.update(policy_of({"policy.csv": POLICY}), {})
         answer = await served.client.patch(f"{PARENT}?{where}", json={"status": {}}, headers={"X-User": "ann"})
     assert answer.status == 403
+
+
+class OneController:
+    """Knows one Secret of another cluster."""
+
+    def __init__(self) -> None:
+        self.asked: list[ObjectWish] = []
+
+    async def see(self, wish: ObjectWish) -> ObjectSeen:
+        self.asked.append(wish)
+        metadata = {"name": wish.ref.name, "namespace": wish.ref.namespace, "resourceVersion": "7"}
+        return ObjectSeen(manifest={"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": {"a": "Yg=="}})
+
+
+FAR = "kind=Secret&namespace=team-a&name=keys"
+
+
+def far_apps() -> Apps:
+    """`web` has its objects in another cluster. Our own is `NoCluster`: it fails whoever asks it."""
+    world = a_world()
+    known = world.app("Kustomization", "team-a", "web")
+    assert known is not None
+    spec = {**known.obj["spec"], "kubeConfig": {"secretRef": {"name": "there"}}}
+    metadata = {**known.obj["metadata"], "resourceVersion": "1000"}
+    world.seen(known.ref, {**known.obj, "metadata": metadata, "spec": spec})
+    return Apps(world)
+
+
+async def test_an_object_in_another_cluster_is_asked_of_the_controller_and_never_of_ours() -> None:
+    controller = OneController()
+    apps = far_apps()
+    async with serving(operations(Objects(apps, NoCluster(), far=controller), apps)) as served:
+        served.authority.update(policy_of({"policy.csv": POLICY}), {})
+        answer = await served.client.get(f"{PARENT}?{FAR}", headers={"X-User": "ann"})
+        body = await answer.json()
+        refused = await served.client.delete(f"{PARENT}?{FAR}", headers={"X-User": "ann"})
+        problem = await refused.json()
+    assert answer.status == 200, body
+    assert body["manifest"]["data"] != {"a": "Yg=="}
+    assert body["actions"] == []
+    assert [wish.ref for wish in controller.asked] == [ObjectRef("", "Secret", "team-a", "keys")]
+    assert (refused.status, problem["reason"]) == (422, "OtherCluster")
+
+
+async def test_where_nobody_looks_there_the_answer_says_which_cluster_has_it() -> None:
+    apps = far_apps()
+    async with serving(operations(Objects(apps, NoCluster()), apps)) as served:
+        served.authority.update(policy_of({"policy.csv": POLICY}), {})
+        answer = await served.client.get(f"{PARENT}?{FAR}", headers={"X-User": "ann"})
+        problem = await answer.json()
+    assert (answer.status, problem["reason"]) == (422, "OtherCluster")
+    assert "kubeconfig there" in problem["detail"]

@@ -79,6 +79,10 @@ class Trees:
             branch.keeper.app_seen(app, standing_of(memory))
         branch.stir()
 
+    def below_version(self, app: ObjectRef, ref: ObjectRef) -> str:
+        """Of an object that hangs below what the App manages; empty: none of its, or nobody has read trees yet."""
+        return self._branch_of(app).keeper.below_version(app, ref)
+
     async def run(self) -> None:
         """Until cancelled; then readers are told to come again."""
         try:

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from trueup.dialects.reading import format_time
+from trueup.model.manifest import ref_of
 from trueup.model.refs import ObjectRef
 from trueup.server.api.call import Call
 from trueup.server.api.dispatch import utc_now
@@ -106,8 +107,8 @@ class ArgoObjects:
         self._clients = clients
 
     async def get(self, call: Call) -> Answer:
-        placed = await self._objects.live(call, call.query.ref)
-        return Answer(body={"manifest": _text(shown(placed.live, managed_fields=True))})
+        live, _ = await self._objects.seen(call, call.query.ref)
+        return Answer(body={"manifest": _text(shown(live, managed_fields=True))})
 
     async def patch(self, call: Call) -> Answer:
         """The body is a text that holds the patch."""
@@ -122,8 +123,8 @@ class ArgoObjects:
         return Answer(body={})
 
     async def actions(self, call: Call) -> Answer:
-        placed = await self._objects.live(call, call.query.ref)
-        found = actions_of(placed.live, placed.ref.group_kind)
+        live, here = await self._objects.seen(call, call.query.ref)
+        found = actions_of(live, ref_of(live).group_kind) if here else ()
         return Answer(body={"actions": [action_row(one) for one in found]})
 
     async def act(self, call: Call) -> Answer:

@@ -29,7 +29,7 @@ from trueup.server.identity.settings import Settings
 from trueup.server.keeping.placekeeping import CLUSTERS, REPOSITORIES, Keeping
 from trueup.server.keeping.places import Places
 from trueup.server.keeping.projects import Projects
-from trueup.server.live.objects import Objects
+from trueup.server.live.objects import Far, Objects
 from trueup.server.live.place import Clients
 from trueup.server.world.trees import Trees
 from trueup.server.world.world import World
@@ -42,6 +42,7 @@ def operations(
     controllers: Asks,
     urls: Sequence[str] = (),
     settings: Callable[[], Settings] = Settings,
+    far: Far | None = None,
 ) -> list[Operation]:
     """`settings`: as they are now."""
     apps = ArgoApps(world)
@@ -57,7 +58,7 @@ def operations(
         *changing.operations(changing.Changing(world, apps, acting), apps),
         *syncing.operations(syncing.Syncing(apps, acting), apps),
         *trees.operations(trees.ArgoTrees(apps, live, controllers), apps),
-        *objects.operations(objects.ArgoObjects(apps, Objects(apps, clients), clients, live), apps),
+        *objects.operations(objects.ArgoObjects(apps, Objects(apps, clients, far=far), clients, live), apps),
         *revisions.operations(revisions.Belongings(world, apps, controllers, data), apps, kept),
         *projects.operations(kept),
         *places.operations(places.ArgoPlaces(Places(world, clients))),

@@ -9,11 +9,20 @@ import msgspec
 from aiohttp import ClientError, ClientSession, ClientTimeout
 from msgspec import Struct
 
-from trueup.apps.comparison import Commits, CommitsWish, CompareWish, Comparison, Impact, ImpactWish
+from trueup.apps.comparison import (
+    Commits,
+    CommitsWish,
+    CompareWish,
+    Comparison,
+    Impact,
+    ImpactWish,
+    ObjectSeen,
+    ObjectWish,
+)
 from trueup.server.api.problems import Problem
 from trueup.server.api.reading import read_whole
 from trueup.server.api.refusals import Refused, Unavailable
-from trueup.server.internal import COMMITS, COMPARE, IMPACT
+from trueup.server.internal import COMMITS, COMPARE, IMPACT, OBJECT
 
 SECONDS = 55.0
 LARGEST = 64 * 1024 * 1024
@@ -50,6 +59,10 @@ class Controllers:
     async def commits(self, wish: CommitsWish) -> Commits:
         """Raises as `compare`."""
         return await self._ask_all(COMMITS, wish, Commits)
+
+    async def see(self, wish: ObjectWish) -> ObjectSeen:
+        """Raises as `compare`."""
+        return await self._ask_all(OBJECT, wish, ObjectSeen)
 
     async def _ask_all(self, path: str, wish: Struct, of: type[T]) -> T:
         refusal: Refused = Unavailable(

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import msgspec
 from msgspec import Struct
 
+from trueup.apps.comparison import ObjectSeen, ObjectWish
 from trueup.apps.events import EventRow, read_event
 from trueup.cluster.client import KubeClient
-from trueup.model.manifest import Manifest, resource_version_of, uid_of
+from trueup.model.manifest import Manifest, ref_of, resource_version_of, uid_of
 from trueup.model.refs import ObjectRef
 from trueup.server.api.call import Call
 from trueup.server.api.dispatch import utc_now
@@ -22,7 +23,7 @@ from trueup.server.api.operation import Answer, Needs, Operation
 from trueup.server.api.refusals import BadQuery, Forbidden
 from trueup.server.live.actions import Action, Creation, Patch, Replacement, actions_of, effect_of
 from trueup.server.live.masking import refuse_masks, shown
-from trueup.server.live.place import Clients, Placed, find
+from trueup.server.live.place import Clients, Placed, check_here, find
 from trueup.server.world.operations import APP, Apps
 
 MANAGER = "trueup-server"
@@ -82,23 +83,41 @@ class EventList(Struct, frozen=True, kw_only=True):
     items: tuple[EventRow, ...]
 
 
+class Far(Protocol):
+    """A controller, which has the clients of other clusters."""
+
+    async def see(self, wish: ObjectWish) -> ObjectSeen:
+        """Raises NotFound for what is not the App's, and what keeps its cluster from being asked."""
+        ...
+
+
 class Objects:
     """The handlers."""
 
-    def __init__(self, apps: Apps, clients: Clients, clock: Callable[[], datetime] = utc_now) -> None:
+    def __init__(
+        self, apps: Apps, clients: Clients, clock: Callable[[], datetime] = utc_now, far: Far | None = None
+    ) -> None:
+        """`far` looks into other clusters; None: nobody does."""
         self._apps = apps
+        self._far = far
         self._clients = clients
         self._clock = clock
 
     async def get(self, call: Call) -> Answer:
-        placed = await self.live(call, call.query.ref)
-        live = placed.live
+        live, here = await self.seen(call, call.query.ref)
         body = ObjectAnswer(
             manifest=shown(live, managed_fields=call.query.managed_fields),
-            actions=actions_of(live, placed.ref.group_kind),
+            actions=actions_of(live, ref_of(live).group_kind) if here else (),
         )
         etag = None if call.query.fields else f'"{resource_version_of(live)}"'
         return Answer(body=body, etag=etag)
+
+    async def seen(self, call: Call, ref: ObjectRef) -> tuple[Manifest, bool]:
+        """An object as it is now, and whether it is in our cluster, where things can be done with it. Raises as `live`."""
+        app = self._apps.known(call)
+        if self._far is None or not app.elsewhere or ref == app.ref:
+            return (await self.live(call, ref)).live, True
+        return (await self._far.see(ObjectWish(app=app.ref, ref=ref))).manifest, False
 
     async def patch(self, call: Call) -> Answer:
         ref, after = await self.patched(call, call.query.ref, call.body)
@@ -205,8 +224,10 @@ class Objects:
             )
 
     async def live(self, call: Call, ref: ObjectRef) -> Placed:
-        """Raises NotFound for what is not the App's, or no longer in the cluster."""
-        return await find(self._client(call), self._apps.known(call), ref)
+        """Raises NotFound for what is not the App's, or no longer in the cluster; Elsewhere."""
+        app = self._apps.known(call)
+        check_here(app, ref)
+        return await find(self._client(call), app, ref)
 
 
 def _with_version(body: dict[str, Any], before: Manifest) -> dict[str, Any]:
