@@ -250,3 +250,62 @@ def test_the_command_line_works_on_releases(stack: Stack, namespace: str) -> Non
     assert "web-config" in trueup(stack, "render", "hr/web", *where)
     assert "resumed" in trueup(stack, "resume", "hr/web", *where).lower()
     assert "synced" in trueup(stack, "sync", "hr/web", *where)
+
+
+def test_a_working_tree_shows_what_its_chart_would_change_in_the_cluster(stack: Stack, namespace: str) -> None:
+    """Values files, values of Secrets, `lookup`, post-renderers, prunes; with CRDs and hooks told of and never pruned."""
+    found = '{{ (lookup "v1" "ConfigMap" .Release.Namespace "seen").data.text }}'
+    hook = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: h, annotations: {helm.sh/hook: pre-upgrade}}\n"
+    plural = f"w{namespace.replace('-', '')}s"
+    files = chart(
+        looked=f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: web-looked}}\ndata: {{text: {found}}}\n", hook=hook
+    )
+    files["charts/web/crds/w.yaml"] = crd(plural, plural.capitalize(), "example.test")
+    files["env.yaml"] = "tag: '1.28'\n"
+    seen = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "seen", "namespace": namespace},
+        "data": {"text": "a"},
+    }
+    secret = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "values", "namespace": namespace},
+        "stringData": {"values.yaml": "text: hidden-value\n"},
+    }
+    repo = stack.repository(namespace, files)
+    patch = '[{"op": "add", "path": "/data/patched", "value": "yes"}]'
+    renderer = {"kustomize": {"patches": [{"target": {"kind": "ConfigMap", "name": "web-config"}, "patch": patch}]}}
+    release = helm_release(
+        namespace, valuesFrom=[{"kind": "Secret", "name": "values"}], postRenderers=[renderer], values={"extra": True}
+    )
+    release["spec"]["chart"]["spec"]["valuesFiles"] = ["charts/web/values.yaml", "env.yaml"]
+    stack.apply(git_repository(namespace, repo.url), seen, secret, release)
+    until_release(stack, namespace, reason="InstallSucceeded")
+
+    tree = ("--path", str(repo.folder), "-n", namespace)
+    same = trueup(stack, "diff", *tree)
+    assert "web-looked" not in same.split("note:")[0]
+    assert "to prune" not in same
+    assert "is released already, so a push of it releases nothing" in same
+    assert f"CRDs of the chart come first (Create), and are not compared: {plural}.example.test" in same
+    assert "hooks and tests of the chart are not compared: h" in same
+
+    (repo.folder / "charts/web/templates/extra.yaml").unlink()
+    (repo.folder / "charts/web/templates/new.yaml").write_text(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web-new}\ndata: {tag: {{ .Values.tag | quote }}}\n"
+    )
+    shown = trueup(stack, "diff", "hr/web", *tree)
+    assert "web-new" in shown
+    assert "web-extra" in shown
+    assert "1 to prune" in shown
+    assert "hidden-value" not in shown
+    assert "not made yet" in shown
+    rendered = trueup(stack, "render", "hr/web", "--show-secrets", *tree)
+    assert "tag: '1.28'" in rendered
+    assert "patched: 'yes'" in rendered
+    assert "text: hidden-value" in rendered
+    # Nothing of it was done.
+    assert stack.get("configmap", "web-new", namespace) is None
+    assert stack.get("configmap", "web-extra", namespace) is not None

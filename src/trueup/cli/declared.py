@@ -21,6 +21,7 @@ from trueup.cli.console import tell
 from trueup.cli.elsewhere import at_target
 from trueup.cli.fetching import Fetching, ListedRepositories, read_source
 from trueup.cli.progress import Progress
+from trueup.cli.releaseintree import declare_release_of_tree
 from trueup.cli.releases import declare_release
 from trueup.cli.session import Found, Session
 from trueup.cli.validation import elsewhere
@@ -79,11 +80,7 @@ async def declare(
 ) -> Declaration:
     """The App's objects as they are to be. Raises what reading, fetching, rendering and checking raise."""
     if (app := found.kind.dialect.read_app(found.obj)).release is not None:
-        if tree is not None:
-            raise InvalidInput(
-                "a HelmRelease is compared with its record, not with a folder", ref=app.ref, hint="leave --path out"
-            )
-        return await _declare_release(session, app, rendering)
+        return await _declare_release(session, app, rendering, tree, reporter)
     async with declared_in(session, found, rendering, tree, reporter) as (app, snapshot, place):
         declared = await _declare(session, found, app, snapshot, rendering, reporter)
         return structs.replace(declared, place=place)
@@ -139,14 +136,23 @@ async def _declare(
     )
 
 
-async def _declare_release(session: Session, app: App, rendering: Renderer) -> Declaration:
-    release = await declare_release(session, app, rendering.engines)
+async def _declare_release(
+    session: Session, app: App, rendering: Renderer, tree: WorkingTree | None, reporter: Progress
+) -> Declaration:
+    """What its newest record says; of a working tree what its next install or upgrade would make."""
+    engines = rendering.engines
+    async with at_target(session, app.target) as there:
+        if tree is None:
+            release = await declare_release(there, app, engines)
+        else:
+            release = await declare_release_of_tree(session, there, app, tree.snapshot, tree.inside, engines, reporter)
+    named = f"release {release.version} ({release.chart})"
     return Declaration(
         app=app,
         rendered=Rendered(objects=release.objects, inputs=Inputs.of("", ()), source_type="Helm", digest=""),
         desired=release.desired,
         revision=chart_revision(release.chart.version),
-        place=f"release {release.version} ({release.chart})",
+        place=named if tree is None else f"{named}, not made yet, of {tree.shown}",
         tainted=True,
         notices=release.notices,
     )

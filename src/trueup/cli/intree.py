@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from trueup.cli.declared import WorkingTree
 from trueup.cli.fetching import read_source
+from trueup.cli.releaseintree import chart_in_git
 from trueup.cli.session import Found, Session
 from trueup.model.errors import InvalidInput
 from trueup.model.source import GitSource, Source
@@ -34,11 +35,16 @@ async def apps_of_tree(session: Session, tree: WorkingTree, apps: Iterable[Found
 
 async def _is_declared(session: Session, found: Found, ours: set[str], inside: str) -> bool:
     app = found.kind.dialect.read_app(found.obj)
+    source: Source
     try:
-        source = await read_source(session, app.source)
+        if app.release is not None:
+            if (chart := await chart_in_git(session, app)) is None:
+                return False
+            path, source = clean_path(chart[0].chart), chart[1]
+        else:
+            path, source = clean_path(app.render.path), await read_source(session, app.source)
     except InvalidInput:
         return False
-    path = clean_path(app.render.path)
     return _place_of_source(source) in ours and (not inside or path == inside or path.startswith(f"{inside}/"))
 
 

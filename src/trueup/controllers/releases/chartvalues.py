@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import base64
 import binascii
+from typing import NamedTuple, Protocol
 
 from msgspec import Struct, field
 
-from trueup.controllers.shell import AppShell
-from trueup.controllers.values import SECRET, data_digest
+from trueup.controllers.values import SECRET, ValueStore, data_digest
 from trueup.model.errors import InvalidInput, Transient
 from trueup.model.manifest import Manifest
 from trueup.model.refs import ObjectRef
@@ -22,6 +22,22 @@ class ValuesMissing(Transient):
     reason = "ValuesError"
 
 
+class ReadsValues(Protocol):
+    """What is needed of a shell: where objects are read, and the key under which they are told apart."""
+
+    @property
+    def values(self) -> ValueStore: ...
+    @property
+    def secret_key(self) -> bytes: ...
+
+
+class ValuesFrom(NamedTuple):
+    """`ReadsValues` for whoever has no shell."""
+
+    values: ValueStore
+    secret_key: bytes
+
+
 class Gathered(Struct, frozen=True, kw_only=True):
     """`seen`: a keyed digest of each object that was read; empty text: it is optional and not there."""
 
@@ -29,7 +45,7 @@ class Gathered(Struct, frozen=True, kw_only=True):
     seen: dict[ObjectRef, str] = field(default_factory=dict)
 
 
-async def gather_values(spec: ReleaseSpec, shell: AppShell, *, fresh: bool) -> Gathered:
+async def gather_values(spec: ReleaseSpec, shell: ReadsValues, *, fresh: bool) -> Gathered:
     """`fresh`: read again, whatever is kept. Raises ValuesMissing and InvalidInput, neither with a value in it."""
     layers: list[ValuesLayer] = []
     seen: dict[ObjectRef, str] = {}
