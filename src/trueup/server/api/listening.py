@@ -22,12 +22,14 @@ log = structlog.get_logger(__name__)
 
 
 class Bounds(Struct, frozen=True, kw_only=True):
-    """`request_seconds`: in which the headers of a request must have come, once it has begun or the connection is new."""
+    """`request_seconds`: in which the headers of a request must have come, once it has begun or the connection is new. `drain_seconds`:
+    what answers get that are under way when it stops, streams too."""
 
     connections: int = 4000
     per_address: int = 1000
     request_seconds: float = 15.0
     idle_seconds: float = 75.0
+    drain_seconds: float = 3.0
     line: int = 16 * 1024
     headers: int = 128
 
@@ -62,7 +64,7 @@ class Listener:
             max_field_size=bounds.line,
             max_headers=bounds.headers,
             keepalive_timeout=bounds.idle_seconds,
-            shutdown_timeout=3.0,
+            shutdown_timeout=bounds.drain_seconds,
             auto_decompress=False,  # bodies are not taken compressed, and so cannot be bombs
         )
 

@@ -126,7 +126,7 @@ class Stage:
         ]
         Api(table, self.cookies, PolicyAuthority(policy_of({"policy.csv": POLICY}))).add_to(app)
         add_pages(app, self._files)
-        self._listener = Listener(app, Bounds())
+        self._listener = Listener(app, Bounds(drain_seconds=0.05))
         self._port = await self._listener.start("127.0.0.1", self._port)
         self.url = f"http://127.0.0.1:{self._port}"
 
