@@ -15,6 +15,7 @@ import { Menu } from "../ui/layers.js";
 import { DenseMap } from "../ui/map.js";
 import { Shape, Shares, STATUS_WORDS, Status, toneOf } from "../ui/status.js";
 import { Table } from "../ui/table.js";
+import { walkTiles } from "../ui/walking.js";
 
 /** @typedef {import("../live/apps.js").App} App */
 
@@ -63,7 +64,7 @@ const Nothing = ({ text, onClear }) =>
 function Star({ app }) {
   const id = idOf(app);
   const on = favourites.value.includes(id);
-  return html`<button type="button" class="star" aria-pressed=${String(on)} aria-label=${t("apps.star", { name: app.name })} onClick=${(/** @type {Event} */ event) => {
+  return html`<button type="button" class="star" tabindex="-1" aria-pressed=${String(on)} aria-label=${t("apps.star", { name: app.name })} onClick=${(/** @type {Event} */ event) => {
     event.preventDefault();
     event.stopPropagation();
     favourites.value = on ? favourites.value.filter((one) => one !== id) : [...favourites.value, id];
@@ -76,7 +77,7 @@ function Rows({ list, sort }) {
   const down = sort.startsWith("-");
   const columns = [
     { id: "star", label: "", width: "20px", cell: (/** @type {App} */ app) => html`<${Star} app=${app} />` },
-    { id: "name", label: t("apps.name"), width: "minmax(180px, 1.4fr)", sort: true, narrow: true, cell: (/** @type {App} */ app) => html`<a class="app-name" href=${href(pageOf(app))}><span class="kind-icon"><${Icon} name=${kindIcon(app.kind)} /></span><span class="grow"><span class="clip" style=${{ display: "block" }}>${app.name}</span><small class="clip">${app.namespace} · ${app.cluster}</small></span></a>` },
+    { id: "name", label: t("apps.name"), width: "minmax(180px, 1.4fr)", sort: true, narrow: true, cell: (/** @type {App} */ app) => html`<a class="app-name" tabindex="-1" href=${href(pageOf(app))}><span class="kind-icon"><${Icon} name=${kindIcon(app.kind)} /></span><span class="grow"><span class="clip" style=${{ display: "block" }}>${app.name}</span><small class="clip">${app.namespace} · ${app.cluster}</small></span></a>` },
     { id: "status", label: t("apps.status"), width: "136px", sort: true, narrow: true, cell: (/** @type {App} */ app) => html`<${Status} status=${app.status} />` },
     { id: "message", label: t("apps.message"), width: "minmax(0, 2.4fr)", cell: (/** @type {App} */ app) => html`<span class="muted two-lines tight" title=${app.message}>${app.message}</span>` },
     { id: "revision", label: t("apps.revision"), width: "132px", cell: (/** @type {App} */ app) => html`<${Revision} revision=${app.fullRevision || app.revision} />` },
@@ -107,7 +108,7 @@ function Tiles({ list }) {
     return () => observer.disconnect();
   }, []);
   useEffect(() => list.show(from, to), [from, to, list]);
-  return html`<div class="tiles-scroll" tabindex="0" role="region" aria-label=${t("nav.apps")} ref=${box} onScroll=${(/** @type {any} */ event) => setView({ top: event.currentTarget.scrollTop, height: event.currentTarget.clientHeight, width: event.currentTarget.clientWidth })}>
+  return html`<div class="tiles-scroll" tabindex="0" role="region" aria-label=${t("nav.apps")} ref=${box} onKeyDown=${(/** @type {KeyboardEvent} */ event) => walkTiles(event, columns)} onScroll=${(/** @type {any} */ event) => setView({ top: event.currentTarget.scrollTop, height: event.currentTarget.clientHeight, width: event.currentTarget.clientWidth })}>
     <div style=${{ height: `${window.before}px` }}></div>
     <ul class="tiles">${Array.from({ length: to - from }, (_, i) => {
       const app = list.at(from + i);
@@ -120,7 +121,7 @@ function Tiles({ list }) {
 /** @param {{app: App | undefined}} props */
 function Tile({ app }) {
   if (!app) return html`<li class="tile"><${Waiting} rows=${3} /></li>`;
-  return html`<li style=${{ display: "grid" }}><a class="tile" href=${href(pageOf(app))} style=${{ minHeight: `${TILE.height}px` }}>
+  return html`<li style=${{ display: "grid" }}><a class="tile" tabindex="-1" href=${href(pageOf(app))} style=${{ minHeight: `${TILE.height}px` }}>
     <span class="row"><span class="app-name grow"><span class="kind-icon"><${Icon} name=${kindIcon(app.kind)} /></span><span class="grow"><span class="clip" style=${{ display: "block" }}>${app.name}</span><small class="clip">${app.namespace}</small></span></span><${Star} app=${app} /></span>
     <span class="row wrap"><${Status} status=${app.status} pill />${app.sync && app.sync !== "Synced" && app.sync !== app.status && html`<${Status} status=${app.sync} pill />`}</span>
     <span class="message">${app.message}</span>

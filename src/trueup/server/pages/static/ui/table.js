@@ -5,6 +5,7 @@ import { memo } from "../lib/memo.js";
 import { visible } from "../lib/virtual.js";
 import { Icon } from "./icon.js";
 import { Skeleton } from "./basics.js";
+import { walkRow } from "./walking.js";
 
 /** @template T @typedef {{id: string, label: string, width: string, sort?: boolean, cell: (row: T) => any, narrow?: boolean}} Column `narrow`: shown on a phone too */
 
@@ -39,6 +40,7 @@ export function Table({ label, columns, total, at, id, sort, onSort, onOpen, hre
   useLayoutEffect(() => onWindow?.(window.from, window.to), [window.from, window.to, total]);
   const template = columns.map((column) => column.width).join(" ");
   const onKeyDown = (/** @type {KeyboardEvent} */ event) => {
+    if (walkRow(event, cursor)) return undefined;
     const page = Math.max(1, Math.floor(view.height / row) - 1);
     const to = { ArrowDown: cursor + 1, j: cursor + 1, ArrowUp: cursor - 1, k: cursor - 1, PageDown: cursor + page, PageUp: cursor - page, Home: 0, End: total - 1 }[event.key];
     const chosen = at(cursor);
