@@ -23,13 +23,14 @@ HELD = """() => {
   held.dataset.reached = "yes";
   return {
     again,
+    modal: held.closest("[aria-modal=true]") !== null, // which keeps one in until Escape
     name: `${held.tagName.toLowerCase()} ${held.getAttribute("aria-label") ?? held.textContent?.trim().slice(0, 40) ?? ""}`,
     ring: (style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0) || style.boxShadow !== "none"
       || held.type === "datetime-local", // whose parts the browser marks by itself
     seen: box.width > 0 && box.height > 0 && box.bottom > 0 && box.right > 0 && box.top < innerHeight && box.left < innerWidth,
   };
 }"""
-UNREACHED = """() => [...document.querySelectorAll("a[href], button, input, select, textarea, [tabindex='0']")]
+UNREACHED = """() => [...(document.querySelector("[aria-modal=true]") ?? document).querySelectorAll("a[href], button, input, select, textarea, [tabindex='0']")]
   .filter((one) => !one.disabled && one.tabIndex >= 0 && one.checkVisibility() && one.offsetParent !== null)
   .filter((one) => !one.dataset.reached && !one.closest("[aria-hidden=true]"))
   .filter((one) => !(one.type === "radio" && one.name))
@@ -53,7 +54,7 @@ async def _walked(page: Page) -> list[dict[str, Any]]:
             now = {**await page.evaluate(HELD), "again": now["again"]}
         if now is None:
             left += 1
-        elif left and now["again"]:
+        elif (left or now["modal"]) and now["again"]:
             return held
         elif not now["again"]:
             held.append(now)
