@@ -389,3 +389,37 @@ async def test_servers_see_the_tree_and_the_objects_of_the_target_cluster(
         assert (await controllers.see(ObjectWish(app=app, ref=pod))).manifest["kind"] == "Pod"
         with pytest.raises(ControllerRefused, match="is no object of"):
             await controllers.see(ObjectWish(app=app, ref=ObjectRef("", "ConfigMap", "kube-system", "settings")))
+
+
+def test_an_application_whose_cluster_is_registered_no_more_is_let_go_and_its_objects_are_kept(
+    stack: Stack, namespace: str, remote: Remote, there: str, registered: str
+) -> None:
+    repo = stack.repository(namespace, {"a.yaml": config(colour="blue")})
+    app = application(namespace, repo.url, syncPolicy=automated(prune=True, selfHeal=True))
+    app["spec"]["destination"] = {"name": registered, "namespace": there}
+    app["metadata"]["finalizers"] = [FINALIZER]
+    stack.apply(app)
+    until_status(stack, namespace, "synced there", sync="Synced", health="Healthy", phase="Succeeded")
+    stack.kubectl("delete", "secret", registered, "-n", "argocd")
+    said = "is not registered for the project 'default'"
+    until(lambda: said in json.dumps(stack.status("application", namespace, "argocd")), what=said)
+    stack.kubectl("delete", "application", namespace, "-n", "argocd")
+    assert remote.api.get("configmap", "settings", there)
+    told = [event["message"] for event in stack.events("argocd", "ObjectsKept") if namespace in event["message"]]
+    assert "its 1 objects live on" in told[0]
+
+
+def test_a_restart_applies_nothing_again_there_and_heals_what_changed_meanwhile(
+    stack: Stack, namespace: str, remote: Remote, there: str
+) -> None:
+    repo = stack.repository(namespace, {"a.yaml": config("one", colour="blue"), "b.yaml": config("two", colour="blue")})
+    stack.apply(kubeconfig_secret(namespace, remote.kubeconfig()))
+    stack.kustomization(namespace, repo.url, **THERE)
+    stack.until_applied(namespace)
+    before = remote.api.get("configmap", "one", there)
+    stack.controller.kill()
+    remote.api.delete("configmap", "two", there)
+    stack.controller.start()
+    stack.until_ready()
+    until(lambda: remote.api.get("configmap", "two", there), what="brought back")
+    assert remote.api.get("configmap", "one", there) == before
