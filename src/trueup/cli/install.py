@@ -110,8 +110,7 @@ async def _tell_of_history(client: KubeClient, namespace: str) -> None:
     secret = await client.get(await client.discovery.resource("", "v1", "Secret"), SETTINGS, namespace)
     if "TRUEUP_DATABASE" not in ((secret or {}).get("data") or {}):
         say(
-            "[yellow]◎[/] history and audit are kept in each pod by itself and go with it: the server shows none of the"
-            " controller's. To keep them, name a PostgreSQL:\n"
+            "[yellow]◎[/] history and audit are kept in each pod by itself, and go with it. To keep them, name a PostgreSQL:\n"
             f"  kubectl -n {namespace} create secret generic {SETTINGS}"
             " --from-literal=TRUEUP_DATABASE=postgresql://USER:PASSWORD@HOST/trueup\n"
             f"  kubectl -n {namespace} rollout restart deployment"

@@ -27,6 +27,7 @@ from trueup.dialects.registry import all_dialects
 from trueup.render.plugins.definitions import read_plugins
 from trueup.server.http import Artifacts, Probes, make_app
 from trueup.server.internal import Internal
+from trueup.server.sharedhistory import answering
 from trueup.server.webhooks.receiver import Receiver
 
 log = structlog.get_logger(__name__)
@@ -159,6 +160,7 @@ def run(
             controller.impact,
             controller.commits,
             controller.see,
+            answering(database),
         ),
     )
 

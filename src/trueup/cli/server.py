@@ -147,6 +147,8 @@ def server(
                 controllers=tuple(controller or (f"http://trueup.{controller_namespace}.svc:8080",)),
                 internal_token=token,
                 audit_strict=not audit_optional,
+                # A file is each pod's own; only on one machine may it be the controller's too.
+                controllers_history=embedded_home is None and database.startswith("sqlite"),
                 max_streams=max_streams,
                 https=tls is not None and not loopback_port,
                 reaching=reaching,

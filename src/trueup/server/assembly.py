@@ -22,6 +22,7 @@ from trueup.dialects.dialect import Dialect
 from trueup.model.manifest import Manifest
 from trueup.model.rights import Rights
 from trueup.records.audit.entry import AuditLog
+from trueup.records.history import History
 from trueup.server.about import About, about_operations
 from trueup.server.acting import apps as acting_apps
 from trueup.server.acting import sources as acting_sources
@@ -63,6 +64,7 @@ from trueup.server.measures import SizeCounts, Sizes
 from trueup.server.pages.files import PageFiles, read_files
 from trueup.server.pages.serving import add_pages
 from trueup.server.rights import deciding
+from trueup.server.sharedhistory import SharedHistory
 from trueup.server.world import operations as world_operations
 from trueup.server.world import treeoperations
 from trueup.server.world.treereading import TreeReader
@@ -87,6 +89,8 @@ class Serving(Struct, frozen=True, kw_only=True):
     audit: AuditLog | None = None
     database: str = ""
     """Where records and audit are read; empty: nowhere."""
+    controllers_history: bool = False
+    """Records are the controllers' own, and asked of them; the database holds the audit log alone."""
     audit_strict: bool = True
     """Nothing is changed while the audit log cannot store it."""
     controllers: tuple[str, ...] = ()
@@ -168,6 +172,7 @@ async def serving(options: Serving) -> AsyncIterator[Server]:
             )
         )
         controllers = Controllers(options.controllers, options.internal_token)
+        loop = asyncio.get_running_loop()
         api = Api(
             table(
                 Parts(
@@ -179,6 +184,9 @@ async def serving(options: Serving) -> AsyncIterator[Server]:
                     audit=reading,
                     controllers=controllers,
                     far=controllers if options.rights is Rights.POLICY else None,
+                    history=(lambda _: SharedHistory(controllers.history, loop))
+                    if options.controllers_history
+                    else History,
                     controller_urls=options.controllers,
                     database=options.database,
                     local=options.local,
@@ -231,6 +239,8 @@ class Parts(Struct, frozen=True, kw_only=True):
     """Who looks at objects in other clusters; None where people have Kubernetes' rights, which say nothing of those."""
     controller_urls: tuple[str, ...] = ()
     database: str = ""
+    history: Callable[[str], History] = History
+    """Opens the records of a database."""
     local: Local = Local()
 
 
@@ -238,7 +248,7 @@ def table(parts: Parts) -> list[Operation]:
     """Every operation there is. Routes, rights, documents and tests are made from it."""
     world, clients = parts.world, parts.clients
     apps, sources = world_operations.Apps(world), world_operations.Sources(world)
-    past = keeping_past.Past(apps, parts.database)
+    past = keeping_past.Past(apps, parts.database, parts.history)
     return [
         *about_operations(parts.about),
         *local_operations(parts.local),
@@ -253,8 +263,8 @@ def table(parts: Parts) -> list[Operation]:
         *impact.operations(impact.Impacts(sources, world, parts.controllers), sources),
         *keeping_past.operations(past, apps),
         *keeping_then.operations(keeping_then.Then(past, apps), apps),
-        *keeping_summary.operations(keeping_summary.Summaries(apps, parts.database)),
-        *keeping_timeline.operations(keeping_timeline.Timeline(apps, parts.database)),
+        *keeping_summary.operations(keeping_summary.Summaries(apps, parts.database, opened=parts.history)),
+        *keeping_timeline.operations(keeping_timeline.Timeline(apps, parts.database, parts.history)),
         *keeping_projects.operations(keeping_projects.Projects(world, clients)),
         *keeping_places.operations(keeping_places.Places(world, clients)),
         *placekeeping.operations(

@@ -27,6 +27,7 @@ from trueup.apps.comparison import (
 )
 from trueup.model.errors import Transient, TrueupError
 from trueup.server.api.problems import MEDIA_TYPE, encoded, problem_of
+from trueup.server.sharedhistory import HistoryAnswer, HistoryQuestion
 
 log = structlog.get_logger(__name__)
 
@@ -35,6 +36,7 @@ COMPARE = "/internal/v1/compare"
 IMPACT = "/internal/v1/impact"
 COMMITS = "/internal/v1/commits"
 OBJECT = "/internal/v1/object"
+HISTORY = "/internal/v1/history"
 COMPARE_SECONDS = 50.0
 """In which a comparison has to be made: less than its asker waits."""
 MOST_READERS = 32
@@ -54,6 +56,7 @@ class Internal(Struct, frozen=True):
     impact: Callable[[ImpactWish], Awaitable[Impact]] | None = None
     commits: Callable[[CommitsWish], Awaitable[Commits]] | None = None
     see: Callable[[ObjectWish], Awaitable[ObjectSeen]] | None = None
+    history: Callable[[HistoryQuestion], Awaitable[HistoryAnswer]] | None = None
 
 
 def add_internal(app: web.Application, internal: Internal, *, slow_seconds: float = SLOW_SECONDS) -> None:
@@ -94,7 +97,13 @@ def add_internal(app: web.Application, internal: Internal, *, slow_seconds: floa
     app.router.add_post(OBJECT, see)
     app.router.add_post(COMPARE, compare)
     app.router.add_post(IMPACT, impact)
+
+    async def history(request: web.Request) -> web.Response:
+        await _check(request, internal)
+        return await _answered(request, HistoryQuestion, internal.history)
+
     app.router.add_post(COMMITS, commits)
+    app.router.add_post(HISTORY, history)
 
 
 async def _answered(

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from tests.records.kit import GUESTBOOK, QUICK, SHOP, START, manifest, record
 from tests.server.api.support import Served, serving
@@ -18,10 +23,14 @@ from trueup.model.refs import ObjectRef
 from trueup.records.audit.checkpoints import load_signer
 from trueup.records.audit.entry import AuditEntry, AuditResult
 from trueup.records.audit.log import DatabaseAuditLog
+from trueup.records.history import History
 from trueup.records.record import RecordKind
 from trueup.records.recorder import DatabaseRecorder
 from trueup.server.access.policy import policy_of
+from trueup.server.comparing.asking import Controllers
+from trueup.server.internal import Internal, add_internal
 from trueup.server.keeping import past, then, timeline
+from trueup.server.sharedhistory import SharedHistory, answering
 from trueup.server.world.operations import Apps
 from trueup.server.world.world import World
 
@@ -63,7 +72,42 @@ async def the_past(url: str) -> AsyncIterator[Served]:
         obj["metadata"]["name"] = "guestbook" if obj["kind"] == "Application" else "web"
         world.seen(ref_of(obj), obj)
     apps = Apps(world)
-    kept, line = past.Past(apps, url), timeline.Timeline(apps, url)
+    async with the_records(url) as opened, served_past(apps, url, opened) as served:
+        yield served
+
+
+@pytest.fixture(params=["its own database", "the controller's"], autouse=True)
+def whose_records(request: pytest.FixtureRequest) -> Iterator[None]:
+    """All of this holds as well where the controller is asked for its records."""
+    before = OVER_THE_DOOR[0]
+    OVER_THE_DOOR[0] = request.param == "the controller's"
+    yield
+    OVER_THE_DOOR[0] = before
+
+
+OVER_THE_DOOR = [False]
+
+
+@asynccontextmanager
+async def the_records(url: str) -> AsyncIterator[Callable[[str], History]]:
+    if not OVER_THE_DOOR[0]:
+        yield History
+        return
+    app = web.Application()
+    add_internal(app, Internal(a_token, lambda _: None, history=answering(url)))
+    async with TestServer(app) as server:
+        asks = Controllers([str(server.make_url("/"))], a_token).history
+        loop = asyncio.get_running_loop()
+        yield lambda _: SharedHistory(asks, loop)
+
+
+async def a_token() -> str:
+    return "t" * 43
+
+
+@asynccontextmanager
+async def served_past(apps: Apps, url: str, opened: Callable[[str], History]) -> AsyncIterator[Served]:
+    kept, line = past.Past(apps, url, opened), timeline.Timeline(apps, url, opened)
     operations = [
         *past.operations(kept, apps),
         *then.operations(then.Then(kept, apps), apps),
@@ -162,3 +206,23 @@ async def test_without_a_database_it_says_what_to_do() -> None:
         for path in (f"{BASE}/timeline", f"{APP}/then"):
             problem = await get(served, path, ANN, status=503)
             assert "--database" in problem["hint"]
+
+
+async def test_what_the_controller_answers_is_what_its_records_say(tmp_path: Path) -> None:
+    url = fill(tmp_path)
+    OVER_THE_DOOR[0] = True
+    async with the_records(url) as opened:
+        with History(url) as own:
+
+            def both(shared: History) -> None:
+                one = own.list(SHOP)[0].id
+                assert shared.list(SHOP, kinds=[RecordKind.SYNC], limit=2) == own.list(
+                    SHOP, kinds=[RecordKind.SYNC], limit=2
+                )
+                assert (shared.record(one), shared.record(10_000)) == (own.record(one), None)
+                assert shared.moments(SHOP) == own.moments(SHOP)
+                assert [*shared.activity(START)] == [*own.activity(START)]
+                for each in own.list(SHOP):
+                    assert shared.manifests(each.id) == own.manifests(each.id)
+
+            await asyncio.to_thread(both, opened(url))

@@ -22,7 +22,8 @@ from trueup.apps.comparison import (
 from trueup.server.api.problems import Problem
 from trueup.server.api.reading import read_whole
 from trueup.server.api.refusals import Refused, Unavailable
-from trueup.server.internal import COMMITS, COMPARE, IMPACT, OBJECT
+from trueup.server.internal import COMMITS, COMPARE, HISTORY, IMPACT, OBJECT
+from trueup.server.sharedhistory import HistoryAnswer, HistoryQuestion
 
 SECONDS = 55.0
 LARGEST = 64 * 1024 * 1024
@@ -63,6 +64,10 @@ class Controllers:
     async def see(self, wish: ObjectWish) -> ObjectSeen:
         """Raises as `compare`."""
         return await self._ask_all(OBJECT, wish, ObjectSeen)
+
+    async def history(self, question: HistoryQuestion) -> HistoryAnswer:
+        """Of the first controller that answers. Raises as `compare`."""
+        return await self._ask_all(HISTORY, question, HistoryAnswer)
 
     async def _ask_all(self, path: str, wish: Struct, of: type[T]) -> T:
         refusal: Refused = Unavailable(

@@ -96,9 +96,10 @@ class RecordedManifests(Struct, frozen=True, kw_only=True):
 class Past:
     """`url` empty: no database is named."""
 
-    def __init__(self, apps: Apps, url: str) -> None:
+    def __init__(self, apps: Apps, url: str, opened: Callable[[str], History] = History) -> None:
         self._apps = apps
         self._url = url
+        self._opened = opened
         self._history: History | None = None
 
     def close(self) -> None:
@@ -169,7 +170,7 @@ class Past:
         if not self._url:
             raise HistoryUnavailable(NO_DATABASE, hint="start the server with --database")
         if self._history is None:
-            self._history = History(self._url)
+            self._history = self._opened(self._url)
         return await asyncio.to_thread(read, self._history)
 
 

@@ -90,9 +90,12 @@ class Summary(Struct, frozen=True, kw_only=True):
 class Summaries:
     """`url`: of the database; empty: there is none."""
 
-    def __init__(self, apps: Apps, url: str, clock: Callable[[], datetime] = utc_now) -> None:
+    def __init__(
+        self, apps: Apps, url: str, clock: Callable[[], datetime] = utc_now, opened: Callable[[str], History] = History
+    ) -> None:
         self._apps = apps
         self._url = url
+        self._opened = opened
         self._clock = clock
         self._history: History | None = None
 
@@ -118,7 +121,7 @@ class Summaries:
 
     def _read(self, since: datetime) -> Sequence[Activity]:
         if self._history is None:
-            self._history = History(self._url)
+            self._history = self._opened(self._url)
         return self._history.activity(since, most=MOST)
 
 

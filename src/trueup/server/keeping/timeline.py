@@ -92,9 +92,10 @@ class _Found(Struct):
 
 
 class Timeline:
-    def __init__(self, apps: Apps, url: str) -> None:
+    def __init__(self, apps: Apps, url: str, opened: Callable[[str], History] = History) -> None:
         self._apps = apps
         self._url = url
+        self._opened = opened
         self._history: History | None = None
         self._audit: AuditHistory | None = None
 
@@ -128,7 +129,7 @@ class Timeline:
     ) -> _Found:
         """Raises Unavailable."""
         if self._history is None:
-            self._history = History(self._url)
+            self._history = self._opened(self._url)
         history = self._history
         only = next(iter(seen)) if len(seen) == 1 else None
 
