@@ -30,11 +30,14 @@ HELD = """() => {
     seen: box.width > 0 && box.height > 0 && box.bottom > 0 && box.right > 0 && box.top < innerHeight && box.left < innerWidth,
   };
 }"""
-UNREACHED = """() => [...(document.querySelector("[aria-modal=true]") ?? document).querySelectorAll("a[href], button, input, select, textarea, [tabindex='0']")]
-  .filter((one) => !one.disabled && one.tabIndex >= 0 && one.checkVisibility() && one.offsetParent !== null)
-  .filter((one) => !one.dataset.reached && !one.closest("[aria-hidden=true]"))
-  .filter((one) => !(one.type === "radio" && one.name))
-  .map((one) => one.outerHTML.slice(0, 120))"""
+UNREACHED = """() => {
+  const room = document.querySelector("[aria-modal=true]") ?? document;
+  return [...room.querySelectorAll("a[href], button, input, select, textarea, [tabindex='0']")]
+    .filter((one) => !one.disabled && one.tabIndex >= 0 && one.checkVisibility() && one.offsetParent !== null)
+    .filter((one) => !one.dataset.reached && !one.closest("[aria-hidden=true]"))
+    .filter((one) => !(one.type === "radio" && one.name))
+    .map((one) => one.outerHTML.slice(0, 120));
+}"""
 MOST = 200
 
 
