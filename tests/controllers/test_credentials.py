@@ -17,7 +17,7 @@ from trueup.sources.gitfetcher import git_credentials
 pytestmark = [pytest.mark.asyncio, pytest.mark.looptime]
 
 
-def secret(name: str, kind: str, **data: str) -> dict[str, Any]:
+def secret(name: str, kind: str, /, **data: str) -> dict[str, Any]:
     return {
         "apiVersion": "v1",
         "kind": "Secret",

@@ -161,6 +161,7 @@ def run(
             controller.commits,
             controller.see,
             answering(database),
+            controller.probe,
         ),
     )
 

@@ -11,7 +11,10 @@ from trueup.dialects.argocd.repositories import (
     GIT,
     KNOWN_HOSTS,
     KNOWN_HOSTS_KEY,
+    REPO_CREDS,
+    SECRET_TYPE,
     TLS_CERTIFICATES,
+    field_of,
     host_of,
     match_repository_secrets,
     repository_names,
@@ -19,7 +22,7 @@ from trueup.dialects.argocd.repositories import (
 from trueup.dialects.argocd.shared import CONTROL_NAMESPACE
 from trueup.model.apierror import ApiError
 from trueup.model.errors import AuthenticationFailed
-from trueup.model.manifest import Manifest, annotations_of
+from trueup.model.manifest import Manifest, annotations_of, labels_of
 from trueup.model.refs import ObjectRef
 from trueup.model.source import GitSource, Source, address_of
 from trueup.sources.clouds.account import CONTROLLER, KEPT, CloudAccount
@@ -67,6 +70,19 @@ class SourceCredentials:
             identity=await self._identity(refs.identity, fresh=fresh) if refs.identity is not None else CONTROLLER,
             sts=await self._read(refs.sts, fresh=fresh),
             sts_certificates=await self._read(refs.sts_certificates, fresh=fresh),
+        )
+
+    async def by_secret(self, secret: Manifest, source: Source) -> SourceSecrets:
+        """As if this repository Secret were the only one that fits the source's URL; templates fill in what it lacks."""
+        templates = [one for one in self._repositories() if labels_of(one).get(SECRET_TYPE) == REPO_CREDS]
+        address, types = address_of(source), GIT if isinstance(source, GitSource) else CHARTS
+        project = field_of(secret, "project")
+        found = match_repository_secrets(address, [secret, *templates], project=project, types=types)
+        known_hosts, authorities = await self._trusted(address, fresh=True)
+        return SourceSecrets(
+            argo=_merged([await self._read(ref, fresh=True) for ref in found]),
+            known_hosts=known_hosts,
+            authorities=authorities,
         )
 
     def chart_names(self) -> dict[str, str]:

@@ -24,6 +24,7 @@ from trueup.apps.comparison import (
     ObjectSeen,
     ObjectWish,
 )
+from trueup.apps.probe import Probe, ProbeWish
 from trueup.cluster.client import KubeClient
 from trueup.cluster.config import ClusterConfig
 from trueup.cluster.lease import ClusterLeases, Lease, Term
@@ -151,6 +152,10 @@ class Controller:
     async def commits(self, wish: CommitsWish) -> Commits:
         """Who made revisions of an App's source. Raises as `compare`."""
         return await self._at_work().comparing.commits(wish)
+
+    async def probe(self, wish: ProbeWish) -> Probe:
+        """Whether a registered repository or cluster answers. Raises as `compare`."""
+        return await self._at_work().probing.probe(wish)
 
     def _at_work(self) -> WorkingTerm:
         if self._present is None:

@@ -35,6 +35,7 @@ from trueup.controllers.looking import Looking
 from trueup.controllers.memory import AppMemory
 from trueup.controllers.metrics import Metrics
 from trueup.controllers.pauses import collect_all
+from trueup.controllers.probing import Probing
 from trueup.controllers.queue import Priority, work
 from trueup.controllers.remotes import AppRemotes, NoRemotes
 from trueup.controllers.repositories import KnownRepositories
@@ -151,6 +152,7 @@ class WorkingTerm:
         self.trees: Trees
         self.comparing: Comparing
         self.looking: Looking
+        self.probing: Probing
         self.webhooks = WebhookSecrets(
             ValueStore(self._read_value, seconds=SECONDS),
             control_namespace=setup.options.control_namespace,
@@ -239,6 +241,7 @@ class WorkingTerm:
         self.apps = AppController(shell, sites, self._placed)
         self.comparing = Comparing(shell, self.apps.shell_of, self.apps.foretell)
         self.looking = Looking(shell, self.apps.shell_of, self.trees.below_version)
+        self.probing = Probing(self._read_value, fetchers, credentials, self.client, self.options.control_namespace)
         self.sources = sources
         for ref, blob in (await state.load()).items():
             self._restore(ref, blob)

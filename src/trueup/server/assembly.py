@@ -49,7 +49,7 @@ from trueup.server.identity.whole import IdentityService, Surroundings
 from trueup.server.keeping import audit as keeping_audit
 from trueup.server.keeping import may as keeping_may
 from trueup.server.keeping import past as keeping_past
-from trueup.server.keeping import placekeeping
+from trueup.server.keeping import placekeeping, placeprobes
 from trueup.server.keeping import places as keeping_places
 from trueup.server.keeping import projects as keeping_projects
 from trueup.server.keeping import settings as keeping_settings
@@ -270,6 +270,10 @@ def table(parts: Parts) -> list[Operation]:
         *placekeeping.operations(
             placekeeping.Keeping(placekeeping.REPOSITORIES, world, clients),
             placekeeping.Keeping(placekeeping.CLUSTERS, world, clients),
+        ),
+        *placeprobes.operations(
+            placeprobes.PlaceProbes(placekeeping.Keeping(placekeeping.REPOSITORIES, world, clients), parts.controllers),
+            placeprobes.PlaceProbes(placekeeping.Keeping(placekeeping.CLUSTERS, world, clients), parts.controllers),
         ),
         *keeping_settings.operations(
             keeping_settings.SettingsKeeping(clients, world.control_namespace, parts.identity.settings.resolve)

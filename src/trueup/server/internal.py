@@ -25,6 +25,7 @@ from trueup.apps.comparison import (
     ObjectSeen,
     ObjectWish,
 )
+from trueup.apps.probe import Probe, ProbeWish
 from trueup.model.errors import Transient, TrueupError
 from trueup.server.api.problems import MEDIA_TYPE, encoded, problem_of
 from trueup.server.sharedhistory import HistoryAnswer, HistoryQuestion
@@ -37,6 +38,7 @@ IMPACT = "/internal/v1/impact"
 COMMITS = "/internal/v1/commits"
 OBJECT = "/internal/v1/object"
 HISTORY = "/internal/v1/history"
+PROBE = "/internal/v1/probe"
 COMPARE_SECONDS = 50.0
 """In which a comparison has to be made: less than its asker waits."""
 MOST_READERS = 32
@@ -57,6 +59,7 @@ class Internal(Struct, frozen=True):
     commits: Callable[[CommitsWish], Awaitable[Commits]] | None = None
     see: Callable[[ObjectWish], Awaitable[ObjectSeen]] | None = None
     history: Callable[[HistoryQuestion], Awaitable[HistoryAnswer]] | None = None
+    probe: Callable[[ProbeWish], Awaitable[Probe]] | None = None
 
 
 def add_internal(app: web.Application, internal: Internal, *, slow_seconds: float = SLOW_SECONDS) -> None:
@@ -93,6 +96,10 @@ def add_internal(app: web.Application, internal: Internal, *, slow_seconds: floa
         await _check(request, internal)
         return await _answered(request, ObjectWish, internal.see)
 
+    async def probe(request: web.Request) -> web.Response:
+        await _check(request, internal)
+        return await _answered(request, ProbeWish, internal.probe)
+
     app.router.add_get(TREES, trees)
     app.router.add_post(OBJECT, see)
     app.router.add_post(COMPARE, compare)
@@ -104,6 +111,7 @@ def add_internal(app: web.Application, internal: Internal, *, slow_seconds: floa
 
     app.router.add_post(COMMITS, commits)
     app.router.add_post(HISTORY, history)
+    app.router.add_post(PROBE, probe)
 
 
 async def _answered(

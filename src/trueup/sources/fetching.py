@@ -11,6 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Protocol, assert_never
 
+from trueup.model.errors import InvalidInput
 from trueup.model.revision import Revision, composite_revision
 from trueup.model.snapshot import Details
 from trueup.model.source import (
@@ -26,6 +27,7 @@ from trueup.model.source import (
 )
 from trueup.sources.buckets.fetcher import BucketFetcher
 from trueup.sources.clouds.clouds import AccountTokens, Clouds, no_tokens
+from trueup.sources.contents import Contents, Listable, of_index, of_listing
 from trueup.sources.contentstore import ContentStore
 from trueup.sources.diskuse import CONTENT, DEFAULT_LIMIT, MIRRORS, DiskBudget
 from trueup.sources.external import ExternalFetcher
@@ -166,6 +168,27 @@ class SourceFetchers:
                 return await self._buckets.reopen(source, secrets, revision)
             case _:
                 return None
+
+    async def contents(self, source: Listable, secrets: SourceSecrets) -> Contents:
+        """What there is, asked of the remote now. Raises SourceError and its kinds, and InvalidInput for what has no list."""
+        match source:
+            case GitSource():
+                return of_listing(await self._git.listing(source, secrets))
+            case HelmRepositorySource(oci=True):
+                raise InvalidInput(
+                    "a registry has no list of its charts",
+                    hint="the source of a chart in it says whether it can be pulled",
+                )
+            case HelmRepositorySource():
+                index = await self._repositories.fetch(source, secrets)
+                try:
+                    return await asyncio.to_thread(of_index, index)
+                finally:
+                    index.release()
+            case OciSource():
+                return Contents(tags=tuple(await self._oci.tags(source, secrets)))
+            case unknown:
+                assert_never(unknown)
 
     async def close(self) -> None:
         """Ends its connections."""

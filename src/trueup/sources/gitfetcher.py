@@ -25,7 +25,7 @@ from trueup.sources.gitsnapshot import GitSnapshot
 from trueup.sources.giturl import parse_git_url
 from trueup.sources.gitverify import trusted_keys, verify_revision
 from trueup.sources.httpaccess import HttpAccess, read_proxy
-from trueup.sources.listing import TAGS
+from trueup.sources.listing import TAGS, Listing
 from trueup.sources.mirrors import GitMirrors
 from trueup.sources.parent import Parent
 from trueup.sources.secrets import NONE, SourceSecrets
@@ -100,6 +100,10 @@ class GitFetcher:
         if not source.include:
             return own
         return await asyncio.to_thread(with_includes, own, source.include, parents, None)
+
+    async def listing(self, source: GitSource, secrets: SourceSecrets) -> Listing:
+        """All refs, without fetching any. Raises as `fetch`."""
+        return await self._mirrors.listing(source, await self.credentials(source, secrets))
 
     async def credentials(self, source: GitSource, secrets: SourceSecrets) -> GitCredentials | None:
         """None: none are wanted. Raises InvalidInput naming the key, never its value; AuthenticationFailed for an App."""

@@ -27,7 +27,7 @@ from trueup.sources.giturl import GitUrl, parse_git_url
 from trueup.sources.gitverify import SignedTag
 from trueup.sources.history import commits_between, describe
 from trueup.sources.insteadof import Rewrites, parse_rewrites
-from trueup.sources.listing import TAGS, check_reference
+from trueup.sources.listing import TAGS, Listing, check_reference
 from trueup.sources.mirror import Mirror
 from trueup.sources.resolver import PROOF_PREFIX, Resolved, Resolver
 from trueup.sources.secrets import load_key
@@ -104,6 +104,11 @@ class GitMirrors:
         raise MirrorCorrupt(
             f"our mirror of {access.url} loses commits while it is used", hint="check the state folder's disk"
         )
+
+    async def listing(self, source: GitSource, credentials: GitCredentials | None = None) -> Listing:
+        """All refs that the remote shows to these credentials now. Raises as `fetch`."""
+        access = await self._access(source, credentials)
+        return await self._resolver.listing(self._mirror(access.url), access)
 
     async def reopen(
         self, source: GitSource, credentials: GitCredentials | None, revision: Revision

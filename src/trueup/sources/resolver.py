@@ -77,6 +77,13 @@ class Resolver:
         except RemoteRefMissing as error:
             raise RefNotFound(f"{access.url}: {target.ref} went away while it was fetched") from error
 
+    async def listing(self, mirror: Mirror, access: Access) -> Listing:
+        """All refs that the remote shows now; nothing is fetched."""
+        if mirror.reader is None:
+            async with mirror.fetching:
+                await mirror.prepare()
+        return await self._list(mirror, access, Scope.ALL, timedelta(0))
+
     def forget(self, *, older_than: timedelta) -> None:
         """Drops what remotes said longer ago."""
         oldest = _now() - older_than.total_seconds()

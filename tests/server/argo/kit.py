@@ -59,5 +59,8 @@ class NoCluster:
 
 
 class NoController:
+    async def probe(self, wish: object) -> Any:
+        raise AssertionError(f"{wish} was let through to a controller")
+
     async def compare(self, wish: object) -> Any:
         raise AssertionError(f"{wish} was let through to a controller")

@@ -21,6 +21,7 @@ from trueup.apps.comparison import (
     ImpactWish,
     ObjectComparison,
 )
+from trueup.apps.probe import Probe, ProbeWish
 from trueup.model.errors import Terminal, Transient, TrueupError
 from trueup.model.refs import ObjectRef
 from trueup.server.api.refusals import Refused, Unavailable
@@ -90,10 +91,14 @@ async def commits(wish: CommitsWish) -> Commits:
     return COMMITS
 
 
+async def probe(wish: ProbeWish) -> Probe:
+    return Probe(reachable=True, branches=(wish.secret,), charts={"app": ("1.0.0",)})
+
+
 @asynccontextmanager
 async def door(compare: Compare) -> AsyncIterator[str]:
     app = web.Application()
-    add_internal(app, Internal(token, no_trees, compare, impact, commits))
+    add_internal(app, Internal(token, no_trees, compare, impact, commits, probe=probe))
     async with TestServer(app) as server:
         yield str(server.make_url("/"))
 
@@ -105,6 +110,8 @@ async def test_a_question_and_its_answer_pass_the_door_as_they_are() -> None:
         assert await Controllers([url], token).impact(ImpactWish(source=SOURCE, revision="feature")) == IMPACT
         asked = CommitsWish(app=WISH.app, revisions=(f"main@sha1:{'a' * 40}",))
         assert await Controllers([url], token).commits(asked) == COMMITS
+        found = await Controllers([url], token).probe(ProbeWish(secret="repo-1"))
+        assert found == Probe(reachable=True, branches=("repo-1",), charts={"app": ("1.0.0",)})
     assert heard == [WISH]
 
 

@@ -10,12 +10,15 @@ import base64
 import binascii
 import re
 from collections.abc import Collection, Iterable, Mapping
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
 from trueup.dialects.argocd.shared import DEFAULT_PROJECT, PREFIX
+from trueup.model.errors import InvalidInput
 from trueup.model.manifest import Manifest, labels_of, ref_of
 from trueup.model.refs import ObjectRef
+from trueup.model.source import GitReference, GitSource, HelmRepositorySource, OciReference, OciSource, SecretRefs
 
 SECRET_TYPE = PREFIX + "secret-type"
 REPOSITORY = "repository"
@@ -75,6 +78,29 @@ def repository_names(
             in_registry = "://" not in url or field_of(secret, "enableOCI").lower() == "true"
             named.append((bool(scope), name, f"oci://{url.removeprefix('oci://')}" if in_registry else url))
     return {name: url for _, name, url in sorted(named)}
+
+
+def source_of(secret: Manifest, timeout: timedelta) -> GitSource | HelmRepositorySource | OciSource:
+    """The repository that a Secret is about, as the source by which it can be asked what it has. Raises InvalidInput."""
+    if labels_of(secret).get(SECRET_TYPE) != REPOSITORY:
+        raise InvalidInput(
+            f"{ref_of(secret)} is for many URLs, so there is none to ask", hint="test a repository that it is used for"
+        )
+    url, said = field_of(secret, "url").strip(), SecretRefs(by_url=True)
+    match field_of(secret, "type"):
+        case "helm":
+            in_registry = (
+                "://" not in url or url.startswith("oci://") or field_of(secret, "enableOCI").lower() == "true"
+            )
+            return HelmRepositorySource(url=url, oci=in_registry, secrets=said, timeout=timeout)
+        case "oci":
+            return OciSource(
+                url=f"oci://{url.removeprefix('oci://')}", reference=OciReference(), secrets=said, timeout=timeout
+            )
+        case "" | "git":
+            return GitSource(url=url, reference=GitReference(), by_url=True, timeout=timeout)
+        case other:
+            raise InvalidInput(f"the type {other[:40]!r} is none", field="data.type", hint="one of: git, helm, oci")
 
 
 def host_of(url: str) -> tuple[str, str] | None:

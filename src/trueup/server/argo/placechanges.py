@@ -124,7 +124,7 @@ class RepositoryChanges:
         self._templates = templates
 
     async def get(self, call: Call) -> Answer:
-        _, secret = await self._known(call, "get")
+        _, secret = await self.known(call, "get")
         return Answer(body=_shown(secret))
 
     async def create(self, call: Call) -> Answer:
@@ -142,18 +142,18 @@ class RepositoryChanges:
         return Answer(body=_shown(repository_secret(form, self._keeping.namespace, before)))
 
     async def update(self, call: Call) -> Answer:
-        client, before = await self._known(call, "update")
+        client, before = await self.known(call, "update")
         body = msgspec.structs.replace(call.body, repo=call.body.repo or call.body.url or call.path["repo"])
         form = repository_form(body, prefix=_is_template(before))
         await self._keeping.put_over(call, client, before, form)
         return Answer(body=_shown(repository_secret(form, self._keeping.namespace, before)))
 
     async def delete(self, call: Call) -> Answer:
-        client, secret = await self._known(call, "delete")
+        client, secret = await self.known(call, "delete")
         await self._keeping.forget(call, client, secret)
         return Answer(body={})
 
-    async def _known(self, call: Call, action: str) -> tuple[KubeClient, Manifest]:
+    async def known(self, call: Call, action: str) -> tuple[KubeClient, Manifest]:
         """A repository that is not there and one that may not be seen are both denied, as in Argo CD."""
         wanted, project = normalise_url(call.path["repo"]), call.query.app_project
         found = []

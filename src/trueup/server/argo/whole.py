@@ -13,6 +13,7 @@ from trueup.server.argo import (
     changing,
     objects,
     placechanges,
+    placeprobes,
     places,
     projects,
     reading,
@@ -49,6 +50,7 @@ def operations(
     acting = Acting(world, apps, clients)
     kept = projects.ArgoProjects(world, Projects(world, clients), clients)
     repositories = Keeping(REPOSITORIES, world, clients)
+    repository_changes = placechanges.RepositoryChanges(repositories, clients, templates=False)
 
     def data() -> Mapping[str, str]:
         return settings().data
@@ -63,10 +65,11 @@ def operations(
         *projects.operations(kept),
         *places.operations(places.ArgoPlaces(Places(world, clients))),
         *placechanges.operations(
-            placechanges.RepositoryChanges(repositories, clients, templates=False),
+            repository_changes,
             placechanges.RepositoryChanges(repositories, clients, templates=True),
             placechanges.ClusterChanges(world, Keeping(CLUSTERS, world, clients), clients),
         ),
+        *placeprobes.operations(placeprobes.RepositoryProbes(repository_changes, controllers)),
         *badge.operations(badge.Badge(world, data)),
         *argosettings.operations(argosettings.ArgoSettings(world, settings)),
         *webhook.operations(webhook.Forwarding(urls)),

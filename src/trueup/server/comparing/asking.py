@@ -19,10 +19,11 @@ from trueup.apps.comparison import (
     ObjectSeen,
     ObjectWish,
 )
+from trueup.apps.probe import Probe, ProbeWish
 from trueup.server.api.problems import Problem
 from trueup.server.api.reading import read_whole
 from trueup.server.api.refusals import Refused, Unavailable
-from trueup.server.internal import COMMITS, COMPARE, HISTORY, IMPACT, OBJECT
+from trueup.server.internal import COMMITS, COMPARE, HISTORY, IMPACT, OBJECT, PROBE
 from trueup.server.sharedhistory import HistoryAnswer, HistoryQuestion
 
 SECONDS = 55.0
@@ -68,6 +69,10 @@ class Controllers:
     async def history(self, question: HistoryQuestion) -> HistoryAnswer:
         """Of the first controller that answers. Raises as `compare`."""
         return await self._ask_all(HISTORY, question, HistoryAnswer)
+
+    async def probe(self, wish: ProbeWish) -> Probe:
+        """Raises as `compare`."""
+        return await self._ask_all(PROBE, wish, Probe)
 
     async def _ask_all(self, path: str, wish: Struct, of: type[T]) -> T:
         refusal: Refused = Unavailable(

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from msgspec import Struct, structs
 
 from trueup.apps.comparison import Commits, CommitsWish, CompareWish, Comparison, FieldRow, Impact, ImpactWish
+from trueup.apps.probe import Probe, ProbeWish
 from trueup.model.refs import ObjectRef, read_qualified
 from trueup.server.api.call import Call
 from trueup.server.api.operation import Answer, Needs, Operation
@@ -20,6 +21,7 @@ class Asks(Protocol):
     async def compare(self, wish: CompareWish) -> Comparison: ...
     async def impact(self, wish: ImpactWish) -> Impact: ...
     async def commits(self, wish: CommitsWish) -> Commits: ...
+    async def probe(self, wish: ProbeWish) -> Probe: ...
 
 
 class PlanQuery(Struct, frozen=True, kw_only=True, rename="camel"):

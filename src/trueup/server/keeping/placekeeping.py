@@ -110,7 +110,7 @@ class Keeping(Generic[Form, Row]):
         self._clients = clients
 
     async def get(self, call: Call) -> Answer:
-        _, secret = await self._found(call, "get")
+        _, secret = await self.found(call, "get")
         return self._answer(secret)
 
     async def create(self, call: Call) -> Answer:
@@ -120,13 +120,13 @@ class Keeping(Generic[Form, Row]):
 
     async def update(self, call: Call) -> Answer:
         """Everything but credentials is put in place of what there is; those that are not said stay."""
-        client, before = await self._found(call, "update")
+        client, before = await self.found(call, "update")
         call.check_version(resource_version_of(before))
         return await self.put_over(call, client, before, call.body, dry_run=call.query.dry_run)
 
     async def delete(self, call: Call) -> Answer:
         """Only what was made by an API: what stands in Git would come back, and what somebody wrote is theirs to delete."""
-        client, secret = await self._found(call, "delete")
+        client, secret = await self.found(call, "delete")
         await self.forget(call, client, secret)
         return Answer(status=204)
 
@@ -192,7 +192,7 @@ class Keeping(Generic[Form, Row]):
 
     # parts
 
-    async def _found(self, call: Call, action: str) -> tuple[KubeClient, Manifest]:
+    async def found(self, call: Call, action: str) -> tuple[KubeClient, Manifest]:
         """Raises NotFound for what is no such Secret, and for what the caller may not see."""
         name = call.path["secret"]
         client = self._clients.of(call.caller)

@@ -97,6 +97,12 @@ class OciFetcher:
     async def reopen(self, source: OciSource, secrets: SourceSecrets, revision: Revision) -> TreeSnapshot | None:
         return await self._store.reopen(self._granted.to(source, secrets), revision)
 
+    async def tags(self, source: OciSource, secrets: SourceSecrets) -> list[str]:
+        """All tags of the repository. Raises SourceError and its kinds."""
+        login = await login_at(self._clouds, source.provider, source.url, secrets)
+        async with asyncio.timeout(source.timeout.total_seconds()):
+            return await self._client.tags(repository_of(source, secrets, login))
+
     async def _meant(self, repository: Repository, reference: OciReference, max_age: timedelta) -> Revision:
         """What the reference means now, or meant no longer than `max_age` ago. A digest means itself."""
         digest = reference.digest or (reference.expression if is_digest(reference.expression) else "")

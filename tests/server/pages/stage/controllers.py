@@ -17,6 +17,7 @@ from trueup.apps.comparison import (
     ImpactWish,
     ObjectComparison,
 )
+from trueup.apps.probe import Probe, ProbeWish
 from trueup.model.errors import BuildFailed, InvalidInput
 from trueup.model.refs import ObjectRef
 
@@ -84,6 +85,16 @@ class StageControllers:
 
     async def commits(self, wish: CommitsWish) -> Commits:
         return Commits(url=URL, items={one: row for one in wish.revisions if (row := commit_row(one)) is not None})
+
+    async def probe(self, wish: ProbeWish) -> Probe:
+        if "legacy" in wish.secret:
+            return Probe(
+                reachable=False,
+                reason="AuthenticationFailed",
+                message="the server refuses the credentials",
+                hint="check username and password",
+            )
+        return Probe(reachable=True, default_branch="main", branches=("main", "staging"), tags=("v1.0.0",))
 
 
 def _full(revision: str) -> str:
