@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -273,6 +274,67 @@ def test_an_application_whose_manifests_are_elsewhere_is_read_and_not_rendered(t
     assert ran.code == 0
     assert "it has several sources, so it is not rendered here" in ran.stdout
     assert "its chart comes from a repository, so it is not rendered here" in ran.stdout
+
+
+RELEASE = """\
+apiVersion: helm.toolkit.fluxcd.io/v2
+kind: HelmRelease
+metadata: {name: web, namespace: shop}
+spec:
+  interval: 10m
+  chart: {spec: {chart: ./charts/web, sourceRef: {kind: GitRepository, name: shop}, valuesFiles: [charts/web/prod.yaml]}}
+  valuesFrom: [{kind: ConfigMap, name: web-values}]
+  values: {size: 2}
+  postRenderers: [{kustomize: {images: [{name: web, newTag: "2"}]}}]
+"""
+CHARTED = {
+    "apps/web.yaml": RELEASE,
+    "apps/values.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web-values}\ndata: {values.yaml: 'color: red'}\n",
+    "charts/web/Chart.yaml": "apiVersion: v2\nname: web\nversion: 1.0.0\n",
+    "charts/web/values.yaml": "color: white\n",
+    "charts/web/prod.yaml": "zone: north\n",
+    "charts/web/templates/c.yaml": 'apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {{ required "no zone" .Values.zone }}\n'
+    'data: {color: {{ required "no color" .Values.color }}}\n',
+}
+
+
+def test_a_release_whose_chart_is_in_the_tree_is_rendered_with_its_values(
+    trueup: Trueup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree(tmp_path, CHARTED)
+    monkeypatch.chdir(tmp_path)
+
+    def checked(*where: str) -> dict[str, Any]:
+        ran = trueup("validate", *where, "-o", "json")
+        return {row["place"]: row for row in json.loads(ran.stdout)} | {"code": ran.code}
+
+    found = checked()
+    assert found["code"] == 0, found
+    assert (found["HelmRelease/shop/web"]["objects"], found["HelmRelease/shop/web"]["notes"]) == (1, [])
+    # The color comes from the ConfigMap alone: values files stand in place of the chart's own.
+    (tmp_path / "apps/values.yaml").unlink()
+    missing = checked()
+    assert missing["code"] == 0
+    first, second = missing["HelmRelease/shop/web"]["notes"]
+    assert first == "values of ConfigMap/shop/web-values are not known here"
+    assert "without them it does not render" in second
+    assert "no color" in second
+    tree(tmp_path, CHARTED | {"charts/web/prod.yaml": "{}\n"})
+    broken = checked()
+    assert broken["code"] == 1
+    (problem,) = broken["HelmRelease/shop/web"]["problems"]
+    assert (problem["file"], "no zone" in problem["message"]) == ("charts/web/templates/c.yaml", True)
+    # A chart that is named itself is rendered with its own values.
+    (alone,) = checked("charts/web")["."]["problems"]
+    assert "no zone" in alone["message"]
+
+
+def test_what_a_chart_needs_of_a_repository_is_told_and_not_fetched(trueup: Trueup, tmp_path: Path) -> None:
+    needs = "dependencies: [{name: db, version: 1.x, repository: 'https://charts.example.com'}]\n"
+    tree(tmp_path, CHARTED | {"charts/web/Chart.yaml": CHARTED["charts/web/Chart.yaml"] + needs})
+    ran = trueup("validate", str(tmp_path))
+    assert ran.code == 0, ran.stdout
+    assert "its chart needs one of https://charts.example.com" in ran.stdout
 
 
 def test_standard_input_is_validated_too(trueup: Trueup) -> None:

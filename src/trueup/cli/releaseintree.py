@@ -8,14 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import tempfile
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import cast
 
 from msgspec import structs
 
+from trueup.cli.charttree import chart_of_tree
 from trueup.cli.fetching import ListedRepositories, read_source
 from trueup.cli.progress import Progress
 from trueup.cli.releases import DeclaredRelease, newest_record
@@ -34,13 +30,8 @@ from trueup.model.outcome import Notice
 from trueup.model.release import CrdPolicy
 from trueup.model.snapshot import Snapshot
 from trueup.model.source import GitSource, HelmChartSource, ReconcileStrategy
-from trueup.render.chartreading import EngineChartReader
 from trueup.render.engine.pool import EnginePool
 from trueup.render.releases import Preparation, ReleaseEngine
-from trueup.sources.fetching import SourceFetchers
-from trueup.sources.parent import Parent
-from trueup.sources.secrets import NO_SECRETS
-from trueup.sources.treesnapshot import TreeSnapshot
 from trueup.sync.normalise import normalise, resolve_scopes
 
 NOT_COMPARED = "NotComparedWarning"
@@ -86,7 +77,8 @@ async def declare_release_of_tree(
         )
     chart = structs.replace(found[0], chart=inside) if inside else found[0]
     reporter.update(f"reading the chart {chart.chart}")
-    async with _chart(session, chart, found[1], tree, engines) as snapshot:
+    find = ListedRepositories(session).find
+    async with chart_of_tree(tree, chart, found[1], engines, find=find) as snapshot:
         release = await _declared(session, there, app, snapshot, ReleaseEngine(engines), reporter)
     return structs.replace(
         release, notices=(*release.notices, *await _same_version(there, app, chart, release, engines))
@@ -108,24 +100,6 @@ async def _same_version(
         "or set reconcileStrategy: Revision"
     )
     return (Notice(SAME_VERSION, message),)
-
-
-@asynccontextmanager
-async def _chart(
-    session: Session, chart: HelmChartSource, origin: GitSource, tree: Snapshot, engines: EnginePool
-) -> AsyncIterator[TreeSnapshot]:
-    with tempfile.TemporaryDirectory(prefix="trueup-") as folder:
-        find = ListedRepositories(session).find
-        fetchers = SourceFetchers(Path(folder), EngineChartReader(engines), allow_local=False, find=find)
-        # Of the origin of a chart only what any Snapshot can is asked.
-        standing = cast(TreeSnapshot, tree)
-        parent = Parent(key=chart.origin, source=origin, secrets=NO_SECRETS, snapshot=standing)
-        try:
-            snapshot = await fetchers.fetch(chart, NO_SECRETS, [parent])
-        finally:
-            await fetchers.close()
-        with snapshot:
-            yield snapshot
 
 
 async def _declared(

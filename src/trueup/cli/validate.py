@@ -84,7 +84,7 @@ async def check_places(
             for place in places:
                 reporter.update(f"checking {place}")
                 if place != STDIN and await asyncio.to_thread(Path(place).is_dir):
-                    checked = await _check_folder(Path(place), rendering)
+                    checked = await _check_folder(Path(place), rendering, fetch=fetch)
                 else:
                     checked = await _check_file(place, rendering)
                 findings += checked.findings
@@ -104,11 +104,11 @@ class _Checked(Struct, frozen=True, kw_only=True):
     root: Path | None = None
 
 
-async def _check_folder(folder: Path, rendering: Renderer) -> _Checked:
+async def _check_folder(folder: Path, rendering: Renderer, *, fetch: bool) -> _Checked:
     snapshot, inside = await asyncio.to_thread(open_worktree, folder)
     recorder = Recorder(snapshot)
     units = await asyncio.to_thread(lambda: list(find_units(recorder, inside)))
-    validator = Validator(recorder, rendering, all_dialects())
+    validator = Validator(recorder, rendering, all_dialects(), fetch=fetch)
     findings = [Finding(place=str(folder), notes=("nothing is declared there",))]
     if units:
         findings = await _check_units(validator, units)

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 
 from msgspec import Struct, structs
 
+from trueup.cli.folder import DEFAULT_NAMESPACE
+from trueup.cli.releasechecking import check_release
 from trueup.controllers.content import check_marks
 from trueup.dialects.argocd.hooks import read_hook
 from trueup.dialects.dialect import Dialect
@@ -21,7 +23,7 @@ from trueup.model.app import App, SyncRules
 from trueup.model.errors import TrueupError
 from trueup.model.hook import Hook
 from trueup.model.manifest import Declared, Manifest, Origin
-from trueup.model.rendering import DirectoryOptions, RenderMode, RenderSpec
+from trueup.model.rendering import DirectoryOptions, HelmOptions, RenderMode, RenderSpec
 from trueup.model.snapshot import EntryType, Input
 from trueup.model.source import CompositeSource, HelmChartSource, OciSource
 from trueup.render.building import clean_path
@@ -54,14 +56,18 @@ class Finding(Struct, frozen=True, kw_only=True):
 
 
 class Unit(Struct, frozen=True):
-    """A folder to check. `plain`: its own manifests, not a kustomization."""
+    """A folder to check. `plain`: its own manifests, not a kustomization; `chart`: it is a chart, with its own values."""
 
     path: str
     plain: bool
+    chart: bool = False
 
 
 def find_units(recorder: Recorder, start: str) -> Iterator[Unit]:
-    """The folders below `start` that declare something, outermost first. Below a kustomization only others are looked for."""
+    """The folders below `start` that declare something, outermost first. Below a kustomization only others are looked for.
+
+    Charts are rendered for those who use them, with their values; one that is `start` itself with its own.
+    """
     pending = [(start, False)]
     while pending:
         folder, below_kustomization = pending.pop(0)
@@ -72,6 +78,8 @@ def find_units(recorder: Recorder, start: str) -> Iterator[Unit]:
         if holder is not None:
             if not _is_component(recorder, join(folder, holder)):
                 yield Unit(folder, plain=False)
+        elif chart and folder == start:
+            yield Unit(folder, plain=False, chart=True)
         elif not below_kustomization and not chart and any(name.endswith(MANIFESTS) for name in names):
             yield Unit(folder, plain=True)
         if not chart:
@@ -91,7 +99,10 @@ def _is_component(recorder: Recorder, path: str) -> bool:
 class Validator:
     """Checks one working tree. Problems are found, not raised."""
 
-    def __init__(self, recorder: Recorder, rendering: Renderer, dialects: tuple[Dialect, ...]) -> None:
+    def __init__(
+        self, recorder: Recorder, rendering: Renderer, dialects: tuple[Dialect, ...], *, fetch: bool = False
+    ) -> None:
+        self._fetch = fetch
         self._recorder = recorder
         self._snapshot = recorder.snapshot
         self._rendering = rendering
@@ -107,11 +118,7 @@ class Validator:
 
     async def unit(self, unit: Unit) -> tuple[Finding, tuple[Declared, ...]]:
         """Renders a folder; its objects, for the Apps among them."""
-        spec = (
-            RenderSpec(path=unit.path, mode=RenderMode.ARGOCD, directory=DirectoryOptions())
-            if unit.plain
-            else RenderSpec(path=unit.path, mode=RenderMode.FLUX)
-        )
+        spec = _spec_of(unit)
         place = unit.path or "."
         try:
             rendered = await self._render(spec)
@@ -141,7 +148,7 @@ class Validator:
     async def _render_app(self, place: str, app: App, dialect: Dialect) -> Finding:
         try:
             if app.release is not None:
-                return Finding(place=place, notes=("its chart is not rendered here: try helm template, or helm lint",))
+                return await self._render_release(place, app, dialect)
             if why := elsewhere(app):
                 return Finding(place=place, notes=(f"{why}, so it is not rendered here",))
             if self._recorder.look(clean_path(app.render.path)).entry is None:
@@ -161,6 +168,17 @@ class Validator:
             return Finding(place=place, problems=(_problem(error),), notes=notes)
         finding = self._checked(place, rendered, app.rules, dialect.read_hook)
         return structs.replace(finding, notes=(*notes, *finding.notes))
+
+    async def _render_release(self, place: str, app: App, dialect: Dialect) -> Finding:
+        """With what the tree declares so far: units come before Apps. Raises TrueupError."""
+        checked = await check_release(
+            app, self._recorder, self.declared, self._dialects, self._rendering.engines, fetch=self._fetch
+        )
+        if checked.objects is None:
+            return Finding(place=place, notes=checked.notes)
+        rendered = Rendered(objects=checked.objects, inputs=self._recorder.inputs(), source_type="Helm", digest="")
+        finding = self._checked(place, rendered, app.rules, dialect.read_hook)
+        return structs.replace(finding, notes=(*checked.notes, *finding.notes))
 
     async def _render(self, spec: RenderSpec) -> Rendered:
         rendered = await self._rendering.render(self._snapshot, spec)
@@ -183,6 +201,15 @@ class Validator:
             return Finding(place=place, objects=len(rendered.objects), problems=problems, notes=notes)
         self.declared.extend(rendered.objects)
         return Finding(place=place, objects=len(rendered.objects), notes=notes)
+
+
+def _spec_of(unit: Unit) -> RenderSpec:
+    if unit.chart:
+        helm = HelmOptions(release_name=unit.path.rpartition("/")[2] or "release", namespace=DEFAULT_NAMESPACE)
+        return RenderSpec(path=unit.path, mode=RenderMode.ARGOCD, helm=helm)
+    if unit.plain:
+        return RenderSpec(path=unit.path, mode=RenderMode.ARGOCD, directory=DirectoryOptions())
+    return RenderSpec(path=unit.path, mode=RenderMode.FLUX)
 
 
 def elsewhere(app: App) -> str:
