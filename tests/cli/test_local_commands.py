@@ -327,6 +327,8 @@ def test_a_release_whose_chart_is_in_the_tree_is_rendered_with_its_values(
     # A chart that is named itself is rendered with its own values.
     (alone,) = checked("charts/web")["."]["problems"]
     assert "no zone" in alone["message"]
+    tree(tmp_path, {"charts/web/Chart.yaml": CHARTED["charts/web/Chart.yaml"] + "type: library\n"})
+    assert checked("charts/web")["code"] == 0
 
 
 def test_what_a_chart_needs_of_a_repository_is_told_and_not_fetched(trueup: Trueup, tmp_path: Path) -> None:

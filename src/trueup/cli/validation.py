@@ -14,6 +14,7 @@ from msgspec import Struct, structs
 from trueup.cli.folder import DEFAULT_NAMESPACE
 from trueup.cli.releasechecking import check_release
 from trueup.controllers.content import check_marks
+from trueup.controllers.releases.chartroot import CHART_FILE
 from trueup.dialects.argocd.hooks import read_hook
 from trueup.dialects.dialect import Dialect
 from trueup.dialects.flux.dialect import FluxDialect
@@ -35,6 +36,7 @@ from trueup.sync.normalise import InvalidManifests, declared_scopes, normalise
 
 MANIFESTS = (".yaml", ".yml", ".json")
 COMPONENT = b"kind: Component"
+LIBRARY = b"type: library"
 REPEATED = "RepeatedResourceWarning"
 
 
@@ -66,7 +68,8 @@ class Unit(Struct, frozen=True):
 def find_units(recorder: Recorder, start: str) -> Iterator[Unit]:
     """The folders below `start` that declare something, outermost first. Below a kustomization only others are looked for.
 
-    Charts are rendered for those who use them, with their values; one that is `start` itself with its own.
+    Charts are rendered for those who use them, with their values; one that is `start` itself with its own,
+    unless it is a library.
     """
     pending = [(start, False)]
     while pending:
@@ -74,12 +77,13 @@ def find_units(recorder: Recorder, start: str) -> Iterator[Unit]:
         entries = recorder.listing(folder)
         names = {entry.name for entry in entries if entry.type is not EntryType.DIRECTORY}
         holder = next((name for name in KUSTOMIZATION_FILES if name in names), None)
-        chart = "Chart.yaml" in names
+        chart = CHART_FILE in names
         if holder is not None:
-            if not _is_component(recorder, join(folder, holder)):
+            if not _says(recorder, join(folder, holder), COMPONENT):
                 yield Unit(folder, plain=False)
         elif chart and folder == start:
-            yield Unit(folder, plain=False, chart=True)
+            if not _says(recorder, join(folder, CHART_FILE), LIBRARY):
+                yield Unit(folder, plain=False, chart=True)
         elif not below_kustomization and not chart and any(name.endswith(MANIFESTS) for name in names):
             yield Unit(folder, plain=True)
         if not chart:
@@ -91,9 +95,9 @@ def find_units(recorder: Recorder, start: str) -> Iterator[Unit]:
             )
 
 
-def _is_component(recorder: Recorder, path: str) -> bool:
+def _says(recorder: Recorder, path: str, words: bytes) -> bool:
     at = recorder.look(path)
-    return at.is_file and COMPONENT in recorder.snapshot.read(at.path)
+    return at.is_file and words in recorder.snapshot.read(at.path)
 
 
 class Validator:
