@@ -128,6 +128,11 @@ class LiveView(Generic[T]):
             tracked is not None and bool(tracked.places) and all(place.is_synced for place in tracked.places.values())
         )
 
+    def blind_seconds(self, resource: Resource) -> float:
+        """For how long nothing can have been heard of a resource that was seen: what is known of it may be old."""
+        tracked = self._tracked.get(resource.group_kind)
+        return max((place.blind_seconds() for place in tracked.places.values()), default=0.0) if tracked else 0.0
+
     def get(self, ref: ObjectRef) -> T | None:
         tracked = self._tracked.get(ref.group_kind)
         return tracked.shelf.get(ref) if tracked is not None else None
@@ -262,6 +267,9 @@ class _Place(Generic[T]):
     def revive(self) -> None:
         if self._reflector is not None and not self.is_synced:
             self._reflector.revive()
+
+    def blind_seconds(self) -> float:
+        return self._reflector.blind_seconds() if self._reflector is not None else 0.0
 
     async def first_list(self) -> None:
         """Returns when a list has been told; raises what a list was refused with."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 
 from trueup.cluster.answers import Answer, is_unserved
 from trueup.cluster.connection import Connection, query_of
@@ -116,8 +116,9 @@ class Reads(Connection):
         field_selector: str = "",
         timeout_seconds: int = 300,
         idle_seconds: float = WATCH_IDLE_SECONDS,
+        opened: Callable[[], None] | None = None,
     ) -> AsyncGenerator[WatchEvent, None]:
-        """Events after `resource_version`, bookmarks included, until the server ends the watch.
+        """Events after `resource_version`, bookmarks included, until the server ends the watch. `opened`: it has taken it up.
 
         Raises ApiError (410: only a fresh list helps), KindNotServed, or ClusterUnreachable when the connection breaks.
         """
@@ -139,6 +140,8 @@ class Reads(Connection):
         )
         try:
             async with self._transport.stream(call, idle_seconds=idle_seconds) as chunks:
+                if opened is not None:
+                    opened()
                 async for line in split_lines(chunks):
                     yield decode_event(line)
         except ApiError as error:

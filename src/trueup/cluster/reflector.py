@@ -100,11 +100,21 @@ class Reflector:
         self._resource_version = ""
         self._reached = ""
         self._failures = 0
+        self._policy: RetryPolicy | None = None
+        """What the failures are of that were counted."""
+        self._blind_since: float | None = None
         self._wake = asyncio.Event()
 
     def revive(self) -> None:
         """Tries at once instead of waiting on: the CRD has come, or the server is back."""
         self._wake.set()
+
+    def blind_seconds(self) -> float:
+        """For how long nothing has been heard because the server is away or refuses; 0: a watch is open."""
+        return 0.0 if self._blind_since is None else asyncio.get_running_loop().time() - self._blind_since
+
+    def _sees(self) -> None:
+        self._blind_since = None
 
     async def run(self) -> None:
         while True:
@@ -157,6 +167,7 @@ class Reflector:
             label_selector=self._label_selector,
             # Spread, so that watches that began together do not all end together.
             timeout_seconds=int(self._timing.watch_seconds * (1 + self._chance())),
+            opened=self._sees,
         )
         async with contextlib.aclosing(watch):
             async for event in watch:
@@ -175,7 +186,12 @@ class Reflector:
             await self._pause(self._timing.unreachable, None)
 
     async def _pause(self, policy: RetryPolicy, error: TrueupError | None) -> None:
+        if policy is not self._policy:
+            # Counted anew: the first refusal of a server that was away a moment ago is no reason to wait for half a minute.
+            self._policy, self._failures = policy, 0
         self._failures += 1
+        if error is not None and self._blind_since is None:
+            self._blind_since = asyncio.get_running_loop().time()
         wait = policy.backoff(self._failures, chance=self._chance())
         if isinstance(error, ApiError) and error.retry_after is not None:
             wait = max(wait, min(error.retry_after, policy.longest_retry_after))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -18,6 +19,7 @@ from trueup.records.record import AppRevision, RecordKind, StoredManifest, Store
 from trueup.records.standing import Moment, Shown
 from trueup.records.tables import DESIRED, manifests, record_manifests, records
 
+log = logging.getLogger(__name__)
 COUNTED = (RecordKind.SYNC, RecordKind.FAILURE, RecordKind.DRIFT, RecordKind.HEAL, RecordKind.ROLLBACK)
 
 
@@ -35,6 +37,14 @@ class HistoryUnavailable(Transient):
     """There is no database to read, or it cannot be read now."""
 
     reason = "HistoryUnavailable"
+
+
+def cannot_be_read(what: str, where: str, error: exc.DBAPIError) -> HistoryUnavailable:
+    """The driver's words are for the operator: they may name hosts, users and paths, nobody's business who asks over the API."""
+    log.warning("the %s in %s cannot be read: %s", what, where, str(error.orig).strip().split("\n", 1)[0])
+    return HistoryUnavailable(
+        f"the {what} cannot be read now", hint="see that the database is reachable; the log says more"
+    )
 
 
 class History:
@@ -194,8 +204,7 @@ class History:
                 raise HistoryUnavailable(
                     f"there is no records database {where}", hint="start `trueup up` or `trueup run --database ...`"
                 ) from None
-            reason = str(error.orig).strip().split("\n", 1)[0]
-            raise HistoryUnavailable(f"the records in {where} cannot be read: {reason}") from error
+            raise cannot_be_read("records", where, error) from error
 
 
 def by_revision(newest_first: Iterable[tuple[int, int, str, str]]) -> list[AppRevision]:

@@ -17,7 +17,7 @@ from trueup.records.audit.entry import AuditResult
 from trueup.records.audit.store import checkpoint_of, sealed_of
 from trueup.records.audit.tables import audit_checkpoints, audit_entries
 from trueup.records.database import described, open_reader, parse_url, sqlite_path
-from trueup.records.history import HistoryUnavailable
+from trueup.records.history import HistoryUnavailable, cannot_be_read
 
 _COLUMNS = audit_entries.c
 _WORDS = ("actor", "action", "target", "project", "message", "reason", "revision", "address", "before", "after")
@@ -149,7 +149,7 @@ class AuditHistory:
                 raise HistoryUnavailable(
                     f"the database {where} has no audit log yet", hint="start this version of the controller or server"
                 ) from None
-            raise HistoryUnavailable(f"the audit log in {where} cannot be read: {reason}") from error
+            raise cannot_be_read("audit log", where, error) from error
 
 
 def _conditions(query: AuditQuery) -> list[ColumnElement[bool]]:

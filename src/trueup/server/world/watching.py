@@ -25,6 +25,9 @@ from trueup.server.world.world import World
 
 log = structlog.get_logger(__name__)
 
+BLIND_SECONDS = 3.0
+"""A watch that was cut is open again sooner where the cluster is well."""
+
 RBAC = "argocd-rbac-cm"
 _RBAC_SELECTOR = "app.kubernetes.io/part-of=argocd"
 OnPolicy = Callable[[Policy, Mapping[str, Project]], None]
@@ -65,8 +68,13 @@ class Watching:
     def problems(self) -> list[str]:
         if not self._ready or self._informer is None:
             return ["the cluster has not been looked at yet"]
-        lost = [resource.name for resource in self._informer.tracked() if not self._informer.synced(resource)]
-        return [f"not current: {', '.join(sorted(lost))}"] if lost else []
+        informer = self._informer
+        lost = [resource.name for resource in informer.tracked() if not informer.synced(resource)]
+        said = [f"not current: {', '.join(sorted(lost))}"] if lost else []
+        blind = max((informer.blind_seconds(each) for each in informer.tracked() if informer.synced(each)), default=0.0)
+        if blind > BLIND_SECONDS:
+            said.append(f"the cluster has not been heard of for {blind:.0f} s: what is shown may be old")
+        return said
 
     async def _follow(self, kind: ServedKind) -> None:
         assert self._informer is not None
