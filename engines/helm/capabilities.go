@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"regexp"
+	"runtime/debug"
 	"slices"
 
 	"helm.sh/helm/v4/pkg/chart/common"
@@ -41,6 +42,9 @@ func newCapabilities(params *templateParams, loaded *loadedChart) (*capabilities
 		}
 		given.KubeVersion = *version
 	}
+	if version := libraryVersion(); version != "" {
+		given.HelmVersion.Version = version
+	}
 	given.APIVersions = append(slices.Clone(given.APIVersions), params.APIVersions...)
 	return &capabilities{
 		given:       given,
@@ -48,6 +52,21 @@ func newCapabilities(params *templateParams, loaded *loadedChart) (*capabilities
 		askedNames:  map[string]bool{},
 		whole:       looksAtAll(loaded.chart),
 	}, nil
+}
+
+// libraryVersion is what the official command of the library's release says of itself: charts compare with it. The library
+// alone knows no more than its minor version; the command gets the rest when it is linked.
+func libraryVersion() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
+	for _, module := range info.Deps {
+		if module.Path == "helm.sh/helm/v4" {
+			return module.Version
+		}
+	}
+	return ""
 }
 
 // KubeVersion is a method so that its use is seen.
