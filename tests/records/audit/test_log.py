@@ -168,6 +168,19 @@ def test_a_full_queue_refuses_and_says_so(tmp_path: Path) -> None:
     kept.log.stop(timeout=0.05)
 
 
+def test_what_is_under_way_finds_room_when_nothing_new_is_let_in(url: str, tmp_path: Path) -> None:
+    limits = AuditLimits(waiting=10, gather_seconds=60.0)
+    with (kept := Kept(url, tmp_path / "state", limits=limits)) as log:
+        until(lambda: log.working)
+        for number in range(9):
+            log.check()
+            log.put(entry(number))
+        with pytest.raises(AuditUnavailable):
+            log.check()
+        log.put(entry(9))  # was let in before
+    assert kept.log.refused == 0
+
+
 def test_a_full_disk_refuses_changes_and_is_recovered_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real, full = AuditStore.append, [True]
 

@@ -28,6 +28,9 @@ from trueup.sync.concealing import conceal_words, concealed_json
 
 log = structlog.get_logger(__name__)
 
+LET_IN = 0.9
+"""How full it may be when something new begins: what is under way needs room for its entry."""
+
 
 class CheckpointSink(Protocol):
     """A place besides the database. Raises OSError or TrueupError when it does not take it now; it is asked again."""
@@ -141,7 +144,9 @@ class DatabaseAuditLog:
     def check(self) -> None:
         """Raises AuditUnavailable when what happens now could not be stored now."""
         problem = self._journal_problem or ("" if self.working else self.problem)
-        if not problem and len(self._queue) >= self._limits.waiting:
+        waiting, size = self._limits.waiting, self._limits.size
+        # What is under way was let in before, and its entry has yet to find room.
+        if not problem and (len(self._queue) >= waiting * LET_IN or self._size >= size * LET_IN):
             problem = "too many entries wait for the database"
         if problem or self._stopping:
             raise AuditUnavailable(
