@@ -40,12 +40,14 @@ export const colour = (token) => getComputedStyle(document.documentElement).getP
 
 export function follow() {
   const dark = matchMedia("(prefers-color-scheme: dark)");
+  const paper = matchMedia("print");
   const set = () => {
-    shown.value = theme.value === "auto" ? (dark.matches ? "dark" : "light") : theme.value;
+    shown.value = paper.matches ? "light" : theme.value === "auto" ? (dark.matches ? "dark" : "light") : theme.value;
     document.documentElement.dataset.theme = shown.value;
   };
   effect(set);
   dark.addEventListener("change", set);
+  paper.addEventListener("change", set);
   effect(() => {
     if (rail.value === "folded") document.documentElement.dataset.rail = "folded";
     else delete document.documentElement.dataset.rail;

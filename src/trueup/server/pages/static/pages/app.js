@@ -8,6 +8,9 @@ import { recent } from "../lib/prefs.js";
 import { idOf, timeOf } from "../live/apps.js";
 import { OneApp, toYaml } from "../live/app.js";
 import { HistoryView } from "./history.js";
+import { Badge } from "./badge.js";
+import { PrintSheet } from "./app-print.js";
+import { usePrinting } from "../ui/printing.js";
 import { Problem } from "../live/api.js";
 import { follow } from "../live/stream.js";
 import { useLoaded } from "../live/resource.js";
@@ -55,11 +58,13 @@ function Shown({ one, app }) {
   const shown = useMemo(() => [{ id: root, parent: null, kind: app.kind, name: app.name, status: app.status, sync: "", note: app.namespace }, ...inOrder(nodes ?? []).map((other) => ({ ...other, parent: other.parent ?? root, status: other.health }))], [nodes, app]);
   const pods = useMemo(() => (nodes ?? []).filter((other) => other.kind === "Pod"), [nodes]);
   const network = useMemo(() => networkOf(nodes ?? []), [nodes]);
+  const printing = usePrinting();
+  if (printing) return html`<${Story} one=${one} app=${app} nodes=${nodes ?? []} onOpen=${open} /><${PrintSheet} app=${app} nodes=${nodes ?? []} about=${html`<${About} app=${app} />`} />`;
   return html`<${Story} one=${one} app=${app} nodes=${nodes ?? []} onOpen=${open} />
     <${Tabs} label=${t("app.views")} current=${view} onChange=${(/** @type {string} */ id) => setQuery({ view: id === "tree" ? null : id, moment: null, tab: null, object: null, node: null, show: null, at: null, to: null })} tabs=${[{ id: "tree", label: t("app.tree"), icon: "workflow" }, { id: "list", label: t("app.list"), icon: "list", ...(nodes ? { count: nodes.length } : {}) }, ...(network ? [{ id: "network", label: t("app.network"), icon: "network" }] : []), ...(pods.length ? [{ id: "pods", label: t("app.pods"), icon: "grid-3x3", count: pods.length }] : []), { id: "history", label: t("app.history"), icon: "rotate-ccw-clock" }, { id: "about", label: t("app.about"), icon: "info" }]} />
     ${one.stale.value && html`<${Notice} tone="warn" title=${t("app.stale")}>${one.stale.value}<//>`}
     <div class="tree-room">
-      ${view === "about" ? html`<${About} app=${app} />` : view === "history" ? html`<${HistoryView} path=${one.path} app=${app} />` : !nodes ? html`<${Waiting} rows=${8} />` : !nodes.length ? html`<${Empty} icon="box" title=${t("app.nothing")}>${t("app.nothing.hint")}<//>` : view === "network" && network ? html`<${Tree} nodes=${network} label=${t("app.network")} current=${picked} group=${false} onOpen=${(/** @type {any} */ other) => open(other.id === WORLD ? null : other.node)} />` : view === "pods" ? html`<${Pods} pods=${pods} onOpen=${open} />` : view === "list" ? html`<${List} nodes=${nodes} current=${picked} onOpen=${open} />` : html`<${Tree} nodes=${shown} label=${t("app.tree.of", { name: app.name })} current=${picked} onOpen=${(/** @type {any} */ other) => open(other.id === root ? null : other.id)} />`}
+      ${view === "about" ? html`<div class="stack past"><${About} app=${app} /><${Badge} app=${app} /></div>` : view === "history" ? html`<${HistoryView} path=${one.path} app=${app} />` : !nodes ? html`<${Waiting} rows=${8} />` : !nodes.length ? html`<${Empty} icon="box" title=${t("app.nothing")}>${t("app.nothing.hint")}<//>` : view === "network" && network ? html`<${Tree} nodes=${network} label=${t("app.network")} current=${picked} group=${false} onOpen=${(/** @type {any} */ other) => open(other.id === WORLD ? null : other.node)} />` : view === "pods" ? html`<${Pods} pods=${pods} onOpen=${open} />` : view === "list" ? html`<${List} nodes=${nodes} current=${picked} onOpen=${open} />` : html`<${Tree} nodes=${shown} label=${t("app.tree.of", { name: app.name })} current=${picked} onOpen=${(/** @type {any} */ other) => open(other.id === root ? null : other.id)} />`}
     </div>
     ${node && html`<${Side} key=${node.id} one=${one} app=${app} node=${node} all=${nodes ?? []} onClose=${() => open(null)} />`}`;
 }
