@@ -191,3 +191,44 @@ async def test_a_forge_leads_here_by_repository_and_commit(stage: Stage, opened:
 async def test_an_app_that_one_may_not_see_has_no_diff(stage: Stage, opened: Open) -> None:
     page = await opened(stage, "/diff?app=Kustomization/payments/web", who="guest")
     await expect(page.get_by_role("alert")).to_contain_text("There is nothing here (any more)")
+
+
+async def test_a_badge_is_shown_and_pasted_into_a_readme(stage: Stage, opened: Open) -> None:
+    page = await opened(stage, f"{WEB}?view=about")
+    card = page.get_by_label("Badge for a README")
+    image = card.get_by_role("img", name="Badge of web")
+    await expect(image).to_be_visible()
+    await expect(image).to_have_js_property("complete", value=True)
+    assert await image.evaluate("image => image.naturalWidth") > 60
+    await card.get_by_label("With the revision").check()
+    address = f"{stage.url}/api/badge?kind=Kustomization&namespace=shop&name=web&revision=true"
+    await expect(card.get_by_label("What to paste")).to_have_text(f"[![web]({address})]({stage.url}{WEB})")
+    await card.get_by_label("To paste as").select_option("html")
+    await expect(card.get_by_label("What to paste")).to_contain_text('alt="web"')
+
+
+async def test_an_app_is_printed_with_all_its_objects_dark_on_white(stage: Stage, opened: Open) -> None:
+    page = await opened(stage, WEB, theme="dark")
+    await expect(page.locator(".node").first).to_be_visible()
+    await page.emulate_media(media="print", color_scheme="dark")
+    sheet = page.locator(".print-sheet")
+    await expect(sheet).to_contain_text("cannot pull image registry.example.com/shop/web:1.9.0")
+    await expect(sheet.locator("tbody tr")).to_have_count(24)
+    await expect(page.locator(".rail, .topbar, .btn, .tree").locator("visible=true")).to_have_count(0)
+    ink = await sheet.evaluate("sheet => getComputedStyle(sheet.querySelector('td')).color")
+    assert max(int(part) for part in re.findall(r"\d+", ink)[:3]) < 90
+    assert (await page.pdf())[:5] == b"%PDF-"
+    await page.emulate_media(media="screen", color_scheme="dark")
+    await expect(page.locator(".node").first).to_be_visible()
+
+
+async def test_an_app_says_whose_commit_it_runs_and_leads_to_the_forge(stage: Stage, opened: Open) -> None:
+    page = await opened(stage, WEB)
+    story = page.get_by_label("What is going on")
+    await expect(story).to_contain_text("Malee’s commit")
+    await expect(story).to_contain_text("Raise replicas of web to three")
+    link = story.get_by_role("link", name="main@3f2a91c")
+    assert (await link.get_attribute("href") or "").startswith(
+        "https://gitlab.example.com/shop/deploy/-/commit/3f2a91c"
+    )
+    assert await link.get_attribute("rel") == "noreferrer"

@@ -10,6 +10,8 @@ from trueup.server.about import About, about_operations
 from trueup.server.acting.apps import SuspendBody
 from trueup.server.api.call import Call
 from trueup.server.api.operation import Answer, Needs, Operation, Reply
+from trueup.server.argo import badge
+from trueup.server.argo import settings as argosettings
 from trueup.server.identity.whole import IdentityService
 from trueup.server.keeping import may, placekeeping, places, projects, settings
 from trueup.server.live.place import Clients
@@ -33,6 +35,8 @@ def administered(world: World, cluster: Cluster, identity: IdentityService) -> l
         *projects.operations(projects.Projects(world, clients)),
         *settings.operations(settings.SettingsKeeping(clients, NAMESPACE, lambda text: text)),
         *about_operations(about),
+        *badge.operations(badge.Badge(world, lambda: identity.settings().data)),
+        *argosettings.operations(argosettings.ArgoSettings(world, identity.settings)),
         *may.operations(may.May(world)),
         *ours,
     ]

@@ -148,7 +148,7 @@ def past_operations(apps: world_operations.Apps) -> list[Operation]:
 @contextlib.asynccontextmanager
 async def running_stage(count: int = 400) -> AsyncIterator[Stage]:
     around = Surroundings(
-        store=a_store(),
+        store=a_store({"statusbadge.enabled": "true"}),
         projects=MemoryProjects(),
         scopes=lambda: ("groups",),
         clock=Clock(NOW),

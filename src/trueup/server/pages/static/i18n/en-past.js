@@ -37,6 +37,8 @@ export const past = {
   "act.objects.patch": "Object changed by hand",
   "act.objects.delete": "Object deleted by hand",
   "act.objects.act": "Action on an object",
+  "story.commit": "It is {author}’s commit {message}.",
+  "sources.diff": "Diff of a revision",
   "commit.by": "by {author}",
   "then.at": "The moment",
   "then.now": "Now",

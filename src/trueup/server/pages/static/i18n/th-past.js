@@ -37,6 +37,8 @@ export const past = {
   "act.objects.patch": "แก้วัตถุด้วยมือ",
   "act.objects.delete": "ลบวัตถุด้วยมือ",
   "act.objects.act": "สั่งงานกับวัตถุ",
+  "story.commit": "เป็นคอมมิตของ {author} {message}",
+  "sources.diff": "เทียบรีวิชัน",
   "commit.by": "โดย {author}",
   "then.at": "ช่วงเวลา",
   "then.now": "ตอนนี้",

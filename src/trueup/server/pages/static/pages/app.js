@@ -6,7 +6,9 @@ import { href, query, setQuery } from "../lib/route.js";
 import { bind } from "../lib/keys.js";
 import { recent } from "../lib/prefs.js";
 import { idOf, timeOf } from "../live/apps.js";
-import { OneApp, toYaml } from "../live/app.js";
+import { OneApp, rootOf, toYaml } from "../live/app.js";
+import { commitOf, commitUrl, homeOf } from "../lib/forges.js";
+import { Made, useMade } from "./happening.js";
 import { HistoryView } from "./history.js";
 import { Badge } from "./badge.js";
 import { PrintSheet } from "./app-print.js";
@@ -118,7 +120,9 @@ function Story({ one, app, nodes, onOpen }) {
   const unwell = nodes.filter((node) => node.message && !["Healthy", "", "Suspended"].includes(node.health));
   // A leaf tells the cause; what waits for it above only repeats it.
   const causes = unwell.filter((node) => !unwell.some((other) => other.parent === node.id || nodes.find((middle) => middle.id === other.parent)?.parent === node.id));
-  const revision = html`<${Revision} revision=${app.fullRevision || app.revision} />`;
+  const made = useMade(one.path, app.fullRevision);
+  const commit = made?.items[app.fullRevision];
+  const revision = html`<${Revision} revision=${app.fullRevision || app.revision} url=${commitUrl(made?.url, commit?.commit ?? commitOf(app.fullRevision)) || undefined} />`;
   const operation = app.operation;
   const when = html`<${Ago} at=${timeOf(operation?.finishedAt ?? app.since)} />`;
   const by = operation?.by && operation.by !== "automated" ? html`<strong>${operation.by}</strong>` : null;
@@ -128,7 +132,7 @@ function Story({ one, app, nodes, onOpen }) {
     <span class=${`big tone-${toneOf(app.status)}`}><${Shape} status=${app.status} size=${22} /></span>
     <div class="said">
       <div class="row wrap"><h1>${app.name}</h1><${Status} status=${app.status} pill />${app.sync && app.sync !== app.status && html`<${Status} status=${app.sync} pill />`}${app.pinned && html`<${Chip} icon="lock">${t("app.pinned")}<//>`}</div>
-      <p>${first}</p>
+      <p>${first} ${commit && tx("story.commit", { author: html`<strong>${commit.author}</strong>`, message: html`<em>${commit.message.split("\n")[0]}</em>` })}</p>
       ${causes.length ? html`<p>${causes.slice(0, 3).map((node) => html`<button type="button" key=${node.id} onClick=${() => onOpen(node.id)} class="row cause"><span class=${`status tone-${toneOf(node.health)}`}><${Shape} status=${node.health} size=${14} /></span><span><strong>${node.kind} ${node.name}</strong>: ${node.message}</span></button>`)}${causes.length > 3 && html`<span class="faint">${t("story.more", { n: causes.length - 3 })}</span>`}</p>` : app.message && app.status !== "Ready" && html`<p>${app.message}</p>`}
     </div>
     <${Actions} one=${one} app=${app} />
@@ -158,21 +162,25 @@ function Actions({ one, app }) {
 }
 
 /** @param {{app: App}} props */
-const About = ({ app }) => html`<section class="card" style=${{ alignSelf: "start", flex: "0 1 auto", width: "100%" }}><div class="body"><${Facts} rows=${[
+function About({ app }) {
+  const made = useMade(rootOf(app), app.fullRevision);
+  const home = homeOf(made?.url || app.source.url);
+  return html`<section class="card" style=${{ alignSelf: "start", flex: "0 1 auto", width: "100%" }}><div class="body"><${Facts} rows=${[
   [t("fact.kind"), html`<${Chip} icon=${kindIcon(app.kind)}>${app.kind}<//>`],
   [t("facet.namespace"), app.namespace],
   app.project && [t("facet.project"), app.project],
   [t("facet.cluster"), app.cluster],
   app.destination && [t("facet.destination"), app.destination],
-  [t("facet.repo"), html`${app.source.url || app.source.ref}${app.source.more > 0 && html` <span class="faint">${t("story.more", { n: app.source.more })}</span>`}`],
+  [t("facet.repo"), html`${home ? html`<a href=${home.web} target="_blank" rel="noreferrer">${app.source.url || app.source.ref}</a>` : app.source.url || app.source.ref}${app.source.more > 0 && html` <span class="faint">${t("story.more", { n: app.source.more })}</span>`}`],
   (app.source.path || app.source.chart) && [t("fact.path"), html`<code>${app.source.path || app.source.chart}</code>`],
   app.source.target && [t("fact.target"), html`<code>${app.source.target}</code>`],
-  [t("apps.revision"), html`<${Revision} revision=${app.fullRevision || app.revision} />`],
+  [t("apps.revision"), html`<${Made} revision=${app.fullRevision || app.revision} commits=${made} />`],
   [t("fact.automated"), app.automated ? t("fact.yes") : t("fact.no")],
   app.images.length > 0 && [t("facet.image"), html`<span class="row wrap">${app.images.map((image) => html`<${Chip} key=${image} icon="box" title=${image}>${image}<//>`)}</span>`],
   Object.keys(app.labels).length > 0 && [t("facet.label"), html`<span class="row wrap">${Object.entries(app.labels).map(([name, value]) => html`<${Chip} key=${name} icon="tag" title=${`${name}=${value}`}>${`${name}=${value}`}<//>`)}</span>`],
   [t("fact.created"), html`<${Ago} at=${timeOf(app.created)} />`],
 ]} /></div></section>`;
+}
 
 /** @param {{nodes: Node[], current: string | null, onOpen: (id: string) => void}} props */
 function List({ nodes, current, onOpen }) {

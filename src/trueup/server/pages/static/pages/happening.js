@@ -2,6 +2,8 @@
 import { html } from "../lib/html.js";
 import { t, duration, word } from "../i18n/i18n.js";
 import { commitOf, commitUrl } from "../lib/forges.js";
+import { commitsOf } from "../live/past.js";
+import { useLoaded } from "../live/resource.js";
 import { Ago, Chip, Revision } from "../ui/basics.js";
 import { Icon } from "../ui/icon.js";
 import { Status } from "../ui/status.js";
@@ -45,6 +47,9 @@ export function Happening({ row, commits, name, current, onOpen }) {
     <span class="faint num end"><${Ago} at=${Date.parse(row.at)} short />${row.took >= 0.1 && html`<br />${duration(row.took * 1000)}`}</span>
   </button>`;
 }
+
+/** Who made an App's revision, and where its repository is; null until it is known. @param {string} path of the App in the API @param {string} revision @returns {Commits | null} */
+export const useMade = (path, revision) => useLoaded(revision ? `${path} ${revision}` : null, (abort) => commitsOf(path, [revision], abort)).data;
 
 /** A revision with who made it, linked to its forge. @param {{revision: string, commits: Commits | null}} props */
 export function Made({ revision, commits }) {

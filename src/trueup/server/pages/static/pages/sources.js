@@ -2,7 +2,8 @@
 import { html } from "../lib/html.js";
 import { useEffect, useState } from "preact/hooks";
 import { t } from "../i18n/i18n.js";
-import { query, setQuery } from "../lib/route.js";
+import { href, query, setQuery } from "../lib/route.js";
+import { commitOf, commitUrl, homeOf } from "../lib/forges.js";
 import { call } from "../live/api.js";
 import { toYaml } from "../live/app.js";
 import { timeOf } from "../live/apps.js";
@@ -74,11 +75,11 @@ function One({ id, turn }) {
     }
   };
   const row = data?.row;
-  const actions = row && html`<${Button} small icon="refresh-cw" onClick=${() => act("/refresh", "POST", "sources.asked")}>${t("sources.fetch")}<//>
+  const actions = row && html`<${Button} small icon="git-compare" href=${href(`/diff?source=${id}`)}>${t("sources.diff")}<//><${Button} small icon="refresh-cw" onClick=${() => act("/refresh", "POST", "sources.asked")}>${t("sources.fetch")}<//>
     ${row.suspended ? html`<${Button} small icon="play" onClick=${() => act("/suspension", "DELETE", "sources.resumed")}>${t("do.resume")}<//>` : html`<${Button} small icon="pause" onClick=${() => act("/suspension", "PUT", "sources.suspended")}>${t("do.suspend")}<//>`}`;
   return html`<${Panel} title=${id.split("/")[2] ?? id} label=${id} onClose=${close} actions=${actions}>
     ${problem && !data ? html`<${Wrong} problem=${problem} again=${again} />` : !row ? html`<${Waiting} />` : html`<div class="stack">
-      <${Facts} rows=${[[t("apps.status"), html`<${Status} status=${row.status} />`], row.message && [t("facet.message"), row.message], [t("sources.url"), html`<span class="mono">${row.url}</span>`], [t("apps.revision"), html`<${Revision} revision=${row.fullRevision} />`], [t("apps.since"), html`<${Ago} at=${timeOf(row.since)} />`]]} />
+      <${Facts} rows=${[[t("apps.status"), html`<${Status} status=${row.status} />`], row.message && [t("facet.message"), row.message], [t("sources.url"), homeOf(row.url) ? html`<a class="mono" href=${homeOf(row.url)?.web} target="_blank" rel="noreferrer">${row.url}</a>` : html`<span class="mono">${row.url}</span>`], [t("apps.revision"), html`<${Revision} revision=${row.fullRevision} url=${commitUrl(row.url, commitOf(row.fullRevision)) || undefined} />`], [t("apps.since"), html`<${Ago} at=${timeOf(row.since)} />`]]} />
       <${Yaml} text=${data.text} name=${`${row.name}.yaml`} title=${t("sources.resource")} />
     </div>`}
   <//>`;
