@@ -188,7 +188,7 @@ def wanted(operation: Operation, who: str, namespace: str) -> set[int]:
         case "ann":
             if access.resource == "projects":  # one that she may see, wherever she is
                 return good if access.action == "get" else {403}
-            return good if namespace == OWN and access.resource not in ("audit", "settings") else {404}
+            return good if namespace == OWN and access.resource not in ("audit", "settings", "certificates") else {404}
     return {404}
 
 

@@ -10,6 +10,7 @@ from trueup.server.acting.apps import Acting
 from trueup.server.api.operation import Operation
 from trueup.server.argo import (
     badge,
+    certificates,
     changing,
     objects,
     placechanges,
@@ -70,6 +71,7 @@ def operations(
             placechanges.ClusterChanges(world, Keeping(CLUSTERS, world, clients), clients),
         ),
         *placeprobes.operations(placeprobes.RepositoryProbes(repository_changes, controllers)),
+        *certificates.operations(certificates.Certificates(clients, world.control_namespace)),
         *badge.operations(badge.Badge(world, data)),
         *argosettings.operations(argosettings.ArgoSettings(world, settings)),
         *webhook.operations(webhook.Forwarding(urls)),
