@@ -27,6 +27,7 @@ from tests.e2e.stack import Process, Stack, free_port, git_repository, kustomiza
 from tests.e2e.test_helmreleases import CONFIG, helm_release
 from tests.embedded.fixtures import running_cluster
 from tests.peers.kubectl import Kubectl
+from trueup.cluster.config import load_config
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.real, pytest.mark.slow, pytest.mark.xdist_group("canaries")]
 
@@ -47,6 +48,7 @@ REFUSED_VARIABLE = Canary(name="refused-variable", value="kanari-refused-variabl
 HELM_VALUE = make("helm-value", f"{LIVE}Secret/", f"{LIVE}ConfigMap/{NAMESPACE}/web-config")
 DRIFTED = make("drifted-secret", f"{LIVE}Secret/")
 WEBHOOK = make("webhook-secret", f"{LIVE}Secret/")
+CLUSTER_TOKEN = make("token-of-another-cluster", f"{LIVE}Secret/")
 ARGO_PASSWORD = make("argo-repository-password", f"{LIVE}Secret/")
 AUDIT_HOOK = make("audit-webhook-secret")
 STORE_KEY = make("audit-store-key")
@@ -191,6 +193,57 @@ def plant(stack: Stack) -> None:
     )
 
 
+def plant_clusters(stack: Stack) -> None:
+    """Apps that name other clusters, none of which takes us: what refuses a credential must not tell it."""
+    token = CLUSTER_TOKEN.value
+    server = load_config(stack.kubeconfig).server
+    users = {
+        "refused": {"token": token},
+        "command": {
+            "exec": {"apiVersion": "v1", "command": "x", "args": [token], "env": [{"name": "T", "value": token}]}
+        },
+        "proxied": {"token": token},
+        "wrong": {"token": {"a": token}},
+    }
+    for name, user in users.items():
+        cluster = {"server": server, "certificate-authority-data": authority(stack)}
+        if name == "proxied":
+            cluster["proxy-url"] = f"http://robot:{token}@127.0.0.1:1"
+        text = json.dumps(
+            {
+                "clusters": [{"name": "c", "cluster": cluster}],
+                "users": [{"name": "u", "user": user}],
+                "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+                "current-context": "c",
+            }
+        )
+        app = kustomization(NAMESPACE, "./good", f"there-{name}", kubeConfig={"secretRef": {"name": f"there-{name}"}})
+        stack.apply(secret(f"there-{name}", value=text), app)
+    broken = secret("there-broken", value=f'"{token}: {{\n  {token}')
+    app = kustomization(NAMESPACE, "./good", "there-broken", kubeConfig={"secretRef": {"name": "there-broken"}})
+    label = {"argocd.argoproj.io/secret-type": "cluster"}
+    registered = secret("there", "argocd", label, server=server, config=f'{{"bearerToken": "{token}')
+    registered["stringData"]["name"] = "there"
+    far = {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "Application",
+        "metadata": {"name": "far-birds", "namespace": "argocd"},
+        "spec": {
+            "project": "default",
+            "source": {"repoURL": f"http://127.0.0.1:{stack.git_port}/none", "path": "good"},
+            "destination": {"name": "there", "namespace": NAMESPACE},
+        },
+    }
+    stack.apply(broken, app, registered, far)
+    for name in (*users, "broken"):
+        stack.until_failed(NAMESPACE, "", name=f"there-{name}", within=60)
+    until(lambda: stack.status("application", "far-birds", "argocd").get("conditions"), within=60, what="application")
+
+
+def authority(stack: Stack) -> str:
+    return base64.b64encode(load_config(stack.kubeconfig).tls.ca).decode()
+
+
 def _named(resource: dict[str, Any], name: str) -> dict[str, Any]:
     return resource | {"metadata": resource["metadata"] | {"name": name}}
 
@@ -214,6 +267,7 @@ def deliver(stack: Stack, key: str) -> int:
 def work(stack: Stack) -> None:
     """Syncs, failures, drift and its healing, webhooks, a restart."""
     plant(stack)
+    plant_clusters(stack)
     stack.until_applied(NAMESPACE, name="good", within=60)
     stack.until_failed(NAMESPACE, "refused", name="refused")
     stack.until_failed(NAMESPACE, "refused", name="variable")
