@@ -87,14 +87,17 @@ async def test_two_thousand_objects_are_few_elements_and_their_updates_leave_not
     page = await opened(own_stage, f"/apps/{APP}")
     await expect(page.locator(".tree .node").first).to_be_visible()
     assert await page.evaluate(ELEMENTS) < 1800
+    # Of few much is in view, so updates draw something.
+    few = [each["id"] for each in large_tree("shop", 80)]
+    feed.change([], [each for each in feed.nodes if each not in few])
     session = await page.context.new_cdp_session(page)
 
     async def turns(count: int) -> None:
         pods = [each for each in feed.nodes.values() if each["kind"] == "Pod"]
         for i in range(count):
-            health = ("Healthy", "Degraded", "Progressing")[i % 3]
-            feed.change([{**pods[(i * 7) % len(pods)], "health": health}])
-            await asyncio.sleep(0.01)
+            pod = pods[(i * 7) % len(pods)]
+            feed.change([{**pod, "health": "Healthy" if feed.nodes[pod["id"]]["health"] != "Healthy" else "Degraded"}])
+            await asyncio.sleep(0.02)
         await asyncio.sleep(0.5)
         await page.clock.run_for(500)
 
@@ -103,5 +106,5 @@ async def test_two_thousand_objects_are_few_elements_and_their_updates_leave_not
     for _ in range(2):
         await turns(100)
     after = await _kept(page, session)
-    assert after[0] <= before[0] * 1.5
-    assert after[1] <= before[1] * 1.3
+    assert after[0] <= before[0] * 1.15
+    assert after[1] <= before[1] * 1.15
