@@ -43,6 +43,8 @@ async def test_text_is_enough() -> None:
         (kubeconfig(**{"certificate-authority": "/etc/ssl/ca.pem"}), "certificate-authority"),
         (kubeconfig(**{"insecure-skip-tls-verify": True}), "insecure-skip-tls-verify"),
         (kubeconfig(server="ftp://there"), "not an http or https URL"),
+        (kubeconfig(server="https://[there"), "not an http or https URL"),
+        (kubeconfig(server="https://there:port"), "not an http or https URL"),
         (b"current-context: x\n", "has no context 'x'"),
         (b"{", "not YAML"),
         (b"\xff", "not UTF-8"),

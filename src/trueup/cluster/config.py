@@ -87,7 +87,7 @@ def in_pod(env: Mapping[str, str], account: Path = POD_ACCOUNT) -> ClusterConfig
 
 def from_context(context: ResolvedContext) -> ClusterConfig:
     cluster, user = context.cluster, context.user
-    if urlsplit(cluster.server).scheme not in ("http", "https"):
+    if not _is_url(cluster.server):
         raise InvalidInput(
             f"the server {cluster.server!r} of context {context.name!r} is not an http or https URL",
             hint="write it as https://host:port",
@@ -108,6 +108,14 @@ def from_context(context: ResolvedContext) -> ClusterConfig:
         impersonate_groups=tuple(user.impersonate_groups or ()),
         described=f"context {context.name!r} of {context.user_file}",
     )
+
+
+def _is_url(server: str) -> bool:
+    try:
+        parts = urlsplit(server)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _credentials(context: ResolvedContext, ca: bytes | None) -> Credentials:

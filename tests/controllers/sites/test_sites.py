@@ -45,6 +45,8 @@ class World:
         self.sites.wake = self.woken.append
 
     async def way(self, target: Target) -> Way:
+        if self.secrets.get(target) == "a trap":
+            raise ValueError("Invalid IPv6 URL")
         if (content := self.secrets.get(target)) is None:
             raise ClusterUnknown(f"{target} is not there")
         config = ClusterConfig(server="https://there", credentials=StaticCredentials(Credential()))
@@ -214,6 +216,20 @@ async def test_a_site_that_ends_by_a_fault_of_ours_is_opened_again_and_harms_no_
     assert world.opened == ["a", "b", "a"]
     assert world.settle(SHOP, IN_SHOP).problem is None
     assert world.settle(TOOLS, IN_TOOLS) is other
+
+
+async def test_a_secret_that_nobody_thought_of_stops_its_own_apps_alone(world: World) -> None:
+    world.secrets = {IN_SHOP: "a trap", IN_TOOLS: "b"}
+    other = await begin(world, TOOLS, IN_TOOLS)
+    with pytest.raises(SitePending):
+        world.settle(SHOP, IN_SHOP)
+    await asyncio.sleep(60)
+    with pytest.raises(SiteUnavailable, match="an internal error: ValueError"):
+        world.settle(SHOP, IN_SHOP)
+    assert world.settle(TOOLS, IN_TOOLS) is other
+    world.secrets[IN_SHOP] = "a"
+    await asyncio.sleep(60 + SETTLED)
+    assert world.settle(SHOP, IN_SHOP).name == "a"
 
 
 async def test_a_site_that_nobody_waits_for_any_more_is_not_left_open(world: World) -> None:

@@ -184,6 +184,15 @@ class Sites:
                 failures += 1
                 wait = again(failures)
                 self._lose(link, error)
+            except Exception as error:
+                # Whatever somebody writes into a Secret ends no more than the way that it describes.
+                log.exception("a target could not be used, by a bug", target=str(link.target))
+                failures += 1
+                wait = again(failures)
+                said = f"{link.target} cannot be used: an internal error: {type(error).__name__}"
+                self._lose(
+                    link, SiteUnavailable(said, hint="see the controller's log, and look at what the Secret says")
+                )
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(wait):
                     await link.poked.wait()
