@@ -108,3 +108,9 @@ def test_fingerprints_are_equal_for_equal_credentials_under_one_key() -> None:
     assert GitCredentials(username="ab", password="c").fingerprint(b"k") != GitCredentials(
         username="a", password="bc"
     ).fingerprint(b"k")
+
+
+def test_who_asks_for_lfs_is_told_what_happens_without_it() -> None:
+    with pytest.raises(NotBuiltYet) as error:
+        credentials_from_argo({"enableLfs": b"true"})
+    assert "stay the pointers that Git holds" in error.value.hint

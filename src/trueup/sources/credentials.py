@@ -20,6 +20,9 @@ from trueup.sources.httpaccess import read_proxy
 _FLUX_KEYS = ("username", "password", "bearerToken", "identity", "known_hosts", "ca.crt", "tls.crt", "tls.key")
 _ARGO_LATER = ("gcpServiceAccountKey", "azureServicePrincipalClientSecret")
 _ARGO_LATER_FLAGS = ("useAzureWorkloadIdentity", "enableLfs")
+_LFS_HINT = (
+    "remove it where no manifest is kept in Git LFS: files that are stay the pointers that Git holds, as in Flux"
+)
 _PROXY_SCHEMES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
 _TRUE = ("1", "t", "true")  # Go's strconv.ParseBool, in lower case
 
@@ -115,7 +118,8 @@ def credentials_from_argo(
             raise NotBuiltYet(f"the key {key!r} of a repository Secret is not built yet", field=key)
     for key in _ARGO_LATER_FLAGS:
         if _flag(data, key):
-            raise NotBuiltYet(f"the key {key!r} of a repository Secret is not built yet", field=key)
+            hint = _LFS_HINT if key == "enableLfs" else ""
+            raise NotBuiltYet(f"the key {key!r} of a repository Secret is not built yet", field=key, hint=hint)
     return _checked(
         GitCredentials(
             username=_text(data, "username"),
