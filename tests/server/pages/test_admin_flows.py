@@ -74,9 +74,26 @@ async def test_whoever_may_only_look_is_told_which_right_is_missing(stage: Stage
     await expect(page.locator("article").first).to_be_visible()
     await expect(page.get_by_role("button", name="Register a repository")).to_have_count(0)
     await page.get_by_role("button", name="Open repo-shop").click()
-    await expect(page.get_by_role("dialog")).to_contain_text("p, ROLE, repositories, update, *, allow")
+    await expect(page.get_by_role("dialog")).to_contain_text(
+        "p, ROLE, repositories, update, https://git.example.com/shop/deploy.git, allow"
+    )
     await page.goto(stage.url + "/settings")
     await expect(page.locator("main")).to_contain_text("p, ROLE, settings, update, argocd-cm, allow")
+
+
+async def test_whoever_keeps_one_project_registers_what_is_its_own(own_stage: Stage, opened: Open) -> None:
+    page = await opened(own_stage, "/places", who="keeper")
+    await page.get_by_role("button", name="Register a repository").click()
+    dialog = page.get_by_role("dialog")
+    await dialog.get_by_label("Address", exact=True).fill("https://git.example.com/shop/more.git")
+    await page.clock.run_for(FORM_RESTS)
+    await expect(dialog).to_contain_text("p, ROLE, repositories, create, https://git.example.com")
+    await expect(dialog.get_by_role("button", name="Save")).to_be_disabled()
+    await dialog.get_by_text("What one seldom needs").click()
+    await dialog.get_by_label("Project").fill("shop")
+    await page.clock.run_for(FORM_RESTS)
+    await dialog.get_by_role("button", name="Save").click()
+    await expect(page.locator("article", has_text="shop/more.git")).to_be_visible()
 
 
 async def test_a_project_is_edited_as_a_form_or_as_yaml(own_stage: Stage, opened: Open) -> None:

@@ -48,6 +48,8 @@ p, malee, clusters, *, *, allow
 p, malee, settings, *, *, allow
 p, malee, accounts, *, *, allow
 p, guest, repositories, get, *, allow
+p, keeper, repositories, *, shop/*, allow
+p, keeper, projects, get, *, allow
 p, guest, clusters, get, *, allow
 p, guest, projects, get, *, allow
 p, guest, settings, get, *, allow

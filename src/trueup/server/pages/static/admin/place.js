@@ -10,7 +10,10 @@ import { Dialog, say } from "../ui/layers.js";
 import { MayNotChange, useCan } from "./can.js";
 import { FieldForm, Written, useRested } from "./fields.js";
 
-/** @typedef {import("../lib/placeforms.js").Sort} Sort @typedef {{yaml: string, deletable: boolean, form: import("../lib/placeforms.js").Form, version: string}} Kept */
+/** @typedef {import("../lib/placeforms.js").Sort} Sort @typedef {{yaml: string, deletable: boolean, form: import("../lib/placeforms.js").Form, version: string, object: string}} Kept `object`: as policies name it */
+
+/** `PROJECT/URL`, or the URL. @param {{project: string, url?: string, server?: string}} row */
+const objectOf = ({ project, url, server }) => [project, url ?? server ?? ""].filter(Boolean).join("/");
 
 /** @param {string} yaml */
 async function read(yaml) {
@@ -23,10 +26,10 @@ export function PlaceDialog({ sort, secret, url = "", onDone }) {
   const isNew = secret === "new";
   const path = isNew ? `/${sort}` : `/${sort}/${encodeURIComponent(secret)}`;
   const { data, problem, again } = useLoaded(path, async (abort) => {
-    if (isNew) return /** @type {Kept} */ ({ yaml: "", deletable: false, form: { ...emptyForm(sort), ...(url ? { url } : {}) }, version: "" });
+    if (isNew) return /** @type {Kept} */ ({ yaml: "", deletable: false, form: { ...emptyForm(sort), ...(url ? { url } : {}) }, version: "", object: "*" });
     const answer = await send(path, { signal: abort });
     const kept = await answer.json();
-    return /** @type {Kept} */ ({ ...kept, form: formOf(sort, await read(kept.yaml)), version: answer.headers.get("ETag") ?? "" });
+    return /** @type {Kept} */ ({ ...kept, form: formOf(sort, await read(kept.yaml)), version: answer.headers.get("ETag") ?? "", object: objectOf(kept.row) });
   });
   const title = isNew ? t(`place.new.${sort}`) : secret;
   if (!data) return html`<${Dialog} wide title=${title} onClose=${() => onDone(false)}>${problem ? html`<${Wrong} problem=${problem} again=${again} />` : html`<${Waiting} rows=${6} />`}<//>`;
@@ -39,7 +42,8 @@ function Editing({ sort, path, isNew, title, kept, onDone }) {
   const [busy, setBusy] = useState(false);
   const [sure, setSure] = useState(false);
   const [failed, setFailed] = useState(/** @type {Problem | null} */ (null));
-  const can = useCan(sort, isNew ? "create" : "update");
+  // Of a new one nobody knows yet which it will be: its dry run says whether one may.
+  const can = useCan(sort, isNew ? "get" : "update", isNew ? "*" : kept.object) !== false || isNew;
   const method = isNew ? "POST" : "PUT";
   const headers = kept.version ? { "If-Match": kept.version } : {};
   const body = bodyOf(sort, form);
@@ -56,6 +60,9 @@ function Editing({ sort, path, isNew, title, kept, onDone }) {
   });
   useEffect(() => setFailed(null), [rested]);
   const problem = failed ?? (touched ? (tried.data?.problem ?? null) : null);
+  // What one may not even see is "not there", also where one would make it: here that means the right to make it.
+  const mayNotMake = isNew && (problem?.details.status === 404 || problem?.details.status === 403);
+  const wanted = objectOf({ project: form["project"] ?? "", url: form["url"], server: form["server"] });
   const act = async (/** @type {() => Promise<any>} */ doing, /** @type {string} */ done) => {
     setBusy(true);
     try {
@@ -73,9 +80,10 @@ function Editing({ sort, path, isNew, title, kept, onDone }) {
   const forget = () => act(() => call(path, { method: "DELETE" }), t("place.forgotten", { name: title }));
   return html`<${Dialog} wide title=${title} onClose=${() => onDone(false)} footer=${html`
       ${!isNew && kept.deletable && (sure ? html`<${Button} kind="danger" icon="trash" disabled=${busy} onClick=${forget}>${t("place.forget.sure")}<//>` : html`<${Button} icon="trash" onClick=${() => setSure(true)}>${t("place.forget")}<//>`)}<span class="grow"></span>
-      <${Button} onClick=${() => onDone(false)}>${t("do.cancel")}<//><${Button} kind="primary" disabled=${busy || can === false || !touched || tried.waiting || Boolean(tried.data?.problem)} onClick=${save}>${t("do.save")}<//>`}>
-    ${can === false && html`<${MayNotChange} resource=${sort} action=${isNew ? "create" : "update"} />`}
+      <${Button} onClick=${() => onDone(false)}>${t("do.cancel")}<//><${Button} kind="primary" disabled=${busy || !can || !touched || tried.waiting || Boolean(tried.data?.problem)} onClick=${save}>${t("do.save")}<//>`}>
+    ${!can && html`<${MayNotChange} resource=${sort} action="update" object=${kept.object} />`}
+    ${mayNotMake && html`<${MayNotChange} resource=${sort} action="create" object=${wanted} make />`}
     ${sure && html`<${Notice} tone="warn">${t("place.forget.what")}<//>`}
-    <${FieldForm} fields=${PLACE_FIELDS[sort]} form=${form} onForm=${setForm} problem=${problem} stays=${!isNew} beside=${html`<${Written} text=${touched ? tried.data?.yaml || kept.yaml : kept.yaml} name=${`${sort}.yaml`} />`} />
+    <${FieldForm} fields=${PLACE_FIELDS[sort]} form=${form} onForm=${setForm} problem=${mayNotMake ? null : problem} stays=${!isNew} beside=${html`<${Written} text=${touched ? tried.data?.yaml || kept.yaml : kept.yaml} name=${`${sort}.yaml`} />`} />
   <//>`;
 }

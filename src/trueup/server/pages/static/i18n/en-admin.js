@@ -3,6 +3,7 @@ export const admin = {
   "nav.accounts": "Accounts",
   "nav.about": "About",
   "can.not": "You may look at it, and not change it.",
+  "can.not-make": "You may not make this one.",
   "can.line": "Ask for a role with this line:",
   "place.new.repositories": "Register a repository",
   "place.new.clusters": "Register a cluster",

@@ -3,6 +3,7 @@ export const admin = {
   "nav.accounts": "บัญชีผู้ใช้",
   "nav.about": "เกี่ยวกับระบบ",
   "can.not": "คุณดูได้ แต่แก้ไขไม่ได้",
+  "can.not-make": "คุณสร้างรายการนี้ไม่ได้",
   "can.line": "ขอบทบาทที่มีบรรทัดนี้:",
   "place.new.repositories": "ลงทะเบียนคลังเก็บ",
   "place.new.clusters": "ลงทะเบียนคลัสเตอร์",

@@ -3,7 +3,7 @@ import { html } from "../lib/html.js";
 import { t } from "../i18n/i18n.js";
 import { ProjectDialog } from "../admin/project.js";
 import { PlaceDialog } from "../admin/place.js";
-import { useCan } from "../admin/can.js";
+import { useCan, useCanMake } from "../admin/can.js";
 import { href, query, setQuery } from "../lib/route.js";
 import { call } from "../live/api.js";
 import { useLoaded } from "../live/resource.js";
@@ -20,12 +20,13 @@ const MOST_CHIPS = 8;
 
 export function Page() {
   useTitle([{ label: t("nav.places") }]);
-  const may = { projects: useCan("projects", "create"), repositories: useCan("repositories", "create"), clusters: useCan("clusters", "create") };
   const [project, repository, cluster] = ["project", "repository", "cluster"].map((name) => query.value.get(name));
   const { data, problem, again } = useLoaded("places", async (abort) => {
     const [projects, repositories, clusters] = await Promise.all(["/projects", "/repositories", "/clusters"].map((path) => call(path, { signal: abort })));
     return { projects: /** @type {Project[]} */ (projects.items), repositories: /** @type {Repository[]} */ (repositories.items), clusters: /** @type {Cluster[]} */ (clusters.items) };
   });
+  const names = data ? data.projects.map((one) => one.name) : null;
+  const may = { projects: useCan("projects", "create"), repositories: useCanMake("repositories", names), clusters: useCanMake("clusters", names) };
   if (problem && !data) return html`<${Wrong} problem=${problem} again=${again} />`;
   if (!data) return html`<${Waiting} rows=${8} height=${22} />`;
   const close = (/** @type {boolean} */ changed) => {
