@@ -94,7 +94,7 @@ async def test_a_moment_is_typed_and_the_way_back_is_explained(stage: Stage, ope
         "git revert --no-edit 8b1f0e2d3c4b..3f2a91c4d0b8\ngit push", use_inner_text=True
     )
     back = await page.get_by_role("link", name="Roll back to it").get_attribute("href") or ""
-    assert "panel=rollback" in back
+    assert "do=rollback" in back
     assert "8b1f0e2d3c4b5a69788796a5b4c3d2e1f0a9b8c7" in back
     between = await page.get_by_role("link", name="What came between").get_attribute("href") or ""
     assert between.startswith("https://gitlab.example.com/shop/deploy/-/compare/8b1f0e2d")
