@@ -7,6 +7,7 @@ export const tour = {
   "tour.skip": "Skip the first steps",
   "tour.skipped": "You find the first steps again with Ctrl K, or under ?",
   "tour.restart": "Begin the first steps anew",
+  "tour.resume": "Go on with the first steps",
   "tour.begin": "Show me",
   "tour.later": "Not now",
   "tour.next": "Next: {step}",

@@ -7,6 +7,7 @@ export const tour = {
   "tour.skip": "ข้ามก้าวแรก",
   "tour.skipped": "เปิดก้าวแรกได้อีกด้วย Ctrl K หรือที่ ?",
   "tour.restart": "เริ่มก้าวแรกใหม่",
+  "tour.resume": "ทำก้าวแรกต่อ",
   "tour.begin": "แสดงให้ดู",
   "tour.later": "ไว้ทีหลัง",
   "tour.next": "ต่อไป: {step}",

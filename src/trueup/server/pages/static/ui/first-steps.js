@@ -2,7 +2,7 @@
 import { html } from "../lib/html.js";
 import { useEffect, useState } from "preact/hooks";
 import { lang, t } from "../i18n/i18n.js";
-import { askLocal, local, restart, tour } from "../live/tour.js";
+import { askLocal, local, restart, show, tour } from "../live/tour.js";
 import { me } from "../live/session.js";
 import { Button } from "./basics.js";
 import { useCommands } from "./palette.js";
@@ -18,7 +18,9 @@ export function FirstSteps() {
 function Here() {
   const [Tour, setTour] = useState(/** @type {any} */ (null));
   const shown = tour.value.shown !== "away";
-  useCommands([{ id: "tour", group: t("shell.help"), label: t("tour.restart"), icon: "map", run: restart }], [lang.value]);
+  const again = { id: "tour", group: t("shell.help"), label: t("tour.restart"), icon: "map", run: restart };
+  const goOn = { id: "tour.resume", group: t("shell.help"), label: t("tour.resume"), icon: "map", run: () => show("open") };
+  useCommands(shown ? [again] : [goOn, again], [lang.value, shown]);
   useEffect(() => {
     if (shown) void import("../pages/tour.js").then((module) => setTour(() => module.Tour), console.error);
   }, [shown]);
