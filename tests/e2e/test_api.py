@@ -226,6 +226,26 @@ async def test_an_app_is_made_changed_and_deleted_with_what_it_made(
         status, _ = await api.ask("POST", "/apps?dryRun=true", made)
         assert status == 201
         assert stack.api.get("kustomization", "second", namespace) is None
+        source = stack.api.get("gitrepository", "repo", namespace) or {}
+        new = {
+            "apiVersion": source["apiVersion"],
+            "kind": "GitRepository",
+            "metadata": {"name": "second", "namespace": namespace},
+            "spec": source["spec"],
+        }
+        made["spec"]["sourceRef"] = {"kind": "GitRepository", "name": "second"}
+        told = len(api.diary.entries)
+        wrong = new | {"spec": source["spec"] | {"interval": "often"}}
+        elsewhere = new | {"metadata": {"name": "second", "namespace": "nowhere"}}
+        status, answer = await api.ask("POST", "/validation", {"manifests": [new, made, wrong, elsewhere]})
+        assert status == 200, answer
+        findings = [[(one["field"], one["message"]) for one in item["findings"]] for item in answer["items"]]
+        assert findings[:2] == [[], []]
+        assert findings[2][0][0] == "spec.interval"
+        assert 'namespaces "nowhere" not found' in findings[3][0][1]
+        assert len(api.diary.entries) == told, "nothing was changed"
+        assert stack.api.get("gitrepository", "second", namespace) is None
+        assert (await api.ask("POST", "/sources", new))[0] == 201
         assert (await api.ask("POST", "/apps", made))[0] == 201
         second = f"/apps/Kustomization/{namespace}/second"
         row = await api.until_row(second, status="Ready")

@@ -25,6 +25,7 @@ from trueup.records.audit.entry import AuditLog
 from trueup.records.history import History
 from trueup.server.about import About, about_operations
 from trueup.server.acting import apps as acting_apps
+from trueup.server.acting import checking, rights
 from trueup.server.acting import sources as acting_sources
 from trueup.server.api.auditing import Auditor, Unaudited
 from trueup.server.api.dispatch import Api, problems_for_unknown_paths, utc_now
@@ -65,8 +66,8 @@ from trueup.server.pages.files import PageFiles, read_files
 from trueup.server.pages.serving import add_pages
 from trueup.server.rights import deciding
 from trueup.server.sharedhistory import SharedHistory
+from trueup.server.world import followone, treeoperations
 from trueup.server.world import operations as world_operations
-from trueup.server.world import treeoperations
 from trueup.server.world.treereading import TreeReader
 from trueup.server.world.trees import Trees
 from trueup.server.world.watching import Watching
@@ -254,9 +255,12 @@ def table(parts: Parts) -> list[Operation]:
         *local_operations(parts.local),
         *parts.identity.operations(),
         *world_operations.operations(apps, sources),
+        *followone.operations(followone.OneFollowed(world.apps, apps), apps),
         *treeoperations.operations(treeoperations.AppTrees(apps, parts.trees), apps),
         *acting_apps.operations(acting_apps.Acting(world, apps, clients), apps),
-        *acting_sources.operations(acting_sources.SourceActing(sources, clients), sources),
+        *acting_sources.operations(acting_sources.SourceActing(world, sources, clients), sources),
+        *rights.operations(rights.Telling(world, apps), apps),
+        *checking.operations(checking.Checking(world, clients)),
         *objects.operations(objects.Objects(apps, clients, far=parts.far), apps),
         *logs.operations(logs.Logs(apps, clients), apps),
         *comparing.operations(comparing.Plans(apps, parts.controllers), apps),

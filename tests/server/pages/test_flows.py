@@ -154,22 +154,6 @@ async def test_what_one_may_not_see_does_not_exist(stage: Stage, opened: Open) -
     await expect(page.get_by_text("There is nothing here (any more)")).to_be_visible()
 
 
-async def test_a_sync_without_the_right_says_which_right_to_ask_for(own_stage: Stage, opened: Open) -> None:
-    page = await opened(own_stage, WEB, who="guest")
-    await page.get_by_role("button", name="Sync", exact=True).click()
-    await expect(page.locator(".toast")).to_contain_text("guest may not sync")
-    await expect(page.locator(".toast")).to_contain_text("p, ROLE, applications, sync")
-    assert own_stage.heard == []
-
-
-async def test_a_sync_is_asked_for_by_key_and_confirmed(own_stage: Stage, opened: Open) -> None:
-    page = await opened(own_stage, WEB)
-    await expect(page.get_by_role("treeitem").first).to_be_visible()
-    await page.keyboard.press("s")
-    await expect(page.locator(".toast")).to_contain_text("Sync of web is asked for")
-    assert own_stage.heard == ["apps.sync web"]
-
-
 async def test_an_app_says_in_words_what_is_going_on_and_leads_to_the_cause(stage: Stage, opened: Open) -> None:
     page = await opened(stage, WEB)
     story = page.get_by_label("What is going on")

@@ -32,6 +32,9 @@ PAGES = {
     "settings": "/settings?map=argocd-rbac-cm&key=policy.csv",
     "accounts": "/accounts?account=alice",
     "audit": "/audit",
+    "new-app": "/apps/new",
+    "app-sync": "/apps/Application/shop/api?do=sync",
+    "app-edit": f"{WEB}?do=edit",
     "sign-in": "/login",
     "design": "/design",
 }
@@ -55,6 +58,9 @@ WHEN_READY = {
     "settings": ".dialog .sheet .line",
     "accounts": ".panel .sheet .line",
     "audit": ".table .line",
+    "new-app": ".act-written .line",
+    "app-sync": ".act-plan .act-object",
+    "app-edit": ".act-written .line",
     "sign-in": ".sign-in .card",
     "design": ".timeline canvas",
 }

@@ -9,7 +9,7 @@ import subprocess
 from tests.server.pages.words import stray_words
 from trueup.server.pages.files import STATIC
 
-VIEWS = sorted(path for folder in (".", "ui", "pages", "admin") for path in (STATIC / folder).glob("*.js"))
+VIEWS = sorted(path for folder in (".", "ui", "pages", "acts", "admin") for path in (STATIC / folder).glob("*.js"))
 NAMES = {"Trueup", "English", "ไทย"}
 """Words that are the same in every language."""
 
@@ -66,10 +66,14 @@ def test_every_entry_is_used() -> None:
     sources = "\n".join(
         path.read_text() for path in STATIC.rglob("*.js") if path.parent.name != "i18n" or path.name == "i18n.js"
     )
-    groups = {f"{group}." for group in re.findall(r"""word\("(\w+)",""", sources)} | {
-        f"{group}." for group in re.findall(r"t\(`([\w.-]+)\.\$\{", sources)
+    groups = {f"{group}." for group in re.findall(r"""word\("([\w.]+)",""", sources)} | {
+        f"{group}." for group in re.findall(r"t\((?:/\*\* @type \{any\} \*/ \()?`([\w.-]+)\.\$\{", sources)
     }
     unused = {
-        key for key in english if f'"{key}"' not in sources and not any(key.startswith(group) for group in groups)
+        key
+        for key in english
+        if f'"{key}"' not in sources
+        and f'"{key.removesuffix(".help")}"' not in sources  # of a form's field, beside its label
+        and not any(key.startswith(group) for group in groups)
     }
     assert unused == set()

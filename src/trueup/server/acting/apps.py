@@ -27,14 +27,15 @@ from trueup.cluster.resource import Resource
 from trueup.dialects.dialect import Dialect
 from trueup.model.apierror import ApiError
 from trueup.model.errors import InvalidInput
-from trueup.model.manifest import Manifest, name_of, namespace_of, resource_version_of, uid_of
-from trueup.model.refs import GroupKind, ObjectRef, split_api_version
+from trueup.model.manifest import Manifest, resource_version_of, uid_of
+from trueup.model.refs import GroupKind, ObjectRef
 from trueup.server.acting.decided import fresh, with_decided
+from trueup.server.acting.given import placed, ref_of_given
 from trueup.server.api.call import Call, missing
 from trueup.server.api.dispatch import utc_now
 from trueup.server.api.operation import Answer, Listed, Needs, Operation, Target
 from trueup.server.api.refusals import BadQuery, Conflict, PreconditionFailed
-from trueup.server.live.masking import refuse_masks, shown
+from trueup.server.live.masking import shown
 from trueup.server.live.objects import MANAGER
 from trueup.server.live.place import Clients
 from trueup.server.world.operations import APP, BASE, AppAnswer, Apps
@@ -213,10 +214,10 @@ class Acting:
 
     async def create(self, call: Call) -> Answer:
         manifest = fresh(self._manifest(call))
-        target = Target(policy_object(manifest, self._world.control_namespace), self._ref(manifest))
+        target = Target(policy_object(manifest, self._world.control_namespace), ref_of_given(manifest))
         await call.require("applications", "create", target)
         self._check(manifest)
-        client, _ = await self.reach(call, self._ref(manifest))
+        client, _ = await self.reach(call, ref_of_given(manifest))
         made = await client.create(manifest, manager=MANAGER, dry_run=call.query.dry_run)
         call.note(target=str(target.ref), after=text_of(made))
         return Answer(body=self._answer(made), status=201)
@@ -224,7 +225,7 @@ class Acting:
     async def update(self, call: Call) -> Answer:
         """What the body decides in place of what is decided now. A version in it, or in If-Match, has to be that of now."""
         known, wanted = self._apps.known(call), self._manifest(call)
-        if self._ref(wanted) != known.ref:
+        if ref_of_given(wanted) != known.ref:
             raise BadQuery("names another App than the path", field="body.metadata", hint=f"it is {known.ref}")
         client, resource = await self.reach(call, known.ref)
         for tries_left in reversed(range(TRIES)):
@@ -286,32 +287,15 @@ class Acting:
     def _manifest(self, call: Call) -> Manifest:
         """The body, as one of our kinds with a place. Raises BadQuery."""
         manifest: Manifest = call.body
-        if refuse_masks(manifest):
-            raise BadQuery("it holds masked values, which would replace the real ones", field="body")
-        metadata = manifest.get("metadata")
-        if not isinstance(metadata, dict) or not isinstance(metadata.get("name"), str):
-            raise BadQuery("has no name", field="body.metadata.name", hint="an App has a name and a namespace")
-        if not isinstance(metadata.get("namespace"), str) or not metadata["namespace"]:
-            raise BadQuery(
-                "has no namespace", field="body.metadata.namespace", hint="an App has a name and a namespace"
-            )
-        ref = self._ref(manifest)
-        dialect = self._world.app_kinds.get(ref.group_kind)
-        if dialect is None:
-            kinds = ", ".join(sorted(kind.kind for kind in self._world.app_kinds))
-            raise BadQuery(f"{ref.group_kind} is no kind of App", field="body.kind", hint=f"there are: {kinds}")
+        placed(manifest, self._world.app_kinds)
         return manifest
 
     def _check(self, manifest: Manifest) -> None:
         """Raises what the dialect finds wrong in the spec. Rights are asked for before."""
-        self._world.app_kinds[self._ref(manifest).group_kind].read_app(manifest)
-
-    def _ref(self, manifest: Manifest) -> ObjectRef:
-        group, _ = split_api_version(str(manifest.get("apiVersion") or ""))
-        return ObjectRef(group, str(manifest.get("kind") or ""), namespace_of(manifest), name_of(manifest))
+        self._world.app_kinds[ref_of_given(manifest).group_kind].read_app(manifest)
 
     def _answer(self, made: Manifest) -> AppAnswer:
-        ref = self._ref(made)
+        ref = ref_of_given(made)
         dialect = self._world.app_kinds[GroupKind(ref.group, ref.kind)]
         return AppAnswer(row=app_row(made, dialect, self._clock()), resource=shown(made))
 

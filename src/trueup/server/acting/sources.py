@@ -1,4 +1,4 @@
-"""Operations that change a source: fetch now, suspend, resume, delete."""
+"""Operations that change a source: create, fetch now, suspend, resume, delete."""
 
 from __future__ import annotations
 
@@ -9,17 +9,23 @@ from typing import Any
 from msgspec import Struct
 
 from trueup.apps.asks import Ask, request_reconcile, request_suspension
+from trueup.apps.identity import policy_object
 from trueup.apps.suspension import with_suspension, without_suspension
 from trueup.model.errors import InvalidInput
 from trueup.model.manifest import Manifest, resource_version_of, uid_of
-from trueup.server.acting.apps import Asked, text_of
+from trueup.server.acting.apps import Asked, CreateQuery, text_of
+from trueup.server.acting.decided import fresh
+from trueup.server.acting.given import placed
 from trueup.server.api.call import Call, missing
 from trueup.server.api.dispatch import utc_now
-from trueup.server.api.operation import Answer, Needs, Operation, Target
+from trueup.server.api.operation import Answer, Listed, Needs, Operation, Target
 from trueup.server.api.refusals import Conflict
+from trueup.server.live.masking import shown
 from trueup.server.live.objects import MANAGER
 from trueup.server.live.place import Clients
-from trueup.server.world.operations import BASE, Sources
+from trueup.server.world.operations import BASE, SourceAnswer, Sources
+from trueup.server.world.rows import source_row
+from trueup.server.world.world import World
 
 PATH = BASE + "/sources/{kind}/{namespace}/{name}"
 
@@ -31,10 +37,24 @@ class SourceSuspendBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class SourceActing:
-    def __init__(self, sources: Sources, clients: Clients, clock: Callable[[], datetime] = utc_now) -> None:
+    def __init__(
+        self, world: World, sources: Sources, clients: Clients, clock: Callable[[], datetime] = utc_now
+    ) -> None:
+        self._world = world
         self._sources = sources
         self._clients = clients
         self._clock = clock
+
+    async def create(self, call: Call) -> Answer:
+        ref = placed(call.body, self._world.source_kinds, "source")
+        manifest = fresh(call.body)
+        target = Target(policy_object(manifest, self._world.control_namespace), ref)
+        await call.require("sources", "create", target)
+        dialect = self._world.source_kinds[ref.group_kind]
+        dialect.read_source(manifest)
+        made = await self._clients.of(call.caller).create(manifest, manager=MANAGER, dry_run=call.query.dry_run)
+        call.note(target=str(ref), after="" if call.query.dry_run else text_of(made))
+        return Answer(body=SourceAnswer(row=source_row(made, dialect), resource=shown(made)), status=201)
 
     async def refresh(self, call: Call) -> Answer:
         return await self._ask(call, "it is fetched", lambda obj: request_reconcile(obj, self._clock()))
@@ -104,6 +124,18 @@ def operations(acting: SourceActing, sources: Sources) -> list[Operation]:
         )
 
     return [
+        Operation(
+            id="sources.create",
+            method="POST",
+            path=BASE + "/sources",
+            summary="Make a source from its native resource",
+            access=Listed("sources", "create"),
+            query=CreateQuery,
+            body=dict[str, Any],
+            answer=SourceAnswer,
+            status=201,
+            handler=acting.create,
+        ),
         change("refresh", "POST", "/refresh", "Fetch it now", "sync", acting.refresh),
         change("suspend", "PUT", "/suspension", "Leave it alone", "update", acting.suspend, SourceSuspendBody),
         change("resume", "DELETE", "/suspension", "Go on with it", "update", acting.resume),

@@ -73,10 +73,14 @@ class Call:
         if action != "get" and await self.may(resource, "get", target):
             raise Forbidden(
                 f"{self.caller.shown} may not {action} {resource} {target.name}",
-                hint=self._authority.advice(resource, action, target),
+                hint=self.advice(resource, action, target),
                 ref=target.ref,
             )
         raise missing(target)
+
+    def advice(self, resource: str, action: str, target: Target) -> str:
+        """What to ask for, who may not."""
+        return self._authority.advice(resource, action, target)
 
     async def prepare(self) -> None:
         """Before `predicate` of an operation that is not Listed, and in streams before each look at what is to be told."""

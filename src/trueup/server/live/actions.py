@@ -71,6 +71,11 @@ def actions_of(obj: Manifest, kind: GroupKind) -> tuple[Action, ...]:
     return tuple(known.describe(obj) for known in _TABLE.get(kind, {}).values())
 
 
+def names_of(kind: GroupKind) -> tuple[str, ...]:
+    """Of the actions that a kind has, whatever state an object is in."""
+    return tuple(_TABLE.get(kind, {}))
+
+
 def effect_of(name: str, obj: Manifest, kind: GroupKind, parameters: Parameters, now: datetime) -> Effect:
     """Raises InvalidInput for an action that this kind does not have, and for parameters that make no sense."""
     table = _TABLE.get(kind, {})

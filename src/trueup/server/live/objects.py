@@ -48,6 +48,12 @@ class ManifestQuery(ObjectQuery, frozen=True, kw_only=True, rename="camel"):
     fields: str = ""
 
 
+class PatchQuery(ObjectQuery, frozen=True, kw_only=True, rename="camel"):
+    """`dryRun`: answer what the API server would make of it, and change nothing."""
+
+    dry_run: bool = False
+
+
 class DeleteQuery(ObjectQuery, frozen=True, kw_only=True, rename="camel"):
     """`orphan` leaves what the object owns; `force` does not wait for a pod to end."""
 
@@ -120,10 +126,12 @@ class Objects:
         return (await self._far.see(ObjectWish(app=app.ref, ref=ref))).manifest, False
 
     async def patch(self, call: Call) -> Answer:
-        ref, after = await self.patched(call, call.query.ref, call.body)
+        ref, after = await self.patched(call, call.query.ref, call.body, dry_run=call.query.dry_run)
         return Answer(body=ObjectAnswer(manifest=shown(after), actions=actions_of(after, ref.group_kind)))
 
-    async def patched(self, call: Call, ref: ObjectRef, patch: dict[str, Any]) -> tuple[ObjectRef, Manifest]:
+    async def patched(
+        self, call: Call, ref: ObjectRef, patch: dict[str, Any], *, dry_run: bool = False
+    ) -> tuple[ObjectRef, Manifest]:
         """A JSON merge patch (RFC 7386). What was patched, and how it is now."""
         if refuse_masks(patch):
             raise BadQuery(
@@ -139,9 +147,12 @@ class Objects:
         if wanted := call.request.headers.get("If-Match", "").strip().strip('"'):
             body["metadata"] = {**(body.get("metadata") or {}), "resourceVersion": wanted}
         after = await self._client(call).merge_patch(
-            resource, placed.ref.name, placed.ref.namespace, body, manager=MANAGER
+            resource, placed.ref.name, placed.ref.namespace, body, manager=MANAGER, dry_run=dry_run
         )
-        _note(call, placed.ref, before, after)
+        if dry_run:
+            call.note(target=str(placed.ref), message="only tried: nothing was changed")
+        else:
+            _note(call, placed.ref, before, after)
         return placed.ref, after
 
     async def delete(self, call: Call) -> Answer:
@@ -278,7 +289,7 @@ def operations(objects: Objects, apps: Apps) -> list[Operation]:
             summary="Change one object of an App by a merge patch",
             description="What Git declares is healed at once: this is for what Git leaves open. If-Match takes the ETag.",
             access=Needs("applications", "update/*", apps.target, _fine("update")),
-            query=ObjectQuery,
+            query=PatchQuery,
             body=dict[str, Any],
             body_media_types=("application/merge-patch+json", "application/json"),
             answer=ObjectAnswer,

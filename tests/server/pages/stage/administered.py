@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, cast
 
 from tests.server.pages.stage.cluster import NAMESPACE, Cluster
 from trueup.server.about import About, about_operations
-from trueup.server.acting.apps import SuspendBody
-from trueup.server.api.call import Call
-from trueup.server.api.operation import Answer, Needs, Operation, Reply
+from trueup.server.api.operation import Operation
 from trueup.server.argo import badge
 from trueup.server.argo import settings as argosettings
 from trueup.server.identity.whole import IdentityService
 from trueup.server.keeping import may, placekeeping, places, projects, settings
 from trueup.server.live.place import Clients
-from trueup.server.world import operations as world_operations
 from trueup.server.world.world import World
 
 SOURCE = "/api/trueup/v1/sources/{kind}/{namespace}/{name}"
@@ -39,23 +35,4 @@ def administered(world: World, cluster: Cluster, identity: IdentityService) -> l
         *argosettings.operations(argosettings.ArgoSettings(world, identity.settings)),
         *may.operations(may.May(world)),
         *ours,
-    ]
-
-
-def source_operations(sources: world_operations.Sources, heard: Callable[[str], None]) -> list[Operation]:
-    async def asked(call: Call) -> Reply:
-        heard(f"{call.operation.id} {call.path['name']}")
-        return Answer(body={})
-
-    def at(verb: str, method: str, path: str, action: str, body: Any = None) -> Operation:
-        access = Needs("sources", action, sources.target)
-        path = SOURCE + path
-        return Operation(
-            id=f"sources.{verb}", method=method, path=path, summary=verb, access=access, body=body, handler=asked
-        )
-
-    return [
-        at("refresh", "POST", "/refresh", "sync", dict[str, Any]),
-        at("suspend", "PUT", "/suspension", "update", SuspendBody),
-        at("resume", "DELETE", "/suspension", "update"),
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from tests.server.pages.stage.plans import plan_of
 from tests.server.pages.stage.tree import manifests_of
 from tests.server.pages.stage.world import FIRST, NOW, OLDER, REVISION
 from trueup.apps.comparison import (
@@ -61,6 +62,8 @@ class StageControllers:
             raise BuildFailed(
                 "kustomization.yaml:4: no such file: ../../base/cache.yaml", hint="look at the file in that revision"
             )
+        if wish.app.kind == "Application" and wish.only is None:
+            return plan_of(wish.app, full, commit_row(full), prune=wish.prune)
         objects = (_one(wish.only),) if wish.only is not None else _changes(wish)
         return Comparison(
             app=wish.app,

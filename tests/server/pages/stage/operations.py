@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import msgspec
@@ -11,13 +11,13 @@ from aiohttp import web
 from msgspec import Struct
 
 from tests.server.pages.stage.feeds import TreeFeed
-from tests.server.pages.stage.tree import events_of, log_of, manifests_of, tree_of
+from tests.server.pages.stage.plans import Patched, actions_for
+from tests.server.pages.stage.tree import events_of, log_of, tree_of
 from trueup.server.access.deciding import Person
-from trueup.server.acting.apps import RefreshBody, SuspendBody, SyncBody
 from trueup.server.api.call import Call
 from trueup.server.api.caller import Caller, Via
 from trueup.server.api.operation import PUBLIC, SIGNED_IN, Answer, Event, Events, Needs, Operation, Reply
-from trueup.server.api.refusals import Unauthenticated
+from trueup.server.api.refusals import NotFound, Unauthenticated
 from trueup.server.world.operations import APP, Apps
 
 BASE = "/api/trueup/v1"
@@ -49,6 +49,7 @@ class Object(Struct, frozen=True, kw_only=True):
     follow: bool = False
     previous: bool = False
     tail: int = 1000
+    fields: str = ""
 
 
 def session_operations(cookies: Cookies) -> list[Operation]:
@@ -95,7 +96,7 @@ def session_operations(cookies: Cookies) -> list[Operation]:
     ]
 
 
-def object_operations(apps: Apps, heard: Callable[[str], None], feeds: Mapping[str, TreeFeed]) -> list[Operation]:
+def object_operations(apps: Apps, feeds: Mapping[str, TreeFeed], patched: Patched) -> list[Operation]:
     async def tree(call: Call) -> Reply:
         known = apps.known(call)
         if (feed := feeds.get(known.row.key)) is not None:
@@ -104,7 +105,10 @@ def object_operations(apps: Apps, heard: Callable[[str], None], feeds: Mapping[s
         async def source() -> AsyncIterator[Event]:
             before = None
             while True:
-                row = apps.known(call).row
+                try:
+                    row = apps.known(call).row
+                except NotFound:
+                    return  # the App was deleted
                 if row is not before:
                     before = row
                     yield Event(data=msgspec.json.encode({"nodes": tree_of(row)}), event="tree", id=row.version)
@@ -113,12 +117,8 @@ def object_operations(apps: Apps, heard: Callable[[str], None], feeds: Mapping[s
         return Events(source=source())
 
     async def live(call: Call) -> Reply:
-        return Answer(
-            body={
-                "manifest": manifests_of(call.query.kind, call.query.namespace, call.query.name)["live"],
-                "actions": [],
-            }
-        )
+        manifest = patched.live(call.query)
+        return Answer(body={"manifest": manifest, "actions": actions_for(call.query, manifest)})
 
     async def events(call: Call) -> Reply:
         return Answer(body={"items": events_of(call.query.kind, call.query.name)})
@@ -132,12 +132,7 @@ def object_operations(apps: Apps, heard: Callable[[str], None], feeds: Mapping[s
 
         return Events(source=source())
 
-    async def asked(call: Call) -> Reply:
-        heard(f"{call.operation.id} {call.path['appName']}")
-        return Answer(body={})
-
     see = Needs("applications", "get", apps.target)
-    sync = Needs("applications", "sync", apps.target)
     return [
         Operation(
             id="apps.tree",
@@ -169,29 +164,5 @@ def object_operations(apps: Apps, heard: Callable[[str], None], feeds: Mapping[s
             query=Object,
             handler=logs,
             streams=True,
-        ),
-        Operation(
-            id="apps.sync", method="POST", path=f"{APP}/sync", summary="Sync", access=sync, body=SyncBody, handler=asked
-        ),
-        Operation(
-            id="apps.refresh",
-            method="POST",
-            path=f"{APP}/refresh",
-            summary="Look",
-            access=see,
-            body=RefreshBody,
-            handler=asked,
-        ),
-        Operation(
-            id="apps.suspend",
-            method="PUT",
-            path=f"{APP}/suspension",
-            summary="Rest",
-            access=sync,
-            body=SuspendBody,
-            handler=asked,
-        ),
-        Operation(
-            id="apps.resume", method="DELETE", path=f"{APP}/suspension", summary="Go on", access=sync, handler=asked
         ),
     ]

@@ -5,28 +5,36 @@ from __future__ import annotations
 import contextlib
 import functools
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from aiohttp import web
+from msgspec import structs
 
 from tests.server.identity.kit import Clock, a_store
 from tests.server.identity.served import MemoryProjects
-from tests.server.pages.stage.administered import administered, source_operations
+from tests.server.pages.stage.administered import administered
 from tests.server.pages.stage.cluster import Cluster
 from tests.server.pages.stage.controllers import StageControllers
 from tests.server.pages.stage.feeds import TreeFeed
 from tests.server.pages.stage.operations import Cookies, object_operations, session_operations
+from tests.server.pages.stage.plans import Patched, patch_operations
 from tests.server.pages.stage.records import fill
 from tests.server.pages.stage.world import NOW, make_world
+from tests.server.pages.stage.worldcluster import StageCluster
 from trueup.model.manifest import Manifest, ref_of
 from trueup.server.access.authority import PolicyAuthority
 from trueup.server.access.policy import policy_of
+from trueup.server.acting import apps as acting_apps
+from trueup.server.acting import checking, rights
+from trueup.server.acting import sources as acting_sources
+from trueup.server.api.call import Call
 from trueup.server.api.dispatch import Api, problems_for_unknown_paths
 from trueup.server.api.headers import add_headers
 from trueup.server.api.listening import Bounds, Listener
-from trueup.server.api.operation import Operation
+from trueup.server.api.operation import Operation, Reply
 from trueup.server.comparing import impact
 from trueup.server.comparing import operations as comparing
 from trueup.server.identity.whole import IdentityService, Surroundings
@@ -34,6 +42,7 @@ from trueup.server.keeping import audit, past, then, timeline
 from trueup.server.local import Local, local_operations
 from trueup.server.pages.files import read_files
 from trueup.server.pages.serving import add_pages
+from trueup.server.world import followone
 from trueup.server.world import operations as world_operations
 from trueup.server.world.listing import Sort, sort_key
 from trueup.server.world.rows import AppRow
@@ -83,6 +92,9 @@ class Stage:
         self.heard: list[str] = []
         """What people asked for: operation and App."""
         self.controllers = StageControllers()
+        self.said: list[tuple[str, Any]] = []
+        """The same, with what they said."""
+        self.patched = Patched({})
         self.url = ""
         self._port = 0
         self._files = read_files()
@@ -120,17 +132,42 @@ class Stage:
             *local_operations(Local()),
             *world_operations.operations(apps, sources),
             *administered(self.world, self.cluster, self._identity),
-            *source_operations(sources, self.heard.append),
             *past_operations(apps),
             *comparing.operations(comparing.Plans(apps, self.controllers), apps),
             *impact.operations(impact.Impacts(sources, self.world, self.controllers), sources),
-            *object_operations(apps, self.heard.append, self.feeds),
+            *followone.operations(followone.OneFollowed(self.world.apps, apps), apps),
+            *object_operations(apps, self.feeds, self.patched),
+            *patch_operations(apps, self.heard.append, self.patched),
+            *self._acting(apps, sources),
         ]
         Api(table, self.cookies, PolicyAuthority(policy_of({"policy.csv": POLICY}))).add_to(app)
         add_pages(app, self._files)
         self._listener = Listener(app, Bounds(drain_seconds=0.05))
         self._port = await self._listener.start("127.0.0.1", self._port)
         self.url = f"http://127.0.0.1:{self._port}"
+
+    def _acting(self, apps: world_operations.Apps, sources: world_operations.Sources) -> list[Operation]:
+        """The real ones, on what the stage has for a cluster; what people ask for is remembered."""
+        cluster: Any = StageCluster(self.world)
+        real = [
+            *acting_apps.operations(acting_apps.Acting(self.world, apps, cluster, lambda: NOW), apps),
+            *acting_sources.operations(acting_sources.SourceActing(self.world, sources, cluster, lambda: NOW), sources),
+        ]
+        asking = [structs.replace(one, handler=self._heard(one)) for one in real]
+        return [
+            *asking,
+            *rights.operations(rights.Telling(self.world, apps), apps),
+            *checking.operations(checking.Checking(self.world, cluster)),
+        ]
+
+    def _heard(self, operation: Operation) -> Callable[[Call], Awaitable[Reply]]:
+        async def handler(call: Call) -> Reply:
+            name = call.path.get("appName") or call.path.get("name") or call.body["metadata"]["name"]
+            self.heard.append(f"{operation.id} {name}")
+            self.said.append((operation.id, call.body))
+            return await operation.handler(call)
+
+        return handler
 
     async def stop(self) -> None:
         """As if the server were gone: open connections are cut, new ones refused."""

@@ -21,6 +21,7 @@ import { SignIn } from "./pages/sign-in.js";
 const PAGES = [
   { pattern: "/", load: () => import("./pages/overview.js") },
   { pattern: "/apps", load: () => import("./pages/apps.js"), full: true },
+  { pattern: "/apps/new", load: () => import("./pages/new-app.js") },
   { pattern: "/apps/:kind/:namespace/:name", load: () => import("./pages/app.js"), full: true },
   { pattern: "/timeline", load: () => import("./pages/timeline.js") },
   { pattern: "/diff", load: () => import("./pages/diff.js") },

@@ -1,9 +1,11 @@
 // English: the catalogue from which keys and places are taken. A test compares the other languages with it.
+import { acts } from "./acts.en.js";
 import { tour } from "./tour.en.js";
 
 import { admin } from "./en-admin.js";
 import { past } from "./en-past.js";
 export const en = {
+  ...acts,
   ...tour,
   "nav.overview": "Overview",
   "nav.apps": "Apps",
@@ -225,7 +227,6 @@ export const en = {
   "app.tree.of": "Resource tree of {name}",
   "app.nothing": "Nothing is applied yet",
   "app.nothing.hint": "As soon as the first sync has applied something it stands here.",
-  "app.asked.sync": "Sync of {name} is asked for",
   "app.asked.refresh": "{name} is being compared with Git",
   "app.asked.suspend": "{name} is suspended",
   "app.asked.resume": "{name} goes on",

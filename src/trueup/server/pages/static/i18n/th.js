@@ -1,10 +1,12 @@
 // ภาษาไทย
+import { acts } from "./acts.th.js";
 import { tour } from "./tour.th.js";
 
 /** @type {Record<keyof typeof import("./en.js").en, string | {one?: string, other: string}>} */
 import { admin } from "./th-admin.js";
 import { past } from "./th-past.js";
 export const th = {
+  ...acts,
   ...tour,
   "nav.overview": "ภาพรวม",
   "nav.apps": "แอป",
@@ -226,7 +228,6 @@ export const th = {
   "app.tree.of": "ผังทรัพยากรของ {name}",
   "app.nothing": "ยังไม่ได้นำอะไรไปใช้",
   "app.nothing.hint": "เมื่อซิงก์ครั้งแรกนำสิ่งใดไปใช้ จะแสดงที่นี่",
-  "app.asked.sync": "ขอซิงก์ {name} แล้ว",
   "app.asked.refresh": "กำลังเทียบ {name} กับ Git",
   "app.asked.suspend": "พัก {name} แล้ว",
   "app.asked.resume": "{name} ทำงานต่อแล้ว",

@@ -48,7 +48,7 @@ export function address(path, query = {}) {
 export async function send(path, { method = "GET", body, query, signal: abort, headers = {} }) {
   /** @type {Record<string, string>} */ const given = { Accept: "application/json", ...headers };
   if (body !== undefined) given["Content-Type"] = "application/json";
-  if (method !== "GET") given["Idempotency-Key"] = crypto.randomUUID?.() ?? `${Date.now()}-${Math.random().toString(36).slice(2)}`;
+  if (method !== "GET") given["Idempotency-Key"] ??= crypto.randomUUID?.() ?? `${Date.now()}-${Math.random().toString(36).slice(2)}`;
   let answer;
   try {
     answer = await fetch(address(path, query), { method, headers: given, credentials: "same-origin", ...(body === undefined ? {} : { body: JSON.stringify(body) }), ...(abort ? { signal: abort } : {}) });

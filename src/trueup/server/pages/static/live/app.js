@@ -1,5 +1,5 @@
 // One App as the API gives it: itself, its tree as it changes, and what a person asks of one of its objects.
-import { signal } from "@preact/signals";
+import { batch, signal } from "@preact/signals";
 import { Problem, call } from "./api.js";
 import { follow } from "./stream.js";
 
@@ -13,7 +13,7 @@ import { follow } from "./stream.js";
 /** @param {{kind: string, namespace: string, name: string}} app */
 export const rootOf = (app) => `/apps/${[app.kind, app.namespace, app.name].map(encodeURIComponent).join("/")}`;
 
-const ASKS = /** @type {const} */ ({ sync: ["POST", "/sync"], refresh: ["POST", "/refresh"], suspend: ["PUT", "/suspension"], resume: ["DELETE", "/suspension"], terminate: ["DELETE", "/operation"] });
+const ASKS = /** @type {const} */ ({ refresh: ["POST", "/refresh"], resume: ["DELETE", "/suspension"], terminate: ["DELETE", "/operation"], unpin: ["DELETE", "/pin"] });
 
 /** The objects that an App's own status names, where nobody tells its tree. @param {Record<string, any> | null} resource @returns {Node[]} */
 export function declaredNodes(resource) {
@@ -50,7 +50,7 @@ export class OneApp {
   constructor(who) {
     this.path = rootOf(who);
     this.again();
-    this.#stops.push(follow("/apps/events", { query: { search: `kind:${who.kind} namespace:${who.namespace} name:${who.name}` }, on: () => void this.#load(), failed: () => {} }));
+    this.#stops.push(follow(`${this.path}/resource/events`, { on: (event) => (event.event === "app" ? this.#take(JSON.parse(event.data)) : void this.#load()), failed: () => {} }));
     this.#stops.push(follow(`${this.path}/tree/events`, { on: (event) => this.#tree(event), failed: () => {
         this.#told = false;
         if (this.resource.peek()) this.nodes.value = declaredNodes(this.resource.peek());
@@ -70,13 +70,21 @@ export class OneApp {
 
   async #load() {
     try {
-      const { row, resource } = await call(this.path, { signal: this.#abort.signal });
-      [this.app.value, this.resource.value] = [row, resource];
-      this.problem.value = null;
-      if (!this.#told) this.nodes.value = declaredNodes(resource);
+      this.#take(await call(this.path, { signal: this.#abort.signal }));
     } catch (error) {
       if (!this.#abort.signal.aborted) this.problem.value = error instanceof Problem ? error : new Problem({ title: String(error), status: -1 });
     }
+  }
+
+  /** The newest wins, whichever way it came and however long it took. @param {{row: App, resource: Record<string, any>}} told */
+  #take({ row, resource }) {
+    const was = this.app.peek();
+    if (was && was.created === row.created && Number(row.version) < Number(was.version)) return;
+    batch(() => {
+      [this.app.value, this.resource.value] = [row, resource];
+      this.problem.value = null;
+    });
+    if (!this.#told) this.nodes.value = declaredNodes(resource);
   }
 
   /** A whole tree, or what changed in it; drawn at most ten times a second. @param {import("../lib/events.js").ServerEvent} event */
@@ -100,6 +108,20 @@ export class OneApp {
   async ask(what, body = {}) {
     const [method, path] = ASKS[what];
     const answer = await call(this.path + path, { method, ...(method === "DELETE" ? {} : { body }) });
+    void this.#load();
+    return answer;
+  }
+
+  /** Asks for a sync; the answer names it. @param {Record<string, unknown>} body @param {Record<string, string>} headers @returns {Promise<{token: string, version: string}>} */
+  async sync(body, headers) {
+    const { token = "", version = "0" } = await call(`${this.path}/sync`, { method: "POST", body, headers });
+    void this.#load();
+    return { token, version };
+  }
+
+  /** Changes how the App stands, by a path and body of the API. @param {string} method @param {string} path @param {unknown} [body] @param {import("./api.js").Query} [query] */
+  async change(method, path, body, query) {
+    const answer = await call(this.path + path, { method, query, ...(body === undefined ? {} : { body }) });
     void this.#load();
     return answer;
   }

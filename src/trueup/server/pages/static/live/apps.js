@@ -81,6 +81,15 @@ export class AppList {
     return this.#pages.get(Math.floor(index / PAGE))?.[index % PAGE];
   }
 
+  /** At which index an App of the loaded windows stands; -1: in none. @param {string} id */
+  find(id) {
+    for (const [page, rows] of this.#pages) {
+      const at = rows.findIndex((row) => idOf(row) === id);
+      if (at >= 0) return page * PAGE + at;
+    }
+    return -1;
+  }
+
   /** Rows from..to-1 are looked at. @param {number} from @param {number} to */
   show(from, to) {
     this.#window = { from, to };

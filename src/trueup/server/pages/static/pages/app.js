@@ -1,14 +1,16 @@
 // One App: what is going on, in words; its tree, live; beside it whatever object one looks at.
 import { html } from "../lib/html.js";
-import { useEffect, useLayoutEffect, useMemo, useState } from "preact/hooks";
+import { useEffect, useMemo, useState } from "preact/hooks";
 import { t, tx, word } from "../i18n/i18n.js";
 import { href, query, setQuery } from "../lib/route.js";
-import { bind } from "../lib/keys.js";
+import { narrow } from "../lib/narrow.js";
 import { recent } from "../lib/prefs.js";
 import { idOf, timeOf } from "../live/apps.js";
 import { OneApp, rootOf, toYaml } from "../live/app.js";
 import { commitOf, commitUrl, homeOf } from "../lib/forges.js";
 import { Made, useMade } from "./happening.js";
+import { AppActions } from "../acts/header.js";
+import { ObjectActions } from "../acts/object.js";
 import { HistoryView } from "./history.js";
 import { Badge } from "./badge.js";
 import { PrintSheet } from "./app-print.js";
@@ -19,9 +21,8 @@ import { useLoaded } from "../live/resource.js";
 import { useTitle } from "../shell.js";
 import { Ago, Button, Chip, Empty, Facts, Notice, Revision, Waiting, Wrong } from "../ui/basics.js";
 import { Icon, kindIcon } from "../ui/icon.js";
-import { Menu, Panel, say } from "../ui/layers.js";
+import { Panel } from "../ui/layers.js";
 import { DenseMap } from "../ui/map.js";
-import { useCommands } from "../ui/palette.js";
 import { Shape, Status, toneOf } from "../ui/status.js";
 import { Table } from "../ui/table.js";
 import { Tabs } from "../ui/tabs.js";
@@ -135,30 +136,8 @@ function Story({ one, app, nodes, onOpen }) {
       <p>${first} ${commit && tx("story.commit", { author: html`<strong>${commit.author}</strong>`, message: html`<em>${commit.message.split("\n")[0]}</em>` })}</p>
       ${causes.length ? html`<p>${causes.slice(0, 3).map((node) => html`<button type="button" key=${node.id} onClick=${() => onOpen(node.id)} class="row cause"><span class=${`status tone-${toneOf(node.health)}`}><${Shape} status=${node.health} size=${14} /></span><span><strong>${node.kind} ${node.name}</strong>: ${node.message}</span></button>`)}${causes.length > 3 && html`<span class="faint">${t("story.more", { n: causes.length - 3 })}</span>`}</p>` : app.message && app.status !== "Ready" && html`<p>${app.message}</p>`}
     </div>
-    <${Actions} one=${one} app=${app} />
+    <${AppActions} one=${one} app=${app} nodes=${nodes} onOpen=${onOpen} />
   </section>`;
-}
-
-/** @param {{one: OneApp, app: App}} props */
-function Actions({ one, app }) {
-  const run = async (/** @type {Parameters<OneApp["ask"]>[0]} */ what) => {
-    try {
-      await one.ask(what);
-      say("good", t(`app.asked.${what}`, { name: app.name }));
-    } catch (error) {
-      if (error instanceof Problem) say("bad", error.details.detail || error.details.title, error.details.hint);
-      else throw error;
-    }
-  };
-  const sync = () => run("sync");
-  const refresh = () => run("refresh");
-  useLayoutEffect(() => bind([{ keys: "s", label: "do.sync", group: "keys.page", run: sync }, { keys: "r", label: "do.refresh", group: "keys.page", run: refresh }]), [one]);
-  useCommands([{ id: "app.sync", group: app.name, label: `${t("do.sync")} ${app.name}`, icon: "refresh-cw", run: sync }], [one, app.name]);
-  return html`<div class="row">
-    <${Button} icon="rotate-ccw" onClick=${refresh} title=${t("app.refresh.what")}>${t("do.refresh")}<//>
-    <${Button} kind="primary" icon="refresh-cw" onClick=${sync}>${t("do.sync")}<//>
-    <${Menu} label=${t("do.more")} items=${[app.suspended ? { label: t("do.resume"), icon: "play", run: () => run("resume") } : { label: t("do.suspend"), icon: "pause", run: () => run("suspend") }, ...(app.operation?.phase === "Running" ? [{ label: t("do.terminate"), icon: "x", danger: true, run: () => run("terminate") }] : []), { label: t("app.diff-of"), icon: "git-compare", href: href(`/diff?app=${idOf(app)}`) }, { label: t("app.print"), icon: "printer", run: () => print() }]} button=${(/** @type {any} */ attributes) => html`<${Button} icon="ellipsis" label=${t("do.more")} ...${attributes} />`} />
-  </div>`;
 }
 
 /** @param {{app: App}} props */
@@ -197,7 +176,7 @@ function List({ nodes, current, onOpen }) {
     { id: "message", label: t("apps.message"), width: "minmax(0, 2fr)", cell: (/** @type {Node} */ node) => html`<span class="muted clip" style=${{ display: "block" }}>${node.message || node.note}</span>` },
     { id: "age", label: t("fact.age"), width: "96px", cell: (/** @type {Node} */ node) => html`<span class="muted"><${Ago} at=${timeOf(node.created)} short /></span>` },
   ];
-  return html`<${Table} label=${t("app.list")} columns=${matchMedia("(max-width: 700px)").matches ? columns.filter((column) => column.narrow) : columns} total=${rows.length} at=${(/** @type {number} */ i) => rows[i]} id=${(/** @type {Node} */ node) => node.id} current=${current} sort=${sort} onSort=${(/** @type {string} */ by) => setSort({ by, down: sort.by === by && !sort.down })} onOpen=${(/** @type {Node} */ node) => onOpen(node.id)} />`;
+  return html`<${Table} label=${t("app.list")} columns=${narrow.value ? columns.filter((column) => column.narrow) : columns} total=${rows.length} at=${(/** @type {number} */ i) => rows[i]} id=${(/** @type {Node} */ node) => node.id} current=${current} sort=${sort} onSort=${(/** @type {string} */ by) => setSort({ by, down: sort.by === by && !sort.down })} onOpen=${(/** @type {Node} */ node) => onOpen(node.id)} />`;
 }
 
 const WITH_LOGS = ["Pod", "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job"];
@@ -214,7 +193,7 @@ function Side({ one, node, all, onClose }) {
     ...(WITH_LOGS.includes(node.kind) ? [{ id: "logs", label: t("side.logs") }] : []),
   ];
   const title = html`<div class="app-name"><span class="kind-icon" style=${{ width: "34px", height: "34px" }}><${Icon} name=${kindIcon(node.kind)} size=${19} /></span><span class="grow"><h2 class="clip">${node.name}</h2><small>${node.kind}${node.namespace && ` · ${node.namespace}`}</small></span></div>`;
-  return html`<${Panel} label=${`${node.kind} ${node.name}`} title=${title} onClose=${onClose} flush=${tab === "logs"} tabs=${html`<${Tabs} label=${t("side.tabs")} current=${tab} onChange=${(/** @type {string} */ id) => setQuery({ tab: id === "summary" ? null : id })} tabs=${tabs} />`}>
+  return html`<${Panel} label=${`${node.kind} ${node.name}`} title=${title} onClose=${onClose} actions=${html`<${ObjectActions} one=${one} node=${node} all=${all} onGone=${onClose} />`} flush=${tab === "logs"} tabs=${html`<${Tabs} label=${t("side.tabs")} current=${tab} onChange=${(/** @type {string} */ id) => setQuery({ tab: id === "summary" ? null : id })} tabs=${tabs} />`}>
     ${tab === "manifest" || tab === "diff" ? html`<${Manifests} key=${tab} one=${one} node=${node} diff=${tab === "diff"} />` : tab === "events" ? html`<${Events} one=${one} node=${node} />` : tab === "logs" ? html`<${Logs} one=${one} node=${node} />` : html`<${Summary} node=${node} all=${all} />`}
   <//>`;
 }

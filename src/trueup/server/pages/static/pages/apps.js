@@ -4,10 +4,13 @@ import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { t, number, word } from "../i18n/i18n.js";
 import { go, href, query, setQuery } from "../lib/route.js";
 import { memo } from "../lib/memo.js";
+import { narrow } from "../lib/narrow.js";
 import { favourites, views } from "../lib/prefs.js";
 import { parseQuery, toggleTerm, wordAt } from "../lib/query.js";
 import { visible } from "../lib/virtual.js";
 import { AppList, EveryApp, FACETS, FIELDS, idOf, pageOf, searchOf, timeOf } from "../live/apps.js";
+import { BulkBar } from "../acts/bulk.js";
+import { chooseAll, chosen, clear, toggle } from "../acts/selection.js";
 import { useTitle } from "../shell.js";
 import { Ago, Button, Chip, Empty, Revision, Skeleton, Waiting, Wrong } from "../ui/basics.js";
 import { Icon, kindIcon } from "../ui/icon.js";
@@ -30,6 +33,7 @@ export function Page() {
   useEffect(() => {
     const opened = new AppList(search, sort);
     setList(opened);
+    clear();
     return () => opened.close();
   }, [search, sort]);
   const setText = (/** @type {string} */ next) => setQuery({ q: next });
@@ -40,6 +44,7 @@ export function Page() {
       <h1>${t("nav.apps")}</h1>
       <span class="muted num">${total === null ? html`<${Skeleton} width="72px" />` : t("apps.count", { n: total })}</span>
       <span class="grow"></span>
+      <${Button} icon="plus" href=${href("/apps/new")}>${t("new.title")}<//>
       <span class="btn-group" role="group" aria-label=${t("apps.view")}>
         ${(/** @type {const} */ ([["table", "list"], ["tiles", "layout-grid"], ["map", "grid-3x3"]])).map(([id, icon]) => html`<${Button} key=${id} icon=${icon} label=${t(`apps.view.${id}`)} pressed=${view === id} onClick=${() => setQuery({ view: id === "table" ? null : id })} />`)}
       </span>
@@ -53,12 +58,13 @@ export function Page() {
     <div class=${cls("filters", facetsOpen && "shown")}>
       <${FacetList} facets=${facets} text=${text} onText=${setText} onClose=${() => setFacetsOpen(false)} />
       ${!list ? html`<${Waiting} rows=${10} height=${24} />` : list.problem.value && total === null ? html`<${Wrong} problem=${list.problem.value} again=${() => list.again()} />` : total === 0 ? html`<${Nothing} text=${text} onClear=${() => setText("")} />` : view === "map" ? html`<${Map_} search=${search} />` : view === "tiles" ? html`<${Tiles} list=${list} />` : html`<${Rows} list=${list} sort=${sort} />`}
-    </div>`;
+    </div>
+    <${BulkBar} total=${total} onAll=${() => void chooseAll(search).catch(() => {})} />`;
 }
 
 /** @param {{text: string, onClear: () => void}} props */
 const Nothing = ({ text, onClear }) =>
-  text ? html`<${Empty} icon="search-x" title=${t("apps.nothing")} action=${html`<${Button} onClick=${onClear}>${t("apps.clear")}<//>`}>${t("apps.nothing.hint")}<//>` : html`<${Empty} icon="layers" title=${t("design.empty")}>${t("design.empty.what")}<//>`;
+  text ? html`<${Empty} icon="search-x" title=${t("apps.nothing")} action=${html`<${Button} onClick=${onClear}>${t("apps.clear")}<//>`}>${t("apps.nothing.hint")}<//>` : html`<${Empty} icon="layers" title=${t("design.empty")} action=${html`<${Button} kind="primary" icon="plus" href=${href("/apps/new")}>${t("new.title")}<//>`}>${t("design.empty.what")}<//>`;
 
 /** @param {{app: App}} props */
 function Star({ app }) {
@@ -75,7 +81,9 @@ function Star({ app }) {
 function Rows({ list, sort }) {
   list.version.value;
   const down = sort.startsWith("-");
+  const indexOf = (/** @type {App} */ app) => list.find(idOf(app));
   const columns = [
+    { id: "pick", label: "", width: "16px", narrow: true, cell: (/** @type {App} */ app) => html`<label class="check act-pick"><input type="checkbox" tabindex="-1" aria-label=${t("bulk.pick", { name: app.name })} checked=${chosen.value.has(idOf(app))} onClick=${(/** @type {MouseEvent} */ event) => toggle(app, indexOf(app), event.shiftKey, (i) => list.at(i))} /></label>` },
     { id: "star", label: "", width: "20px", cell: (/** @type {App} */ app) => html`<${Star} app=${app} />` },
     { id: "name", label: t("apps.name"), width: "minmax(180px, 1.4fr)", sort: true, narrow: true, cell: (/** @type {App} */ app) => html`<a class="app-name" tabindex="-1" href=${href(pageOf(app))}><span class="kind-icon"><${Icon} name=${kindIcon(app.kind)} /></span><span class="grow"><span class="clip" style=${{ display: "block" }}>${app.name}</span><small class="clip">${app.namespace} · ${app.cluster}</small></span></a>` },
     { id: "status", label: t("apps.status"), width: "136px", sort: true, narrow: true, cell: (/** @type {App} */ app) => html`<${Status} status=${app.status} />` },
@@ -83,10 +91,8 @@ function Rows({ list, sort }) {
     { id: "revision", label: t("apps.revision"), width: "132px", cell: (/** @type {App} */ app) => html`<${Revision} revision=${app.fullRevision || app.revision} />` },
     { id: "since", label: t("apps.since"), width: "92px", sort: true, cell: (/** @type {App} */ app) => html`<span class="muted"><${Ago} at=${timeOf(app.since)} short /></span>` },
   ];
-  return html`<${Table} label=${t("nav.apps")} columns=${narrow() ? columns.filter((column) => column.narrow) : columns} total=${list.total.value ?? 30} at=${(/** @type {number} */ i) => list.at(i)} id=${idOf} row=${48} of=${list} sort=${{ by: sort.replace(/^-/, ""), down }} onSort=${(/** @type {string} */ by) => setQuery({ sort: by === sort ? `-${by}` : by })} onOpen=${(/** @type {App} */ app) => go(pageOf(app))} onWindow=${(/** @type {number} */ from, /** @type {number} */ to) => list.show(from, to)} />`;
+  return html`<${Table} label=${t("nav.apps")} columns=${narrow.value ? columns.filter((column) => column.narrow) : columns} total=${list.total.value ?? 30} at=${(/** @type {number} */ i) => list.at(i)} id=${idOf} row=${48} of=${list} picked=${{ has: (/** @type {App} */ app) => chosen.value.has(idOf(app)), toggle: (/** @type {App} */ app, /** @type {number} */ index, /** @type {boolean} */ range) => toggle(app, index, range, (i) => list.at(i)), all: () => void chooseAll(list.search).catch(() => {}) }} sort=${{ by: sort.replace(/^-/, ""), down }} onSort=${(/** @type {string} */ by) => setQuery({ sort: by === sort ? `-${by}` : by })} onOpen=${(/** @type {App} */ app) => go(pageOf(app))} onWindow=${(/** @type {number} */ from, /** @type {number} */ to) => list.show(from, to)} />`;
 }
-
-const narrow = () => matchMedia("(max-width: 700px)").matches;
 
 const TILE = { width: 300, height: 160, gap: 12 };
 

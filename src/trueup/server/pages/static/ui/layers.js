@@ -39,13 +39,26 @@ export function useLayer(close, { modal = true, first = "" } = {}) {
       /** @type {HTMLElement | undefined} */ (event.shiftKey ? inside[inside.length - 1] : inside[0])?.focus();
     }
   };
+  const hear = useRef(onKeyDown);
+  hear.current = onKeyDown;
+  useEffect(() => {
+    if (!modal) return undefined;
+    // What had the focus may be gone, as a button is that was pressed: then keys come to nobody, and are still ours.
+    const lost = (/** @type {KeyboardEvent} */ event) => {
+      if (document.activeElement !== document.body || [...document.querySelectorAll('[aria-modal="true"]')].pop() !== ref.current) return;
+      ref.current?.focus({ preventScroll: true });
+      hear.current(event);
+    };
+    document.addEventListener("keydown", lost, true);
+    return () => document.removeEventListener("keydown", lost, true);
+  }, []);
   return { ref, onKeyDown };
 }
 
-/** @param {{title: string, onClose: () => void, children: any, footer?: any, wide?: boolean}} props */
-export function Dialog({ title, onClose, children, footer, wide }) {
+/** @param {{title: string, onClose: () => void, children: any, footer?: any, wide?: boolean, first?: string}} props `first`: what has the focus when it opens */
+export function Dialog({ title, onClose, children, footer, wide, first = ".body input, .body select, .body textarea, footer .primary" }) {
   const id = useId();
-  const layer = useLayer(onClose, { first: ".body input, .body select, .body textarea, footer .primary" });
+  const layer = useLayer(onClose, { first });
   return html`<div class="veil" onClick=${onClose}></div>
     <div class=${cls("dialog", wide && "wide")} role="dialog" aria-modal="true" aria-labelledby=${id} tabindex="-1" ref=${layer.ref} onKeyDown=${layer.onKeyDown}>
       <header><h2 id=${id}>${title}</h2><${Button} kind="quiet" small icon="x" label=${t("do.close")} onClick=${onClose} /></header>
@@ -71,7 +84,7 @@ export function Menu({ label, items, button, place = "" }) {
   const [open, setOpen] = useState(false);
   const anchor = useRef(/** @type {HTMLElement | null} */ (null));
   const id = useId();
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!open) return undefined;
     const outside = (/** @type {Event} */ event) => event.target instanceof Node && !anchor.current?.contains(event.target) && setOpen(false);
     document.addEventListener("pointerdown", outside);

@@ -1,0 +1,144 @@
+// One thing done with many Apps: first what will happen with each, or why not; then how it goes, and what came of each.
+import { html } from "../lib/html.js";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { t } from "../i18n/i18n.js";
+import { href } from "../lib/route.js";
+import { RIGHT_OF, inTurn, whyNot } from "../lib/bulk.js";
+import { changesOf, deletedOf, restartedOf } from "../lib/plan.js";
+import { Problem, call } from "../live/api.js";
+import { rootOf } from "../live/app.js";
+import { idOf, pageOf } from "../live/apps.js";
+import { rightsOf } from "../live/rights.js";
+import { useLoaded } from "../live/resource.js";
+import { Button, Field, Notice, Waiting, Wrong } from "../ui/basics.js";
+import { Dialog, Menu } from "../ui/layers.js";
+import { Status } from "../ui/status.js";
+import { Typed } from "./doing.js";
+import { MOST, chosen, clear } from "./selection.js";
+import { Until } from "./suspend.js";
+
+/** @typedef {import("../live/apps.js").App} App */
+/** @typedef {import("../lib/bulk.js").Deed} Deed */
+/** @typedef {{state: "waiting" | "busy" | "good" | "bad", text: string}} Result */
+
+const AT_ONCE = 4;
+const SHOWN = 300;
+/** @type {Array<[Deed, string]>} */
+const DEEDS = [["sync", "refresh-cw"], ["refresh", "rotate-ccw"], ["suspend", "pause"], ["resume", "play"], ["delete", "trash"]];
+
+/** What is chosen, and what may be done with it. @param {{total: number | null, onAll: () => void}} props */
+export function BulkBar({ total, onAll }) {
+  const [deed, setDeed] = useState(/** @type {Deed | null} */ (null));
+  const n = chosen.value.size;
+  if (!n) return null;
+  return html`<div class="act-bulk" role="region" aria-label=${t("bulk.title")}>
+    <strong class="num">${t("bulk.chosen", { n })}</strong>
+    ${total !== null && total > n && n < MOST && html`<${Button} small kind="quiet" onClick=${onAll}>${t("bulk.all", { n: Math.min(total, MOST) })}<//>`}
+    <span class="grow"></span>
+    <${Button} small kind="primary" icon="refresh-cw" onClick=${() => setDeed("sync")}>${t("bulk.sync")}<//>
+    <${Menu} label=${t("do.more")} place="up" items=${DEEDS.slice(1).map(([name, icon]) => ({ label: t(/** @type {any} */ (`bulk.${name}`)), icon, ...(name === "delete" ? { danger: true } : {}), run: () => setDeed(name) }))} button=${(/** @type {any} */ attributes) => html`<${Button} small icon="ellipsis" label=${t("do.more")} ...${attributes} />`} />
+    <${Button} small kind="quiet" icon="x" label=${t("bulk.clear")} onClick=${clear} />
+    ${deed && html`<${Bulk} key=${deed} deed=${deed} apps=${[...chosen.peek().values()]} onClose=${(/** @type {boolean} */ done) => [setDeed(null), done && clear()]} />`}
+  </div>`;
+}
+
+/** @param {{deed: Deed, apps: readonly App[], onClose: (done: boolean) => void}} props */
+function Bulk({ deed, apps, onClose }) {
+  const rights = useLoaded(deed, (abort) => rightsOf(apps.map(idOf), abort));
+  const plans = usePlans(deed === "sync" && rights.data ? apps.filter((app) => !whyNot(deed, app, rights.data?.get(idOf(app)))) : null);
+  const [results, setResults] = useState(/** @type {ReadonlyMap<string, Result>} */ (new Map()));
+  const [phase, setPhase] = useState(/** @type {"look" | "run" | "end"} */ ("look"));
+  const [reason, setReason] = useState("");
+  const [until, setUntil] = useState("");
+  const [typed, setTyped] = useState("");
+  const stopped = useRef(false);
+  useEffect(() => () => void (stopped.current = true), []);
+  const why = useMemo(() => new Map(apps.map((app) => [idOf(app), rights.data ? whyNot(deed, app, rights.data.get(idOf(app))) : ""])), [rights.data]);
+  const going = apps.filter((app) => rights.data && !why.get(idOf(app)));
+  const tell = (/** @type {App} */ app, /** @type {Result} */ result) => setResults((was) => new Map(was).set(idOf(app), result));
+  const run = async () => {
+    setPhase("run");
+    await inTurn(going.filter((app) => results.get(idOf(app))?.state !== "good"), AT_ONCE, async (app) => {
+      tell(app, { state: "busy", text: t("bulk.asking") });
+      try {
+        await ask(deed, app, { reason, until });
+        tell(app, { state: "good", text: t(/** @type {any} */ (`bulk.done.${deed}`)) });
+      } catch (error) {
+        const { status, detail, title } = error instanceof Problem ? error.details : { status: -1, detail: String(error), title: "" };
+        tell(app, { state: "bad", text: status === 0 ? t("wrong.unreachable") : detail || title });
+      }
+    }, () => stopped.current);
+    setPhase("end");
+  };
+  const done = [...results.values()].filter((one) => one.state === "good").length;
+  const bad = [...results.values()].filter((one) => one.state === "bad").length;
+  const word = String(going.length);
+  const title = t(/** @type {any} */ (`bulk.title.${deed}`), { n: apps.length });
+  const end = html`<${Button} kind=${phase === "end" && !bad ? "primary" : ""} onClick=${() => onClose(phase === "end")}>${phase === "look" ? t("do.cancel") : t("do.close")}<//>`;
+  return html`<${Dialog} wide title=${title} onClose=${() => onClose(phase === "end")} footer=${html`<span class="grow faint">${phase === "look" ? "" : t("bulk.progress", { done, bad, all: going.length })}</span>${end}
+      ${phase === "run" ? html`<${Button} kind="danger" icon="x" onClick=${() => (stopped.current = true)}>${t("bulk.stop")}<//>` : phase === "end" && bad ? html`<${Button} kind="primary" icon="refresh-cw" onClick=${run}>${t("bulk.retry", { n: bad })}<//>` : phase === "look" && html`<${Button} kind=${deed === "delete" ? "danger primary" : "primary"} disabled=${!going.length || (deed === "delete" && typed !== word)} onClick=${run}>${t(/** @type {any} */ (`bulk.do.${deed}`), { n: going.length })}<//>`}`}>
+    ${rights.problem && html`<${Wrong} problem=${rights.problem} again=${rights.again} />`}
+    ${rights.data && going.length < apps.length && html`<${Notice} tone="warn" title=${t("bulk.without", { n: apps.length - going.length })}>${t("bulk.without.hint")}<//>`}
+    ${apps.length >= MOST && html`<${Notice} tone="idle">${t("bulk.most", { n: MOST })}<//>`}
+    ${phase === "look" && deed === "suspend" && html`<div class="act-two"><${Field} label=${t("suspend.reason")} help=${t("suspend.reason.help")}>${(/** @type {any} */ attributes) => html`<input ...${attributes} class="input" maxlength="200" value=${reason} onInput=${(/** @type {any} */ event) => setReason(event.currentTarget.value)} />`}<//><${Until} label=${t("suspend.until")} help=${t("suspend.until.help")} value=${until} onValue=${setUntil} /></div>`}
+    ${phase === "look" && deed === "delete" && html`<${Notice} tone="bad">${t("bulk.delete.what")}<//><${Typed} word=${word} typed=${typed} onTyped=${setTyped} />`}
+    ${!rights.data && !rights.problem ? html`<${Waiting} rows=${6} />` : html`<ul class="act-apps">${apps.slice(0, SHOWN).map((app) => html`<li key=${idOf(app)}><span class="act-who"><a class="clip" href=${href(pageOf(app))} target="_blank" rel="noreferrer">${app.name}</a><small class="faint clip">${app.kind} · ${app.namespace}</small></span><${Outcome} app=${app} deed=${deed} why=${why.get(idOf(app)) ?? ""} rights=${rights.data?.get(idOf(app))} plan=${plans.get(idOf(app))} result=${results.get(idOf(app))} /></li>`)}</ul>`}
+    ${apps.length > SHOWN && html`<p class="faint">${t("story.more", { n: apps.length - SHOWN })}</p>`}
+  <//>`;
+}
+
+/** @param {{app: App, deed: Deed, why: string, rights: import("../live/rights.js").Rights | undefined, plan: string | undefined, result: Result | undefined}} props */
+function Outcome({ app, deed, why, rights, plan, result }) {
+  if (result) return html`<span class="act-what" role=${result.state === "bad" ? "alert" : undefined}><${Status} status=${{ waiting: "Pending", busy: "Running", good: "Succeeded", bad: "Failed" }[result.state]} /><span class="muted">${result.text}</span></span>`;
+  if (why) return html`<span class="act-what"><${Status} status="Skipped" /><span class="muted">${t(/** @type {any} */ (`bulk.why.${why}`))}${why === "right" && rights && html` ${rights.missing[RIGHT_OF[deed]]}`}</span></span>`;
+  const what = deed === "sync" ? (plan ?? t("bulk.planning")) : deed === "delete" ? t("bulk.what.delete", { n: app.objects }) : t(/** @type {any} */ (`bulk.what.${deed}`));
+  return html`<span class="act-what"><${Status} status=${app.status} /><span class="muted">${what}</span></span>`;
+}
+
+/** What a sync of each would do, in a line; few at a time, since each asks the cluster. @param {readonly App[] | null} apps @returns {ReadonlyMap<string, string>} */
+function usePlans(apps) {
+  const [told, setTold] = useState(/** @type {ReadonlyMap<string, string>} */ (new Map()));
+  const key = apps ? apps.map(idOf).join() : "";
+  useEffect(() => {
+    if (!apps?.length) return undefined;
+    const abort = new AbortController();
+    void inTurn(apps, 2, async (app) => {
+      let text;
+      try {
+        text = inWords(await call(`${rootOf(app)}/plan`, { query: { changed: true }, signal: abort.signal }));
+      } catch (error) {
+        if (abort.signal.aborted) return;
+        text = error instanceof Problem ? t("bulk.no-plan", { why: error.message }) : String(error);
+      }
+      setTold((was) => new Map(was).set(idOf(app), text));
+    }, () => abort.signal.aborted);
+    return () => abort.abort();
+  }, [key]);
+  return told;
+}
+
+/** @param {import("../lib/plan.js").Plan} plan */
+function inWords(plan) {
+  const objects = changesOf(plan);
+  if (!objects.length) return t("plan.nothing");
+  const gone = deletedOf(objects).length;
+  const rolls = restartedOf(objects).length;
+  return [t("bulk.changes", { n: objects.length }), gone && t("plan.deletes", { n: gone }), rolls && t("plan.restarts", { n: rolls })].filter(Boolean).join(", ");
+}
+
+/** @param {Deed} deed @param {App} app @param {{reason: string, until: string}} how */
+function ask(deed, app, { reason, until }) {
+  const root = rootOf(app);
+  switch (deed) {
+    case "sync":
+      return call(`${root}/sync`, { method: "POST", body: {} });
+    case "refresh":
+      return call(`${root}/refresh`, { method: "POST", body: {} });
+    case "suspend":
+      return call(`${root}/suspension`, { method: "PUT", body: { reason, ...(until ? { until: new Date(until).toISOString() } : {}) } });
+    case "resume":
+      return call(`${root}/suspension`, { method: "DELETE" });
+    case "delete":
+      return call(root, { method: "DELETE" });
+  }
+}

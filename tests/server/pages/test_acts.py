@@ -1,0 +1,419 @@
+"""How people act: sync, roll back, suspend, delete, edit, many at once, a new App. By mouse, by keyboard, without the right, offline."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from playwright.async_api import Locator, Page, expect
+
+from tests.server.pages.conftest import Open
+from tests.server.pages.stage.running import Stage
+from tests.server.pages.stage.world import OLDER
+from tests.server.pages.test_looks import found_by_axe
+
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group("pages")]
+WEB = "/apps/Kustomization/shop/web"
+ARGO = "/apps/Application/shop/api"
+DEPLOYMENT = "node=Deployment.apps/shop/web"
+
+
+def dialog(page: Page) -> Locator:
+    return page.get_by_role("dialog")
+
+
+def make_ready(obj: dict[str, Any]) -> None:
+    for row in obj["status"]["conditions"]:
+        row.update(status="False" if row["type"] == "Reconciling" else "True", message="applied revision main@3f2a91c")
+
+
+def handled(message: str, *, ready: bool) -> Any:
+    """What a controller writes when it has done what an annotation asked for."""
+
+    def doing(obj: dict[str, Any]) -> None:
+        make_ready(obj)
+        obj["status"]["lastHandledReconcileAt"] = obj["metadata"]["annotations"]["reconcile.fluxcd.io/requestedAt"]
+        for row in obj["status"]["conditions"]:
+            if row["type"] == "Ready":
+                row.update(status="True" if ready else "False", reason="BuildFailed", message=message)
+
+    return doing
+
+
+async def more(page: Page, item: str) -> None:
+    await page.get_by_role("button", name="More actions").click()
+    await page.get_by_role("menuitem", name=item).click()
+
+
+async def test_a_sync_shows_its_plan_asks_about_deletions_and_runs_by_keyboard_alone(
+    own_stage: Stage, opened: Open
+) -> None:
+    own_stage.change("Kustomization", "shop", "web", make_ready)
+    page = await opened(own_stage, WEB)
+    await expect(page.get_by_role("treeitem").first).to_be_visible()
+    await page.keyboard.press("s")
+    panel = dialog(page)
+    await expect(panel).to_contain_text("1 object is deleted: ConfigMap/shop/legacy-flags")
+    await expect(panel.get_by_role("button", name="Sync now")).to_be_disabled()
+    await panel.get_by_role("button", name="Deployment/shop/web").focus()
+    await page.keyboard.press("Enter")
+    await expect(panel).to_contain_text("spec.replicas")
+    await panel.get_by_role("checkbox", name="Yes, delete this 1 object").focus()
+    await page.keyboard.press("Space")
+    await expect(panel.get_by_role("button", name="Sync now")).to_be_enabled()
+    for _ in range(4):
+        await page.keyboard.press("Tab")
+    await expect(panel.get_by_role("button", name="Sync now")).to_be_focused()
+    assert own_stage.heard == [], "nothing runs before"
+    await page.keyboard.press("Enter")
+    await expect(panel.get_by_role("status").first).to_contain_text("Running")
+    await expect(panel.get_by_role("progressbar")).to_be_visible()
+    assert own_stage.heard == ["apps.sync web"]
+    own_stage.change("Kustomization", "shop", "web", handled("applied revision main@3f2a91c", ready=True))
+    await expect(panel.get_by_role("status").first).to_contain_text("Succeeded")
+    await page.keyboard.press("Escape")
+    await expect(panel).to_be_hidden()
+    assert "do=" not in page.url
+
+
+async def test_a_sync_that_failed_says_what_to_do(own_stage: Stage, opened: Open) -> None:
+    own_stage.change("Kustomization", "shop", "web", make_ready)
+    page = await opened(own_stage, f"{WEB}?do=sync")
+    await dialog(page).get_by_text("Yes, delete").click()
+    await dialog(page).get_by_role("button", name="Sync now").click()
+    await expect(dialog(page).get_by_role("status").first).to_contain_text("Running")
+    message = "kustomize build: kustomization.yaml:4: no such file: ../base"
+    own_stage.change("Kustomization", "shop", "web", handled(message, ready=False))
+    await expect(dialog(page)).to_contain_text(message)
+    await expect(dialog(page)).to_contain_text("correct it in Git and push")
+    await dialog(page).get_by_role("button", name="Another sync").click()
+    await expect(dialog(page)).to_contain_text("What will happen")
+
+
+async def test_an_application_is_told_what_to_sync_how_and_is_stopped(own_stage: Stage, opened: Open) -> None:
+    page = await opened(own_stage, f"{ARGO}?do=sync")
+    panel = dialog(page)
+    await expect(panel).to_contain_text("restarts the pods of 1 workload")
+    await expect(panel).to_contain_text(
+        "They hold data that Git does not bring back: PersistentVolumeClaim/shop/reports"
+    )
+    await panel.get_by_role("checkbox", name="Deleted at the end").uncheck()
+    await panel.get_by_text("Options for this one sync").click()
+    await panel.get_by_text("Apply only, without hooks").click()
+    await panel.get_by_text("ApplyOutOfSyncOnly=true").click()
+    await panel.get_by_label("Tries after a failure").fill("2")
+    await panel.get_by_label("Why (for the audit log)").fill("the sale begins")
+    await panel.get_by_role("button", name="Sync 2 objects").click()
+    await expect(panel.get_by_role("status").first).to_contain_text("Running")
+    ((name, body),) = own_stage.said
+    assert (name, body.hooks, body.options, body.retries) == ("apps.sync", False, ("ApplyOutOfSyncOnly=true",), 2)
+    assert body.message == "the sale begins"
+    assert [(one.kind, one.name) for one in body.resources] == [
+        ("ConfigMap", "cart-settings"),
+        ("Service", "web"),
+        ("Deployment", "web"),
+    ]
+
+    def runs(obj: dict[str, Any]) -> None:
+        row = {"kind": "ConfigMap", "namespace": "shop", "name": "cart-settings", "status": "Synced", "message": ""}
+        bad = {
+            "group": "apps",
+            "kind": "Deployment",
+            "namespace": "shop",
+            "name": "web",
+            "status": "SyncFailed",
+            "message": "spec.selector: field is immutable",
+        }
+        obj["status"]["operationState"] |= {"phase": "Running", "syncResult": {"resources": [row, bad]}}
+
+    own_stage.change("Application", "shop", "api", runs)
+    await expect(
+        panel.get_by_role("region", name="Wave 0").or_(panel.locator("section[aria-label='Wave 0']"))
+    ).to_contain_text("1 of 1")
+    await expect(panel).to_contain_text("1 failed")
+    await expect(panel).to_contain_text("Rename the object in Git")
+    await panel.get_by_role("button", name="Terminate the sync").click()
+    await panel.get_by_role("button", name="Yes, terminate it").click()
+    await expect(panel.get_by_role("status").first).to_contain_text("Running")
+    api = own_stage.world.app("Application", "shop", "api")
+    assert api is not None
+    assert own_stage.heard[-1] == "apps.terminate api"
+    assert api.obj["status"]["operationState"]["phase"] == "Terminating"
+
+
+async def test_who_may_only_look_sees_the_plan_and_which_right_to_ask_for(own_stage: Stage, opened: Open) -> None:
+    own_stage.change("Kustomization", "shop", "web", make_ready)
+    page = await opened(own_stage, f"{WEB}?do=delete", who="guest")
+    await expect(page.get_by_role("treeitem").first).to_be_visible()
+    await expect(dialog(page)).to_have_count(0), "an address gives no right"
+    await page.get_by_role("button", name="More actions").click()
+    await expect(page.get_by_role("menu")).to_contain_text("p, ROLE, applications, sync, ns:shop/Kustomization/web")
+    assert await page.get_by_role("menuitem").count() == 2, "to compare and to print"
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_role("button", name="Refresh")).to_have_count(0)
+    await page.keyboard.press("s")
+    await expect(dialog(page)).to_contain_text("Deployment/shop/web")
+    await expect(dialog(page)).to_contain_text("You may see the plan, not carry it out")
+    await dialog(page).get_by_text("Yes, delete").click()
+    await expect(dialog(page).get_by_role("button", name="Sync now")).to_be_disabled()
+    await page.goto(own_stage.url + f"{WEB}?{DEPLOYMENT}")
+    await expect(page.locator("aside.panel")).to_contain_text("Deployment")
+    await expect(page.locator("aside.panel").get_by_role("button", name="Actions")).to_have_count(0)
+    assert own_stage.heard == []
+
+
+async def test_an_answer_that_was_lost_is_asked_for_again_without_harm(own_stage: Stage, opened: Open) -> None:
+    own_stage.change("Kustomization", "shop", "web", make_ready)
+    page = await opened(own_stage, f"{WEB}?do=sync")
+    await dialog(page).get_by_text("Yes, delete").click()
+    await expect(dialog(page).get_by_role("button", name="Sync now")).to_be_enabled()
+    await own_stage.stop()
+    await dialog(page).get_by_role("button", name="Sync now").click()
+    await expect(dialog(page)).to_contain_text("the same request is not carried out twice")
+    await own_stage.listen()
+    await page.clock.run_for(40_000)
+    await dialog(page).get_by_role("button", name="Sync now").click()
+    await expect(dialog(page).get_by_role("status").first).to_contain_text("Running")
+    assert own_stage.heard == ["apps.sync web"]
+
+
+async def test_a_rollback_shows_what_changes_and_how_git_is_reverted(own_stage: Stage, opened: Open) -> None:
+    page = await opened(own_stage, WEB)
+    await more(page, "Roll back…")
+    await dialog(page).get_by_role("radio", name=re.compile("8b1f0e2")).check()
+    await expect(dialog(page)).to_contain_text("Git still says main@3f2a91c")
+    await expect(dialog(page)).to_contain_text("git revert --no-edit 8b1f0e2d3c4b..3f2a91c4d0b8")
+    await expect(dialog(page)).to_contain_text("Deployment/shop/web")
+    assert await found_by_axe(page) == []
+    await dialog(page).get_by_label("Reason").fill("the third pod cannot start")
+    await dialog(page).get_by_role("button", name="In an hour").click()
+    await dialog(page).get_by_text("Yes, delete").click()
+    await dialog(page).get_by_role("button", name="Hold it there").click()
+    await expect(page.locator(".toast")).to_contain_text("web goes to main@8b1f0e2")
+    ((name, body),) = own_stage.said
+    assert (name, body.revision, body.reason) == ("apps.pin", OLDER, "the third pod cannot start")
+    assert body.until is not None
+    await expect(page.get_by_label("What is going on")).to_contain_text("Pinned")
+    await more(page, "Follow Git again")
+    await expect(page.get_by_label("What is going on")).not_to_contain_text("Pinned")
+
+
+async def test_a_suspension_says_why_and_until_when_and_is_ended(own_stage: Stage, opened: Open) -> None:
+    page = await opened(own_stage, WEB)
+    await more(page, "Suspend…")
+    await dialog(page).get_by_label("Reason").fill("no changes before the sale")
+    await dialog(page).get_by_label("Until").fill("2020-01-01T08:00")
+    await expect(dialog(page)).to_contain_text("This is in the past")
+    await dialog(page).get_by_role("button", name="Tomorrow, 8:00").click()
+    await dialog(page).get_by_role("button", name="Suspend", exact=True).click()
+    await expect(page.get_by_label("What is going on")).to_contain_text("Suspended")
+    ((_, body),) = own_stage.said
+    assert (body.reason, str(body.until)) == ("no changes before the sale", "2026-09-22 01:00:00+00:00")
+    await more(page, "Resume")
+    await expect(page.locator(".toast").last).to_contain_text("goes on")
+    assert own_stage.heard == ["apps.suspend web", "apps.resume web"]
+
+
+async def test_a_deletion_shows_what_goes_and_is_typed(own_stage: Stage, opened: Open) -> None:
+    page = await opened(own_stage, WEB)
+    await expect(page.get_by_role("treeitem").first).to_be_visible()
+    await more(page, "Delete…")
+    await expect(dialog(page)).to_contain_text("12 objects are deleted")
+    await expect(dialog(page)).to_contain_text("data that Git does not bring back: Namespace/shop")
+    assert await found_by_axe(page) == []
+    button = dialog(page).get_by_role("button", name=re.compile("^Delete it"))
+    await expect(button).to_be_disabled()
+    await dialog(page).get_by_text("They stay").click()
+    await expect(dialog(page)).to_contain_text("12 objects stay")
+    await dialog(page).get_by_label("Type web to go on").fill("web")
+    await button.click()
+    await expect(page).to_have_url(re.compile("/apps$"))
+    assert own_stage.heard == ["apps.delete web"]
+    assert own_stage.world.app("Kustomization", "shop", "web") is None
+
+
+async def test_an_application_without_its_finalizer_leaves_its_objects_and_says_so(
+    own_stage: Stage, opened: Open
+) -> None:
+    page = await opened(own_stage, f"{ARGO}?do=delete")
+    await expect(dialog(page)).to_contain_text("The Application has no resources-finalizer")
+    await expect(dialog(page).get_by_role("button", name="Delete it, keep its objects")).to_be_disabled()
+
+
+async def test_an_object_is_scaled_edited_after_its_difference_and_deleted(own_stage: Stage, opened: Open) -> None:
+    page = await opened(own_stage, f"{WEB}?{DEPLOYMENT}")
+    panel = page.locator("aside.panel")
+
+    async def do(item: str) -> None:
+        await panel.get_by_role("button", name="Actions").click()
+        await panel.get_by_role("menuitem", name=item).click()
+
+    await do("Scale…")
+    await expect(dialog(page)).to_contain_text("Git declares this object")
+    await dialog(page).get_by_label("Replicas").fill("5")
+    await page.keyboard.press("Tab")
+    await page.keyboard.press("Tab")
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".toast")).to_contain_text("Scale of Deployment web is asked for")
+    await do("Edit manifest…")
+    text = dialog(page).get_by_label("Manifest")
+    written = await text.input_value()
+    await text.fill(written + "  a: [")
+    await dialog(page).get_by_role("button", name="See what it changes").click()
+    await expect(dialog(page)).to_contain_text(re.compile(r"Line \d+"))
+    await text.fill(written.replace("replicas: 2", "replicas: 4"))
+    await dialog(page).get_by_role("button", name="See what it changes").click()
+    await expect(dialog(page).locator(".diff ins").first).to_contain_text("4")
+    assert [line for line in own_stage.heard if "patch" in line] == [], "only tried"
+    await dialog(page).get_by_role("button", name="Change it").click()
+    await expect(page.locator(".toast").last).to_contain_text("Deployment web is changed")
+    await do("Delete…")
+    assert await found_by_axe(page) == []
+    await dialog(page).get_by_text("Left alone").click()
+    await dialog(page).get_by_label("Type web to go on").fill("web")
+    await dialog(page).get_by_role("button", name="Delete", exact=True).click()
+    await expect(panel).to_be_hidden()
+    assert own_stage.heard == [
+        "objects.act Deployment/web scale {'replicas': '5'}",
+        "objects.patch Deployment/web {'spec': {'replicas': 4}}",
+        "objects.delete Deployment/web orphan",
+    ]
+
+
+async def test_many_apps_are_chosen_by_keyboard_and_each_says_what_will_happen(own_stage: Stage, opened: Open) -> None:
+    page = await opened(own_stage, "/apps?q=namespace:shop&sort=name")
+    rows = page.locator(".table .scroll")
+    await expect(page.locator(".table .line .app-name").first).to_be_visible()
+    await rows.focus()
+    for key in ("ArrowDown", "x", "ArrowDown", "ArrowDown", "Shift+X"):
+        await page.keyboard.press(key)
+    bar = page.get_by_role("region", name="Chosen Apps")
+    await expect(bar).to_contain_text("3 Apps chosen")
+    await page.keyboard.press("Control+a")
+    await expect(bar).to_contain_text("10 Apps chosen")
+    own_stage.change("Kustomization", "shop", "web", lambda obj: obj["spec"].update(suspend=True))
+    await bar.get_by_role("button", name="Choose none").click()
+    await expect(bar).to_be_hidden()
+    await expect(page.locator(".table .line", has_text="Suspended")).to_have_count(1)
+    await rows.focus()
+    await page.keyboard.press("Control+a")
+    await bar.get_by_role("button", name="Sync…").click()
+    sheet = dialog(page)
+    await expect(sheet).to_contain_text("1 App is left out")
+    await expect(
+        sheet.get_by_role("listitem").filter(has_text="Kustomization · shop").filter(has_text="web")
+    ).to_contain_text("is suspended: resume it first")
+    await expect(sheet.get_by_role("listitem").filter(has_text="Application · shop").first).to_contain_text(
+        "3 objects change, 1 object is deleted, restarts the pods"
+    )
+    assert await found_by_axe(page) == []
+    await sheet.get_by_role("button", name="Sync 9 Apps").click()
+    await expect(sheet).to_contain_text("9 of 9 done, 0 failed")
+    assert len(own_stage.heard) == len(set(own_stage.heard)) == 9
+    await sheet.get_by_role("button", name="Close").last.click()
+    await expect(bar).to_be_hidden()
+
+
+async def test_what_one_may_not_do_with_some_is_left_out_and_explained(own_stage: Stage, opened: Open) -> None:
+    page = await opened(own_stage, "/apps", who="guest", width=390, height=844)
+    await expect(page.locator(".table .line .app-name").first).to_be_visible()
+    await page.locator(".act-pick input").first.click()
+    bar = page.get_by_role("region", name="Chosen Apps")
+    await bar.get_by_role("button", name="More actions").click()
+    await page.get_by_role("menuitem", name="Delete…").click()
+    await expect(dialog(page)).to_contain_text("p, ROLE, applications, delete, ns:shop/")
+    await expect(dialog(page).get_by_role("button", name="Delete 0 Apps")).to_be_disabled()
+
+
+async def test_a_new_app_is_checked_as_one_types_taught_and_made_with_its_source(
+    own_stage: Stage, opened: Open
+) -> None:
+    page = await opened(own_stage, "/apps")
+    await page.get_by_role("link", name="New App").click()
+    await expect(page.get_by_text("Still missing")).to_be_visible()
+    await page.get_by_label("Name *", exact=True).fill("cart")
+    await page.get_by_label("Namespace *").fill("nowhere")
+    await page.get_by_label("Repository *").fill("https://git.example.com/shop/cart.git")
+    await expect(page.get_by_text('namespaces "nowhere" not found').first).to_be_visible()
+    await expect(page.get_by_role("button", name="Make it now")).to_be_disabled()
+    await page.get_by_label("Namespace *").fill("shop")
+    await expect(page.get_by_text("The API server would take it")).to_be_visible()
+    await page.get_by_label("Path *").focus()
+    await expect(page.locator(".act-written .marked")).to_have_text("  path: ./")
+    await page.get_by_role("button", name="Write YAML").click()
+    text = page.get_by_role("textbox", name="The YAML")
+    await text.fill((await text.input_value()).replace("path: ./", "path: ./deploy"))
+    await expect(page.get_by_label("Path *")).to_have_value("./deploy")
+    assert own_stage.heard == []
+    await page.get_by_role("button", name="Make it now").click()
+    await expect(page).to_have_url(re.compile("/apps/Kustomization/shop/cart$"))
+    await expect(page.get_by_role("heading", name="cart")).to_be_visible()
+    assert own_stage.heard == ["sources.create cart", "apps.create cart"]
+    made = own_stage.world.app("Kustomization", "shop", "cart")
+    assert made is not None
+    assert made.obj["spec"]["sourceRef"] == {"kind": "GitRepository", "name": "cart"}
+    assert made.obj["spec"]["path"] == "./deploy"
+
+
+@pytest.mark.parametrize("kind", ["HelmRelease", "Application"])
+async def test_each_kind_has_its_form(own_stage: Stage, opened: Open, kind: str) -> None:
+    page = await opened(own_stage, f"/apps/new?kind={kind}")
+    await page.get_by_label("Name *", exact=True).fill("cart")
+    await page.get_by_label("Namespace *").fill("shop")
+    if kind == "HelmRelease":
+        await page.get_by_label("Source").select_option("GitRepository/flux-system/shop")
+        await page.get_by_label("Chart *").fill("./charts/cart")
+        await page.get_by_label("Values").fill("replicas: 2\nimage: {tag: '1.9'}")
+    else:
+        await page.get_by_label("Repository *").fill("https://git.example.com/shop/cart.git")
+        await page.get_by_label("Path").fill("deploy")
+        await page.get_by_text("Create the namespace").click()
+    await expect(page.get_by_text("The API server would take it")).to_be_visible()
+    await page.get_by_role("button", name="Make it now").click()
+    await expect(page).to_have_url(re.compile(f"/apps/{kind}/shop/cart$"))
+    made = own_stage.world.app(kind, "shop", "cart")
+    assert made is not None
+    spec = made.obj["spec"]
+    if kind == "HelmRelease":
+        assert spec["chart"]["spec"]["sourceRef"] == {
+            "kind": "GitRepository",
+            "name": "shop",
+            "namespace": "flux-system",
+        }
+        assert spec["values"] == {"replicas": 2, "image": {"tag": "1.9"}}
+    else:
+        assert spec["syncPolicy"]["syncOptions"] == ["CreateNamespace=true"]
+    assert own_stage.heard == ["apps.create cart"]
+
+
+async def test_an_edit_shows_the_difference_and_begins_anew_when_somebody_was_faster(
+    own_stage: Stage, opened: Open
+) -> None:
+    def tracked(obj: dict[str, Any]) -> None:
+        obj["metadata"]["labels"] |= {
+            "kustomize.toolkit.fluxcd.io/name": "apps",
+            "kustomize.toolkit.fluxcd.io/namespace": "flux-system",
+        }
+        obj["spec"].pop("kubeConfig", None)
+
+    own_stage.change("Kustomization", "shop", "web", tracked)
+    page = await opened(own_stage, WEB, lang="th", theme="dark", width=390, height=844)
+    await expect(page.get_by_role("heading", name="web")).to_be_visible()
+    await page.locator(".story [aria-haspopup]").click()
+    await page.get_by_role("menuitem", name="แก้ไข…").click()
+    await expect(dialog(page)).to_contain_text("Kustomization/flux-system/apps")
+    await dialog(page).get_by_label("ช่วงเวลา *").fill("30m")
+    await expect(dialog(page).locator(".diff")).to_contain_text("30m")
+    await expect(dialog(page).get_by_role("button", name="บันทึก")).to_be_enabled()
+    assert await found_by_axe(page) == []
+    assert await page.evaluate("document.scrollingElement.scrollWidth - innerWidth") <= 0
+    own_stage.change("Kustomization", "shop", "web", lambda obj: obj["spec"].update(timeout="9m"))
+    await dialog(page).get_by_role("button", name="เริ่มจากค่าปัจจุบัน").click()
+    await dialog(page).get_by_label("ช่วงเวลา *").fill("45m")
+    await dialog(page).get_by_role("button", name="บันทึก").click()
+    await expect(dialog(page)).to_have_count(0)
+    known = own_stage.world.app("Kustomization", "shop", "web")
+    assert known is not None
+    assert (known.obj["spec"]["interval"], known.obj["spec"]["timeout"]) == ("45m", "9m")
+    assert own_stage.heard == ["apps.update web"]
