@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from trueup.model.manifest import Manifest, resource_version_of, spec_of
+from trueup.model.manifest import Manifest, ref_of, resource_version_of, spec_of
 from trueup.server.api.call import Call
 from trueup.server.api.operation import Answer, Listed, Needs, Operation, Surface, Target
 from trueup.server.api.refusals import BadQuery, NotFound
@@ -63,6 +63,17 @@ class ArgoProjects:
     async def windows(self, call: Call) -> Answer:
         """Those that are declared; which are open now is not told."""
         return Answer(body={"windows": spec_of(self._known(call)).get("syncWindows") or []})
+
+    async def events(self, call: Call) -> Answer:
+        """Kubernetes' Events about it."""
+        ref = ref_of(self._known(call))
+        client = self._clients.of(call.caller)
+        found = await client.list_all(
+            await client.discovery.resource("", "v1", "Event"),
+            ref.namespace,
+            field_selector=f"involvedObject.kind={ref.kind},involvedObject.name={ref.name}",
+        )
+        return Answer(body={"metadata": {}, "items": [shown(one) for one in found]})
 
     async def create(self, call: Call) -> Answer:
         body = call.body
@@ -140,6 +151,7 @@ def operations(projects: ArgoProjects) -> list[Operation]:
         at("get", "GET", ONE, "One AppProject", get, projects.get, query=GetQuery),
         at("detailed", "GET", ONE + "/detailed", "The same", get, projects.detailed, query=GetQuery),
         at("windows", "GET", ONE + "/syncwindows", "Its sync windows", get, projects.windows),
+        at("events", "GET", ONE + "/events", "Events about it", get, projects.events),
         at(
             "create", "POST", V1 + "/projects", "Make an AppProject", Listed("projects", "create"), projects.create,
             body=ProjectBody,
