@@ -17,6 +17,8 @@ from tests.server.pages.stage.running import Stage
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group("pages")]
 APP = "Kustomization/shop/web"
 LOST = "The connection to the server was lost"
+ONLINE = "dispatchEvent(new Event('online'))"
+"""What a browser says when the network is back; streams are then tried at once."""
 HIDE = """(hidden) => {
   Object.defineProperty(document, "hidden", {value: hidden, configurable: true});
   document.dispatchEvent(new Event("visibilitychange"));
@@ -50,8 +52,10 @@ async def test_what_happened_to_a_tree_while_the_line_was_cut_is_told_when_it_is
     await expect(rows.filter(has_text=pods[0]["name"])).to_contain_text("Healthy"), "what was seen stays"
     feed.change([{**pods[0], "health": "Degraded"}])
     feed.change([{**pods[1], "name": "a-new-one", "id": "Pod/shop/a-new-one"}], [pods[1]["id"]])
-    await own_stage.listen()
     await page.get_by_role("button", name="Try now").click()
+    await expect(page.get_by_text(LOST)).to_be_visible()
+    await own_stage.listen()
+    await page.evaluate(ONLINE)
     await expect(rows.filter(has_text=pods[0]["name"])).to_contain_text("Degraded")
     await expect(rows.filter(has_text="a-new-one")).to_have_count(1)
     await expect(rows.filter(has_text=pods[1]["name"])).to_have_count(0)
@@ -77,7 +81,7 @@ async def test_each_view_of_many_apps_misses_nothing_of_what_happened_meanwhile(
     own_stage.change("Kustomization", "shop", "web", _fail)
     await own_stage.listen()
     for page, told, before in seen:
-        await page.get_by_role("button", name="Try now").click()
+        await page.evaluate(ONLINE)
         await expect(page.get_by_text(LOST)).to_be_hidden()
         await page.clock.run_for(3000)
         await expect(told.first).to_be_visible()

@@ -52,7 +52,9 @@ async def _walked(page: Page) -> list[dict[str, Any]]:
     for _ in range(MOST):
         await page.keyboard.press("Tab")
         now = await page.evaluate(HELD)
-        if now is not None and not now["seen"]:  # it may come into view with the next frame
+        for _ in range(20):  # it may come into view with the next frame
+            if now is None or now["seen"]:
+                break
             await page.wait_for_timeout(50)
             now = {**await page.evaluate(HELD), "again": now["again"]}
         if now is None:
