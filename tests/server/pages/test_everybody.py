@@ -106,8 +106,11 @@ async def test_a_side_panel_is_read_and_left_by_keyboard_alone(stage: Stage, ope
     grid = page.locator(".table .scroll")
     await grid.focus()
     await page.keyboard.press("ArrowDown")
-    await page.keyboard.press("ArrowRight")
     star = page.get_by_role("button", name="Favourite: web").first
+    for _ in range(3):  # whatever stands before it in the row
+        await page.keyboard.press("ArrowRight")
+        if await star.evaluate("one => one === document.activeElement"):
+            break
     await expect(star).to_be_focused()
     await page.keyboard.press("Enter")
     await expect(star).to_have_attribute("aria-pressed", "true")
