@@ -34,6 +34,29 @@ OBJECTS = (
 )
 
 
+CLUSTER = "https://127.0.0.1:1"
+"""Where nobody answers, which is known at once."""
+
+
+def place(kind: str, name: str, /, **data: str) -> dict[str, Any]:
+    """A registered repository or cluster, as the API makes them."""
+    metadata = {
+        "name": name,
+        "namespace": "argocd",
+        "labels": {"argocd.argoproj.io/secret-type": kind},
+        "annotations": {"managed-by": "argocd.argoproj.io"},
+    }
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": data}
+
+
+def places(url: str) -> tuple[dict[str, Any], ...]:
+    return (
+        place("repository", "proof-repository", url=url, type="git"),
+        place("repo-creds", "proof-template", url=url.rpartition("/")[0], username="ci"),
+        place("cluster", "proof-cluster", server=CLUSTER, name="proof", config="{}"),
+    )
+
+
 def everything(url: str) -> tuple[dict[str, Any], ...]:
     return (
         SETTINGS,
@@ -46,20 +69,23 @@ def everything(url: str) -> tuple[dict[str, Any], ...]:
 
 def restore(stack: Stack, url: str) -> None:
     """What a call has deleted is there again."""
-    stack.apply(*everything(url))
+    stack.apply(*everything(url), *places(url))
 
 
 def is_whole(stack: Stack) -> bool:
     found = (stack.get("kustomization", "app", NAMESPACE), stack.get("gitrepository", "repo", NAMESPACE))
-    return all(found) and bool(stack.get("application", "shop", "argocd"))
+    there = [stack.get("secret", f"proof-{name}", "argocd") for name in ("repository", "template", "cluster")]
+    return all(found) and all(there) and bool(stack.get("application", "shop", "argocd"))
 
 
-def parts(path: str, record: str) -> dict[str, str]:
+def parts(path: str, record: str, url: str) -> dict[str, str]:
     """Parts of a path that lead to what there is."""
     return {
+        "secret": "proof-cluster" if "/clusters" in path else "proof-repository", "settings": "argocd-cm",
+        "repo": url.rpartition("/")[0] if "/repocreds" in path else url, "cluster": CLUSTER,
         "appKind": "Kustomization", "appNamespace": NAMESPACE, "appName": "app", "application": "shop",
         "namespace": NAMESPACE, "kind": "GitRepository", "name": USER if "/account" in path else "repo",
-        "project": "shop", "role": "ci", "id": record, "resource": "applications", "action": "get", "secret": "none",
+        "project": "shop", "role": "ci", "id": record, "resource": "applications", "action": "get",
     }  # fmt: skip
 
 
@@ -78,6 +104,16 @@ def bodies(method: str, path: str, url: str) -> dict[str, Any] | None:
             return {"project": PROJECT} if argo else PROJECT
         case "PATCH", "{application}":
             return {"patch": '{"metadata": {"labels": {"a": "b"}}}', "patchType": "merge"}
+        case ("POST" | "PUT", "repositories" | "{repo}" | "repocreds"):
+            return {"repo": url, "type": "git"} if argo else {"url": url, "type": "git"}
+        case ("PUT", "{secret}") if "/repositories/" in path:
+            return {"url": url, "type": "git"}
+        case ("POST" | "PUT", "clusters" | "{cluster}"):
+            return {"server": CLUSTER, "name": "proof"}
+        case ("PUT", "{secret}"):
+            return {"server": CLUSTER, "name": "proof"}
+        case "PATCH", "{settings}":
+            return {"data": {"passwordPattern": "^.{8,32}$"}}
         case "PUT", "pin":
             return {"revision": "main@sha1:" + "a" * 40, "reason": "held"}
         case "PATCH", "object":

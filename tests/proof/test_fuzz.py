@@ -81,7 +81,7 @@ async def the_operations() -> list[Operation]:
 
 def cases(target: Target, operation: APIOperation[Any, Any, Any], mode: GenerationMode) -> st.SearchStrategy[Case]:
     """Those of the document; two of three are led to what exists, with bodies that nearly fit."""
-    known = seeds.parts(operation.path, target.record)
+    known = seeds.parts(operation.path, target.record, target.url)
     body = seeds.bodies(operation.method.upper(), operation.path, target.url)
 
     @st.composite
@@ -90,6 +90,9 @@ def cases(target: Target, operation: APIOperation[Any, Any, Any], mode: Generati
         if draw(st.integers(0, 2)):
             for name in set(case.path_parameters) & set(known):
                 case.path_parameters[name] = known[name]
+            if isinstance(case.query, dict) and draw(st.booleans()):
+                needed = {one.name for one in operation.query if one.is_required}
+                case.query = {name: value for name, value in case.query.items() if name in needed}
             if isinstance(case.query, dict) and "name" in {one.name for one in operation.query}:
                 case.query |= draw(st.sampled_from(seeds.OBJECTS)) | {"namespace": seeds.NAMESPACE}
             if body is not None:
@@ -205,7 +208,7 @@ def test_a_parameter_that_is_in_no_document_is_refused(target: Target, documente
     target.door.renew()
     missed = []
     for path, methods in documented["paths"].items():
-        known = seeds.parts(path, target.record)
+        known = seeds.parts(path, target.record, target.url)
         place = re.sub(r"\{(\w+)\}", lambda found, known=known: known.get(found.group(1), "none"), path)  # type: ignore[misc]
         for method, operation in methods.items():
             needed = {one["name"]: "x" for one in operation["parameters"] if one["in"] == "query" and one["required"]}

@@ -36,6 +36,8 @@ from trueup.server.api.operation import Operation
 from trueup.server.api.proxies import per_client
 from trueup.server.api.streaming import MOST, Streams
 from trueup.server.argo import whole as argo
+from trueup.server.argo.webhook import Forwarding
+from trueup.server.argo.whole import NOWHERE
 from trueup.server.auditlog import RecordedCalls
 from trueup.server.comparing import impact
 from trueup.server.comparing import operations as comparing
@@ -161,6 +163,8 @@ async def serving(options: Serving) -> AsyncIterator[Server]:
         auditor: Auditor = (
             RecordedCalls(options.audit, strict=options.audit_strict) if options.audit is not None else Unaudited()
         )
+        forwarding = Forwarding(options.controllers)
+        stack.push_async_callback(forwarding.close)
         meter = Meter()
         meter.registry.register(
             SizeCounts(
@@ -188,7 +192,7 @@ async def serving(options: Serving) -> AsyncIterator[Server]:
                     history=(lambda _: SharedHistory(controllers.history, loop))
                     if options.controllers_history
                     else History,
-                    controller_urls=options.controllers,
+                    forwarding=forwarding,
                     database=options.database,
                     local=options.local,
                 )
@@ -238,7 +242,7 @@ class Parts(Struct, frozen=True, kw_only=True):
     controllers: Asks
     far: objects.Far | None = None
     """Who looks at objects in other clusters; None where people have Kubernetes' rights, which say nothing of those."""
-    controller_urls: tuple[str, ...] = ()
+    forwarding: Forwarding = NOWHERE
     database: str = ""
     history: Callable[[str], History] = History
     """Opens the records of a database."""
@@ -289,7 +293,7 @@ def table(parts: Parts) -> list[Operation]:
             clients,
             parts.trees,
             parts.controllers,
-            parts.controller_urls,
+            parts.forwarding,
             parts.identity.settings,
             parts.far,
         ),

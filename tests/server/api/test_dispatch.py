@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Annotated
 
 import pytest
-from msgspec import Struct
+from msgspec import Meta, Struct
+from multidict import MultiDict
 
 from tests.server.api.support import Served, serving, until
 from trueup.model.errors import InvalidInput, Transient
@@ -23,7 +26,8 @@ from trueup.server.api.operation import (
     Surface,
     Target,
 )
-from trueup.server.api.refusals import NotFound
+from trueup.server.api.reading import read_query
+from trueup.server.api.refusals import BadQuery, NotFound
 
 THINGS = {"shop": ["web", "api"], "bank": ["ledger"]}
 
@@ -364,3 +368,16 @@ def test_two_operations_with_one_path_are_a_mistake_of_ours(handlers: Handlers) 
 
     with pytest.raises(ValueError, match="two operations"):
         _check_unique([*table(handlers), table(handlers)[0]])
+
+
+class WithTime(Struct, frozen=True):
+    at: Annotated[datetime, Meta(tz=True)] | None = None
+    many: int = 0
+
+
+def test_a_time_is_written_as_one_and_no_number_is_taken_for_it() -> None:
+    noon = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    assert read_query(MultiDict(at="2026-03-01T12:00:00Z", many="5"), WithTime) == WithTime(noon, 5)
+    for text in ("150.0", "-1", "1e5", "1772366400"):
+        with pytest.raises(BadQuery, match="no time"):
+            read_query(MultiDict(at=text), WithTime)

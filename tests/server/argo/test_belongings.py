@@ -54,7 +54,7 @@ class Around:
         self.settings: Settings = settings_of(data, {})
 
     async def __aenter__(self) -> Argo:
-        table = operations(self.world, NoCluster(), Trees(), Historian(), (), lambda: self.settings)
+        table = operations(self.world, NoCluster(), Trees(), Historian(), settings=lambda: self.settings)
         self.serving = serving(table)
         one = await self.serving.__aenter__()
         one.authority.update(policy_of({"policy.csv": POLICY}), {})

@@ -12,7 +12,7 @@ from tests.server.argo.kit import POLICY, NoCluster, NoController, world_of
 from trueup.server.access.policy import policy_of
 from trueup.server.api.listening import Bounds, Listener
 from trueup.server.argo.places import cluster, repository
-from trueup.server.argo.webhook import headers_on
+from trueup.server.argo.webhook import Forwarding, headers_on
 from trueup.server.argo.whole import operations
 from trueup.server.keeping.places import ClusterAnswer, RepositoryAnswer
 from trueup.server.keeping.secretrows import cluster_row, repository_row
@@ -66,8 +66,10 @@ def test_headers_of_the_connection_and_cookies_are_not_handed_on() -> None:
 
 async def test_a_webhook_reaches_the_controller_as_it_was_sent() -> None:
     got: list[tuple[str, bytes]] = []
+    ports: set[int] = set()
 
     async def take(request: web.Request) -> web.Response:
+        ports.add(request.transport.get_extra_info("peername")[1] if request.transport else 0)
         got.append((request.headers["X-Hub-Signature-256"], await request.read()))
         return web.json_response({"sources": 1}, status=202)
 
@@ -75,22 +77,27 @@ async def test_a_webhook_reaches_the_controller_as_it_was_sent() -> None:
     controller.router.add_post("/api/webhook", take)
     listener = Listener(controller, Bounds())
     port = await listener.start("127.0.0.1", 0)
+    forwarding = Forwarding((f"http://127.0.0.1:{port}", "http://127.0.0.1:1"))
     try:
-        urls = (f"http://127.0.0.1:{port}", "http://127.0.0.1:1")
-        async with serving(operations(world_of(), NoCluster(), Trees(), NoController(), urls)) as one:
+        async with serving(operations(world_of(), NoCluster(), Trees(), NoController(), forwarding)) as one:
             headers = {"X-Hub-Signature-256": "sha256=abc"}
-            async with one.client.post("/api/webhook", data=b'{ "ref":1}', headers=headers) as answer:
-                assert (answer.status, await answer.json()) == (202, {"sources": 1})
-        assert got == [("sha256=abc", b'{ "ref":1}')]
+            for _ in range(3):
+                async with one.client.post("/api/webhook", data=b'{ "ref":1}', headers=headers) as answer:
+                    assert (answer.status, await answer.json()) == (202, {"sources": 1})
+        assert got == [("sha256=abc", b'{ "ref":1}')] * 3
+        assert len(ports) == 1, "one connection carries them all"
     finally:
+        await forwarding.close()
         await listener.stop()
 
 
 async def test_a_webhook_that_no_controller_takes_may_be_sent_again() -> None:
     for urls in ((), ("http://127.0.0.1:1",)):
-        table = operations(world_of(), NoCluster(), Trees(), NoController(), urls)
+        forwarding = Forwarding(urls)
+        table = operations(world_of(), NoCluster(), Trees(), NoController(), forwarding)
         async with serving(table) as one, one.client.post("/api/webhook", data=b"{}") as answer:
             assert answer.status == 503
+        await forwarding.close()
 
 
 async def test_whoever_may_not_make_a_project_is_denied() -> None:

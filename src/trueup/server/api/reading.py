@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import types
 import typing
+from datetime import datetime
 from typing import Any, TypeVar
 
 import msgspec
@@ -17,6 +19,7 @@ from trueup.server.api.refusals import BadQuery, TooLarge, WrongMediaType
 T = TypeVar("T", bound=Struct)
 DEEPEST = 100
 """Levels of a body: Kubernetes' deepest schemas have a third of that."""
+_NUMBER = re.compile(r"[-+]?[0-9.eE+-]+")
 RESERVED = frozenset({"since"})
 """Parameters of the frame itself."""
 
@@ -32,6 +35,8 @@ def read_query(given: MultiMapping[str], type_: type[T], *, strict: bool = True)
     for name, field in fields.items():
         if name in given:
             found[name] = given.getall(name) if _is_many(field.type) else given[name]
+            if _is_time(field.type) and _NUMBER.fullmatch(given[name]):  # which would be taken for seconds since 1970
+                raise BadQuery("is no time", field=name, hint="write it as RFC 3339 does: 2026-03-01T12:00:00Z")
     try:
         return msgspec.convert(found, type_, strict=False)
     except msgspec.ValidationError as error:
@@ -43,6 +48,11 @@ def _is_many(type_: Any) -> bool:
     if origin in (typing.Union, types.UnionType):
         return any(_is_many(part) for part in typing.get_args(type_))
     return origin in (tuple, list, frozenset)
+
+
+def _is_time(type_: Any) -> bool:
+    """A datetime, or one that may be annotated or absent."""
+    return type_ is datetime or any(_is_time(part) for part in typing.get_args(type_))
 
 
 async def read_body(request: web.Request, operation: Operation) -> Any:

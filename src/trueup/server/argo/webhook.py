@@ -35,6 +35,7 @@ class Forwarding:
         self._urls = [url.rstrip("/") + PATH for url in urls]
         self._intake = Intake()
         self._turn = asyncio.Semaphore(AT_ONCE)
+        self._session: ClientSession | None = None
 
     async def deliver(self, call: Call) -> Content:
         """Every controller is told, since each serves other sources; the best answer is passed on."""
@@ -52,8 +53,15 @@ class Forwarding:
         return min(taken, key=lambda one: one.status)
 
     async def _passed_on(self, query: str, headers: Mapping[str, str], body: bytes) -> list[Content | None]:
-        async with ClientSession(timeout=ClientTimeout(total=SECONDS, sock_connect=5)) as session:
-            return await asyncio.gather(*(_send(session, url, query, headers, body) for url in self._urls))
+        if self._session is None:
+            self._session = ClientSession(timeout=ClientTimeout(total=SECONDS, sock_connect=5))
+        session = self._session
+        return await asyncio.gather(*(_send(session, url, query, headers, body) for url in self._urls))
+
+    async def close(self) -> None:
+        """Ends its connections, which are kept from one delivery to the next."""
+        if self._session is not None:
+            await self._session.close()
 
 
 def _refusal(refused: Refused) -> TrueupError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 from msgspec import structs
 
@@ -36,13 +36,16 @@ from trueup.server.live.place import Clients
 from trueup.server.world.trees import Trees
 from trueup.server.world.world import World
 
+NOWHERE = webhook.Forwarding(())
+"""For whom no controller is known."""
+
 
 def operations(
     world: World,
     clients: Clients,
     live: Trees,
     controllers: Asks,
-    urls: Sequence[str] = (),
+    forwarding: webhook.Forwarding = NOWHERE,
     settings: Callable[[], Settings] = Settings,
     far: Far | None = None,
 ) -> list[Operation]:
@@ -74,6 +77,6 @@ def operations(
         *certificates.operations(certificates.Certificates(clients, world.control_namespace)),
         *badge.operations(badge.Badge(world, data)),
         *argosettings.operations(argosettings.ArgoSettings(world, settings)),
-        *webhook.operations(webhook.Forwarding(urls)),
+        *webhook.operations(forwarding),
     ]
     return [structs.replace(one, body_media_types=ANY_JSON) if one.body is not None else one for one in found]

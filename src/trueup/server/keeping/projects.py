@@ -85,7 +85,8 @@ class Projects:
         return Answer(body=answer, etag=f'"{resource_version_of(obj)}"')
 
     async def create(self, call: Call) -> Answer:
-        manifest = self.manifest(call.body, call.body.get("metadata", {}).get("name"))
+        metadata = call.body.get("metadata")
+        manifest = self.manifest(call.body, metadata.get("name") if isinstance(metadata, dict) else None)
         await call.require("projects", "create", self.target_of(name_of(manifest)))
         made = await self._clients.of(call.caller).create(manifest, manager=MANAGER)
         _note(call, None, made)
