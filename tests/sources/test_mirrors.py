@@ -12,6 +12,7 @@ import pytest
 from tests.sources.gitkit import Work, git, server_process
 from trueup.model.errors import RefNotFound, SourceError
 from trueup.model.source import GitReference, GitSource
+from trueup.sources.httpfaults import AddressRefused
 from trueup.sources.mirrors import GitMirrors
 from trueup.sources.treediff import diff
 
@@ -298,3 +299,20 @@ async def test_a_push_to_the_server_is_fetched(work: Work, tmp_path: Path) -> No
         second = await mirrors.fetch(sample, known=first)
         assert second.commit == new
         assert [change.path for change in diff(first, second)] == ["apps/web/deployment.yaml"]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://169.254.169.254/latest/meta-data.git",
+        "https://[fe80::1]/repo.git",
+        "http://[::ffff:169.254.169.254]/repo.git",
+        "ssh://git@169.254.0.1/repo.git",
+        "http://[fd00:ec2::254]/repo.git",
+    ],
+)
+async def test_git_is_not_sent_where_a_cloud_keeps_its_credentials(mirrors: GitMirrors, url: str) -> None:
+    before = mirrors.git.started
+    with pytest.raises(AddressRefused, match="where no repository is"):
+        await mirrors.fetch(GitSource(url=url, reference=MAIN))
+    assert mirrors.git.started - before <= 2, "git talks to nobody: at most the mirror is prepared"

@@ -5,6 +5,7 @@ Looked at when the socket is made, on the address that is really connected to, s
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import socket
 
@@ -44,6 +45,26 @@ def reached_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
     return found
 
 
+async def unwanted_behind(host: str) -> str:
+    """The address of a name by which another program would come where no source is; empty: there is none, or nobody knows the name.
+
+    For programs that make their sockets themselves: a name that resolves otherwise the next time is not caught.
+    """
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host.strip("[]"), None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return ""  # the program says it better, and a proxy may know the name
+    for *_, place in found:
+        address = reached_address(str(place[0]))
+        if _is_nobodys(address):
+            return str(address)
+    return ""
+
+
+def _is_nobodys(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    return address.is_link_local or address.is_multicast or address in METADATA
+
+
 def socket_to_anyone(address: AddrInfoType) -> socket.socket:
     return _connect_socket(address, loopback=True)
 
@@ -55,7 +76,7 @@ def socket_to_others(address: AddrInfoType) -> socket.socket:
 def _connect_socket(address: AddrInfoType, *, loopback: bool) -> socket.socket:
     family, kind, protocol, _, place = address
     found = reached_address(str(place[0]))
-    if found.is_link_local or found.is_multicast or found in METADATA:
+    if _is_nobodys(found):
         raise AddressUnwanted(str(found), "a link-local or multicast address, where no source is")
     if (found.is_loopback or found.is_unspecified) and not loopback:
         raise AddressUnwanted(str(found), "this machine itself, to which only a source that names it may lead")

@@ -19,11 +19,13 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from trueup.sources.addresses import unwanted_behind
 from trueup.sources.credentials import GitCredentials
 from trueup.sources.diskuse import DiskBudget, directory_size, full
 from trueup.sources.gitenv import credential_files, git_environment
 from trueup.sources.giterrors import GitFailure, TooLarge, classify, missing_program, scrub, timed_out
 from trueup.sources.giturl import GitUrl
+from trueup.sources.httpfaults import AddressRefused
 
 _STDERR_LIMIT = 64 * 1024
 _STDOUT_LIMIT = 64 * 1024 * 1024
@@ -90,6 +92,10 @@ class Git:
         search for one finds nothing else). `grows` is a folder that may not grow by more than the size limit meanwhile.
         """
         host = access.contacted.origin if access else ""
+        if access and access.contacted.host and (address := await unwanted_behind(access.contacted.host)):
+            raise AddressRefused(
+                f"{access.url} leads to {address}, a link-local or multicast address, where no repository is"
+            )
         async with self._host_slots[host], self._slots, self._credential_directory(access) as files:
             environment = git_environment(
                 self._environment,

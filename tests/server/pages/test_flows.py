@@ -278,3 +278,16 @@ async def test_language_and_theme_are_chosen_by_the_browser_and_kept_when_change
 async def test_an_address_without_a_page_says_so(stage: Stage, opened: Open) -> None:
     page = await opened(stage, "/nothing/here")
     await expect(page.get_by_role("heading", name="No such page")).to_be_visible()
+
+
+async def test_everything_is_seen_by_team_and_a_team_leads_to_its_apps(stage: Stage, opened: Open) -> None:
+    page = await opened(stage, "/")
+    await page.get_by_role("button", name="Teams").click()
+    box = page.locator(".group-box", has_text="payments").first
+    await expect(box).to_be_visible()
+    await box.click()
+    await expect(page).to_have_url(re.compile(r"/apps\?q=team%3Apayments|/apps\?q=team:payments"))
+    await expect(page.locator(".table .app-name").first).to_be_visible()
+    await page.goto(stage.url + "/apps?view=map&by=team")
+    await expect(page.get_by_role("button", name="Team", exact=True)).to_have_attribute("aria-pressed", "true")
+    await expect(page.locator(".map canvas")).to_be_visible()

@@ -62,6 +62,8 @@ FACETS: dict[str, Callable[[AppRow], str]] = {
     "project": lambda row: row.project,
     "namespace": lambda row: row.namespace,
     "cluster": lambda row: row.cluster,
+    "environment": lambda row: row.environment,
+    "team": lambda row: row.team,
 }
 MOST_VALUES = 200
 """Of a facet, by how often they occur."""

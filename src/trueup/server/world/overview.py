@@ -18,7 +18,7 @@ _NEVER = datetime.fromtimestamp(0, UTC)
 
 
 class Group(Struct, frozen=True, kw_only=True):
-    """Apps that share a cluster, project or namespace, by status."""
+    """Apps that share a cluster, environment, team, project or namespace, by status."""
 
     name: str
     total: int
@@ -26,7 +26,8 @@ class Group(Struct, frozen=True, kw_only=True):
 
 
 class Overview(Struct, frozen=True, kw_only=True, rename="camel"):
-    """`waiting`: for a person: out of sync without automation, suspended, pinned."""
+    """`waiting`: for a person: out of sync without automation, suspended, pinned. `environments` and `teams` are empty where no App
+    says its own; else those that do not share the group without a name."""
 
     total: int
     statuses: dict[str, int]
@@ -38,6 +39,8 @@ class Overview(Struct, frozen=True, kw_only=True, rename="camel"):
     clusters: tuple[Group, ...]
     projects: tuple[Group, ...]
     namespaces: tuple[Group, ...]
+    environments: tuple[Group, ...] = ()
+    teams: tuple[Group, ...] = ()
 
 
 def overview_of(rows: Sequence[AppRow]) -> Overview:
@@ -56,6 +59,8 @@ def overview_of(rows: Sequence[AppRow]) -> Overview:
         clusters=_groups(rows, lambda row: row.cluster),
         projects=_groups(rows, lambda row: row.project),
         namespaces=_groups(rows, lambda row: row.namespace),
+        environments=_groups(rows, lambda row: row.environment) if any(row.environment for row in rows) else (),
+        teams=_groups(rows, lambda row: row.team) if any(row.team for row in rows) else (),
     )
 
 

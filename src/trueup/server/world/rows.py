@@ -47,6 +47,11 @@ class OperationText(Struct, frozen=True, kw_only=True, rename="camel"):
     by: str = ""
 
 
+ENVIRONMENT_LABELS = ("trueup.dev/environment", "app.kubernetes.io/environment", "environment", "env")
+TEAM_LABELS = ("trueup.dev/team", "app.kubernetes.io/team", "team", "owner")
+"""Labels by which Apps say for whom they are; our own go first, the others are what people have."""
+
+
 class AppRow(Struct, frozen=True, kw_only=True, rename="camel"):
     """`since`: when `status` began, as far as the resource tells. `objects`: how many there are of its own."""
 
@@ -78,6 +83,9 @@ class AppRow(Struct, frozen=True, kw_only=True, rename="camel"):
     operation: OperationText | None
     version: str
     """The resourceVersion."""
+    environment: str = ""
+    team: str = ""
+    """By the App's labels, the first of `ENVIRONMENT_LABELS` and `TEAM_LABELS` that it bears; empty: it says none."""
 
     @property
     def key(self) -> str:
@@ -166,6 +174,8 @@ def app_row(obj: Manifest, dialect: Dialect, now: datetime) -> AppRow:
         images=_images(status),
         operation=_operation(status),
         version=str(metadata_of(obj).get("resourceVersion") or ""),
+        environment=_first_label(obj, ENVIRONMENT_LABELS),
+        team=_first_label(obj, TEAM_LABELS),
     )
 
 
@@ -191,6 +201,11 @@ def source_row(obj: Manifest, dialect: Dialect) -> SourceRow:
 
 
 # parts
+
+
+def _first_label(obj: Manifest, names: tuple[str, ...]) -> str:
+    labels = labels_of(obj)
+    return next((value for name in names if (value := str(labels.get(name) or ""))), "")
 
 
 def _since(view: AppView, status: Mapping[str, Any]) -> datetime | None:

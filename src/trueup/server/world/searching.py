@@ -1,7 +1,8 @@
 """The search of lists: words and `field:value` terms, all of which must hold. Pure.
 
 web                      the name, namespace, project, path, URL, revision or message contains it
-status:failed,stalled    one of several; also health:, sync:, kind:, project:, namespace:, cluster:, dialect:, key:KIND/NAMESPACE/NAME
+status:failed,stalled    one of several; also health:, sync:, kind:, project:, namespace:, cluster:, environment:,
+                         team:, dialect:, key:KIND/NAMESPACE/NAME
 label:team=a             a label has that value; label:team - it is there
 name~^web-[0-9]+$        a regular expression (RE2)
 -status:ready            not
@@ -34,6 +35,8 @@ _FIELDS: dict[str, Callable[[AppRow], str]] = {
     "project": lambda row: row.project,
     "namespace": lambda row: row.namespace,
     "cluster": lambda row: row.cluster,
+    "environment": lambda row: row.environment,
+    "team": lambda row: row.team,
     "destination": lambda row: row.destination,
     "dialect": lambda row: row.dialect,
     "revision": lambda row: row.full_revision,

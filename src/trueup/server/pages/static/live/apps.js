@@ -11,15 +11,15 @@ import { follow } from "./stream.js";
  * @typedef {{kind: string, namespace: string, name: string, dialect: string, project: string, status: string, sync: string, health: string, message: string,
  *   since: string | null, revision: string, fullRevision: string, attempted: string, source: SourceText, cluster: string, destination: string,
  *   labels: Record<string, string>, created: string | null, suspended: boolean, automated: boolean, pinned: boolean, objects: number, images: string[],
- *   operation: OperationText | null, version: string}} App
+ *   operation: OperationText | null, version: string, environment: string, team: string}} App
  * @typedef {Record<string, Array<{value: string, count: number}>>} Facets
  * @typedef {{changed?: App[], removed?: string[]}} News
  * @typedef {{items: App[], total: number, next: string, facets: Record<string, Record<string, number>>, eventId: string}} Answer
  */
 
 /** What may be asked for by name in the search. */
-export const FIELDS = ["status", "health", "sync", "kind", "namespace", "project", "cluster", "name", "repo", "path", "revision", "image", "label", "message", "destination", "dialect", "is"];
-export const FACETS = ["status", "health", "sync", "kind", "cluster", "project", "namespace"];
+export const FIELDS = ["status", "health", "sync", "kind", "namespace", "project", "cluster", "environment", "team", "name", "repo", "path", "revision", "image", "label", "message", "destination", "dialect", "is"];
+export const FACETS = ["status", "health", "sync", "kind", "cluster", "environment", "team", "project", "namespace"];
 export const PAGE = 100;
 const PAGES_KEPT = 30;
 
@@ -155,7 +155,7 @@ export class AppList {
   }
 }
 
-const FITS = "next,total,eventId,items.kind,items.namespace,items.name,items.status,items.cluster,items.project,items.message";
+const FITS = "next,total,eventId,items.kind,items.namespace,items.name,items.status,items.cluster,items.environment,items.team,items.project,items.message";
 const DRAWN = 250; // a map is drawn anew at most so often
 
 /** Every App that fits, of each only what a map shows: read page after page, and kept current while it is open. */

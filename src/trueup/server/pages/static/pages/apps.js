@@ -150,11 +150,12 @@ function Map_({ search }) {
   }, [search]);
   const problem = every?.problem.value ?? null;
   const apps = every?.apps.value ?? NONE;
+  const offered = useMemo(() => /** @type {const} */ (["cluster", "environment", "team", "project", "namespace", "kind"]).filter((name) => !["environment", "team"].includes(name) || apps.some((app) => app[name])), [apps]);
   const cells = useMemo(() => apps.map((app) => ({ id: idOf(app), kind: app.kind, namespace: app.namespace, name: app.name, status: app.status, group: String(app[/** @type {"cluster"} */ (by)] ?? ""), note: `${app.namespace} · ${app.message ?? ""}` })), [apps, by]);
   if (problem && !apps.length) return html`<${Wrong} problem=${problem} again=${() => every?.again()} />`;
   if (!apps.length) return html`<${Waiting} rows=${12} height=${22} />`;
   return html`<div class="card" style=${{ overflow: "auto" }}><div class="body stack">
-    <div class="row"><span class="faint">${t("apps.by")}</span><span class="btn-group">${["cluster", "project", "namespace", "kind"].map((name) => html`<${Button} key=${name} small pressed=${by === name} onClick=${() => setQuery({ by: name === "cluster" ? null : name })}>${word("facet", name)}<//>`)}</span></div>
+    <div class="row"><span class="faint">${t("apps.by")}</span><span class="btn-group">${offered.map((name) => html`<${Button} key=${name} small pressed=${by === name} onClick=${() => setQuery({ by: name === "cluster" ? null : name })}>${word("facet", name)}<//>`)}</span></div>
     <${DenseMap} cells=${cells} label=${t("nav.apps")} onOpen=${(/** @type {any} */ cell) => go(pageOf(cell))} />
   </div></div>`;
 }

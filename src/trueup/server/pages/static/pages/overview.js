@@ -13,8 +13,9 @@ import { Shape, Shares, STATUS_WORDS, Status, toneOf } from "../ui/status.js";
 
 /** @typedef {import("../live/apps.js").App} App */
 /** @typedef {{name: string, total: number, statuses: Record<string, number>}} Group */
-/** @typedef {{total: number, statuses: Record<string, number>, broken: App[], changed: App[], waiting: App[], brokenTotal: number, waitingTotal: number, clusters: Group[], projects: Group[], namespaces: Group[]}} Overview */
+/** @typedef {{total: number, statuses: Record<string, number>, broken: App[], changed: App[], waiting: App[], brokenTotal: number, waitingTotal: number, clusters: Group[], projects: Group[], namespaces: Group[], environments: Group[], teams: Group[]}} Overview */
 
+const BY = /** @type {const} */ (["clusters", "environments", "teams", "projects", "namespaces"]);
 const AGAIN = 2000; // after news the whole is asked for again, at most so often
 
 export function Page() {
@@ -34,7 +35,9 @@ export function Page() {
 
 /** @param {{overview: Overview}} props */
 function Shown({ overview }) {
-  const by = /** @type {"clusters" | "projects" | "namespaces"} */ (query.value.get("by") ?? "clusters");
+  const asked = /** @type {typeof BY[number]} */ (query.value.get("by") ?? "clusters");
+  const offered = BY.filter((name) => overview[name]?.length || name === "clusters"); // environments and teams where Apps say theirs
+  const by = offered.includes(asked) ? asked : "clusters";
   const n = (/** @type {string} */ status) => overview.statuses[status] ?? 0;
   const says = overview.brokenTotal ? t("overview.broken", { n: overview.brokenTotal }) : n("Progressing") ? t("overview.moving", { n: n("Progressing") }) : t("overview.well");
   /** @type {Array<[string, number, string]>} */
@@ -54,7 +57,7 @@ function Shown({ overview }) {
         <section class="card"><header><h2>${t("overview.broken.title")}</h2>${overview.brokenTotal > overview.broken.length && html`<a href=${href("/apps?q=is:broken")}>${t("overview.all")}</a>`}</header>
           ${overview.broken.length ? overview.broken.slice(0, 8).map((app) => html`<${Line} key=${idOf(app)} app=${app} />`) : html`<${Empty} icon="circle-check" title=${t("overview.none-broken")} />`}
         </section>
-        <section class="card"><header><h2>${t("overview.everything")}</h2><span class="btn-group">${(/** @type {const} */ (["clusters", "projects", "namespaces"])).map((name) => html`<${Button} key=${name} small pressed=${by === name} onClick=${() => setQuery({ by: name === "clusters" ? null : name })}>${word("by", name)}<//>`)}</span></header>
+        <section class="card"><header><h2>${t("overview.everything")}</h2><span class="btn-group">${offered.map((name) => html`<${Button} key=${name} small pressed=${by === name} onClick=${() => setQuery({ by: name === "clusters" ? null : name })}>${word("by", name)}<//>`)}</span></header>
           <div class="body groups">${overview[by].slice(0, 60).map((group) => html`<${Box} key=${group.name} group=${group} field=${by.slice(0, -1)} />`)}</div>
         </section>
       </div>
