@@ -219,7 +219,14 @@ def test_several_sources_are_one_application_and_can_be_rolled_back_together(
     assert stack.status("application", namespace, "argocd")["sync"]["revisions"] == first
     subprocess.run([*program, "--off"], env=environment, capture_output=True, timeout=60, check=True)
     until(lambda: data(stack, "shop-app", namespace)["colour"] == "yellow", within=60, what="the pin is off")
-    rows = len(stack.status("application", namespace, "argocd")["history"])
+    history = until(  # the objects are live before the status tells of them
+        lambda: (
+            found
+            if (found := stack.status("application", namespace, "argocd")["history"])[-1]["revisions"] == second
+            else []
+        )
+    )
+    rows = len(history)
 
     # What `argocd app rollback` writes, once automated sync is off.
     stack.merge("application", namespace, "argocd", {"spec": {"syncPolicy": None}})

@@ -5,9 +5,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import socket
 import urllib.error
 import urllib.request
 from typing import Any
+
+import pytest
 
 from tests.e2e.stack import Repository, Stack, until
 
@@ -77,3 +80,14 @@ def test_a_signed_delivery_brings_the_commit_and_no_other_one_does(stack: Stack,
     assert told("refs/heads/main") == (202, 1)
     until(lambda: colour_of(stack, namespace) == "red", within=10, what="the commit that was told of")
     assert told("refs/heads/main") == (409, 0), "the same delivery again"
+    # Even who knows the secret has the controller call no place of their own choice: only what sources name is fetched.
+    with socket.create_server(("127.0.0.1", 0)) as place:
+        place.settimeout(1.0)
+        address = f"127.0.0.1:{place.getsockname()[1]}"
+        for number, url in enumerate(
+            (f"http://{address}/app.git", f"http://{address}@127.0.0.1/x", "http://169.254.169.254/x")
+        ):
+            status, answer = deliver(stack, url, "refs/heads/main", identity=f"{namespace}-elsewhere-{number}")
+            assert (status, answer.get("sources", 0)) in ((202, 0), (400, 0)), url
+        with pytest.raises(TimeoutError):
+            place.accept()

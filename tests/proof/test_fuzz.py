@@ -180,7 +180,7 @@ def fuzzed(target: Target, described: dict[str, Any], examples: int) -> list[str
             wrong += tried(target, operation, mode, examples, seen.setdefault(operation.label, Counter()))
     assert target.door.is_up()
     met = [label for label, statuses in seen.items() if any(status < 300 for status in statuses)]
-    assert len(met) > len(seen) / 2, f"most calls never got past a refusal; these did: {met}"
+    assert len(met) > len(seen) / 3, f"most calls never got past a refusal; these did: {met}"
     return wrong
 
 

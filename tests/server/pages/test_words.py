@@ -7,6 +7,7 @@ import re
 import subprocess
 
 from tests.server.pages.words import stray_words
+from trueup.server.keeping.settingforms import KNOWN
 from trueup.server.pages.files import STATIC
 
 VIEWS = sorted(path for folder in (".", "ui", "pages", "acts", "admin") for path in (STATIC / folder).glob("*.js"))
@@ -77,3 +78,9 @@ def test_every_entry_is_used() -> None:
         and not any(key.startswith(group) for group in groups)
     }
     assert unused == set()
+
+
+def test_every_setting_that_the_server_knows_has_its_words_here() -> None:
+    english, _ = _catalogues()
+    meanings = {f"setting.{key}": meaning for known in KNOWN.values() for key, meaning in known.items()}
+    assert {key: value for key, value in english.items() if key.startswith("setting.")} == meanings

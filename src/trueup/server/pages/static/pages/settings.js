@@ -1,7 +1,7 @@
 // The settings that Trueup and Argo CD share: each key with what it means; a change is tried by the server before it is made, and shown as the YAML that it writes.
 import { html } from "../lib/html.js";
 import { useEffect, useState } from "preact/hooks";
-import { t } from "../i18n/i18n.js";
+import { t, word } from "../i18n/i18n.js";
 import { query, setQuery } from "../lib/route.js";
 import { Problem, call, send } from "../live/api.js";
 import { useLoaded } from "../live/resource.js";
@@ -35,12 +35,19 @@ export function Page() {
     ${opened && key !== null && html`<${Editing} key=${`${name} ${key}`} map=${opened} start=${key === NEW ? "" : key} can=${can !== false} onDone=${close} />`}`;
 }
 
+/** In the reader's language; in the API's words where the pages know the key not yet. @param {SettingsMap} map @param {string} meaning */
+function meaningOf(map, meaning) {
+  const key = map.known.find((one) => one.meaning === meaning)?.key;
+  const said = key ? word("setting", key) : "";
+  return said === key ? meaning : said || meaning;
+}
+
 /** @param {{map: SettingsMap, can: boolean}} props */
 function Map_({ map, can }) {
   return html`<section class="card" aria-label=${map.name}><header><h2 class="row"><${Icon} name="sliders-horizontal" size=${16} />${map.name}</h2><span class="muted">${t(map.name === "argocd-cm" ? "settings.general" : "settings.policies")}</span><span class="grow"></span>${!map.declared && can && html`<${Button} small icon="plus" onClick=${() => setQuery({ map: map.name, key: NEW })}>${t("settings.add")}<//>`}</header>
     ${map.declared && html`<div class="body"><${Notice} tone="none" icon="git-branch" title=${t("settings.declared", { app: map.declared })}>${t("settings.declared.what")}<//></div>`}
     ${map.settings.length ? map.settings.map((one) => html`<button type="button" key=${one.key} class="list-line" style=${{ width: "100%" }} onClick=${() => setQuery({ map: map.name, key: one.key })}>
-      <span class="grow setting"><span class="row wrap"><strong class="mono clip">${one.key}</strong>${one.hides && html`<${Chip} icon="lock">${t("settings.hides")}<//>`}${!one.known && html`<${Chip}>${t("settings.not-ours")}<//>`}</span>${one.meaning && html`<span class="muted">${one.meaning}</span>`}<code class="two-lines">${one.value || "–"}</code></span>
+      <span class="grow setting"><span class="row wrap"><strong class="mono clip">${one.key}</strong>${one.hides && html`<${Chip} icon="lock">${t("settings.hides")}<//>`}${!one.known && html`<${Chip}>${t("settings.not-ours")}<//>`}</span>${one.meaning && html`<span class="muted">${meaningOf(map, one.meaning)}</span>`}<code class="two-lines">${one.value || "–"}</code></span>
     </button>`) : html`<${Empty} icon="sliders-horizontal" title=${t("settings.none")}>${t("settings.none.what")}<//>`}
   </section>`;
 }
@@ -83,7 +90,7 @@ function Editing({ map, start, can, onDone }) {
   };
   const problem = failed ?? tried.data?.problem ?? null;
   const lines = value.split("\n").length;
-  const meaning = before?.meaning || map.known.find((one) => one.key === key.trim())?.meaning || "";
+  const meaning = meaningOf(map, before?.meaning || map.known.find((one) => one.key === key.trim())?.meaning || "");
   return html`<${Dialog} wide title=${start || t("settings.add")} onClose=${() => onDone(false)} footer=${html`
       ${before && able && html`<${Button} icon="trash" disabled=${busy} onClick=${() => write(null)}>${t("settings.remove")}<//>`}<span class="grow"></span>
       <${Button} onClick=${() => onDone(false)}>${t("do.cancel")}<//><${Button} kind="primary" disabled=${!able || busy || !touched || tried.waiting || Boolean(tried.data?.problem)} onClick=${() => write(value)}>${t("do.save")}<//>`}>
@@ -93,7 +100,7 @@ function Editing({ map, start, can, onDone }) {
     ${(problem?.details.hint ?? "").includes("lockOut") || lockOut ? html`<${Check} checked=${lockOut} onChange=${setLockOut}>${t("settings.lock-out")}<//>` : null}
     ${(tried.data?.map?.remarks ?? []).map((one) => html`<${Notice} key=${one.place + one.message} tone="warn" title=${one.place}>${one.message} ${one.hint}<//>`)}
     <div class="admin-form"><div class="stack">
-      ${!before && html`<${Field} label=${t("settings.key")} help=${meaning}>${(/** @type {any} */ a) => html`<input class="input mono" list="known-settings" autocapitalize="off" spellcheck="false" value=${key} onInput=${(/** @type {any} */ event) => setKey(event.currentTarget.value)} ...${a} /><datalist id="known-settings">${map.known.filter((one) => !one.key.includes("*")).map((one) => html`<option key=${one.key} value=${one.key}>${one.meaning}</option>`)}</datalist>`}<//>`}
+      ${!before && html`<${Field} label=${t("settings.key")} help=${meaning}>${(/** @type {any} */ a) => html`<input class="input mono" list="known-settings" autocapitalize="off" spellcheck="false" value=${key} onInput=${(/** @type {any} */ event) => setKey(event.currentTarget.value)} ...${a} /><datalist id="known-settings">${map.known.filter((one) => !one.key.includes("*")).map((one) => html`<option key=${one.key} value=${one.key}>${meaningOf(map, one.meaning)}</option>`)}</datalist>`}<//>`}
       <${Field} label=${t("settings.value")} help=${before ? meaning : ""}>${(/** @type {any} */ a) => html`<textarea class="input code" rows=${Math.min(24, Math.max(3, lines + 1))} spellcheck="false" autocapitalize="off" readonly=${!able} value=${value} onInput=${(/** @type {any} */ event) => setValue(event.currentTarget.value)} ...${a}></textarea>`}<//>
       ${before?.hides && html`<p class="faint">${t("settings.hidden")}</p>`}
     </div><div class="stack"><${Written} text=${tried.data?.map?.yaml ?? map.yaml} name=${`${map.name}.yaml`} /></div></div>
