@@ -412,10 +412,8 @@ def test_an_application_whose_cluster_is_registered_no_more_is_let_go_and_its_ob
 
 
 def test_a_restart_applies_nothing_again_there_and_heals_what_changed_meanwhile(
-    stack: Stack, namespace: str, remote: Remote, there: str, request: pytest.FixtureRequest
+    stack: Stack, namespace: str, remote: Remote, there: str
 ) -> None:
-    if "embedded" not in request.node.callspec.id:
-        pytest.skip("what a restart does has nothing to do with the server")
     repo = stack.repository(namespace, {"a.yaml": config("one", colour="blue"), "b.yaml": config("two", colour="blue")})
     stack.apply(kubeconfig_secret(namespace, remote.kubeconfig()))
     stack.kustomization(namespace, repo.url, **THERE)
