@@ -64,11 +64,8 @@ test-deps: ## install what tests need of the system: an SSH server, PostgreSQL, 
 test-fast: $(DEV_STAMP) engines ## tests without real peers
 	@$(BIN)/python -m pytest -q -m "not real and not slow" -n auto --dist loadgroup
 
-# What fails beside other tests is run once more by itself: servers, browsers and engines of many tests share the cores, and a
-# wait that is long enough alone may not be so there. What fails again has failed, and both runs are in the output.
 test: $(DEV_STAMP) test-deps engines peers check ## everything
-	@$(BIN)/python -m pytest -q -n auto --dist loadgroup || { test $$? -eq 1 \
-		&& echo "==> what failed is run once more, by itself" && $(BIN)/python -m pytest -q --last-failed --last-failed-no-failures=none; }
+	@$(BIN)/python -m pytest -q -n auto --dist loadgroup
 
 bench: $(DEV_STAMP) engines peers ## measure against the numbers of docs/performance.md
 	@$(BIN)/python -m bench $(ARGS)

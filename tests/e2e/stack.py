@@ -65,7 +65,7 @@ def free_row_of_ports(count: int = 6) -> int:
             return first
 
 
-def until(condition: Callable[[], T], *, within: float = 30.0, what: str = "") -> T:
+def until(condition: Callable[[], T], *, within: float = 90.0, what: str = "") -> T:
     """The first truthy answer; raises AssertionError with the last one when there is none in time."""
     deadline = time.monotonic() + within
     while True:
@@ -290,7 +290,7 @@ class Stack:
     # how an App fares
 
     def until_applied(
-        self, namespace: str, commit: str = "", name: str = "app", within: float = 30.0
+        self, namespace: str, commit: str = "", name: str = "app", within: float = 90.0
     ) -> dict[str, Any]:
         """The status of the Kustomization once it is Ready at this commit."""
 
@@ -307,7 +307,7 @@ class Stack:
             raise AssertionError(f"not ready at {commit or 'any commit'}: {json.dumps(status)}") from error
 
     def until_failed(
-        self, namespace: str, *texts: str, commit: str = "", name: str = "app", within: float = 30.0
+        self, namespace: str, *texts: str, commit: str = "", name: str = "app", within: float = 90.0
     ) -> dict[str, Any]:
         """The Ready condition of the Kustomization once it is False, at this commit, and says all these texts."""
 

@@ -64,7 +64,7 @@ def automated(**fields: bool) -> dict[str, Any]:
     return {"automated": fields}
 
 
-def until_status(stack: Stack, name: str, what: str, *, within: float = 30.0, **wanted: str) -> dict[str, Any]:
+def until_status(stack: Stack, name: str, what: str, *, within: float = 90.0, **wanted: str) -> dict[str, Any]:
     """The status of an Application once all of `wanted` hold: sync, health, phase, revision."""
 
     def holds() -> dict[str, Any]:

@@ -83,7 +83,7 @@ def until_release(
     namespace: str,
     name: str = "web",
     *,
-    within: float = 40.0,
+    within: float = 90.0,
     reason: str = "",
     ready: str = "True",
     **wanted: Any,

@@ -104,11 +104,15 @@ def bodies(method: str, path: str, url: str) -> dict[str, Any] | None:
             return {"project": PROJECT} if argo else PROJECT
         case "PATCH", "{application}":
             return {"patch": '{"metadata": {"labels": {"a": "b"}}}', "patchType": "merge"}
-        case ("POST" | "PUT", "repositories" | "{repo}" | "repocreds"):
-            return {"repo": url, "type": "git"} if argo else {"url": url, "type": "git"}
+        case "POST", ("repositories" | "repocreds"):
+            return {("repo" if argo else "url"): f"{url}-other", "type": "git"}
+        case "PUT", "{repo}":
+            return {"repo": url, "type": "git"}
         case ("PUT", "{secret}") if "/repositories/" in path:
             return {"url": url, "type": "git"}
-        case ("POST" | "PUT", "clusters" | "{cluster}"):
+        case "POST", "clusters":
+            return {"server": f"{CLUSTER}0", "name": "other"}
+        case "PUT", "{cluster}":
             return {"server": CLUSTER, "name": "proof"}
         case ("PUT", "{secret}"):
             return {"server": CLUSTER, "name": "proof"}

@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import requests
@@ -108,6 +109,11 @@ def send(door: Door, case: Case, *, streams: bool) -> Response:
     sent = case.as_transport_kwargs(base_url=door.url, headers=ours)
     sent["headers"] = {name: value for name, value in sent["headers"].items() if name.lower() != "cookie"}
     sent.pop("cookies", None)
+    for value in map(str, case.path_parameters.values()):
+        if (
+            "://" in value
+        ):  # a URL is one part of a path, as Argo CD's clients send it; the library would make several of it
+            sent["url"] = sent["url"].replace(f"/{value.replace('//', '/')}", f"/{quote(value, safe='')}")
     answer = requests.request(**sent, timeout=TIMEOUT, stream=streams, allow_redirects=False)
     if streams and answer.status_code == 200:
         answer._content = b""
@@ -180,7 +186,7 @@ def fuzzed(target: Target, described: dict[str, Any], examples: int) -> list[str
             wrong += tried(target, operation, mode, examples, seen.setdefault(operation.label, Counter()))
     assert target.door.is_up()
     met = [label for label, statuses in seen.items() if any(status < 300 for status in statuses)]
-    assert len(met) > len(seen) / 3, f"most calls never got past a refusal; these did: {met}"
+    assert len(met) > len(seen) / 2, f"most calls never got past a refusal; these did: {met}"
     return wrong
 
 

@@ -24,7 +24,7 @@ from trueup.records.record import NullRecorder
 from trueup.records.recorder import DatabaseRecorder, QueueLimits, StoreState
 
 
-def until(condition: Callable[[], object], within: float = 15.0) -> None:
+def until(condition: Callable[[], object], within: float = 60.0) -> None:
     deadline = time.monotonic() + within
     while not condition():
         assert time.monotonic() < deadline, "it did not come true in time"
