@@ -125,7 +125,10 @@ def object_operations(apps: Apps, feeds: Mapping[str, TreeFeed], patched: Patche
 
     async def logs(call: Call) -> Reply:
         async def source() -> AsyncIterator[Event]:
-            for i, line in enumerate(log_of(call.query.name)):
+            lines = log_of(call.query.name)
+            if call.query.previous:
+                lines = [{**lines[0], "text": "the run before ends here"}]
+            for i, line in enumerate(lines):
                 yield Event(data=msgspec.json.encode({"lines": [line]}), event="lines", id=str(i))
             if call.query.follow:
                 await asyncio.Event().wait()
