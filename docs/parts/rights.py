@@ -28,6 +28,7 @@ AS_THE_PERSON = {
     "objects.delete": "`get` and `delete` the object",
     "objects.act": "`get` the object; `patch` it, `delete` a pod, or `create` a Job of a CronJob",
     "objects.events": "`list events` in its namespace",
+    "objects.all-events": "`list events` in the namespaces of its objects; a namespace where one may not is left out",
     "objects.rights": "none: the object is not looked at",
     "objects.desired": "shown only to whoever may `get` the object",
     "apps.plan": "objects that one may not `get` are left out",

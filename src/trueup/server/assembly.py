@@ -60,7 +60,7 @@ from trueup.server.keeping import summary as keeping_summary
 from trueup.server.keeping import then as keeping_then
 from trueup.server.keeping import timeline as keeping_timeline
 from trueup.server.keeping.audit import Audit
-from trueup.server.live import logs, objects
+from trueup.server.live import logs, objects, treeevents
 from trueup.server.live.place import Clients
 from trueup.server.local import Local, local_operations
 from trueup.server.measures import SizeCounts, Sizes
@@ -267,6 +267,7 @@ def table(parts: Parts) -> list[Operation]:
         *checking.operations(checking.Checking(world, clients)),
         *objects.operations(objects.Objects(apps, clients, far=parts.far), apps),
         *logs.operations(logs.Logs(apps, clients), apps),
+        *treeevents.operations(treeevents.TreeEvents(apps, parts.trees, clients), apps),
         *comparing.operations(comparing.Plans(apps, parts.controllers), apps),
         *impact.operations(impact.Impacts(sources, world, parts.controllers), sources),
         *keeping_past.operations(past, apps),

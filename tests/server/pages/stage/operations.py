@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from tests.server.pages.stage.feeds import TreeFeed
 from tests.server.pages.stage.plans import Patched, actions_for
-from tests.server.pages.stage.tree import events_of, log_of, tree_of
+from tests.server.pages.stage.tree import all_events_of, events_of, log_of, tree_of
 from trueup.server.access.deciding import Person
 from trueup.server.api.call import Call
 from trueup.server.api.caller import Caller, Via
@@ -123,6 +123,9 @@ def object_operations(apps: Apps, feeds: Mapping[str, TreeFeed], patched: Patche
     async def events(call: Call) -> Reply:
         return Answer(body={"items": events_of(call.query.kind, call.query.name)})
 
+    async def all_events(_: Call) -> Reply:
+        return Answer(body={"items": all_events_of(), "notes": []})
+
     async def logs(call: Call) -> Reply:
         async def source() -> AsyncIterator[Event]:
             lines = log_of(call.query.name)
@@ -157,6 +160,14 @@ def object_operations(apps: Apps, feeds: Mapping[str, TreeFeed], patched: Patche
             access=see,
             query=Object,
             handler=events,
+        ),
+        Operation(
+            id="objects.all-events",
+            method="GET",
+            path=f"{APP}/tree/kubernetes-events",
+            summary="Events of all",
+            access=see,
+            handler=all_events,
         ),
         Operation(
             id="objects.logs",

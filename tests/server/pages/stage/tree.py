@@ -148,6 +148,13 @@ def events_of(kind: str, name: str) -> list[dict[str, Any]]:
     ]
 
 
+def all_events_of() -> list[dict[str, Any]]:
+    """The App's own and those of one of its pods."""
+    app = {"group": "kustomize.toolkit.fluxcd.io", "kind": "Kustomization", "namespace": "shop", "name": "web"}
+    pod = {"group": "", "kind": "Pod", "namespace": "shop", "name": "web-7d9f8c6b5-p8w3z"}
+    return [{**one, "ref": app} for one in events_of("", "")] + [{**one, "ref": pod} for one in events_of("Pod", "")]
+
+
 def log_of(name: str) -> list[dict[str, Any]]:
     return [
         {
