@@ -8,7 +8,7 @@ from tests.sync.cluster import Cluster
 from tests.sync.world import SETTINGS, config_map, ref, rules
 from trueup.model.app import Owner
 from trueup.model.manifest import Manifest, resource_version_of
-from trueup.sync.marks import Ownership, ownership, tracking_id
+from trueup.sync.marks import Ownership, declared_by, ownership, tracking_id
 from trueup.sync.ownership import matches, takeover_managers_of, takeover_patch
 
 MANAGERS = rules().takeover_managers
@@ -119,3 +119,24 @@ def test_with_both_kinds_of_mark_both_must_hold() -> None:
 
     assert ownership(both, CM, {"name": "shop"}, note) is Ownership.OURS
     assert ownership(both, CM, {}, note) is Ownership.NOBODYS
+
+
+@pytest.mark.parametrize(
+    ("labels", "annotations", "named"),
+    [
+        ({}, {}, ""),
+        ({"kustomize.toolkit.fluxcd.io/name": "apps", "kustomize.toolkit.fluxcd.io/namespace": "flux-system"}, {}, "flux-system/apps"),
+        ({"helm.toolkit.fluxcd.io/name": "redis"}, {}, "/redis"),
+        ({}, {"argocd.argoproj.io/tracking-id": "guestbook:/ConfigMap:shop/settings"}, "guestbook"),
+        ({}, {"argocd.argoproj.io/tracking-id": "guestbook:/ConfigMap:shop/another"}, ""),
+    ],
+)  # fmt: skip
+def test_the_app_that_declares_an_object_is_named_for_people(
+    labels: dict[str, str], annotations: dict[str, str], named: str
+) -> None:
+    obj: Manifest = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "settings", "namespace": "shop", "labels": labels, "annotations": annotations},
+    }
+    assert declared_by(obj) == named

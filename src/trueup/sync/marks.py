@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 from trueup.model.app import Owner
-from trueup.model.manifest import Manifest
+from trueup.model.manifest import Manifest, annotations_of, labels_of, ref_of
 from trueup.model.refs import ObjectRef
 from trueup.sync.optout import TRACKING_ID
 
@@ -67,3 +67,13 @@ def ownership(owner: Owner, ref: ObjectRef, labels: Mapping[str, str], annotatio
 def names_itself(text: str, ref: ObjectRef) -> bool:
     """Whether a tracking annotation is of the object that carries it, whichever App it names."""
     return bool(text) and text.endswith(f":{ref.group}/{ref.kind}:{ref.namespace}/{ref.name}")
+
+
+def declared_by(obj: Manifest) -> str:
+    """The App that an object's own marks name, `NAMESPACE/NAME` or as Argo CD writes it; empty: none. For people: it proves nothing."""
+    labels, annotations = labels_of(obj), annotations_of(obj)
+    for group in ("kustomize", "helm"):
+        if name := labels.get(f"{group}.toolkit.fluxcd.io/name"):
+            return f"{labels.get(f'{group}.toolkit.fluxcd.io/namespace', '')}/{name}"
+    found = str(annotations.get(TRACKING_ID) or "")
+    return found.partition(":")[0] if names_itself(found, ref_of(obj)) else ""

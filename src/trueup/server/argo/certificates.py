@@ -24,10 +24,10 @@ from trueup.server.argo.knownhosts import (
     without_certificates,
     without_keys,
 )
-from trueup.server.keeping.placekeeping import declared_by
 from trueup.server.keeping.settings import data_of
 from trueup.server.live.objects import MANAGER
 from trueup.server.live.place import Clients
+from trueup.sync.marks import declared_by
 
 _LABELS = {"app.kubernetes.io/part-of": "argocd"}
 

@@ -6,7 +6,7 @@ The same Secrets and the same rules as our own paths (`keeping.placekeeping`); h
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct, field
@@ -15,9 +15,9 @@ from trueup.cluster.client import KubeClient
 from trueup.dialects.argocd.repositories import normalise_url
 from trueup.model.manifest import Manifest, labels_of
 from trueup.server.api.call import Call
-from trueup.server.api.operation import Answer, Listed, Operation, Surface, Target
+from trueup.server.api.operation import Answer, Listed, Operation, Surface
 from trueup.server.api.refusals import BadQuery, Forbidden, Impossible
-from trueup.server.argo.finding import V1
+from trueup.server.argo.finding import V1, permit
 from trueup.server.argo.places import cluster, repository
 from trueup.server.keeping.placeforms import ClusterForm, RepositoryForm, cluster_secret, repository_secret
 from trueup.server.keeping.placekeeping import Keeping
@@ -34,7 +34,7 @@ class RepositoryBody(Struct, frozen=True, kw_only=True, rename="camel"):
 
     repo: str = ""
     url: str = ""
-    type: str = ""
+    type: Literal["", "git", "helm", "oci"] = ""
     name: str = ""
     project: str = ""
     proxy: str = ""
@@ -171,7 +171,7 @@ class RepositoryChanges:
         return self._clients.of(call.caller), found[0]
 
     async def _permit(self, call: Call, action: str, secret: Manifest) -> None:
-        await _permitted(call, "repositories", action, self._keeping.target(secret))
+        await permit(call, "repositories", action, self._keeping.target(secret))
 
 
 class ClusterChanges:
@@ -238,19 +238,10 @@ class ClusterChanges:
         raise Forbidden("permission denied")
 
     async def _permit(self, call: Call, action: str, secret: Manifest) -> None:
-        await _permitted(call, "clusters", action, self._keeping.target(secret))
-
-
-async def _permitted(call: Call, resource: str, action: str, target: Target) -> None:
-    if not await call.may(resource, action, target):
-        said = f"{resource}, {action}, {target.name}, sub: {call.caller.person.name}"
-        raise Forbidden(f"permission denied: {said}")
+        await permit(call, "clusters", action, self._keeping.target(secret))
 
 
 def repository_form(body: RepositoryBody, *, prefix: bool) -> RepositoryForm:
-    """Raises BadQuery for a type that there is not."""
-    if body.type not in ("", "git", "helm", "oci"):
-        raise BadQuery(f"is {body.type[:40]!r}", field="type", hint="one of: git, helm, oci")
     same = {
         name: getattr(body, name)
         for name in RepositoryForm.__struct_fields__
@@ -258,7 +249,7 @@ def repository_form(body: RepositoryBody, *, prefix: bool) -> RepositoryForm:
     }
     return RepositoryForm(
         url=body.repo or body.url,
-        type=body.type or "git",  # type: ignore[arg-type]
+        type=body.type or "git",
         prefix=prefix,
         insecure=body.insecure or body.insecure_ignore_host_key,
         github_app_id=_number(body.github_app_id),

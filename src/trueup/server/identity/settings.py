@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from typing import Any
 
 import re2  # type: ignore[import-untyped]
 import yaml
@@ -74,20 +75,24 @@ def settings_of(config: Data, secrets: Data) -> Settings:
 
 def check_password(pattern: str, password: str) -> None:
     """Raises InvalidInput; never tells the password."""
-    options = re2.Options()
-    options.log_errors = False
-    try:
-        good = re2.compile(pattern, options).search(password) is not None
-    except re2.error as error:
-        raise InvalidInput(
-            f"{pattern!r} is no pattern: {error}", field="passwordPattern", hint="see https://golang.org/s/re2syntax"
-        ) from error
-    if not good:
+    if compiled(pattern).search(password) is None:
         raise InvalidInput(
             f"the new password does not match {pattern}",
             field="newPassword",
             hint="choose another, or set passwordPattern",
         )
+
+
+def compiled(pattern: str) -> Any:
+    """What new passwords must match, an RE2. Raises InvalidInput."""
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        return re2.compile(pattern, options)
+    except re2.error as error:
+        raise InvalidInput(
+            f"{pattern!r} is no pattern: {error}", field="passwordPattern", hint="see https://golang.org/s/re2syntax"
+        ) from error
 
 
 def resolved(text: str, read: Callable[[str, str], bytes | None]) -> str:

@@ -40,6 +40,7 @@ from trueup.server.keeping.secretrows import (
 from trueup.server.live.objects import MANAGER
 from trueup.server.live.place import Clients
 from trueup.server.world.world import World
+from trueup.sync.marks import declared_by
 
 BASE = "/api/trueup/v1"
 
@@ -244,15 +245,6 @@ class Keeping(Generic[Form, Row]):
         )
         version = f'"{resource_version_of(secret)}"' if etag is None else None
         return Answer(body=body, status=status, etag=version)
-
-
-def declared_by(obj: Manifest) -> str:
-    """The App whose marks it bears; empty: none."""
-    labels, annotations = labels_of(obj), annotations_of(obj)
-    for group in ("kustomize", "helm"):
-        if name := labels.get(f"{group}.toolkit.fluxcd.io/name"):
-            return f"{labels.get(f'{group}.toolkit.fluxcd.io/namespace', '')}/{name}"
-    return str(annotations.get("argocd.argoproj.io/tracking-id") or "").partition(":")[0]
 
 
 async def _resource(client: KubeClient) -> Resource:

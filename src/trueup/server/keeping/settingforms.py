@@ -10,7 +10,6 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-import re2  # type: ignore[import-untyped]
 import yaml
 from msgspec import Struct
 
@@ -19,6 +18,7 @@ from trueup.model.errors import InvalidInput
 from trueup.server.access.lint import Severity, lint
 from trueup.server.access.policy import policy_of
 from trueup.server.api.refusals import BadQuery
+from trueup.server.identity.settings import compiled
 from trueup.server.identity.sso.providers import ARGO, OURS, providers_of
 
 GENERAL, POLICIES = "argocd-cm", "argocd-rbac-cm"
@@ -138,11 +138,11 @@ def _wrong(name: str, data: Mapping[str, str], resolve: Callable[[str], str]) ->
     if name == POLICIES:
         yield from _wrong_policies(data)
         return
-    checks: Iterable[tuple[str, Callable[[str], None]]] = (
+    checks: Iterable[tuple[str, Callable[[str], object]]] = (
         ("url", _check_url),
         ("additionalUrls", _check_urls),
         ("users.session.duration", _check_duration),
-        ("passwordPattern", _check_pattern),
+        ("passwordPattern", compiled),
         *((key, _check_bool) for key in _BOOLEANS),
     )
     for key, function in checks:
@@ -190,15 +190,6 @@ def _check_urls(text: str) -> None:
 
 def _check_duration(text: str) -> None:
     parse_duration(text)
-
-
-def _check_pattern(text: str) -> None:
-    options = re2.Options()
-    options.log_errors = False
-    try:
-        re2.compile(text, options)
-    except re2.error as error:
-        raise InvalidInput(f"is no pattern: {error}", hint="see https://golang.org/s/re2syntax") from error
 
 
 def _check_bool(text: str) -> None:

@@ -18,7 +18,6 @@ from trueup.server.access.policy import policy_of
 from trueup.server.api.call import Call, missing
 from trueup.server.api.operation import Answer, Needs, Operation, Target
 from trueup.server.api.refusals import Conflict
-from trueup.server.keeping.placekeeping import declared_by
 from trueup.server.keeping.settingforms import (
     GENERAL,
     KNOWN,
@@ -32,6 +31,7 @@ from trueup.server.keeping.settingforms import (
 )
 from trueup.server.live.objects import MANAGER
 from trueup.server.live.place import Clients
+from trueup.sync.marks import declared_by
 
 BASE = "/api/trueup/v1"
 _LABELS = {"app.kubernetes.io/part-of": "argocd"}
