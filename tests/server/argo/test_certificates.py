@@ -153,11 +153,9 @@ async def test_only_whoever_may_changes_them_and_what_git_declares_is_changed_th
     assert (await argo.ask("POST", "", one, "looker"))[0] == 403
     assert (await argo.ask("DELETE", "?hostNamePattern=*", who="looker"))[0] == 403
     assert (await argo.ask("GET", who="eve"))[0] == 403
-    metadata = {
-        "name": "argocd-ssh-known-hosts-cm",
-        "namespace": argo.namespace,
-        "annotations": {"argocd.argoproj.io/tracking-id": "base:/ConfigMap:argocd/argocd-ssh-known-hosts-cm"},
-    }
+    name = "argocd-ssh-known-hosts-cm"
+    mark = {"argocd.argoproj.io/tracking-id": f"base:/ConfigMap:{argo.namespace}/{name}"}
+    metadata = {"name": name, "namespace": argo.namespace, "annotations": mark}
     await argo.client.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {}})
     status, said = await argo.ask("POST", "", one)
     assert (status, "declared in Git (base)" in str(said)) == (409, True)
