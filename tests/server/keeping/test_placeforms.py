@@ -71,6 +71,49 @@ def test_what_cannot_be_is_refused_by_field_and_no_value_is_in_the_words(said: A
     assert "s3cret" not in f"{caught.value} {caught.value.hint}"
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"url": "https://elsewhere.example.com/shop/apps.git"},
+        {"url": "https://git.example.com.elsewhere.com/shop/apps.git"},
+        {"url": "https://git.example.com:8443/shop/apps.git"},
+        {"url": "http://git.example.com/shop/apps.git"},
+        {"url": GIT, "github_app_enterprise_base_url": "https://elsewhere.example.com/api/v3"},
+        {"url": GIT, "proxy": "http://elsewhere:3128", "insecure": True},
+    ],
+)
+def test_credentials_that_are_kept_are_sent_to_no_other_place(said: Any) -> None:
+    before = repository_secret(RepositoryForm(url=GIT, username="ci", password="s3cret"), "argocd")
+    with pytest.raises(BadQuery, match="another place") as caught:
+        repository_secret(RepositoryForm(**said, username="ci"), "argocd", before)
+    assert "say password anew" in caught.value.hint
+    for password in ("known", ""):
+        repository_secret(RepositoryForm(**said, username="ci", password=password), "argocd", before)
+    before["data"]["unknown"] = packed("s3cret")
+    with pytest.raises(BadQuery, match="another place"):
+        repository_secret(RepositoryForm(**said, username="ci", password="known"), "argocd", before)
+
+
+def test_credentials_stay_where_the_same_host_hears_them() -> None:
+    before = repository_secret(RepositoryForm(url=GIT, password="s3cret"), "argocd")
+    for said in ({"url": "https://GIT.example.com/shop/other"}, {"url": GIT, "proxy": "http://proxy"}):
+        after = repository_secret(RepositoryForm(**said), "argocd", before)
+        assert fields_of(after)["password"] == "s3cret"
+        with pytest.raises(BadQuery, match="another place"):  # nor in two steps
+            repository_secret(RepositoryForm(url=GIT, proxy="http://proxy", insecure=True), "argocd", after)
+
+
+@pytest.mark.parametrize("said", [{"server": "https://elsewhere:6443"}, {"proxy_url": "http://elsewhere:3128"}])
+@pytest.mark.parametrize("credential", ["bearer_token", "password", "key_data"])
+def test_a_clusters_credentials_are_sent_to_no_other_place(said: Any, credential: str) -> None:
+    place = {"server": "https://10.0.0.1:6443", "name": "east"}
+    value = PEM if credential == "key_data" else "t0ken"
+    before = cluster_secret(ClusterForm(**place, **{credential: value}), "argocd")  # type: ignore[arg-type]
+    with pytest.raises(BadQuery, match="another place"):
+        cluster_secret(ClusterForm(**(place | said)), "argocd", before)
+    cluster_secret(ClusterForm(**(place | said), **{credential: value}), "argocd", before)
+
+
 def test_a_cluster_becomes_a_secret_that_the_controller_can_use() -> None:
     form = ClusterForm(
         server="https://10.0.0.1:6443/", name="east", bearer_token="t0ken", ca_data=PEM, namespaces=("a", "b"),

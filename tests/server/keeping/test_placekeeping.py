@@ -130,6 +130,17 @@ async def test_what_one_may_not_see_is_not_there_and_what_one_may_only_see_is_fo
     assert (await kept.ask("PUT", f"/repositories/{own['row']['secret']}", moved, "ann"))[0] == 404
 
 
+async def test_a_right_to_change_is_no_right_to_have_credentials_sent_elsewhere(kept: Kept) -> None:
+    _, made = await kept.ask("POST", "/repositories", GIT, "ann")
+    path = f"/repositories/{made['row']['secret']}"
+    away = {"url": "https://elsewhere.example.com/apps", "project": "shop"}
+    for query in ("", "?dryRun=true"):
+        status, said = await kept.ask("PUT", path + query, away, "ann")
+        assert (status, "another place" in said["detail"]) == (400, True)
+    assert (await kept.ask("GET", path, who="ann"))[1]["row"]["url"] == GIT["url"]
+    assert (await kept.ask("PUT", path, {**away, "username": "me", "password": "mine"}, "ann"))[0] == 200
+
+
 async def test_secrets_of_other_sorts_and_of_git_are_not_touched(kept: Kept) -> None:
     async def make(name: str, labels: dict[str, str]) -> None:
         data = {"url": f"https://git.example.com/{name}"}

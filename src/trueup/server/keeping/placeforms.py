@@ -1,7 +1,8 @@
 """What people say of a repository or a cluster, as the Secret that Argo CD and Trueup read. Pure.
 
 Keys are Argo CD's: https://argo-cd.readthedocs.io/en/stable/operator-manual/declarative-setup/. A credential that is not said
-stays as it is, an empty one is taken away; whatever else stands in the Secret is nobody's business here, and kept.
+stays as it is, an empty one is taken away; whatever else stands in the Secret is nobody's business here, and kept. What is kept is
+sent to whom it was sent before: whoever names another host has to know the credentials, or could have them sent to a host of their own.
 """
 
 from __future__ import annotations
@@ -101,7 +102,17 @@ _PLAIN = {
     "github_app_installation_id": "githubAppInstallationID",
     "github_app_enterprise_base_url": "githubAppEnterpriseBaseUrl",
 }  # fmt: skip
+_UNVERIFIED = ("insecure", "insecureIgnoreHostKey", "insecureOCIForceHttp")
+_HARMLESS = frozenset({*_UNVERIFIED, "depth"})
+"""Keys that Argo CD may have written, and that are no credentials."""
 _SAID_OF_CLUSTERS = ("name", "server", "project", "namespaces", "clusterResources")
+_CLUSTER_CREDENTIALS = {
+    "username": "username",
+    "password": "password",
+    "bearer_token": "bearerToken",
+    "key_data": "keyData",
+}
+_PLAIN_CONFIG = frozenset({"tlsClientConfig", "proxyUrl", "disableCompression"})
 
 
 def repository_secret(form: RepositoryForm, namespace: str, before: Manifest | None = None) -> Manifest:
@@ -110,7 +121,13 @@ def repository_secret(form: RepositoryForm, namespace: str, before: Manifest | N
     data = {key: _text(getattr(form, field)) for field, key in _PLAIN.items()}
     data |= {key: said for field, key in _CREDENTIALS.items() if (said := getattr(form, field)) is not None}
     kind = "repo-creds" if form.prefix else "repository"
-    return _secret(kind, _name_for("repo", form.url, form.project, kind), namespace, data, before)
+    made = _secret(kind, _name_for("repo", form.url, form.project, kind), namespace, data, before)
+    if before is not None:
+        there = {key for key, value in (before.get("data") or {}).items() if value} - {*_PLAIN.values(), *_HARMLESS}
+        _check_kept(
+            there - _said(form, _CREDENTIALS), _repository_hearers(before), _repository_hearers(made), "body.url"
+        )
+    return made
 
 
 def cluster_secret(form: ClusterForm, namespace: str, before: Manifest | None = None) -> Manifest:
@@ -131,6 +148,9 @@ def cluster_secret(form: ClusterForm, namespace: str, before: Manifest | None = 
         read_cluster(made)
     except InvalidInput as error:
         raise BadQuery(error.message, field="body", hint=error.hint) from None
+    if before is not None:
+        kept = _config_credentials(config) - _said(form, _CLUSTER_CREDENTIALS)
+        _check_kept(kept, _cluster_hearers(before), _cluster_hearers(made), "body.server")
     return made
 
 
@@ -200,12 +220,57 @@ def _check_cluster(form: ClusterForm) -> None:
         raise BadQuery(f"{SECRET_TYPE} is ours to say", field="body.labels")
 
 
+def _check_kept(kept: set[str], before: tuple[str, ...], after: tuple[str, ...], field: str) -> None:
+    """`before` and `after`: who hears the credentials."""
+    if kept and before != after:
+        raise BadQuery(
+            "credentials that are kept would be sent to another place than before",
+            field=field,
+            hint=f"say {', '.join(sorted(kept))} anew, or as an empty text to take it away",
+        )
+
+
+def _said(form: RepositoryForm | ClusterForm, credentials: Mapping[str, str]) -> set[str]:
+    return {key for field, key in credentials.items() if getattr(form, field) is not None}
+
+
+def _repository_hearers(secret: Manifest) -> tuple[str, ...]:
+    """A proxy hears what is not encrypted, or encrypted for nobody in particular."""
+    data = fields_of(secret)
+    origin = _origin(data.get("url", ""))
+    is_open = origin.startswith("http://") or any(data.get(key, "").lower() == "true" for key in _UNVERIFIED)
+    return origin, _origin(data.get("githubAppEnterpriseBaseUrl", "")), data.get("proxy", "") if is_open else ""
+
+
+def _cluster_hearers(secret: Manifest) -> tuple[str, ...]:
+    """Whom its certificate is verified by is said beside its proxy, so a proxy counts always."""
+    data = fields_of(secret)
+    return _origin(data.get("server", "")), str(_decoded(data.get("config", "")).get("proxyUrl") or "")
+
+
+def _config_credentials(config: str) -> set[str]:
+    found = _decoded(config)
+    keys = {key for key, value in found.items() if value and key not in _PLAIN_CONFIG}
+    return keys | ({"keyData"} if (found.get("tlsClientConfig") or {}).get("keyData") else set())
+
+
+def _origin(url: str) -> str:
+    """Scheme, user and host, as URLs are compared."""
+    scheme, separator, rest = normalise_url(url).rpartition("://")
+    return scheme + separator + rest.partition("/")[0]
+
+
+def _decoded(config: str) -> dict[str, Any]:
+    """Of what is no JSON nothing can be kept."""
+    try:
+        return msgspec.json.decode(config or "{}", type=dict[str, Any])
+    except msgspec.MsgspecError:
+        return {}
+
+
 def _config(form: ClusterForm, before: str) -> dict[str, Any]:
     """Argo CD's JSON. What it has beside what is said here stays."""
-    try:
-        config: dict[str, Any] = msgspec.json.decode(before or "{}", type=dict[str, Any])
-    except msgspec.MsgspecError:
-        config = {}
+    config = _decoded(before)
     tls = dict(config.get("tlsClientConfig") or {})
     for key, said in (("username", form.username), ("password", form.password), ("bearerToken", form.bearer_token)):
         _put(config, key, said)
