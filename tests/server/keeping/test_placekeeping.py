@@ -45,9 +45,10 @@ class OneClient:
 class Kept:
     """Served for a namespace of its own."""
 
-    def __init__(self, served: Served, client: KubeClient, namespace: str) -> None:
+    def __init__(self, served: Served, clients: OneClient, namespace: str) -> None:
         self.served = served
-        self.client = client
+        self.clients = clients
+        self.client = clients.client
         self.namespace = namespace
 
     async def ask(self, method: str, path: str, body: Any = None, who: str = "boss", **headers: str) -> tuple[int, Any]:
@@ -74,7 +75,7 @@ async def kept(backend: str, request: pytest.FixtureRequest) -> AsyncIterator[Ke
         ]
         async with serving(table) as served:
             served.authority.update(policy_of({"policy.csv": POLICY}), {})
-            yield Kept(served, client, namespace)
+            yield Kept(served, clients, namespace)
 
 
 GIT = {"url": "https://git.example.com/shop/apps", "project": "shop", "username": "ci", "password": "canary"}
@@ -160,6 +161,25 @@ async def test_secrets_of_other_sorts_and_of_git_are_not_touched(kept: Kept) -> 
         status, said = await kept.ask(method, "/repositories/declared", body)
         assert (status, "declared in Git" in said["detail"]) == (409, True)
     assert (await kept.ask("PUT", "/repositories/written", {"url": "https://git.example.com/written"}))[0] == 200
+
+
+class Meddling(KubeClient):
+    """The API server's client, and somebody who makes another thing of a Secret just before it is deleted."""
+
+    async def delete(self, resource: Any, name: str, namespace: str = "", **more: Any) -> Any:
+        label = {"metadata": {"labels": {"argocd.argoproj.io/secret-type": None}}}
+        await self.merge_patch(resource, name, namespace, label, manager="somebody")
+        return await super().delete(resource, name, namespace, **more)
+
+
+async def test_a_secret_that_became_another_thing_since_it_was_read_is_not_deleted(kept: Kept) -> None:
+    _, made = await kept.ask("POST", "/repositories", GIT)
+    name = made["row"]["secret"]
+    async with Meddling(kept.client.config) as client:
+        kept.clients.client = client
+        assert (await kept.ask("DELETE", f"/repositories/{name}"))[0] == 409
+    resource = await kept.client.discovery.resource("", "v1", "Secret")
+    assert await kept.client.get(resource, name, kept.namespace) is not None
 
 
 async def test_a_cluster_is_registered_changed_and_forgotten(kept: Kept) -> None:

@@ -175,7 +175,13 @@ class Keeping(Generic[Form, Row]):
                 f"Secret {name_of(secret)} was not made through this API, so it is not deleted through it",
                 hint=f"kubectl -n {self._world.control_namespace} delete secret {name_of(secret)}",
             )
-        await client.delete(await _resource(client), name_of(secret), self._world.control_namespace, uid=uid_of(secret))
+        await client.delete(
+            await _resource(client),
+            name_of(secret),
+            self._world.control_namespace,
+            uid=uid_of(secret),
+            resource_version=resource_version_of(secret),
+        )
         self._note(call, secret, None)
 
     async def secrets(self, call: Call) -> list[Manifest]:
