@@ -381,6 +381,25 @@ def test_settings_that_are_wrong_say_where(text: str, ours: str, said: str) -> N
     assert "argocd-cm" in problem.field
 
 
+@pytest.mark.parametrize(
+    "value", ["$2a$10$canary", "canary", "https://canary:x@id.example", "http://canary", "https://["]
+)
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"oidc.config": "issuer: $admin.password\nclientID: x"},
+        {"oidc.config": "issuer: http://id.example\nclientID: $admin.password"},
+        {"trueup.sso": "[{id: a, type: oidc, clientID: x, issuer: $admin.password}]"},
+        {"trueup.sso": "[{id: a, type: github, clientID: $admin.password, issuer: $admin.password}]"},
+    ],
+)
+def test_what_a_reference_leads_to_is_in_no_words(said: dict[str, str], value: str) -> None:
+    """Whoever may try settings could else name any key of a Secret, and read the refusal."""
+    problems = providers_of(said, lambda text: value if text == "$admin.password" else text).problems
+    assert problems
+    assert not any("canary" in f"{one} {one.hint} {one.__cause__}" or "[" in one.message for one in problems)
+
+
 def test_one_wrong_entry_does_not_shut_the_others_out() -> None:
     found = read(ARGO, "[{id: a, type: oidc}]")
     assert list(found.found) == ["oidc"]

@@ -166,6 +166,7 @@ def _argo(data: Mapping[str, str], resolve: Callable[[str], str]) -> list[Provid
                 authorities=resolve(said.root_ca),
                 insecure_tls=data.get(SKIP_VERIFY, "").strip().lower() == "true",
             ),
+            said,
             ARGO,
         )
     ]
@@ -207,19 +208,27 @@ def _of_ours(said: _Ours, resolve: Callable[[str], str], where: str) -> Provider
             authorities=resolve(said.root_ca),
             allow_http=said.allow_http,
         ),
+        said,
         where,
     )
 
 
-def _checked(provider: Provider, where: str) -> Provider:
-    for name, value in (("issuer", provider.issuer), ("clientID", provider.client_id)):
+def _checked(provider: Provider, said: _Argo | _Ours, where: str) -> Provider:
+    """Raises InvalidInput in the words of what is `said`: a reference may lead to any value, also to one that nobody may read."""
+    for name, value, written in (
+        ("issuer", provider.issuer, said.issuer),
+        ("clientID", provider.client_id, said.client_id),
+    ):
         if not value or value.startswith("$"):
-            found = f"names {value}, which is not there" if value else "is not set"
+            found = f"names {written}, which is not there" if value else "is not set"
             raise InvalidInput(found, field=f"argocd-cm {where}.{name}", hint="set it, or the Secret that it names")
     try:
         check_url(provider.issuer, allow_http=provider.allow_http)
     except InvalidInput as error:
-        raise InvalidInput(error.message, field=f"argocd-cm {where}.issuer", hint=error.hint) from error
+        found = (
+            f"names {said.issuer}, where no address of a provider is" if said.issuer.startswith("$") else error.message
+        )
+        raise InvalidInput(found, field=f"argocd-cm {where}.issuer", hint=error.hint) from None
     if provider.type is not Type.OIDC and not provider.groups:
         raise InvalidInput(
             "names no group, so that everybody with an account there could sign in",
