@@ -132,6 +132,17 @@ def test_a_url_finds_the_secret_that_fits_best(url: str, found: str | None) -> N
     assert (refs[-1].name if refs else None) == found
 
 
+@pytest.mark.parametrize("own", ["https://example.com/", "https://example.com", "https://example", "https://"])
+@pytest.mark.parametrize(
+    "url", ["https://example.com.elsewhere.com/a", "https://example.community/a", "https://example.com:8443/a"]
+)
+def test_a_template_is_for_no_host_whose_name_only_begins_like_its_own(own: str, url: str) -> None:
+    template = secret("template", "repo-creds", url=own, password="p")
+    assert match_repository_secrets(url, [template]) == ()
+    found = match_repository_secrets("https://example.com/a", [template])
+    assert bool(found) is own.startswith("https://example.com")
+
+
 def test_a_repository_without_credentials_is_still_found_when_no_template_fits() -> None:
     (ref,) = match_repository_secrets("https://example.com/org/plain", [BARE])
     assert (ref.kind, ref.namespace, ref.name) == ("Secret", "argocd", "bare")

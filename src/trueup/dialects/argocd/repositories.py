@@ -1,7 +1,7 @@
 """Which of Argo CD's repository Secrets holds the credentials for a URL.
 
-A Secret labelled `repository` is for one URL; one labelled `repo-creds` for every URL that begins with its own, the longest
-winning. URLs are compared as Argo CD compares them: lower case, without `.git`, `git@host:path` as `ssh://git@host/path`.
+A Secret labelled `repository` is for one URL; one labelled `repo-creds` for every URL of its host that begins with its own, the
+longest winning. URLs are compared as Argo CD compares them: lower case, without `.git`, `git@host:path` as `ssh://git@host/path`.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def match_repository_secrets(
             continue
         if kind == REPOSITORY and own == wanted:
             exact.append((any(field_of(secret, key) for key in _CREDENTIALS), bool(scope), ref_of(secret)))
-        elif kind == REPO_CREDS and wanted.startswith(own):
+        elif kind == REPO_CREDS and wanted.startswith(own) and origin_of(wanted) == origin_of(own):
             prefixes.append((len(own), ref_of(secret)))
     best = max(exact, key=lambda row: (row[1], row[0]), default=None)
     template = max(prefixes, default=None)
@@ -120,6 +120,12 @@ def normalise_url(url: str) -> str:
     if "://" not in text and (match := _SCP.match(text)):
         text = f"ssh://{match['user']}@{match['host']}/{match['path']}"
     return text.removesuffix("/").removesuffix(".git").removeprefix("ssh://").removeprefix("oci://")
+
+
+def origin_of(url: str) -> str:
+    """Scheme, user, host and port: `https://example.com` begins `https://example.com.elsewhere.com`, which is somebody else's."""
+    scheme, separator, rest = normalise_url(url).rpartition("://")
+    return scheme + separator + rest.partition("/")[0]
 
 
 def field_of(secret: Mapping[str, Any], key: str) -> str:

@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Struct, structs
 
 from trueup.dialects.argocd.clusters import read_cluster
-from trueup.dialects.argocd.repositories import SECRET_TYPE, normalise_url
+from trueup.dialects.argocd.repositories import SECRET_TYPE, normalise_url, origin_of
 from trueup.model.errors import InvalidInput
 from trueup.model.manifest import Manifest, annotations_of, metadata_of
 from trueup.server.api.refusals import BadQuery
@@ -237,27 +237,21 @@ def _said(form: RepositoryForm | ClusterForm, credentials: Mapping[str, str]) ->
 def _repository_hearers(secret: Manifest) -> tuple[str, ...]:
     """A proxy hears what is not encrypted, or encrypted for nobody in particular."""
     data = fields_of(secret)
-    origin = _origin(data.get("url", ""))
+    origin = origin_of(data.get("url", ""))
     is_open = origin.startswith("http://") or any(data.get(key, "").lower() == "true" for key in _UNVERIFIED)
-    return origin, _origin(data.get("githubAppEnterpriseBaseUrl", "")), data.get("proxy", "") if is_open else ""
+    return origin, origin_of(data.get("githubAppEnterpriseBaseUrl", "")), data.get("proxy", "") if is_open else ""
 
 
 def _cluster_hearers(secret: Manifest) -> tuple[str, ...]:
     """Whom its certificate is verified by is said beside its proxy, so a proxy counts always."""
     data = fields_of(secret)
-    return _origin(data.get("server", "")), str(_decoded(data.get("config", "")).get("proxyUrl") or "")
+    return origin_of(data.get("server", "")), str(_decoded(data.get("config", "")).get("proxyUrl") or "")
 
 
 def _config_credentials(config: str) -> set[str]:
     found = _decoded(config)
     keys = {key for key, value in found.items() if value and key not in _PLAIN_CONFIG}
     return keys | ({"keyData"} if (found.get("tlsClientConfig") or {}).get("keyData") else set())
-
-
-def _origin(url: str) -> str:
-    """Scheme, user and host, as URLs are compared."""
-    scheme, separator, rest = normalise_url(url).rpartition("://")
-    return scheme + separator + rest.partition("/")[0]
 
 
 def _decoded(config: str) -> dict[str, Any]:
