@@ -19,6 +19,7 @@ _SAMPLES = {
     "projects": Target("NAME"),
     "repositories": Target("", _SECRET),
     "clusters": Target("", _SECRET),
+    "settings": Target(""),
 }
 AS_THE_PERSON = {
     "apps.refresh": "`patch` the App",
@@ -44,6 +45,9 @@ AS_THE_PERSON = {
     "objects.logs": "`get` and `list pods`, `get pods/log`",
     "projects.delete": "`list` Applications in all namespaces",
     "repositories.list": "`list secrets` in argocd; else those that visible Apps and sources name",
+    "settings.list": "`argocd-rbac-cm` is in it for whoever may `get` that",
+    "settings.get": "of `argocd-rbac-cm` that one in its place",
+    "settings.update": "of `argocd-rbac-cm` that one in its place",
     "clusters.list": "`list secrets` in argocd; else the one that we are in",
 }
 """What more the API server judges, or what is left out of an answer."""

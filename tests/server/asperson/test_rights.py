@@ -63,6 +63,14 @@ def test_what_has_no_secret_is_seen_by_whoever_sees_what_names_it_and_changed_by
     assert rights_of("repositories", "delete", secret, KINDS) == (Right("delete", "", "secrets", "argocd", "repo-1"),)
 
 
+def test_each_of_the_settings_is_asked_about_by_its_own_name() -> None:
+    def asked(name: str) -> object:
+        return rights_of("settings", "update", Target(name, ObjectRef("", "ConfigMap", "argocd", name)), KINDS)
+
+    assert asked("argocd-rbac-cm") == (Right("update", "", "configmaps", "argocd", "argocd-rbac-cm"),)
+    assert asked("argocd-cm") == asked("") == (Right("update", "", "configmaps", "argocd", "argocd-cm"),)
+
+
 def test_a_kind_that_is_no_app_is_nobodys_app() -> None:
     assert rights_of("applications", "get", Target("x", ObjectRef("apps", "Deployment", "shop", "web")), KINDS) is None
     assert GroupKind(APP_PROJECT.group, "Application") in KINDS.plurals

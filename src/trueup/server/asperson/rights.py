@@ -124,6 +124,8 @@ def rights_of(resource: str, action: str, target: Target, kinds: Kinds) -> tuple
         return (Right(verb, "", "secrets", kinds.control_namespace, name),)
     if resource in SETTINGS_OBJECTS and verb:
         plural, name = SETTINGS_OBJECTS[resource]
+        if resource == "settings" and ref is not None and ref.name:
+            name = ref.name  # one of two ConfigMaps
         return (Right("get" if verb == "get" else "update", "", plural, kinds.control_namespace, name),)
     if resource == "audit":
         return (Right("get", OWN_GROUP, AUDIT),)
