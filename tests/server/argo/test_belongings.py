@@ -117,6 +117,8 @@ async def test_a_badge_is_for_everybody_once_it_is_enabled_and_tells_nothing_bef
         assert "Degraded" in (await argo.get("/api/badge?project=shop", ""))[1]
         assert "Unknown" in (await argo.get("/api/badge?project=bank", ""))[1]
         assert (await argo.get("/api/badge?name=a%3Cscript%3E", ""))[0] == 400
+        # More digits than Python makes a number of.
+        assert 'width="2000"' in (await argo.get("/api/badge?name=web&width=" + "9" * 5000, ""))[1]
 
 
 async def test_apps_of_other_kinds_have_badges_too() -> None:

@@ -134,7 +134,7 @@ def drawn(standing: Standing, query: BadgeQuery) -> str:
     title = standing.name if _is_true(query.show_app_name) else ""
     least = len(title) * _LETTER + 2 * _MARGIN if title else 0
     if query.width.isdecimal():
-        least = max(least, min(int(query.width), _WIDEST))
+        least = max(least, min(int(query.width[:6]), _WIDEST))
     widths[-1] += max(0, least - sum(widths))
     return _svg(title, parts, widths)
 
