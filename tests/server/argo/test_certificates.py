@@ -7,6 +7,7 @@ import uuid
 from collections.abc import AsyncIterator
 from typing import Any
 
+import msgspec
 import pytest
 
 from tests.embedded.fixtures import embedded_cluster
@@ -52,6 +53,14 @@ this is no key at all
 
 def selected(text: str, **said: str) -> list[str]:
     return [one.server_name for one in listed(text, {}, Selector(**said))]
+
+
+def test_a_key_is_one_line_whatever_it_calls_itself() -> None:
+    """Else one key of one host could bring a line `@cert-authority *` along."""
+    for kind in (f"ssh-ed25519 {key(9)}\n@cert-authority * ssh-ed25519", "ssh ed25519", "x" * 65):
+        one = ssh("git.example.com", 1, kind, certData=base64.b64encode(key(1, kind).encode()).decode())
+        with pytest.raises(BadQuery, match="no key of the type"):
+            with_keys("", [msgspec.convert(one, Certificate)], upsert=True)
 
 
 def test_lines_are_told_by_any_of_their_names_and_go_only_when_all_of_them_are_meant() -> None:

@@ -22,6 +22,7 @@ from trueup.server.api.refusals import BadQuery
 SSH, HTTPS = "ssh", "https"
 _TYPES = {"": (SSH, HTTPS), "*": (SSH, HTTPS), SSH: (SSH,), HTTPS: (HTTPS,), "tls": (HTTPS,)}
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
+_TYPE = re.compile(r"[A-Za-z0-9@._-]{1,64}")
 _SSH_HOST = re.compile(r"\[(?P<host>[^\]]+)\]:\d{1,5}|(?P<bare>[^\[\]]+)")
 
 
@@ -159,7 +160,8 @@ def _checked(one: Certificate, place: str) -> HostKey:
     key = _decoded(one, place).strip()
     blob = _blob(key)
     # A key says its own type first (RFC 4253, 6.6): what is said beside it must be that.
-    if blob is None or blob[4 : 4 + int.from_bytes(blob[:4])] != one.cert_sub_type.encode() or not one.cert_sub_type:
+    kind = one.cert_sub_type
+    if blob is None or blob[4 : 4 + int.from_bytes(blob[:4])] != kind.encode() or not _TYPE.fullmatch(kind):
         raise BadQuery(
             f"is no key of the type {one.cert_sub_type[:40]!r}",
             field=f"{place}.certData",
