@@ -50,6 +50,14 @@ def test_a_change_keeps_the_credentials_it_does_not_name_and_whatever_it_does_no
     assert after["metadata"]["resourceVersion"] == "7"
 
 
+@pytest.mark.parametrize(("kind", "prefix"), [("repository-write", False), ("repo-write-creds", True)])
+def test_what_is_for_writing_stays_for_writing(kind: str, prefix: bool) -> None:
+    before = repository_secret(RepositoryForm(url=GIT, password="s3cret", prefix=prefix), "argocd")
+    before["metadata"]["labels"]["argocd.argoproj.io/secret-type"] = kind
+    after = repository_secret(RepositoryForm(url=GIT, proxy="http://p", prefix=prefix), "argocd", before)
+    assert after["metadata"]["labels"]["argocd.argoproj.io/secret-type"] == kind
+
+
 @pytest.mark.parametrize(
     ("said", "field", "words"),
     [

@@ -102,6 +102,8 @@ _PLAIN = {
     "github_app_installation_id": "githubAppInstallationID",
     "github_app_enterprise_base_url": "githubAppEnterpriseBaseUrl",
 }  # fmt: skip
+_FOR_WRITING = ("repository-write", "repo-write-creds")
+"""What Argo CD pushes with. Changed, they stay that: nobody reads with them."""
 _UNVERIFIED = ("insecure", "insecureIgnoreHostKey", "insecureOCIForceHttp")
 _HARMLESS = frozenset({*_UNVERIFIED, "depth"})
 """Keys that Argo CD may have written, and that are no credentials."""
@@ -121,6 +123,8 @@ def repository_secret(form: RepositoryForm, namespace: str, before: Manifest | N
     data = {key: _text(getattr(form, field)) for field, key in _PLAIN.items()}
     data |= {key: said for field, key in _CREDENTIALS.items() if (said := getattr(form, field)) is not None}
     kind = "repo-creds" if form.prefix else "repository"
+    if before is not None and metadata_of(before).get("labels", {}).get(SECRET_TYPE) in _FOR_WRITING:
+        kind = "repo-write-creds" if form.prefix else "repository-write"
     made = _secret(kind, _name_for("repo", form.url, form.project, kind), namespace, data, before)
     if before is not None:
         there = {key for key, value in (before.get("data") or {}).items() if value} - {*_PLAIN.values(), *_HARMLESS}
