@@ -24,6 +24,12 @@ def kubeconfig(user: dict[str, Any] | None = None, **cluster: Any) -> bytes:
     ).encode()
 
 
+def multiplied(times: int) -> bytes:
+    """Ten times as much with every line."""
+    lines = [f"a{row}: &a{row} [{', '.join([f'*a{row - 1}'] * 10)}]" for row in range(1, times)]
+    return "\n".join(["a0: &a0 [x]", *lines]).encode()
+
+
 async def test_text_is_enough() -> None:
     config = config_of_kubeconfig(kubeconfig(), SECRET)
     assert config.server == "https://there:6443"
@@ -49,6 +55,12 @@ async def test_text_is_enough() -> None:
         (b"{", "not YAML"),
         (b"\xff", "not UTF-8"),
         (b"a" * (MOST_BYTES + 1), "are allowed"),
+        (b"a: " + b"[" * 200_000, "nested too deep"),
+        (b"a: " + b"- " * 200_000, "not YAML"),
+        (b"- " * 200_000, "nested too deep"),
+        (b"a: &a [*a]", "an alias names nothing"),
+        (b"a: " + b"1:1" * 100_000, "a number is too long"),
+        (multiplied(9), "its aliases make too much of it"),
     ],
 )
 def test_what_reaches_into_the_controller_or_is_none_is_refused(content: bytes, says: str) -> None:

@@ -20,9 +20,9 @@ import msgspec
 import yaml
 from msgspec import Struct, field
 
+from trueup.model.boundedyaml import load_yaml
 from trueup.model.errors import InvalidInput
 
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 T = TypeVar("T")
 
 
@@ -183,7 +183,7 @@ def _read_file(path: Path) -> _File:
 
 def _parse(text: str, path: str) -> _File:
     try:
-        content = yaml.load(text, Loader=_Loader)  # noqa: S506  (the C safe loader)
+        content = load_yaml(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark is not None else ""

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 from msgspec import Struct
 
+from trueup.model.boundedyaml import load_yaml
 from trueup.model.errors import TrueupError
 
 SHORTEST = 4
@@ -53,7 +54,7 @@ class Masker(Struct, frozen=True):
 
 def _parsed(text: str) -> Any:
     try:
-        return yaml.load(text, Loader=yaml.CSafeLoader)
+        return load_yaml(text)
     except yaml.YAMLError:
         return None
 
