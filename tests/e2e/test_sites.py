@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -194,6 +195,29 @@ def test_a_release_and_its_records_are_in_the_target_cluster(
     stack.kubectl("delete", "helmrelease", "web", "-n", namespace)
     assert json.loads(helm_at(remote, "list", "-n", there, "-o", "json")) == []
     assert remote.api.get("configmap", "web-config", there) is None
+
+
+def test_a_release_that_moves_ends_none_of_its_name_that_somebody_else_made_where_it_comes(
+    stack: Stack, namespace: str, remote: Remote, there: str, tmp_path: Path
+) -> None:
+    files = chart()
+    repo = stack.repository(namespace, files)
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(str(content))
+    helm(stack, "install", "web", str(tmp_path / "charts/web"), "-n", namespace)
+    stack.apply(kubeconfig_secret(namespace, remote.kubeconfig()), git_repository(namespace, repo.url))
+    stack.apply(helm_release(namespace, **THERE))
+    until_release(stack, namespace, version=1)
+    spec = {"kubeConfig": None, "dependsOn": [{"name": "never"}]}
+    stack.merge("helmrelease", "web", namespace, {"spec": spec})
+    until(lambda: stack.events(namespace, "ObjectsKept"), what="moved")
+    until(lambda: not stack.status("helmrelease", "web", namespace).get("history"), what="no history here")
+    stack.kubectl("delete", "helmrelease", "web", "-n", namespace)
+    listed = json.loads(helm(stack, "list", "-n", namespace, "-o", "json"))
+    assert [(row["name"], row["status"]) for row in listed] == [("web", "deployed")]
+    assert data_of(stack.get("configmap", "web-config", namespace))["text"] == "default"
+    assert data_of(remote.api.get("configmap", "web-config", there))["text"] == "default"
 
 
 def test_an_application_names_a_registered_cluster(

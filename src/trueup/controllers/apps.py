@@ -93,7 +93,7 @@ class AppController:
         self._readers: dict[SourceKey, InputIndex] = defaultdict(InputIndex)
         self._dependencies = Dependencies(shell.memories.get, shell.sources.feeds.of_app)
         self.signals = Signals(shell, self.queue, self._readers, lambda ref: self.shell_of(ref).tracking)
-        self._reader = Reader(shell, self._readers, self._dependencies, self.shell_of, self.sites.send_away)
+        self._reader = Reader(shell, self._readers, self._dependencies, self.shell_of, self._placing.send_away)
         self._situations = Situations(shell, self._dependencies)
         self.sites.wake = self._woken_by_site
 
@@ -193,9 +193,8 @@ class AppController:
         if obj is not None:
             self._reader.read(memory, obj)
             problem = await self._placing.place(memory, obj)
-            if memory.moved and not is_deleting(obj):
-                await write_status(memory, obj, self.shell_of(ref))
-                memory.moved, obj = False, shell.resources.get(ref) or obj
+            if memory.saved.moved and not is_deleting(obj):
+                obj = await self._tell_move(memory, obj)
             if not await self._has_chart(memory, obj):
                 return Step.WAIT_SOURCE
             await self._judge_dependencies(memory, obj)
@@ -271,6 +270,14 @@ class AppController:
             case Step.IDLE:
                 await self._idle(memory, obj)
         return step
+
+    async def _tell_move(self, memory: AppMemory, obj: Manifest) -> Manifest:
+        """Its status tells no more of the cluster that it left. The resource as it is then."""
+        shell = self.shell_of(memory.ref)
+        await write_status(memory, obj, shell)
+        memory.saved.moved = False
+        shell.state.put(memory.ref, memory.to_bytes())
+        return shell.resources.get(memory.ref) or obj
 
     async def _has_chart(self, memory: AppMemory, obj: Manifest) -> bool:
         """Of a release whose chart is a template: makes sure of its HelmChart, before that is waited for."""

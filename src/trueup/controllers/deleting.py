@@ -104,7 +104,7 @@ class Deleter:
             await self._let_live(memory, obj, reason)
             return
         app = memory.app or self._read(memory, obj)
-        if not memory.moved:
+        if not memory.saved.moved:
             stored = self._shell.dialect_of(memory.ref).stored_inventory(obj)
             memory.saved.inventory = memory.saved.inventory.union(stored)
         released = memory.release is not None and memory.release.latest is not None
@@ -176,7 +176,7 @@ class Deleter:
         """Deletes by the policy. True: nothing more is to be waited for."""
         shell = self._shell
         dialect = shell.dialect_of(memory.ref)
-        stored = Inventory() if memory.moved else dialect.stored_inventory(obj)
+        stored = Inventory() if memory.saved.moved else dialect.stored_inventory(obj)
         memory.saved.inventory = memory.saved.inventory.union(stored) if not memory.deleting else memory.saved.inventory
         memory.deleting = True
         inventory = memory.saved.inventory

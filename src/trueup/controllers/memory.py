@@ -74,7 +74,9 @@ class Saved(Struct, kw_only=True):
     deletion_hooks: tuple[HookResult, ...] = ()
     """The runs of hooks of the deletion that is under way."""
     cluster: str = ""
-    """Where the inventory's objects are: the cluster's uid, or `home`; empty: not known."""
+    """Where the inventory's objects are: the uid of its `kube-system`; empty: not known."""
+    moved: bool = False
+    """It came to another cluster, and what its status tells of objects is still about the one that it left."""
 
 
 @dataclass(slots=True)
@@ -95,8 +97,6 @@ class AppMemory:
     was_pinned: bool = False
     deleting: bool = False
     """The deletion of the objects has begun; the inventory shrinks from now on."""
-    moved: bool = False
-    """It came to another cluster, and what its status tells of objects is still about the one that it left."""
     going: set[ObjectRef] = field(default_factory=set)
     """Objects that were deleted with the App and may not be gone yet."""
     suspended: bool = False

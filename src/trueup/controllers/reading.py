@@ -31,7 +31,7 @@ class Reader:
         readers: Mapping[SourceKey, InputIndex],
         dependencies: Dependencies,
         shell_of: Callable[[ObjectRef], AppShell] | None = None,
-        send_away: Callable[[ObjectRef], None] = lambda _: None,
+        send_away: Callable[[AppMemory], None] = lambda _: None,
     ) -> None:
         self._shell = shell
         self._shell_of = shell_of or (lambda _: shell)
@@ -64,7 +64,7 @@ class Reader:
         memory.problem = None
         memory.app = app
         if app.target is not None:
-            self._send_away(memory.ref)
+            self._send_away(memory)
         memory.content_stale |= memory.was_pinned and pin != memory.pin  # pinned elsewhere
         if not first and pin != memory.pin:
             self._shell.recorder.put(pin_record(self._shell, memory, pin))
@@ -88,13 +88,17 @@ class Reader:
         The folder may be lost, older than the inventory that was written ahead of an apply, or another cluster's backup.
         """
         saved = memory.saved
-        known, saved.inventory = saved.inventory, saved.inventory.union(dialect.stored_inventory(obj))
+        known = saved.inventory
+        if not saved.moved:
+            saved.inventory = known.union(dialect.stored_inventory(obj))
         saved.applied = saved.applied or dialect.stored_applied_revision(obj)
         saved.history = saved.history or dialect.stored_history(obj)
-        if saved.progress is None and (stored := dialect.stored_sync(obj)) is not None:
+        if saved.progress is None and not saved.moved and (stored := dialect.stored_sync(obj)) is not None:
             saved.progress = recalled(stored)
             saved.revision = saved.attempted = stored.revision
         memory.release = dialect.stored_release(obj)
+        if saved.moved and memory.release is not None:
+            memory.release = memory.release.elsewhere()
         # What was under way, waited for or tried again is not remembered; a look at all of it finds out. A sync of several
         # steps is remembered, and looks at all of it anyway.
         memory.replan = len(saved.inventory) != len(known) or (

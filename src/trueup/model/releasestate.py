@@ -69,6 +69,12 @@ class ReleaseState(Struct, frozen=True, kw_only=True):
     def latest(self) -> ReleaseSnapshot | None:
         return self.history[0] if self.history else None
 
+    def elsewhere(self) -> ReleaseState:
+        """What still holds in another cluster, where nothing was released: answers to requests, and the HelmChart at home."""
+        return ReleaseState(
+            handled_force=self.handled_force, handled_reset=self.handled_reset, chart_object=self.chart_object
+        )
+
     def previous(self, *, ignore_tests: bool) -> ReleaseSnapshot | None:
         """The release before the latest that succeeded: what a rollback goes back to."""
         for snapshot in self.history[1:]:

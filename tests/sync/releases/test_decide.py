@@ -9,10 +9,12 @@ import pytest
 from msgspec import structs
 
 from tests.sync.releases.releases import release_spec, snapshot
+from trueup.model.inventory import Inventory, InventoryEntry
+from trueup.model.refs import ObjectRef
 from trueup.model.release import InstallRules, ReleaseSpec, Remediation, Remedy, UpgradeRules
 from trueup.model.releaserecord import ChartMetadata, ReleaseStatus, ReleaseTest
 from trueup.model.releasestate import Attempt, ReleaseAction, ReleaseState
-from trueup.sync.releases.decide import Next, is_last_try, must_reset, next_action, target_changed
+from trueup.sync.releases.decide import Next, has_begun, is_last_try, must_reset, next_action, target_changed
 from trueup.sync.releases.standing import Judged, Seen, Standing, Wanted, judge_release
 
 CHART = ChartMetadata(name="web", version="1.0.0")
@@ -269,3 +271,11 @@ def test_another_charts_name_is_another_release_unless_it_is_to_be_updated_in_pl
     assert target_changed(spec(), known(), "api")
     in_place = structs.replace(spec(), upgrade=structs.replace(spec().upgrade, reinstall_on_rename=False))
     assert not target_changed(in_place, known(), "api")
+
+
+def test_only_a_release_that_was_made_or_begun_is_uninstalled() -> None:
+    objects = Inventory.of([InventoryEntry(ObjectRef("", "ConfigMap", "shop", "web"), "v1")])
+    assert not has_begun(ReleaseState(), Inventory())
+    assert has_begun(known(), Inventory())
+    assert has_begun(ReleaseState(attempt=Attempt(action="install")), Inventory())
+    assert has_begun(ReleaseState(), objects)

@@ -271,6 +271,7 @@ async def _carry_out(work: ReleaseWork, course: Course, *, superseded: list[Stor
         lambda: work.records.create(course.release, course.labels, course.documents, limit=work.spec.max_history)
     )
     _attempted(work, course)
+    work.memory.release = work.state  # whoever ends this in the middle knows that something was begun
     runner = HookRunner(work, stored)
     applied: Applied | None = None
     try:

@@ -55,7 +55,15 @@ from trueup.model.snapshot import Input, InputKind, Inputs, Snapshot
 from trueup.records.record import RecordKind
 from trueup.render.masking import Masker
 from trueup.render.releases import NoRelease
-from trueup.sync.releases.decide import Next, active_remediation, is_last_try, must_reset, next_action, target_changed
+from trueup.sync.releases.decide import (
+    Next,
+    active_remediation,
+    has_begun,
+    is_last_try,
+    must_reset,
+    next_action,
+    target_changed,
+)
 from trueup.sync.releases.standing import Judged, Seen, Standing, judge_release
 
 log = structlog.get_logger(__name__)
@@ -464,7 +472,7 @@ class ReleaseReconciler:
         memory, shell = work.memory, self._shell
         try:
             async with work.slot:
-                report = await uninstall(work)
+                report = await uninstall(work) if has_begun(work.state, memory.saved.inventory) else None
             if report is not None:
                 latest = work.state.latest
                 name = latest.full_name if latest is not None else f"{work.spec.namespace}/{work.spec.name}"

@@ -33,6 +33,13 @@ class Placing:
         self._sites = sites
         self._placed = placed
 
+    def send_away(self, memory: AppMemory) -> None:
+        """For an App that is for another cluster, before its objects are claimed: in our own they are not looked at."""
+        sites, app = self._sites, memory.app
+        assert app is not None
+        if sites.at(memory.ref) is sites.home and not sites.leads_home(memory.ref, app.target):
+            self._move(memory, sites.nowhere)
+
     async def place(self, memory: AppMemory, obj: Manifest) -> TrueupError | None:
         """Brings the App to the site that its target leads to. What it gives keeps the site from being worked on."""
         sites, app = self._sites, memory.app
@@ -109,4 +116,6 @@ def forget_cluster(memory: AppMemory) -> None:
     memory.wait, memory.heals, memory.out_of_sync, memory.going = None, {}, set(), set()
     memory.shown, memory.missing_kinds, memory.healthy = (), frozenset(), frozenset()
     memory.prunes_left, memory.deleting, memory.retry_at, memory.failures = False, False, None, 0
-    memory.content_stale, memory.moved = True, True
+    memory.content_stale, saved.moved = True, True
+    if memory.release is not None:
+        memory.release = memory.release.elsewhere()

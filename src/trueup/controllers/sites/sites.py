@@ -106,10 +106,10 @@ class Sites:
         if before is not None and before is not site:
             self._close_unused()
 
-    def send_away(self, app: ObjectRef) -> None:
-        """Its objects are not in the controller's own cluster, wherever they are."""
-        if app not in self._at:
-            self.put(app, self.nowhere)
+    def leads_home(self, app: ObjectRef, target: Target | None) -> bool:
+        """Whether this very target is known to lead to the controller's own cluster."""
+        link = self._link_of.get(app)
+        return target is None or (link is not None and link.target == target and link.is_home)
 
     def is_led(self, app: ObjectRef) -> bool:
         """Whether its target leads anywhere, if only to a cluster that does not answer now."""

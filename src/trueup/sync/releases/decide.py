@@ -10,6 +10,7 @@ from collections.abc import Collection
 
 from msgspec import Struct
 
+from trueup.model.inventory import Inventory
 from trueup.model.release import ReleaseSpec, Remediation, Remedy
 from trueup.model.releasestate import ReleaseAction, ReleaseState
 from trueup.sync.releases.standing import Judged, Standing
@@ -139,6 +140,11 @@ def target_changed(spec: ReleaseSpec, state: ReleaseState, chart_name: str) -> s
     if spec.upgrade.reinstall_on_rename and latest.chart_name != chart_name:
         return f"its chart changed from {latest.chart_name} to {chart_name}"
     return ""
+
+
+def has_begun(state: ReleaseState, inventory: Inventory) -> bool:
+    """Whether a release of its name may be its own, having made one or begun to; another's is not its to uninstall."""
+    return state.latest is not None or bool(state.attempt.action) or bool(inventory.entries)
 
 
 def _exhausted(remediation: Remediation, failures: int) -> bool:
