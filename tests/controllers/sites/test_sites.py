@@ -12,7 +12,7 @@ from tests.controllers.room import Room
 from trueup.cluster.config import ClusterConfig
 from trueup.cluster.credentials import Credential, StaticCredentials
 from trueup.controllers.sites.hosting import HEARTBEAT, Opened
-from trueup.controllers.sites.site import Site, SiteUnavailable
+from trueup.controllers.sites.site import ClusterReplaced, Site, SiteUnavailable
 from trueup.controllers.sites.sites import RELOOK, SitePending, Sites
 from trueup.controllers.sites.ways import ClusterUnknown, Way
 from trueup.model.apierror import ApiError, ClusterUnreachable
@@ -36,6 +36,8 @@ class World:
         self.secrets: dict[Target, str] = {}
         self.down: set[str] = set()
         self.refusing: set[str] = set()
+        self.cluster = "c1"
+        """The uid of whatever cluster answers."""
         self.breaking: dict[str, asyncio.Event] = {}
         self.opened: list[str] = []
         self.closed: list[str] = []
@@ -55,13 +57,15 @@ class World:
     async def open(self, way: Way, stack: AsyncExitStack, doubt: Callable[[], None]) -> Opened:
         del doubt
         self.tries += 1
-        content = way.identity
+        content, cluster = way.identity, self.cluster
 
         async def probe() -> None:
             if content in self.down:
                 raise ClusterUnreachable("connection refused")
             if content in self.refusing:
                 raise ApiError(401, "Unauthorized", "who are you?")
+            if self.cluster != cluster:
+                raise ClusterReplaced(f"another cluster answers as {content}")
 
         async def work() -> None:
             await self.breaking.setdefault(content, asyncio.Event()).wait()
@@ -71,7 +75,7 @@ class World:
         await probe()
         self.opened.append(content)
         stack.callback(self.closed.append, content)
-        return Opened(Site(content, "c1", self.shell), probe, (work,))
+        return Opened(Site(content, cluster, self.shell), probe, (work,))
 
     def settle(self, app: ObjectRef, target: Target | None) -> Site:
         """As a look does."""
@@ -169,6 +173,19 @@ async def test_a_cluster_that_goes_away_is_missed_though_nothing_is_done_there(w
     assert world.woken == [SHOP]
     assert world.settle(SHOP, IN_SHOP) is site  # watched all the time
     assert world.opened == ["a"]
+
+
+async def test_another_cluster_at_the_same_address_is_another_site(world: World) -> None:
+    world.secrets = {IN_SHOP: "a"}
+    old = await begin(world, SHOP, IN_SHOP)
+    world.cluster = "c2"
+    await asyncio.sleep(HEARTBEAT + SETTLED)
+    assert isinstance(old.problem, ClusterReplaced)
+    new = world.settle(SHOP, IN_SHOP)
+    assert (old.cluster_id, new.cluster_id) == ("c1", "c2")
+    assert world.closed == ["a"]
+    await asyncio.sleep(2 * HEARTBEAT)
+    assert world.opened == ["a", "a"]
 
 
 async def test_refused_credentials_are_read_again_at_once(world: World) -> None:

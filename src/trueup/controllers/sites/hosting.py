@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 import structlog
 
-from trueup.controllers.sites.site import Site, SiteUnavailable
+from trueup.controllers.sites.site import ClusterReplaced, Site, SiteUnavailable
 from trueup.controllers.sites.ways import Way
 from trueup.model.apierror import ApiError, ClusterUnreachable
 from trueup.model.errors import TrueupError
@@ -32,7 +32,8 @@ AGAIN = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """`probe` asks the cluster for a sign of life; raises ApiError or ClusterUnreachable. `tasks` go on while the site is open."""
+    """`probe` asks the cluster for a sign of life; raises ApiError, ClusterUnreachable, or ClusterReplaced where it is another
+    one by now. `tasks` go on while the site is open."""
 
     site: Site
     probe: Callable[[], Awaitable[None]]
@@ -155,6 +156,11 @@ class Host:
             return SiteUnavailable(f"{opened.site.name}: {error.message}")
         except ClusterUnreachable as error:
             return unreachable(opened.site.name, error)
+        except ClusterReplaced as error:
+            # What is known of one cluster says nothing of another: all of it is opened anew, and Apps come to it as movers.
+            self.failure = error
+            self.close()
+            return error
         return None
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 
+import msgspec
 import structlog
+from msgspec import Struct
 
 from trueup.cluster.client import KubeClient
 from trueup.cluster.config import ClusterConfig
@@ -22,16 +24,19 @@ from trueup.controllers.sites.opening import (
     watch_definitions,
     watch_releases,
 )
-from trueup.controllers.sites.site import Site
+from trueup.controllers.sites.site import ClusterReplaced, Site
 from trueup.controllers.sites.ways import Way
 from trueup.model.apierror import ApiError
 from trueup.model.manifest import uid_of
 
 log = structlog.get_logger(__name__)
 
+KUBE_SYSTEM = "/api/v1/namespaces/kube-system"
 PROBE_SECONDS = 10.0
 LIST_SECONDS = 30.0
 """For how long a sync waits until a kind is listed there, before it says that the cluster does not answer."""
+UNNAMED = "at-"
+"""Begins what stands for the uid of a cluster that does not tell it."""
 RETRY = RetryPolicy(attempts=3)
 """Fewer tries than at home: whoever waits for a cluster that is away holds a worker."""
 
@@ -64,11 +69,12 @@ class RemoteSites:
             KubeClient(way.config, max_in_flight=self._in_flight, retry=RETRY, guard=self._guard, on_request=noted)
         )
 
-        async def probe() -> None:
-            await client.raw("GET", "/version", seconds=PROBE_SECONDS)
-
-        await probe()
+        await client.raw("GET", "/version", seconds=PROBE_SECONDS)
         cluster_id = await cluster_id_of(client, way.config)
+
+        async def probe() -> None:
+            check_same(way.name, cluster_id, (await client.raw("GET", KUBE_SYSTEM, seconds=PROBE_SECONDS)).body)
+
         parts = await make_parts(client, stack, self._means, patience=LIST_SECONDS, reach=way.reach)
         try:
             await watch_definitions(client, stack, parts.definitions)
@@ -88,6 +94,24 @@ class RemoteSites:
         )
 
 
+def check_same(name: str, cluster_id: str, namespace: bytes) -> None:
+    """Raises ClusterReplaced when what it now answers for `kube-system` has another uid than the site was opened with."""
+    try:
+        uid = msgspec.json.decode(namespace, type=_Namespace).metadata.uid
+    except msgspec.DecodeError:
+        return  # something answers, and what it does not know it says to whoever asks for it
+    if uid and uid != cluster_id and not cluster_id.startswith(UNNAMED):
+        raise ClusterReplaced(f"another cluster answers as {name}", hint="wait a moment: it is looked at anew")
+
+
+class _Metadata(Struct, frozen=True):
+    uid: str = ""
+
+
+class _Namespace(Struct, frozen=True):
+    metadata: _Metadata = _Metadata()
+
+
 async def cluster_id_of(client: KubeClient, config: ClusterConfig) -> str:
     """The uid of `kube-system`; where that may not be read, what is known of the server instead."""
     resource = await client.discovery.resource("", "v1", "Namespace")
@@ -97,4 +121,4 @@ async def cluster_id_of(client: KubeClient, config: ClusterConfig) -> str:
         if not error.is_forbidden:
             raise
         found = None
-    return uid_of(found) if found else f"at-{identity_of(config.server, config.tls.ca)[:32]}"
+    return uid_of(found) if found else f"{UNNAMED}{identity_of(config.server, config.tls.ca)[:32]}"

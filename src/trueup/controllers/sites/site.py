@@ -16,6 +16,10 @@ class SiteUnavailable(Transient):
     reason = "ClusterUnreachable"
 
 
+class ClusterReplaced(SiteUnavailable):
+    """Another cluster answers at the same address."""
+
+
 @dataclass(eq=False, slots=True, weakref_slot=True)
 class Site:
     """`shell` is the App loop's world with this cluster in it. `name` is for people."""
