@@ -6,7 +6,6 @@ Why it is looked at is `controllers.signals`', how it stands `controllers.situat
 
 from __future__ import annotations
 
-import contextlib
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from weakref import WeakKeyDictionary
@@ -15,25 +14,23 @@ import structlog
 from msgspec import structs
 
 from trueup.apps.pins import is_in_force
-from trueup.apps.suspension import ends_at, resuming_patch
 from trueup.controllers.concluding import blocked_by, write_status
-from trueup.controllers.content import content_again, remotes_changed, variables_changed
+from trueup.controllers.content import content_again
 from trueup.controllers.decide import Step, next_step
 from trueup.controllers.dependencies import Dependencies
 from trueup.controllers.feeds import Feed
 from trueup.controllers.holding import (
     BUG_DELAY,
     DEPENDENCY_NOT_READY,
-    SOURCE_NOT_READY,
     stall,
     tell_bug,
     wait_for,
     wait_for_source,
 )
+from trueup.controllers.inquiries import Inquiries
 from trueup.controllers.job import Job, start_of
 from trueup.controllers.memory import AppMemory
 from trueup.controllers.queue import Priority, WorkQueue
-from trueup.controllers.readiness import LOOK_AGAIN, judge_dependencies
 from trueup.controllers.reading import Reader
 from trueup.controllers.releases.charts import ChartObjects
 from trueup.controllers.releases.foretelling import Foretold
@@ -46,34 +43,27 @@ from trueup.controllers.sites.site import Site
 from trueup.controllers.sites.sites import SitePending, Sites
 from trueup.controllers.situations import Situations
 from trueup.controllers.wishes import unanswered, wanted_digest, with_ignore
-from trueup.model.apierror import ApiError, ClusterUnreachable, LeaseLost
+from trueup.model.apierror import LeaseLost
 from trueup.model.app import App
-from trueup.model.errors import Terminal, Transient, TrueupError
+from trueup.model.errors import Transient, TrueupError
 from trueup.model.manifest import Manifest, is_deleting, status_of, uid_of
 from trueup.model.outcome import Requests, State
 from trueup.model.refs import ObjectRef
 from trueup.model.snapshot import Snapshot
 from trueup.model.source import SourceKey
 from trueup.render.built import Asked
-from trueup.render.helm import has_gained
 from trueup.render.inputs import still_true
 from trueup.render.readers import InputIndex
 from trueup.sources.treesnapshot import TreeSnapshot
 
 log = structlog.get_logger(__name__)
 
-RESUME_DELAY = 30.0
-"""How long after a refused end of a suspension it is tried again, in seconds."""
 SOURCE_DELAY = 2.0
 """Seconds until a sync that waits for its source after a restart looks for it again."""
-CHART_DELAY = 10.0
-"""Seconds until a HelmChart that could not be written is tried again."""
 MOST_AT_ONE_SITE = 12
 """Looks at Apps of one cluster that is not our own, at the same time: one that does not answer holds no more workers up."""
 CROWDED_DELAY = 0.2
 """Seconds until a look comes again that found as many under way."""
-ASK_DELAY = 1.0
-"""Seconds between two questions about a kind that is to come."""
 
 
 class AppController:
@@ -90,6 +80,7 @@ class AppController:
         self.queue: WorkQueue[ObjectRef] = WorkQueue()
         self.releases = RunningActions(self._action_ended)
         self._charts = ChartObjects(shell)
+        self._inquiries = Inquiries(shell, self.shell_of, self._charts, self._look_later, self.queue.add)
         self._readers: dict[SourceKey, InputIndex] = defaultdict(InputIndex)
         self._dependencies = Dependencies(shell.memories.get, shell.sources.feeds.of_app)
         self.signals = Signals(shell, self.queue, self._readers, lambda ref: self.shell_of(ref).tracking)
@@ -195,14 +186,14 @@ class AppController:
             problem = await self._placing.place(memory, obj)
             if memory.saved.moved and not is_deleting(obj):
                 obj = await self._tell_move(memory, obj)
-            if not await self._has_chart(memory, obj):
+            if not await self._inquiries.has_chart(memory, obj):
                 return Step.WAIT_SOURCE
-            await self._judge_dependencies(memory, obj)
-            await self._check_variables(memory)
+            await self._inquiries.judge_dependencies(memory, obj)
+            await self._inquiries.check_variables(memory)
             if problem is None:
-                await self._check_capabilities(memory)
+                await self._inquiries.check_capabilities(memory)
         if obj is not None and memory.suspended:
-            await self._resume_in_time(memory, obj)
+            await self._inquiries.resume_in_time(memory, obj)
         situation, requests, feed = self._situations.of(memory, obj)
         if problem is not None:
             situation = structs.replace(situation, site_ready=False)
@@ -279,69 +270,6 @@ class AppController:
         shell.state.put(memory.ref, memory.to_bytes())
         return shell.resources.get(memory.ref) or obj
 
-    async def _has_chart(self, memory: AppMemory, obj: Manifest) -> bool:
-        """Of a release whose chart is a template: makes sure of its HelmChart, before that is waited for."""
-        app = memory.app
-        if app is None or app.release is None or memory.suspended or is_deleting(obj):
-            return True
-        try:
-            await self._charts.ensure(memory, app)
-        except (ApiError, ClusterUnreachable) as error:
-            message = f"the HelmChart of spec.chart cannot be written: {error.message}"
-            await wait_for(memory, obj, SOURCE_NOT_READY, message, "", self._shell)
-            self._look_later(memory.ref, CHART_DELAY)
-            return False
-        return True
-
-    async def _judge_dependencies(self, memory: AppMemory, obj: Manifest) -> None:
-        """Where expressions say when dependencies are ready; what says no is asked again soon, in memory alone."""
-        if memory.app is None or memory.suspended:
-            return
-        try:
-            has_expressions = await judge_dependencies(memory, obj, self._shell)
-        except Terminal as error:
-            memory.app, memory.problem = None, error
-            return
-        waits = memory.saved.state is not State.READY and not all(memory.ready_by_expression.values())
-        if has_expressions and waits:
-            self._look_later(memory.ref, LOOK_AGAIN)
-
-    async def _check_variables(self, memory: AppMemory) -> None:
-        """Every interval, and once after a restart: what no watch tells of may have changed.
-
-        That is ConfigMaps and Secrets that variables come from, and remote bases.
-        """
-        app, shell = memory.app, self._shell
-        remotes = memory.saved.remotes
-        if app is None or memory.suspended or not (app.reads_from or remotes):
-            return
-        now, interval = shell.loop_time(), app.rules.interval.total_seconds()
-        restored = memory.desired is None and memory.saved.inputs is not None
-        if memory.variables_due is None:
-            memory.variables_due = now if restored else now + interval
-        if now >= memory.variables_due:
-            memory.variables_due = now + interval
-            with contextlib.suppress(TrueupError):
-                memory.content_stale |= await variables_changed(app, memory.saved.variables_digest, shell)
-            feed = shell.sources.feeds.of_app(memory.ref)
-            if remotes and feed is not None and feed.snapshot is not None:
-                with contextlib.suppress(TrueupError):
-                    memory.content_stale |= await remotes_changed(memory, app, feed.snapshot, shell)
-        self._look_later(memory.ref, memory.variables_due - now)
-
-    async def _check_capabilities(self, memory: AppMemory) -> None:
-        """A chart renders again only when the cluster has what it asked for in vain, or is another one."""
-        shell = self._shell
-        if memory.asks_until is None or memory.suspended:
-            return
-        with contextlib.suppress(ApiError, ClusterUnreachable):
-            changed = has_gained(memory.saved.asked, await self.shell_of(memory.ref).capabilities())
-            memory.content_stale |= changed
-            if changed or shell.loop_time() >= memory.asks_until:
-                memory.asks_until = None
-                return
-        self._look_later(memory.ref, ASK_DELAY)
-
     # steps
 
     async def _sync(
@@ -395,7 +323,7 @@ class AppController:
             # A newer revision came meanwhile; whether it concerns us could not be told before the inputs were known.
             memory.content_stale = memory.saved.inputs is None or not still_true(memory.saved.inputs, feed.snapshot)
             self.queue.add(memory.ref)
-        await self._check_variables(memory)  # the first render is what tells of remote bases
+        await self._inquiries.check_variables(memory)  # the first render is what tells of remote bases
         self._wake_dependents(memory)
 
     async def _go_on(
@@ -516,22 +444,6 @@ class AppController:
 
     def _look_later(self, ref: ObjectRef, seconds: float) -> None:
         self.queue.add_after(ref, seconds)
-
-    async def _resume_in_time(self, memory: AppMemory, obj: Manifest) -> None:
-        """A suspension that says until when ends by our hand. What comes of that is looked at next: our own write is no news."""
-        shell = self._shell
-        if (end := ends_at(obj)) is None:
-            return
-        if (delay := (end - shell.clock()).total_seconds()) > 0:
-            self._look_later(memory.ref, delay + 0.1)
-            return
-        dialect = shell.dialect_of(memory.ref)
-        if await shell.writer.write(
-            memory.ref, lambda live: resuming_patch(live, dialect, shell.clock()), why="resumed"
-        ):
-            self.queue.add(memory.ref)
-        else:
-            self._look_later(memory.ref, RESUME_DELAY)
 
     def _look_later_at_pin_end(self, memory: AppMemory) -> None:
         if memory.pin is None or memory.pin.until is None:

@@ -149,9 +149,9 @@ class AppMemory:
     variables_seen: dict[ObjectRef, str] = field(default_factory=dict)
     """Digest of each ConfigMap and Secret that the last render's variables came from."""
     variables_due: float | None = None
+    """When to look at those again that no watch tells of, by the loop's clock."""
     asks_until: float | None = None
     """The cluster may serve other kinds than when the chart asked, or soon will: until then it is asked again."""
-    """When to look at those again that no watch tells of, by the loop's clock."""
     report: SyncReport | None = None
     health: Health | None = None
     synced: bool | None = None
