@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import subprocess
+import threading
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.sources.gitkit import Work, git, server_process
 from trueup.model.errors import RefNotFound, SourceError
 from trueup.model.source import GitReference, GitSource
+from trueup.sources.credentials import GitCredentials
 from trueup.sources.httpfaults import AddressRefused
 from trueup.sources.mirrors import GitMirrors
 from trueup.sources.treediff import diff
@@ -316,3 +320,40 @@ async def test_git_is_not_sent_where_a_cloud_keeps_its_credentials(mirrors: GitM
     with pytest.raises(AddressRefused, match="where no repository is"):
         await mirrors.fetch(GitSource(url=url, reference=MAIN))
     assert mirrors.git.started - before <= 2, "git talks to nobody: at most the mirror is prepared"
+
+
+async def test_git_goes_by_no_proxy_there_either(mirrors: GitMirrors) -> None:
+    by_proxy = GitCredentials(proxy="http://169.254.169.254:80")
+    with pytest.raises(
+        AddressRefused, match=r"the proxy to https://git\.invalid/repo\.git leads to 169\.254\.169\.254"
+    ):
+        await mirrors.fetch(GitSource(url="https://git.invalid/repo.git", reference=MAIN), by_proxy)
+
+
+async def test_a_name_server_that_is_away_holds_up_a_fetch_no_longer_than_its_timeout_and_nothing_else(
+    mirrors: GitMirrors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers, real = threading.Event(), socket.getaddrinfo
+
+    def away(host: str, *rest: Any, **named: Any) -> Any:
+        if host.endswith(".invalid"):
+            answers.wait()
+        return real(host, *rest, **named)
+
+    monkeypatch.setattr(socket, "getaddrinfo", away)
+    urls = [f"https://{number}.invalid/repo.git" for number in range(40)]
+    soon, later = timedelta(seconds=0.2), timedelta(hours=1)
+    try:
+        with pytest.raises(SourceError, match="no end after") as late:
+            await mirrors.fetch(GitSource(url=urls[0], reference=MAIN, timeout=soon))
+        assert late.value.reason == "Timeout"
+        waiting = [
+            asyncio.create_task(mirrors.fetch(GitSource(url=url, reference=MAIN, timeout=later))) for url in urls
+        ]
+        while len([thread for thread in threading.enumerate() if thread.name.startswith("lookup")]) < len(urls):
+            assert await asyncio.to_thread(lambda: "other work goes on")  # among it what prepares the mirrors
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+    finally:
+        answers.set()

@@ -8,11 +8,16 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from aiohappyeyeballs import AddrInfoType
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052
 METADATA = ipaddress.ip_network("fd00:ec2::/32")  # AWS keeps its IPv6 metadata service here
+# Threads of their own: a name server that is away holds one for as long as the system waits for it, and asyncio's few threads
+# do everybody's other work. As many as gits may run.
+_LOOKUPS = ThreadPoolExecutor(64, thread_name_prefix="lookup")
 
 
 class AddressUnwanted(OSError):
@@ -48,10 +53,12 @@ def reached_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
 async def unwanted_behind(host: str) -> str:
     """The address of a name by which another program would come where no source is; empty: there is none, or nobody knows the name.
 
-    For programs that make their sockets themselves: a name that resolves otherwise the next time is not caught.
+    For programs that make their sockets themselves: a name that resolves otherwise the next time is not caught, nor where a
+    redirect leads. It may take as long as the system waits for name servers: the caller bounds it.
     """
+    look = partial(socket.getaddrinfo, host.strip("[]"), None, type=socket.SOCK_STREAM)
     try:
-        found = await asyncio.get_running_loop().getaddrinfo(host.strip("[]"), None, type=socket.SOCK_STREAM)
+        found = await asyncio.get_running_loop().run_in_executor(_LOOKUPS, look)
     except (OSError, UnicodeError):
         return ""  # the program says it better, and a proxy may know the name
     for *_, place in found:

@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from msgspec import Struct
 
@@ -92,11 +93,9 @@ class Git:
         search for one finds nothing else). `grows` is a folder that may not grow by more than the size limit meanwhile.
         """
         host = access.contacted.origin if access else ""
-        if access and access.contacted.host and (address := await unwanted_behind(access.contacted.host)):
-            raise AddressRefused(
-                f"{access.url} leads to {address}, a link-local or multicast address, where no repository is"
-            )
         async with self._host_slots[host], self._slots, self._credential_directory(access) as files:
+            if access:
+                await _look_at_addresses(access)
             environment = git_environment(
                 self._environment,
                 allow_local=self._allow_local,
@@ -186,6 +185,21 @@ class Git:
             yield directory
         finally:
             await asyncio.shield(asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True))
+
+
+async def _look_at_addresses(access: Access) -> None:
+    """Of the host, and of a proxy that the credentials name. Raises AddressRefused, GitTimeout."""
+    way = access.credentials.proxy if access.credentials and access.contacted.scheme in ("http", "https") else ""
+    proxy = urlsplit(way).hostname or ""
+    try:
+        async with asyncio.timeout(access.deadline.total_seconds()):
+            for what, host in ((str(access.url), access.contacted.host), (f"the proxy to {access.url}", proxy)):
+                if host and (address := await unwanted_behind(host)):
+                    raise AddressRefused(
+                        f"{what} leads to {address}, a link-local or multicast address, where no repository is"
+                    )
+    except TimeoutError as error:
+        raise timed_out(access.url, access.deadline) from error
 
 
 def _write_private(files: Mapping[str, tuple[str, int]], parent: Path | None) -> Path:
