@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from tests.e2e.api import Api
 from tests.embedded.fixtures import EmbeddedCluster, embedded_cluster
 from trueup.cli.auditkey import bring_key
 from trueup.cluster.config import load_config
-from trueup.records.audit.checkpoints import load_signer, public_pem
+from trueup.model.errors import InvalidInput
+from trueup.records.audit.checkpoints import load_signer, public_pem, read_public_keys
 
 __all__ = ["embedded_cluster"]
 
@@ -58,6 +60,42 @@ def test_a_key_that_was_there_before_becomes_everybodys(
     bring_key(config, namespace, "trueup-audit", tmp_path / "one", make=True)
     bring_key(config, namespace, "trueup-audit", tmp_path / "other", make=False)
     assert key_of(tmp_path / "other") == before
+
+
+def secret(api: Api, namespace: str, data: dict[str, str]) -> None:
+    made = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "trueup-audit"}, "stringData": data}
+    assert api.request("POST", f"/api/v1/namespaces/{namespace}/secrets", made)[0] == 201
+
+
+def test_what_is_no_key_takes_no_keys_place(
+    embedded_cluster: EmbeddedCluster, api: Api, namespace: str, tmp_path: Path
+) -> None:
+    before = key_of(tmp_path)
+    secret(api, namespace, {"signing.key": "no key at all"})
+    with pytest.raises(InvalidInput, match=f"the Secret {namespace}/trueup-audit cannot be read: it is no private key"):
+        bring_key(load_config(embedded_cluster.kubeconfig), namespace, "trueup-audit", tmp_path, make=True)
+    assert key_of(tmp_path) == before
+
+
+def test_a_secret_without_the_key_is_said_to_have_none(
+    embedded_cluster: EmbeddedCluster, api: Api, namespace: str, tmp_path: Path
+) -> None:
+    secret(api, namespace, {"other.key": "x"})
+    with structlog.testing.capture_logs() as told:
+        config = load_config(embedded_cluster.kubeconfig)
+        bring_key(config, namespace, "trueup-audit", tmp_path, make=True, seconds=0.3)
+    assert [one["why"] for one in told] == ["the Secret has no signing.key"]
+
+
+def test_what_the_folders_own_key_signed_can_still_be_verified(
+    embedded_cluster: EmbeddedCluster, namespace: str, tmp_path: Path
+) -> None:
+    config, ours = load_config(embedded_cluster.kubeconfig), tmp_path / "ours"
+    signer = load_signer(ours / "audit" / "signing.key")
+    bring_key(config, namespace, "trueup-audit", tmp_path / "first", make=True)
+    bring_key(config, namespace, "trueup-audit", ours, make=True)
+    assert key_of(ours) == key_of(tmp_path / "first")
+    assert list(read_public_keys((ours / "audit").glob("signing-*.pub"))) == [signer.name]
 
 
 def test_without_a_secret_in_time_the_folders_own_key_is_used(

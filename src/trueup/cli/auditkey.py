@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import contextlib
 import os
 from pathlib import Path
 from typing import Annotated
@@ -20,8 +21,9 @@ from trueup.cluster.client import KubeClient
 from trueup.cluster.config import ClusterConfig
 from trueup.cluster.resource import Resource
 from trueup.model.apierror import ApiError, ClusterUnreachable
+from trueup.model.errors import InvalidInput
 from trueup.model.manifest import Manifest
-from trueup.records.audit.checkpoints import load_signer
+from trueup.records.audit.checkpoints import load_signer, public_pem, signer_of
 from trueup.records.audit.service import FOLDER, KEY
 
 log = structlog.get_logger(__name__)
@@ -45,7 +47,8 @@ def bring_key(
     config: ClusterConfig, namespace: str, name: str, state: Path, *, make: bool, seconds: float = SECONDS
 ) -> None:
     """Puts the Secret's key into the state folder, before an audit log is made there. `make`: where there is none, the folder's
-    becomes everybody's. Without an answer in time the folder's own is used, and that is said."""
+    becomes everybody's. Without an answer in time the folder's own is used, and that is said. Raises InvalidInput for a Secret
+    that holds something else than a key; the folder keeps its own then."""
     if name:
         asyncio.run(_bring(config, namespace, name, state / FOLDER / KEY, make=make, seconds=seconds))
 
@@ -56,9 +59,12 @@ async def _bring(config: ClusterConfig, namespace: str, name: str, path: Path, *
         async with asyncio.timeout(seconds), KubeClient(config) as client:
             while True:
                 try:
-                    if (found := await _shared(client, namespace, name, path, make=make)) is not None:
-                        await asyncio.to_thread(_write, path, found)
+                    found = await _shared(client, namespace, name, path, make=make)
+                    if found is not None and (pem := _key_in(found)) is not None:
+                        signer_of(pem, f"the Secret {namespace}/{name}")
+                        await asyncio.to_thread(_take_over, path, pem)
                         return
+                    problem = problem if found is None else f"the Secret has no {KEY}"
                 except (ApiError, ClusterUnreachable) as error:
                     problem = error.message
                 await asyncio.sleep(1)
@@ -66,7 +72,7 @@ async def _bring(config: ClusterConfig, namespace: str, name: str, path: Path, *
         log.warning("the audit log's own key is used", secret=f"{namespace}/{name}", why=problem)
 
 
-async def _shared(client: KubeClient, namespace: str, name: str, path: Path, *, make: bool) -> bytes | None:
+async def _shared(client: KubeClient, namespace: str, name: str, path: Path, *, make: bool) -> Manifest | None:
     found = await client.get(_SECRETS, name, namespace)
     if found is None and make:
         await asyncio.to_thread(load_signer, path)  # makes one where there is none
@@ -84,11 +90,23 @@ async def _shared(client: KubeClient, namespace: str, name: str, path: Path, *, 
             if not error.is_conflict:
                 raise
             found = await client.get(_SECRETS, name, namespace)  # somebody was faster
-    text = str(((found or {}).get("data") or {}).get(KEY) or "")
+    return found
+
+
+def _key_in(secret: Manifest) -> bytes | None:
     try:
-        return base64.b64decode(text, validate=True) or None
+        return base64.b64decode(str((secret.get("data") or {}).get(KEY) or ""), validate=True) or None
     except binascii.Error:
         return None
+
+
+def _take_over(path: Path, key: bytes) -> None:
+    """The public half of another key that signed here before stays, for what it signed."""
+    if path.exists() and path.read_bytes() != key:
+        with contextlib.suppress(InvalidInput):
+            before = load_signer(path)
+            path.with_name(f"signing-{before.name}.pub").write_text(public_pem(before.public), encoding="utf-8")
+    _write(path, key)
 
 
 def _write(path: Path, key: bytes) -> None:

@@ -96,17 +96,29 @@ def load_signer(path: Path) -> Signer:
     with contextlib.suppress(FileExistsError):
         _make(path)
     try:
-        key = serialization.load_pem_private_key(path.read_bytes(), None)
-    except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is no private key in PEM without a password"
-        raise InvalidInput(
-            f"the audit log's key in {path} cannot be read: {why}", hint="openssl genpkey -algorithm ed25519"
-        ) from None
+        pem = path.read_bytes()
+    except OSError as error:
+        raise _unreadable(str(path), error.strerror or "it cannot be opened") from None
+    return signer_of(pem, str(path))
+
+
+def signer_of(pem: bytes, where: str) -> Signer:
+    """`where` names the place in the error. Raises InvalidInput."""
+    try:
+        key = serialization.load_pem_private_key(pem, None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise _unreadable(where, "it is no private key in PEM without a password") from None
     if not isinstance(key, Ed25519PrivateKey):
         raise InvalidInput(
-            f"the audit log's key in {path} is not an Ed25519 key", hint="openssl genpkey -algorithm ed25519"
+            f"the audit log's key in {where} is not an Ed25519 key", hint="openssl genpkey -algorithm ed25519"
         )
     return Signer(key)
+
+
+def _unreadable(where: str, why: str) -> InvalidInput:
+    return InvalidInput(
+        f"the audit log's key in {where} cannot be read: {why}", hint="openssl genpkey -algorithm ed25519"
+    )
 
 
 def read_public_keys(paths: Iterable[Path]) -> dict[str, Ed25519PublicKey]:
