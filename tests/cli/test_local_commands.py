@@ -331,6 +331,15 @@ def test_a_release_whose_chart_is_in_the_tree_is_rendered_with_its_values(
     assert checked("charts/web")["code"] == 0
 
 
+@pytest.mark.parametrize("data", ["data: hello", "stringData: [a]", "data:"])
+def test_values_that_are_no_mapping_are_values_that_are_not_there(trueup: Trueup, tmp_path: Path, data: str) -> None:
+    values = f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: web-values}}\n{data}\n"
+    tree(tmp_path, CHARTED | {"apps/values.yaml": values})
+    ran = trueup("validate", str(tmp_path))
+    assert ran.code == 0, ran.stderr
+    assert "values of ConfigMap/shop/web-values are not known here" in ran.stdout
+
+
 def test_what_a_chart_needs_of_a_repository_is_told_and_not_fetched(trueup: Trueup, tmp_path: Path) -> None:
     needs = "dependencies: [{name: db, version: 1.x, repository: 'https://charts.example.com'}]\n"
     tree(tmp_path, CHARTED | {"charts/web/Chart.yaml": CHARTED["charts/web/Chart.yaml"] + needs})

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -128,16 +128,21 @@ def _layers(spec: ReleaseSpec, known: Sequence[Declared]) -> tuple[list[ValuesLa
 
 def _text(obj: Manifest, source: ValuesSource) -> str | None:
     """None: it has no such key here, or one that only the cluster can read."""
-    plain: Any = (obj.get("stringData") or {}).get(source.key)
+    plain, value = (_mapping(obj, name).get(source.key) for name in ("stringData", "data"))
     if plain is not None:
         return str(plain)
-    value: Any = (obj.get("data") or {}).get(source.key)
     if value is None or source.ref.kind != "Secret":
         return None if value is None else str(value)
     try:
         return base64.b64decode(str(value), validate=True).decode()
     except ValueError:
         return None
+
+
+def _mapping(obj: Manifest, name: str) -> Mapping[str, Any]:
+    """Empty where the tree has something else: what the API server would refuse holds no values."""
+    found: Any = obj.get(name)
+    return found if isinstance(found, dict) else {}
 
 
 async def _rendered(
