@@ -3,121 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
-import pytest
-from aiohttp import ClientResponse, ClientSession
-from msgspec import Struct
+from aiohttp import ClientResponse
 
-from tests.e2e.manifests import config, deployment, manifest
-from tests.e2e.stack import Repository, Stack, git_repository, kustomization
-from trueup.cluster.client import KubeClient
-from trueup.cluster.config import load_config
-from trueup.cluster.sharedtoken import read_token
-from trueup.dialects.registry import all_dialects
-from trueup.records.audit.entry import AuditEntry
-from trueup.server.api.listening import Bounds, Listener
-from trueup.server.assembly import Server, Serving, serving
+from tests.e2e.apiserver import BASE, api_of, colour_of, repository, until_async
+from tests.e2e.manifests import config, deployment
+from tests.e2e.stack import Repository, Stack
 
-BASE = "/api/trueup/v1"
-
-
-class Diary:
-    def __init__(self) -> None:
-        self.entries: list[AuditEntry] = []
-
-    def check(self) -> None:
-        return
-
-    def put(self, entry: AuditEntry) -> None:
-        self.entries.append(entry)
-
-
-class Api(Struct):
-    """Signed in as the first admin."""
-
-    client: ClientSession
-    server: Server
-    diary: Diary
-    token: str
-
-    async def ask(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
-        sent = {"Authorization": f"Bearer {self.token}", **headers}
-        async with self.client.request(method, BASE + path, json=body, headers=sent) as answer:
-            text = await answer.text()
-            return answer.status, json.loads(text) if "json" in answer.content_type else text
-
-    async def get(self, path: str) -> Any:
-        status, body = await self.ask("GET", path)
-        assert status == 200, body
-        return body
-
-    async def until_row(self, app: str, **wanted: Any) -> dict[str, Any]:
-        last: dict[str, Any] = {}
-
-        async def holds() -> bool:
-            nonlocal last
-            status, body = await self.ask("GET", app)
-            last = body["row"] if status == 200 else body
-            return status == 200 and all(last[name] == value for name, value in wanted.items())
-
-        try:
-            async with asyncio.timeout(40):
-                while not await holds():  # noqa: ASYNC110 the world is the server's own
-                    await asyncio.sleep(0.05)
-        except TimeoutError:
-            raise AssertionError(f"{app} is not {wanted}, but {last}") from None
-        return last
-
-
-@asynccontextmanager
-async def api_of(stack: Stack, folder: Path) -> AsyncIterator[Api]:
-    """A server process's insides, beside the controller that the stack runs."""
-    diary = Diary()
-    async with KubeClient(load_config(stack.kubeconfig)) as client:
-        options = Serving(
-            client=client,
-            dialects=all_dialects(),
-            home=folder,
-            audit=diary,
-            database=f"sqlite:///{stack.database}",
-            controllers=(f"http://127.0.0.1:{stack.http_port}",),
-            internal_token=lambda: read_token(client, "trueup-system"),
-        )
-        async with serving(options) as server:
-            listener = Listener(server.app, Bounds())
-            port = await listener.start("127.0.0.1", 0)
-            try:
-                async with ClientSession(f"http://127.0.0.1:{port}") as http:
-                    secret = stack.api.get("secret", "trueup-initial-admin-secret", "argocd")
-                    password = base64.b64decode(secret["data"]["password"]).decode()
-                    said = {"username": "admin", "password": password}
-                    async with http.post("/api/v1/session", json=said) as answer:
-                        assert answer.status == 200, await answer.text()
-                        token = (await answer.json())["token"]
-                    yield Api(http, server, diary, token)
-            finally:
-                await listener.stop()
-
-
-@pytest.fixture
-def repository(stack: Stack, namespace: str) -> Repository:
-    files: dict[str, str | bytes | None] = {
-        "web.yaml": deployment("web", replicas=2),
-        "settings.yaml": config("settings", colour="blue"),
-        "token.yaml": manifest("v1", "Secret", "token", stringData={"token": "s3cr3t-canary-value"}),
-    }
-    repository = stack.repository(namespace, files)
-    stack.kustomization(namespace, repository.url, wait=False)
-    stack.until_applied(namespace)
-    return repository
+__all__ = ["repository"]
 
 
 async def test_a_person_sees_their_app_follows_it_and_acts_on_it(
@@ -257,18 +155,6 @@ async def test_an_app_is_made_changed_and_deleted_with_what_it_made(
         assert stack.get("configmap", "settings", namespace)
 
 
-def colour_of(stack: Stack, namespace: str) -> str:
-    live = stack.get("configmap", "settings", namespace)
-    return str(live["data"]["colour"]) if live else ""
-
-
-async def until_async(holds: Any) -> None:
-    """Asks in a thread: the server under test has this loop."""
-    async with asyncio.timeout(40):
-        while not await asyncio.to_thread(holds):  # noqa: ASYNC110 what is waited for is in the cluster
-            await asyncio.sleep(0.05)
-
-
 async def test_the_tree_of_an_app_is_there_down_to_pods_and_follows_them(
     stack: Stack, namespace: str, repository: Repository, tmp_path: Path
 ) -> None:
@@ -366,142 +252,3 @@ async def test_projects_are_made_and_changed_and_the_audit_log_is_read(
         assert all(entry["action"].startswith("controller.") for entry in entries)  # this server tells a diary of ours
         told = [one.action for one in api.diary.entries if one.target.endswith(name)]
         assert told == ["projects.create", *["projects.update"] * 2, *["projects.delete"] * 2]
-
-
-async def test_a_plan_shows_what_any_revision_would_change_and_writes_nothing(
-    stack: Stack, namespace: str, repository: Repository, tmp_path: Path
-) -> None:
-    def proposed(name: str, files: dict[str, str | bytes | None]) -> None:
-        repository.git("checkout", "-q", "-B", "proposal", "origin/main")
-        repository.write(files)
-        repository.git("add", "-A")
-        repository.git("commit", "-q", "-m", "proposed")
-        repository.git("push", "-q", "-f", "origin", f"HEAD:{name}")
-        repository.git("checkout", "-q", "main")
-
-    proposed("feature", {"web.yaml": deployment("web", replicas=3), "settings.yaml": None})
-    proposed("refs/pull/7/head", {"token.yaml": manifest("v1", "Secret", "token", stringData={"token": "n3w-canary"})})
-    proposed("broken", {"web.yaml": "kind: [\n"})
-    before = stack.get("deployment", "web", namespace)
-    async with api_of(stack, tmp_path) as api:
-        app = f"/apps/Kustomization/{namespace}/app"
-        await api.until_row(app, status="Ready")
-        plan = await api.get(f"{app}/plan?changed=true")
-        assert (plan["objects"], plan["counts"]) == ([], {"unchanged": 3})
-
-        plan = await api.get(f"{app}/plan?revision=feature&changed=true")
-        found = {one["ref"]["name"]: one for one in plan["objects"]}
-        assert plan["revision"].startswith("feature@")
-        assert found["web"]["fields"] == [{"path": "spec.replicas", "before": "2", "after": "3"}]
-        assert found["web"]["origin"] == "web.yaml:1"
-        assert found["settings"]["action"] == "pruned"
-        plan = await api.get(f"{app}/plan?revision=feature&prune=false&changed=true")
-        assert "pruned" not in plan["counts"]
-
-        text = json.dumps(await api.get(f"{app}/plan?revision=refs/pull/7/head"))
-        assert '"action": "configured"' in text
-        text += json.dumps(await api.get(f"{app}/desired?revision=refs/pull/7/head"))
-        for value in ("n3w-canary", "s3cr3t-canary-value"):
-            assert value not in text
-            assert base64.b64encode(value.encode()).decode() not in text
-
-        where = f"kind=Deployment&group=apps&namespace={namespace}&name=web"
-        one = await api.get(f"{app}/object/desired?{where}")
-        assert (one["action"], one["live"]) == ("unchanged", one["manifest"])
-        one = await api.get(f"{app}/object/desired?kind=ConfigMap&namespace={namespace}&name=nothing")
-        assert one["manifest"] is None
-
-        status, problem = await api.ask("GET", f"{app}/plan?revision=broken")
-        assert (status, problem["reason"]) == (422, "BuildFailed"), problem
-        assert "web.yaml" in problem["detail"]
-        status, problem = await api.ask("GET", f"{app}/plan?revision=nowhere")
-        assert (status, problem["reason"]) == (422, "RefNotFound"), problem
-    assert (stack.get("deployment", "web", namespace) or {})["spec"] == (before or {})["spec"]
-    assert colour_of(stack, namespace) == "blue"
-
-
-async def test_an_impact_names_only_the_apps_that_a_revision_changes_with_the_plan_of_each(
-    stack: Stack, namespace: str, tmp_path: Path
-) -> None:
-    files: dict[str, str | bytes | None] = {
-        f"{name}/settings.yaml": config(f"settings-{name}", colour="blue") for name in ("red", "green", "still")
-    }
-    repository = stack.repository(namespace, files)
-    stack.apply(git_repository(namespace, repository.url))
-    for name in ("red", "green", "still"):
-        stack.apply(kustomization(namespace, f"./{name}", name))
-        stack.until_applied(namespace, name=name)
-    repository.git("checkout", "-q", "-b", "proposal")
-    repository.write({"red/settings.yaml": config("settings-red", colour="red"), "green/settings.yaml": "kind: [\n"})
-    repository.git("add", "-A")
-    repository.git("commit", "-q", "-m", "Make it red")
-    repository.git("push", "-q", "origin", "HEAD:refs/pull/3/head")
-    async with api_of(stack, tmp_path) as api:
-        impact = f"/sources/GitRepository/{namespace}/repo/impact"
-        for name in ("red", "green", "still"):
-            await api.until_row(f"/apps/Kustomization/{namespace}/{name}", status="Ready")
-        page = await api.get(f"{impact}?revision=refs/pull/3/head")
-        green, red = page["items"]
-        assert (page["total"], page["next"]) == (2, "")
-        assert (page["commit"]["message"], page["commit"]["signed"]) == ("Make it red", False)
-        assert page["commit"]["commit"] in page["fullRevision"]
-        assert (green["app"]["name"], green["problem"]["reason"]) == ("green", "BuildFailed")
-        assert "green/settings.yaml" in green["problem"]["detail"] + green["problem"].get("origin", "")
-        assert (red["app"]["name"], red["plan"]["counts"]) == ("red", {"configured": 1})
-        assert red["plan"]["objects"][0]["fields"] == [{"path": "data.colour", "before": '"blue"', "after": '"red"'}]
-
-        first = await api.get(f"{impact}?revision=refs/pull/3/head&plans=false&limit=1")
-        assert [one["app"]["name"] for one in first["items"]] == ["green"]
-        second = await api.get(f"{impact}?revision=refs/pull/3/head&plans=false&limit=1&after={first['next']}")
-        assert ([one["app"]["name"] for one in second["items"]], second["next"]) == (["red"], "")
-        assert (await api.get(impact))["items"] == []
-        status, problem = await api.ask("GET", f"{impact}?revision=nowhere")
-        assert (status, problem["reason"]) == (422, "RefNotFound"), problem
-    assert stack.get("configmap", "settings-red", namespace)["data"] == {"colour": "blue"}  # type: ignore[index]
-
-
-async def test_the_past_of_an_app_is_read_from_the_records_page_by_page(
-    stack: Stack, namespace: str, repository: Repository, tmp_path: Path
-) -> None:
-    async with api_of(stack, tmp_path) as api:
-        app = f"/apps/Kustomization/{namespace}/app"
-        await api.until_row(app, status="Ready")
-        commit = repository.push({"settings.yaml": config("settings", colour="green")})
-        await until_async(lambda: colour_of(stack, namespace) == "green")
-
-        async def syncs() -> list[dict[str, Any]]:
-            return list((await api.get(f"{app}/history?kind=sync"))["items"])
-
-        async with asyncio.timeout(40):
-            while len(rows := await syncs()) < 2:  # noqa: ASYNC110 the records are written behind
-                await asyncio.sleep(0.05)
-        assert commit in rows[0]["revision"]
-        assert rows[0]["counts"]["configured"] == 1
-        first = await api.get(f"{app}/history?kind=sync&limit=1")
-        second = await api.get(f"{app}/history?kind=sync&limit=1&before={first['next']}")
-        assert [first["items"][0]["id"], second["items"][0]["id"]] == [row["id"] for row in rows[:2]]
-        record = await api.get(f"{app}/history/{rows[0]['id']}")
-        changed = {one["ref"]["name"]: one for one in record["changes"]}
-        assert {"path": "data.colour", "before": '"blue"', "after": '"green"'} in changed["settings"]["fields"]
-        manifests = await api.get(f"{app}/history/{rows[-1]['id']}/manifests")
-        kept = {one["ref"]["name"]: one for one in manifests["items"]}
-        assert kept["settings"]["desired"]["data"] == {"colour": "blue"}
-        assert "s3cr3t-canary-value" not in json.dumps(manifests)
-        assert (await api.ask("GET", f"{app}/history/999999"))[0] == 404
-
-        before = await api.get(f"{app}/then?at={quote(rows[-1]['at'])}")
-        (then,) = [one for one in before["objects"] if one["ref"]["name"] == "settings"]
-        assert (then["record"], before["sync"]["revision"]) == (rows[-1]["id"], rows[-1]["revision"])
-        pairs = await api.get(f"{app}/then/comparison?before={quote(rows[-1]['at'])}")
-        assert [(one["ref"]["name"], one["action"]) for one in pairs["items"]] == [("settings", "changed")]
-        asked = f"kind=ConfigMap&namespace={namespace}&name=settings"
-        shown = await api.get(f"{app}/history/{pairs['items'][0]['after']}/manifest?{asked}")
-        assert shown["desired"]["data"] == {"colour": "green"}
-        line = await api.get(f"/timeline?search={quote(f'namespace:{namespace}')}&kind=sync")
-        assert [row["record"] for row in line["items"]] == [row["id"] for row in rows]
-        both = "&".join(f"revision={quote(row['revision'])}" for row in rows)
-        tree = repository.git("rev-parse", "HEAD^{tree}")
-        commits = await api.get(f"{app}/commits?{both}&revision=main@sha1:{'0' * 40}&revision=sha1:{tree}")
-        assert {one["commit"] for one in commits["items"].values()} == {row["revision"][-40:] for row in rows}
-        assert commits["url"] == repository.url
-        assert (await api.get(app))["row"]["status"] == "Ready", "what is no commit harms nothing"

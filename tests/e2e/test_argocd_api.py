@@ -9,9 +9,9 @@ from typing import Any
 
 from aiohttp import ClientResponse
 
+from tests.e2e.apiserver import Api, api_of, until_async
 from tests.e2e.manifests import config, deployment
 from tests.e2e.stack import Stack
-from tests.e2e.test_api import Api, api_of, until_async
 from tests.e2e.test_argocd import application
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,17 +13,13 @@ import pytest
 from aiohttp import ClientSession
 from msgspec import Struct
 
+from tests.e2e.apiserver import BASE, Diary, api_of
 from tests.e2e.manifests import config, deployment, manifest
 from tests.e2e.stack import Stack
-from tests.e2e.test_api import BASE, Diary
 from trueup.cluster.client import KubeClient
 from trueup.cluster.config import load_config
-from trueup.cluster.sharedtoken import read_token
-from trueup.dialects.registry import all_dialects
 from trueup.model.manifest import Manifest
 from trueup.model.rights import Rights
-from trueup.server.api.listening import Bounds, Listener
-from trueup.server.assembly import Serving, serving
 
 RBAC = "rbac.authorization.k8s.io"
 FLUX = ["kustomize.toolkit.fluxcd.io", "source.toolkit.fluxcd.io"]
@@ -97,33 +92,11 @@ async def make_person(client: KubeClient, namespace: str, name: str) -> str:
 
 @asynccontextmanager
 async def people_of(stack: Stack, namespace: str, folder: Path) -> AsyncIterator[People]:
-    diary = Diary()
     async with KubeClient(load_config(stack.kubeconfig)) as client:
         tokens = {name: await make_person(client, namespace, name) for name in ROLES}
-        options = Serving(
-            client=client,
-            dialects=all_dialects(),
-            home=folder,
-            audit=diary,
-            database=f"sqlite:///{stack.database}",
-            controllers=(f"http://127.0.0.1:{stack.http_port}",),
-            internal_token=lambda: read_token(client, "trueup-system"),
-            rights=Rights.KUBERNETES,
-        )
-        async with serving(options) as server:
-            listener = Listener(server.app, Bounds())
-            port = await listener.start("127.0.0.1", 0)
-            try:
-                async with ClientSession(f"http://127.0.0.1:{port}") as http:
-                    secret = stack.api.get("secret", "trueup-initial-admin-secret", "argocd")
-                    password = base64.b64decode(secret["data"]["password"]).decode()
-                    said = {"username": "admin", "password": password}
-                    async with http.post("/api/v1/session", json=said) as answer:
-                        admin = (await answer.json())["token"]
-                    made = {name: Person(http, token) for name, token in tokens.items()}
-                    yield People(**made, admin=Person(http, admin), diary=diary)
-            finally:
-                await listener.stop()
+    async with api_of(stack, folder, Rights.KUBERNETES) as api:
+        made = {name: Person(api.client, token) for name, token in tokens.items()}
+        yield People(**made, admin=Person(api.client, api.token), diary=api.diary)
 
 
 @pytest.fixture

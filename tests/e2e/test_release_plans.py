@@ -6,8 +6,8 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+from tests.e2e.apiserver import Api, api_of
 from tests.e2e.stack import Stack, git_repository
-from tests.e2e.test_api import Api, api_of
 from tests.e2e.test_helmreleases import chart, helm_release, until_release
 
 HOOK = """\
