@@ -249,6 +249,25 @@ def test_exported_manifests_are_what_kubectl_can_apply(cluster: Cluster) -> None
     assert cluster.get("deployment", CONTROLLER, "gitops")
 
 
+def test_who_decides_stays_as_installed_and_another_choice_reaches_the_servers(cluster: Cluster) -> None:
+    def server() -> dict[str, Any]:
+        found = cluster.get("deployment", "trueup-server", NAMESPACE)
+        assert found is not None
+        return found
+
+    cluster.trueup("install", "--no-wait", "--rights=kubernetes")
+    first = server()["metadata"]["generation"]
+    cluster.trueup("install", "--no-wait")
+    assert (cluster.get("configmap", "trueup-settings", NAMESPACE) or {})["data"]["TRUEUP_RIGHTS"] == "kubernetes"
+    assert cluster.get("clusterrole", "trueup-server-actions") is None
+    assert server()["metadata"]["generation"] == first
+    pods = server()["spec"]["template"]
+    cluster.trueup("install", "--no-wait", "--rights=policy")
+    assert "TRUEUP_RIGHTS" not in (cluster.get("configmap", "trueup-settings", NAMESPACE) or {})["data"]
+    assert server()["spec"]["template"] != pods, "servers read settings at their start"
+    assert cluster.get("clusterrole", "trueup-server-impersonation") is None
+
+
 def test_records_survive_a_clean_stop(cluster: Cluster, stack: Stack) -> None:
     cluster.trueup("install", "--no-wait")
     database = cluster.folder / "history.db"

@@ -63,7 +63,7 @@ def all_components(chosen: Installation) -> list[Manifest]:
         *server_rights(chosen.namespace, chosen.rights),
         default_project(),
         *workload(chosen),
-        *server_workload(chosen.namespace, chosen.image),
+        *server_workload(chosen.namespace, chosen.image, chosen.rights),
     ]
 
 

@@ -11,12 +11,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import typer
+from msgspec import structs
 
 from trueup.cli import preflight
 from trueup.cli.components import DEFAULT_IMAGE, NAMESPACE, Installation, all_components, is_ours
 from trueup.cli.console import err, out, say, shown
 from trueup.cli.options import Context, Kubeconfig
-from trueup.cli.servercomponents import SETTINGS, other_rights
+from trueup.cli.servercomponents import RIGHTS_SETTING, SETTINGS, other_rights
 from trueup.cli.session import find_config
 from trueup.cluster.client import KubeClient
 from trueup.cluster.config import ClusterConfig
@@ -54,22 +55,23 @@ def install(
         bool, typer.Option("--adopt", help="Take over from another controller, and replace CRDs that have more fields.")
     ] = False,
     rights: Annotated[
-        Rights,
+        Rights | None,
         typer.Option(
-            help="Who decides who may do what: policies (argocd-rbac-cm), or Kubernetes' RBAC, each call made as the person."
+            help="Who decides who may do what: policies (argocd-rbac-cm), or Kubernetes' RBAC, each call made as the person. "
+            "Default: as installed, at first policies."
         ),
-    ] = Rights.POLICY,
+    ] = None,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until the controller is available.")] = True,
     timeout: Annotated[str, typer.Option(help="How long to wait, such as 90s or 5m.")] = "5m",
 ) -> None:
     """Install Trueup into a cluster, or bring an installation up to date."""
-    chosen = Installation(namespace=namespace, image=image, adopt=adopt, rights=rights)
-    patience = parse_duration(timeout)
-    manifests = crds() if crds_only else all_components(chosen)
+    chosen = Installation(namespace=namespace, image=image, adopt=adopt, rights=rights or Rights.POLICY)
+    patience = parse_duration(timeout) if wait else None
+    made = (lambda _: crds()) if crds_only else all_components
     if export:
-        out.out(export_text(manifests), end="", highlight=False)
+        out.out(export_text(made(chosen)), end="", highlight=False)
         return
-    asyncio.run(_install(find_config(kubeconfig, context), manifests, chosen, patience if wait else None))
+    asyncio.run(_install(find_config(kubeconfig, context), made, chosen, patience, keeps_rights=rights is None))
 
 
 def export_text(manifests: Iterable[Manifest]) -> str:
@@ -78,7 +80,12 @@ def export_text(manifests: Iterable[Manifest]) -> str:
 
 
 async def _install(
-    config: ClusterConfig, manifests: list[Manifest], chosen: Installation, patience: timedelta | None
+    config: ClusterConfig,
+    made: Callable[[Installation], list[Manifest]],
+    chosen: Installation,
+    patience: timedelta | None,
+    *,
+    keeps_rights: bool,
 ) -> None:
     async with KubeClient(config) as client:
         say(f"[cyan]►[/] installing into {config.server}")
@@ -87,6 +94,9 @@ async def _install(
             raise preflight.refuse(found)
         for text in found.lines():
             say(f"[yellow]◎[/] adopting: {text}")
+        if keeps_rights:
+            chosen = structs.replace(chosen, rights=await installed_rights(client, chosen.namespace))
+        manifests = made(chosen)
         for manifest in manifests:
             ref = ref_of(manifest)
             if await _stays_as_it_is(client, manifest):
@@ -103,6 +113,13 @@ async def _install(
                 await until_available(client, ref, patience, progress.update)
         say("[green]✔[/] Trueup is at work; `trueup check` looks after it")
         await _tell_of_history(client, chosen.namespace)
+
+
+async def installed_rights(client: KubeClient, namespace: str) -> Rights:
+    """What the installation says decides; policies where there is none, or it says nothing. Raises ApiError."""
+    found = await client.get(await client.discovery.resource("", "v1", "ConfigMap"), SETTINGS, namespace)
+    said = ((found or {}).get("data") or {}).get(RIGHTS_SETTING)
+    return Rights.KUBERNETES if said == Rights.KUBERNETES else Rights.POLICY
 
 
 async def _tell_of_history(client: KubeClient, namespace: str) -> None:

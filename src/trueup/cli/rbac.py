@@ -16,7 +16,7 @@ from trueup.cli.console import Exit, out, shown, tell
 from trueup.cli.options import Context, Format, Kubeconfig, Output
 from trueup.cli.output import write_data
 from trueup.cli.policies import Sources, from_cluster, from_files
-from trueup.cli.rbackubernetes import Judged, installed_rights, judge
+from trueup.cli.rbackubernetes import Judged, deciding, judge
 from trueup.cli.session import in_session
 from trueup.cli.table import Cell, print_table
 from trueup.dialects.argocd.shared import CONTROL_NAMESPACE
@@ -170,7 +170,7 @@ def _asked(rights: Rights | None, kubeconfig: Path | None, context: str) -> Righ
     """What decides: as told, else as the installation says."""
     if rights is not None:
         return rights
-    return in_session(lambda session: installed_rights(session.client, NAMESPACE), kubeconfig, context)
+    return in_session(lambda session: deciding(session.client, NAMESPACE), kubeconfig, context)
 
 
 def _judged(

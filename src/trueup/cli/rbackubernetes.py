@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import Struct
 
-from trueup.cli.servercomponents import RIGHTS_SETTING, SETTINGS
+from trueup.cli.install import installed_rights
 from trueup.cluster.client import KubeClient
 from trueup.cluster.exchange import JSON_TYPE
 from trueup.dialects.argocd.shared import APPLICATION
@@ -32,15 +32,12 @@ class Judged(Struct, frozen=True, kw_only=True):
     reason: str
 
 
-async def installed_rights(client: KubeClient, namespace: str) -> Rights:
-    """What the installation says decides; policies where it says nothing, or may not be asked."""
-    config_map = await client.discovery.resource("", "v1", "ConfigMap")
+async def deciding(client: KubeClient, namespace: str) -> Rights:
+    """What the installation says decides; policies where it may not be asked."""
     try:
-        found = await client.get(config_map, SETTINGS, namespace)
+        return await installed_rights(client, namespace)
     except ApiError:
         return Rights.POLICY
-    said = ((found or {}).get("data") or {}).get(RIGHTS_SETTING)
-    return Rights.KUBERNETES if said == Rights.KUBERNETES else Rights.POLICY
 
 
 async def judge(

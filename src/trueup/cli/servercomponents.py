@@ -32,6 +32,8 @@ SETTINGS_ROLE = "trueup-server-settings"
 SETTINGS = "trueup-settings"
 AUDIT_SECRET = "trueup-audit"  # noqa: S105 the name of a Secret
 RIGHTS_SETTING = "TRUEUP_RIGHTS"
+RIGHTS_MARK = "trueup.dev/rights"
+"""On the server's pods: settings are read at the start only, so who decides anew needs new pods."""
 PORT = 8443
 METRICS_PORT = 8083
 """As of Argo CD's server."""
@@ -102,8 +104,8 @@ def action_rules() -> list[dict[str, Any]]:
     ]
 
 
-def server_workload(namespace: str, image: str) -> list[Manifest]:
-    return [service(namespace), _network_policy(namespace), _deployment(namespace, image)]
+def server_workload(namespace: str, image: str, rights: Rights = Rights.POLICY) -> list[Manifest]:
+    return [service(namespace), _network_policy(namespace), _deployment(namespace, image, rights)]
 
 
 def service(namespace: str) -> Manifest:
@@ -148,7 +150,10 @@ def _network_policy(namespace: str) -> Manifest:
     }
 
 
-def _deployment(namespace: str, image: str) -> Manifest:
+def _deployment(namespace: str, image: str, rights: Rights) -> Manifest:
+    metadata: dict[str, Any] = {"labels": LABELS | SELECTOR}
+    if rights is not Rights.POLICY:
+        metadata["annotations"] = {RIGHTS_MARK: str(rights)}
     pod = {
         "serviceAccountName": SERVER,
         "terminationGracePeriodSeconds": 15,
@@ -168,7 +173,7 @@ def _deployment(namespace: str, image: str) -> Manifest:
         "spec": {
             "replicas": 1,
             "selector": {"matchLabels": SELECTOR},
-            "template": {"metadata": {"labels": LABELS | SELECTOR}, "spec": pod},
+            "template": {"metadata": metadata, "spec": pod},
         },
     }
 
