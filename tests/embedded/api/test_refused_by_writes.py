@@ -1,4 +1,4 @@
-"""Who is refused because of somebody else's write can read that write at once, as with etcd."""
+"""Who is refused because of somebody else's write, or tries one of their own on it, can read it at once, as with etcd."""
 
 from __future__ import annotations
 
@@ -37,3 +37,21 @@ async def test_what_already_exists_can_be_read(client: KubeClient) -> None:
     for _ in range(40):
         name = f"both-{uuid.uuid4().hex[:10]}"
         assert all(await asyncio.gather(*(make(name) for _ in range(5))))
+
+
+async def test_what_a_dry_run_was_judged_by_can_be_read(client: KubeClient) -> None:
+    async def tried(name: str) -> bool:
+        """Whether it could be read, by one whose dry run found it there."""
+        try:
+            await client.merge_patch(MAPS, name, "default", {"data": {"text": "dry"}}, dry_run=True)
+        except ApiError as error:
+            if not error.is_not_found:
+                raise
+            return True
+        return await client.get(MAPS, name, "default") is not None
+
+    for _ in range(40):
+        name = f"tried-{uuid.uuid4().hex[:10]}"
+        manifest = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": "default"}}
+        _, *found = await asyncio.gather(client.create(manifest), *(tried(name) for _ in range(5)))
+        assert all(found)
