@@ -34,7 +34,9 @@ g, boss, role:admin
 
 
 class Argo:
-    """The World is told what the cluster has before each call, as the server's watches would."""
+    """The World is told what the cluster has before each call, as the server's watches would; not while `is_told` is false."""
+
+    is_told = True
 
     def __init__(self, served: Served, client: KubeClient, world: World, namespace: str) -> None:
         self.served = served
@@ -43,14 +45,18 @@ class Argo:
         self.namespace = namespace
 
     async def ask(self, method: str, path: str, body: Any = None, who: str = "ann") -> tuple[int, Any]:
+        if self.is_told:
+            await self._tell()
+        url = f"{self.served.url}/api/v1/{path}"
+        async with self.served.client.request(method, url, json=body, headers={"X-User": who}) as answer:
+            return answer.status, await answer.json()
+
+    async def _tell(self) -> None:
         for obj in await self._all("argoproj.io", "Application"):
             self.world.seen(ref_of(obj), obj)
         self.world.projects.clear()
         for obj in await self._all("argoproj.io", "AppProject"):
             self.world.projects[obj["metadata"]["name"]] = obj
-        url = f"{self.served.url}/api/v1/{path}"
-        async with self.served.client.request(method, url, json=body, headers={"X-User": who}) as answer:
-            return answer.status, await answer.json()
 
     async def live(self, group: str, kind: str, name: str) -> Manifest | None:
         return await self.client.get(await self._resource(group, kind), name, self.namespace)
@@ -172,6 +178,20 @@ async def test_an_operation_is_asked_for_and_terminated_in_the_resource(argo: Ar
     events = await argo.ask("GET", "applications/web/events")
     assert events == (200, {"metadata": {}, "items": []})
     assert (await argo.ask("GET", "applications/web/events", who="eve"))[0] == 403
+
+
+async def test_what_was_made_a_moment_ago_is_there_though_the_watches_have_not_told_of_it(argo: Argo) -> None:
+    argo.is_told = False
+    body = application("web", project="default", namespace=argo.namespace)
+    status, made = await argo.ask("POST", "applications", body)
+    assert status == 200, made
+    assert (await argo.ask("POST", "applications", body))[1]["metadata"]["uid"] == made["metadata"]["uid"]
+    other = {**body, "spec": {**body["spec"], "revisionHistoryLimit": 3}}
+    status, said = await argo.ask("POST", "applications", other)
+    assert (status, "use upsert" in said["message"]) == (400, True)
+    assert (await argo.ask("POST", "applications?upsert=true", other))[1]["spec"]["revisionHistoryLimit"] == 3
+    project = {"project": {"metadata": {"name": "new"}, "spec": {"description": "a"}}}
+    assert [(await argo.ask("POST", "projects", project, "boss"))[0] for _ in range(2)] == [200, 200]
 
 
 async def test_an_application_goes_with_or_without_what_it_made(argo: Argo) -> None:

@@ -22,6 +22,7 @@ from trueup.server.api.call import Call, missing
 from trueup.server.api.operation import Answer, Listed, Needs, Operation, Surface, Target
 from trueup.server.api.refusals import BadQuery
 from trueup.server.argo.finding import APP, V1, ArgoApps, Place, permit
+from trueup.server.argo.upserting import made_or_there
 from trueup.server.live.masking import refuse_masks, shown
 from trueup.server.live.objects import MANAGER
 from trueup.server.world.rows import Known
@@ -74,19 +75,18 @@ class Changing:
         self._check(manifest)
         known = self._world.app(APPLICATION, ref.namespace, ref.name)
         client, _ = await self._acting.reach(call, ref)
-        if known is None:
-            made = await client.create(manifest, manager=MANAGER)
-            call.note(target=str(ref), after=text_of(made))
-            return Answer(body=shown(made))
-        if says_the_same(known.obj, manifest):
-            return Answer(body=shown(known.obj))
-        if not call.query.upsert:
-            raise BadQuery(
-                "existing application spec is different, use upsert flag to force update", field="", ref=known.ref
-            )
-        await self._require(call, "update", known.obj)
-        await self._require(call, "update", manifest)
-        return Answer(body=shown(await self._replaced(call, known, manifest)))
+        there, was_there = await made_or_there(client, manifest, known.obj if known else None)
+        if not was_there:
+            call.note(target=str(ref), after=text_of(there))
+        elif not says_the_same(there, manifest):
+            if not call.query.upsert:
+                raise BadQuery(
+                    "existing application spec is different, use upsert flag to force update", field="", ref=ref
+                )
+            await self._require(call, "update", there)
+            await self._require(call, "update", manifest)
+            there = await self._replaced(call, self._target(there), manifest)
+        return Answer(body=shown(there))
 
     async def update(self, call: Call) -> Answer:
         known = self._apps.known(call)
@@ -129,29 +129,32 @@ class Changing:
             raise BadQuery("it holds masked values, which would replace the real ones", field="body")
         await self._require(call, "update", manifest)
         self._check(manifest)
-        return await self._replaced(call, known, manifest)
+        return await self._replaced(call, Target(known.policy_object, known.ref), manifest)
 
-    async def _replaced(self, call: Call, known: Known, manifest: Manifest) -> Manifest:
+    async def _replaced(self, call: Call, target: Target, manifest: Manifest) -> Manifest:
         """What a client decides put into the newest resource: as in Argo CD whatever version was read, since the status, too, makes
         new ones."""
-        client, resource = await self._acting.reach(call, known.ref)
+        ref = ref_of(manifest)
+        client, resource = await self._acting.reach(call, ref)
         for tries_left in reversed(range(TRIES)):
-            live = await client.get(resource, known.ref.name, known.ref.namespace)
+            live = await client.get(resource, ref.name, ref.namespace)
             if live is None:
-                raise missing(Target(known.policy_object, known.ref))
+                raise missing(target)
             try:
                 made = await client.replace(with_decided(live, manifest), manager=MANAGER)
             except ApiError as error:
                 if not error.is_conflict or not tries_left:
                     raise
                 continue
-            call.note(target=str(known.ref), before=text_of(live), after=text_of(made))
+            call.note(target=str(ref), before=text_of(live), after=text_of(made))
             return made
         raise AssertionError("unreachable")
 
     async def _require(self, call: Call, action: str, manifest: Manifest) -> None:
-        target = Target(policy_object(manifest, self._world.control_namespace), ref_of(manifest))
-        await permit(call, "applications", action, target)
+        await permit(call, "applications", action, self._target(manifest))
+
+    def _target(self, manifest: Manifest) -> Target:
+        return Target(policy_object(manifest, self._world.control_namespace), ref_of(manifest))
 
     def _check(self, manifest: Manifest) -> None:
         """Raises BadQuery, and what the dialect finds wrong in the spec."""

@@ -11,6 +11,7 @@ from trueup.server.api.call import Call
 from trueup.server.api.operation import Answer, Listed, Needs, Operation, Surface, Target
 from trueup.server.api.refusals import BadQuery, NotFound
 from trueup.server.argo.finding import V1, permit
+from trueup.server.argo.upserting import made_or_there
 from trueup.server.keeping.projects import Projects, with_tokens, without_tokens
 from trueup.server.live.masking import shown
 from trueup.server.live.objects import MANAGER
@@ -80,16 +81,13 @@ class ArgoProjects:
         manifest = self._projects.manifest(body.project, _name(body.project))
         name = manifest["metadata"]["name"]
         await permit(call, "projects", "create", self._projects.target_of(name))
-        before = self._world.projects.get(name)
-        if before is None:
-            made = await self._clients.of(call.caller).create(manifest, manager=MANAGER)
-        elif spec_of(_seen(before)) == spec_of(manifest):
-            made = before
-        elif not body.upsert:
-            raise BadQuery("existing project spec is different, use upsert flag to force update")
-        else:
+        client = self._clients.of(call.caller)
+        made, was_there = await made_or_there(client, manifest, self._world.projects.get(name))
+        if was_there and spec_of(_seen(made)) != spec_of(manifest):
+            if not body.upsert:
+                raise BadQuery("existing project spec is different, use upsert flag to force update")
             await permit(call, "projects", "update", self._projects.target_of(name))
-            made = await self._replaced(call, before, manifest)
+            made = await self._replaced(call, made, manifest)
         call.note(target=f"AppProject/{name}")
         return Answer(body=_seen(made))
 

@@ -145,9 +145,11 @@ class Cluster:
             raise ApiError(409, "Conflict", "the object has been modified")
         return self._put(manifest)
 
-    async def delete(self, kind: str, name: str, namespace: str, *, uid: str) -> None:
+    async def delete(self, kind: str, name: str, namespace: str, *, uid: str, resource_version: str = "") -> None:
         obj = self._objects[kind, name]
         assert obj["metadata"]["uid"] == uid
+        if resource_version not in ("", obj["metadata"]["resourceVersion"]):
+            raise ApiError(409, "Conflict", "the object has been modified")
         del self._objects[kind, name]
         self._told(None, kind, name)
 
