@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ from trueup.server.world.operations import Apps
 from trueup.server.world.world import World
 
 POLICY = "p, ann, applications, get, ns:shop/*, allow\np, boss, applications, get, */*, allow\np, boss, applications, get, *, allow"
+POLICY += "\np, carol, applications, get, argocd/*, allow"
 ANN, BOSS = {"X-User": "ann"}, {"X-User": "boss"}
 WEB = ObjectRef("apps", "Deployment", "shop", "web")
 BASE = "/api/trueup/v1"
@@ -66,10 +67,11 @@ def fill(folder: Path) -> str:
 
 
 @asynccontextmanager
-async def the_past(url: str) -> AsyncIterator[Served]:
+async def the_past(url: str, created: datetime = START) -> AsyncIterator[Served]:
     world = World(all_dialects(), lambda: START)
     for obj in (kustomization("shop"), application("argocd")):
         obj["metadata"]["name"] = "guestbook" if obj["kind"] == "Application" else "web"
+        obj["metadata"]["creationTimestamp"] = created.strftime("%Y-%m-%dT%H:%M:%SZ")
         world.seen(ref_of(obj), obj)
     apps = Apps(world)
     async with the_records(url) as opened, served_past(apps, url, opened) as served:
@@ -147,6 +149,35 @@ async def test_only_of_what_one_may_see(tmp_path: Path) -> None:
         assert told(one) == [("guestbook", "sync 2")]
         assert told(await get(served, f"{BASE}/timeline", {"X-User": "stranger"})) == []
         await get(served, f"{APP}/then", {"X-User": "stranger"}, status=404)
+
+
+async def test_what_was_before_an_application_was_made_is_told_to_those_of_no_single_project(tmp_path: Path) -> None:
+    """It may have been another project's: its name is all that records know."""
+    carol, app = {"X-User": "carol"}, f"{BASE}/apps/Application/argocd/guestbook"
+    url = fill(tmp_path)
+    with DatabaseRecorder(url, limits=QUICK) as recorder:
+        recorder.put(record(8, GUESTBOOK, changes=(change(Action.CREATED),), manifests=(manifest("web", replicas=2),)))
+    with DatabaseAuditLog(url, tmp_path, load_signer(tmp_path / "key.pem")) as log:
+        log.put(AuditEntry(at=START + timedelta(minutes=2), action="apps.sync", actor="old", target=str(GUESTBOOK)))
+        log.put(AuditEntry(at=START + timedelta(minutes=9), action="apps.sync", actor="new", target=str(GUESTBOOK)))
+        assert log.flush()
+    async with the_past(url, created=START + timedelta(minutes=7)) as served:
+        assert told(await get(served, f"{BASE}/timeline", carol)) == [
+            ("guestbook", "apps.sync"),
+            ("guestbook", "sync 8"),
+        ]
+        assert len(told(await get(served, f"{BASE}/timeline", BOSS, search="name:guestbook"))) == 4
+        rows = (await get(served, f"{app}/history", carol))["items"]
+        assert [row["message"] for row in rows] == ["sync 8"]
+        older = (await get(served, f"{app}/history", BOSS))["items"][-1]
+        assert older["message"] == "sync 2"
+        for path in ("", "/manifests"):
+            await get(served, f"{app}/history/{older['id']}{path}", carol, status=404)
+            await get(served, f"{app}/history/{older['id']}{path}", BOSS)
+        then_ = await get(served, f"{app}/then", carol, at=(START + timedelta(minutes=3)).isoformat())
+        assert then_["sync"] is None
+        assert (await get(served, f"{app}/then", BOSS, at=(START + timedelta(minutes=3)).isoformat()))["sync"]
+        assert told(await get(served, f"{BASE}/timeline", ANN, kind="sync")) == [("web", "sync 4"), ("web", "sync 1")]
 
 
 async def test_pages_of_it_are_together_the_whole(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from trueup.records.record import RecordKind, StoredRecord
 from trueup.server.api.call import Call
 from trueup.server.api.operation import Answer, Needs, Operation
 from trueup.server.api.refusals import NotFound
+from trueup.server.keeping.incarnation import is_told, told_since
 from trueup.server.world.operations import APP, Apps
 from trueup.server.world.rows import Known
 
@@ -111,7 +112,8 @@ class Past:
         note = NO_DATABASE
         if self._url:
             try:
-                found = await self.ask(lambda history: _page(history, known.ref, query))
+                begin = await told_since(call, known)
+                found = await self.ask(lambda history: _page(history, known.ref, query, begin))
             except HistoryUnavailable as error:
                 note = error.message
             else:
@@ -161,7 +163,7 @@ class Past:
         if not self._url or not text.isascii() or not text.isdigit() or len(text) > 18:
             raise refusal
         record = await self.ask(lambda history: history.record(int(text)))
-        if record is None or record.app != known.ref:
+        if record is None or record.app != known.ref or not is_told(record.at, await told_since(call, known)):
             raise refusal
         return record
 
@@ -174,8 +176,9 @@ class Past:
         return await asyncio.to_thread(read, self._history)
 
 
-def _page(history: History, app: ObjectRef, query: HistoryQuery) -> list[StoredRecord]:
-    return history.list(app, kinds=query.kind, since=query.since, limit=query.limit + 1, before=query.before)
+def _page(history: History, app: ObjectRef, query: HistoryQuery, begin: datetime | None) -> list[StoredRecord]:
+    since = max(filter(None, (query.since, begin)), default=None)
+    return history.list(app, kinds=query.kind, since=since, limit=query.limit + 1, before=query.before)
 
 
 def row_of(record: StoredRecord) -> HistoryRow:

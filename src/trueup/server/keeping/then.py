@@ -15,6 +15,7 @@ from trueup.records.standing import Moment, ObjectThen, Standing, compared, stan
 from trueup.server.api.call import Call
 from trueup.server.api.operation import Answer, Needs, Operation
 from trueup.server.api.refusals import NotFound, Unavailable
+from trueup.server.keeping.incarnation import is_told, told_since
 from trueup.server.keeping.past import HistoryRow, Past, RecordedManifest, read, row_of
 from trueup.server.live.objects import ObjectQuery
 from trueup.server.world.operations import APP, Apps
@@ -95,7 +96,7 @@ class Then:
 
     async def standing(self, call: Call) -> Answer:
         known: Known = self._apps.known(call)
-        standing = standing_at(await self._moments(known), call.query.at, _inventory(known))
+        standing = standing_at(await self._moments(call, known), call.query.at, _inventory(known))
         sees = await call.sight(one.ref for one in standing.objects)
         return Answer(
             body=ThenAnswer(
@@ -108,7 +109,7 @@ class Then:
 
     async def comparison(self, call: Call) -> Answer:
         known: Known = self._apps.known(call)
-        moments, inventory = await self._moments(known), _inventory(known)
+        moments, inventory = await self._moments(call, known), _inventory(known)
         before = standing_at(moments, call.query.before, inventory)
         after = standing_at(moments, call.query.after, inventory)
         found = compared(before, after)
@@ -159,11 +160,12 @@ class Then:
             )
         )
 
-    async def _moments(self, known: Known) -> list[Moment]:
+    async def _moments(self, call: Call, known: Known) -> list[Moment]:
         """Raises Unavailable where nothing is recorded."""
+        since = await told_since(call, known)
 
         def ask(history: History) -> list[Moment]:
-            return list(history.moments(known.ref))
+            return [one for one in history.moments(known.ref) if is_told(one.record.at, since)]
 
         try:
             return await self._past.ask(ask)

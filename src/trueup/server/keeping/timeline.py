@@ -7,7 +7,7 @@ and after, and tries that were refused are the audit log's, which has a right of
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Set
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Annotated, TypeVar
 
@@ -22,6 +22,7 @@ from trueup.records.record import RecordKind, StoredRecord
 from trueup.server.api.call import Call
 from trueup.server.api.operation import Answer, Listed, Operation
 from trueup.server.api.refusals import BadQuery, Unavailable
+from trueup.server.keeping.incarnation import is_told, told_since_of_listed
 from trueup.server.keeping.past import NO_DATABASE, row_of
 from trueup.server.world.operations import BASE, Apps
 from trueup.server.world.searching import search
@@ -35,6 +36,8 @@ MOST_PAGES = 12
 DONE = "-"
 """In a cursor: that stream has nothing older."""
 
+Seen = Mapping[ObjectRef, datetime | None]
+"""The Apps that the reader may see, and since when."""
 R = TypeVar("R")
 P = TypeVar("P", int, Cursor)
 Zoned = Annotated[datetime, Meta(tz=True)]
@@ -112,7 +115,7 @@ class Timeline:
         if not self._url:
             raise Unavailable(NO_DATABASE, hint="start the server with --database")
         fits = search(query.search)
-        seen = {known.ref for known in self._apps.visible(call) if fits(known.row)}
+        seen = {known.ref: told_since_of_listed(call, known) for known in self._apps.visible(call) if fits(known.row)}
         notes: list[str] = []
         records, done = _Found([], DONE), _Found([], DONE)
         if kinds is not None and begun[0] != DONE and seen:
@@ -124,9 +127,7 @@ class Timeline:
                 notes.append(f"what people did is not known: {error.message}")
         return Answer(body=_merged(records, done, query, (begun[0], begun[1]), tuple(notes)))
 
-    def _records(
-        self, query: TimelineQuery, kinds: tuple[RecordKind, ...], seen: Set[ObjectRef], before: int | None
-    ) -> _Found:
+    def _records(self, query: TimelineQuery, kinds: tuple[RecordKind, ...], seen: Seen, before: int | None) -> _Found:
         """Raises Unavailable."""
         if self._history is None:
             self._history = self._opened(self._url)
@@ -136,14 +137,16 @@ class Timeline:
         def page(place: int | None) -> list[StoredRecord]:
             return history.list(only, kinds=kinds, since=query.since, until=query.until, limit=PAGE, before=place)
 
+        def row(one: StoredRecord) -> tuple[TimelineRow | None, int]:
+            told = one.app in seen and is_told(one.at, seen[one.app])
+            return (_of_record(one) if told else None), one.id
+
         try:
-            return _gathered(
-                page, before, lambda one: (_of_record(one) if one.app in seen else None, one.id), query.limit
-            )
+            return _gathered(page, before, row, query.limit)
         except HistoryUnavailable as error:
             raise Unavailable(error.message, hint=error.hint) from error
 
-    def _actions(self, query: TimelineQuery, seen: Set[ObjectRef], after: Cursor | None) -> _Found:
+    def _actions(self, query: TimelineQuery, seen: Seen, after: Cursor | None) -> _Found:
         if self._audit is None:
             self._audit = AuditHistory(self._url)
         audit, texts = self._audit, {str(ref): ref for ref in seen}
@@ -159,8 +162,9 @@ class Timeline:
 
         def row(one: Sealed) -> tuple[TimelineRow | None, Cursor]:
             ref = texts.get(one.target)
-            told = ref is not None and one.result != AuditResult.REFUSED
-            return (_of_action(one, ref) if ref is not None and told else None), cursor_of(one)
+            if ref is None or one.result == AuditResult.REFUSED or not is_told(one.at, seen[ref]):
+                return None, cursor_of(one)
+            return _of_action(one, ref), cursor_of(one)
 
         return _gathered(page, after, row, query.limit)
 
