@@ -220,6 +220,8 @@ class Acting:
         client, _ = await self.reach(call, ref_of_given(manifest))
         made = await client.create(manifest, manager=MANAGER, dry_run=call.query.dry_run)
         call.note(target=str(target.ref), after=text_of(made))
+        if not call.query.dry_run:
+            await self._world.heard_of(ref_of_given(manifest))
         return Answer(body=self._answer(made), status=201)
 
     async def update(self, call: Call) -> Answer:

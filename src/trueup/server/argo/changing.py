@@ -78,6 +78,7 @@ class Changing:
         there, was_there = await made_or_there(client, manifest, known.obj if known else None)
         if not was_there:
             call.note(target=str(ref), after=text_of(there))
+            await self._world.heard_of(ref)
         elif not says_the_same(there, manifest):
             if not call.query.upsert:
                 raise BadQuery(

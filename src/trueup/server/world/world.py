@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import datetime
 
 from msgspec import structs
@@ -17,6 +19,8 @@ from trueup.server.world.table import Table
 from trueup.server.world.trees import Trees
 
 ARGOCD = "argocd"
+HEARING_SECONDS = 2.0
+"""For the watch to tell of what was just made; whoever made it is answered then in any case."""
 
 
 class World:
@@ -58,6 +62,13 @@ class World:
         except TrueupError:
             return  # a status that cannot be read says nothing new; the next one may
         table.put(self._with_images(known) if is_app else known)
+
+    async def heard_of(self, ref: ObjectRef) -> None:
+        """Returns once there is an App of that ref, or after a while: who makes one asks about it with the next breath."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(HEARING_SECONDS):
+                while self.apps.get(ref) is None:
+                    await self.apps.wait(self.apps.event_id)
 
     def follow(self, trees: Trees) -> None:
         """What an App's status does not tell (a Kustomization's: which images run), its live tree does."""
