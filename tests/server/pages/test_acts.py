@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import pytest
-from playwright.async_api import Locator, Page, expect
+from playwright.async_api import Locator, Page, Route, expect
 
 from tests.server.pages.conftest import Open
 from tests.server.pages.stage.running import Stage
@@ -176,6 +176,31 @@ async def test_an_answer_that_was_lost_is_asked_for_again_without_harm(own_stage
     await dialog(page).get_by_role("button", name="Sync now").click()
     await expect(dialog(page).get_by_role("status").first).to_contain_text("Running")
     assert own_stage.heard == ["apps.sync web"]
+
+
+async def test_what_was_done_although_its_answer_was_lost_is_not_done_twice(own_stage: Stage, opened: Open) -> None:
+    page = await opened(own_stage, f"{WEB}?{DEPLOYMENT}&act=restart")
+    keys: list[str | None] = []
+
+    async def lost(route: Route) -> None:
+        keys.append(await route.request.header_value("Idempotency-Key"))
+        if len(keys) > 1:
+            return await route.continue_()
+        await route.fetch()
+        await route.abort("connectionreset")
+
+    await page.route("**/object/actions*", lost)
+    button = dialog(page).get_by_role("button", name="Restart")
+    await button.click()
+    await expect(dialog(page)).to_contain_text("the same request is not carried out twice")
+    await button.click()
+    await expect(page.locator(".toast")).to_contain_text("Restart of Deployment web is asked for")
+    assert own_stage.heard == ["objects.act Deployment/web restart {}"]
+    await page.goto(own_stage.url + f"{WEB}?{DEPLOYMENT}&act=restart")
+    await button.click()
+    await expect(page.locator(".toast")).to_contain_text("Restart of Deployment web is asked for")
+    assert len(own_stage.heard) == 2, "what was answered is over: the next is meant anew"
+    assert keys[0] == keys[1] != keys[2]
 
 
 async def test_a_rollback_shows_what_changes_and_how_git_is_reverted(own_stage: Stage, opened: Open) -> None:

@@ -33,15 +33,6 @@ export function useDoing() {
   };
 }
 
-/** A key that one wish keeps over its retries: whoever asks again after an answer was lost asks for the same thing. */
-export function useWishKey() {
-  const key = useRef("");
-  return {
-    headers: () => ({ "Idempotency-Key": (key.current ||= crypto.randomUUID?.() ?? `${Date.now()}-${Math.random().toString(36).slice(2)}`) }),
-    renew: () => (key.current = ""),
-  };
-}
-
 /** What went wrong with something that was asked for, beside the button. @param {{problem: Problem | null}} props */
 export function Failed({ problem }) {
   if (!problem) return null;

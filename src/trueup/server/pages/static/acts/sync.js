@@ -7,7 +7,7 @@ import { call } from "../live/api.js";
 import { useLoaded } from "../live/resource.js";
 import { Button, Check, Field, Notice, Waiting, Wrong } from "../ui/basics.js";
 import { Dialog } from "../ui/layers.js";
-import { Failed, MayNot, useDoing, useWishKey } from "./doing.js";
+import { Failed, MayNot, useDoing } from "./doing.js";
 import { Losses, PlanList, PlanRevision, PlanSummary } from "./plan.js";
 import { Progress } from "./progress.js";
 
@@ -32,14 +32,12 @@ export function SyncPanel({ one, app, rights, onClose, onOpen, onPin }) {
   const [picked, setPicked] = useState(/** @type {Set<string> | null} */ (null));
   const [sure, setSure] = useState(false);
   const doing = useDoing();
-  const key = useWishKey();
   useEffect(() => {
     const timer = setTimeout(() => setRevision(typed.trim()), 500);
     return () => clearTimeout(timer);
   }, [typed]);
   const { data: plan, problem, waiting, again } = useLoaded(`${revision}|${wish.prune}|${app.fullRevision}|${asked ? "ran" : ""}`, (abort) => /** @type {Promise<Plan>} */ (call(`${one.path}/plan`, { query: { revision, prune: wish.prune }, signal: abort })));
   const set = (/** @type {Partial<Wish>} */ change) => {
-    key.renew();
     setSure(false);
     setWish({ ...wish, ...change });
   };
@@ -58,8 +56,7 @@ export function SyncPanel({ one, app, rights, onClose, onOpen, onPin }) {
       ? onPin(plan?.fullRevision ?? revision)
       : doing.run(async () => {
           const body = isArgo ? bodyOf(wish, revision, picked === null || !plan ? null : plan.objects.filter((object) => picked.has(idOfRef(object.ref)))) : { message: wish.message };
-          const answer = await one.sync(body, key.headers());
-          key.renew();
+          const answer = await one.sync(body);
           setAsked({ ...answer, dryRun: wish.dryRun, objects: chosen });
         });
   if (asked) {
@@ -81,7 +78,7 @@ export function SyncPanel({ one, app, rights, onClose, onOpen, onPin }) {
       ${problem && (!plan || problem.details.status !== 0) ? html`<${Wrong} problem=${problem} again=${again} />` : !plan ? html`<${Waiting} rows=${5} />` : html`<${PlanRevision} plan=${plan} /><${PlanSummary} plan=${plan} objects=${chosen} /><${PlanList} plan=${plan} picked=${picked} onPick=${isArgo ? setPicked : null} />`}
     </section>
     ${losses.length > 0 && html`<${Losses} objects=${losses} /><${Check} checked=${sure} onChange=${setSure}>${t("sync.sure", { n: losses.length })}<//>`}
-    <${Field} label=${t("sync.revision")} help=${isArgo ? t("sync.revision.help") : t("sync.revision.pins")}>${(/** @type {any} */ attributes) => html`<input ...${attributes} class="input mono" placeholder=${app.source.target || t("sync.revision.now")} autocomplete="off" spellcheck=${false} value=${typed} onInput=${(/** @type {any} */ event) => [key.renew(), setPicked(null), setSure(false), setTyped(event.currentTarget.value)]} />`}<//>
+    <${Field} label=${t("sync.revision")} help=${isArgo ? t("sync.revision.help") : t("sync.revision.pins")}>${(/** @type {any} */ attributes) => html`<input ...${attributes} class="input mono" placeholder=${app.source.target || t("sync.revision.now")} autocomplete="off" spellcheck=${false} value=${typed} onInput=${(/** @type {any} */ event) => [setPicked(null), setSure(false), setTyped(event.currentTarget.value)]} />`}<//>
     ${isArgo ? html`<${Options} wish=${wish} set=${set} app=${app} />` : html`<p class="muted">${t("sync.flux", { kind: app.kind })}</p>`}
     <${Field} label=${t("sync.message")} help=${t("sync.message.help")}>${(/** @type {any} */ attributes) => html`<input ...${attributes} class="input" value=${wish.message} maxlength="200" onInput=${(/** @type {any} */ event) => set({ message: event.currentTarget.value })} />`}<//>
   <//>`;

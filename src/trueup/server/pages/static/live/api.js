@@ -3,6 +3,7 @@ import { signal } from "@preact/signals";
 import { href } from "../lib/route.js";
 
 export const API = "/api/trueup/v1";
+const KEY = "Idempotency-Key";
 
 /** @typedef {Record<string, string | number | boolean | readonly string[] | null | undefined>} Query */
 /** @typedef {{type?: string, title: string, status: number, detail?: string, reason?: string, hint?: string, field?: string, ref?: string, instance?: string}} Details */
@@ -41,6 +42,16 @@ export function address(path, query = {}) {
   return href((path.startsWith("/api/") ? "" : API) + path + (text ? `?${text}` : ""));
 }
 
+const AGAIN = 600_000; // milliseconds: whoever asks for the same after that means it anew
+/** Changes whose answer was lost, with the key that each was sent with. @type {Map<string, {key: string, at: number}>} */
+const lost = new Map();
+
+/** The key of a change: that of before where the same was asked and no answer came, so that it is done once. @param {string} wish */
+function keyOf(wish) {
+  for (const [other, { at }] of lost) if (Date.now() - at > AGAIN) lost.delete(other);
+  return lost.get(wish)?.key ?? crypto.randomUUID?.() ?? `${Date.now()}-${Math.random().toString(36).slice(2)}`;
+}
+
 /**
  * @param {string} path
  * @param {{method?: string, body?: unknown, query?: Query | undefined, signal?: AbortSignal | undefined, headers?: Record<string, string>}} how
@@ -48,16 +59,23 @@ export function address(path, query = {}) {
 export async function send(path, { method = "GET", body, query, signal: abort, headers = {} }) {
   /** @type {Record<string, string>} */ const given = { Accept: "application/json", ...headers };
   if (body !== undefined) given["Content-Type"] = "application/json";
-  if (method !== "GET") given["Idempotency-Key"] ??= crypto.randomUUID?.() ?? `${Date.now()}-${Math.random().toString(36).slice(2)}`;
+  const wish = method === "GET" ? "" : `${method} ${address(path, query)} ${JSON.stringify(body)}`;
+  const key = wish && keyOf(wish);
+  if (key) given[KEY] = key;
   let answer;
   try {
     answer = await fetch(address(path, query), { method, headers: given, credentials: "same-origin", ...(body === undefined ? {} : { body: JSON.stringify(body) }), ...(abort ? { signal: abort } : {}) });
   } catch (error) {
     if (abort?.aborted) throw error;
+    if (key) lost.set(wish, { key, at: Date.now() });
     throw new Problem({ title: "unreachable", status: 0, reason: "Unreachable" });
   }
+  lost.delete(wish);
   if (answer.ok) return answer;
-  throw await problemOf(answer, path);
+  const problem = await problemOf(answer, path);
+  // What stands between us and the server has no answer of its; and the call of before may still be under way.
+  if (key && (answer.status >= 500 || problem.details.field === KEY)) lost.set(wish, { key, at: Date.now() });
+  throw problem;
 }
 
 /** @param {Response} answer @param {string} path */

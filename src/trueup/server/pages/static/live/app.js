@@ -112,9 +112,9 @@ export class OneApp {
     return answer;
   }
 
-  /** Asks for a sync; the answer names it. @param {Record<string, unknown>} body @param {Record<string, string>} headers @returns {Promise<{token: string, version: string}>} */
-  async sync(body, headers) {
-    const { token = "", version = "0" } = await call(`${this.path}/sync`, { method: "POST", body, headers });
+  /** Asks for a sync; the answer names it. @param {Record<string, unknown>} body @returns {Promise<{token: string, version: string}>} */
+  async sync(body) {
+    const { token = "", version = "0" } = await call(`${this.path}/sync`, { method: "POST", body });
     void this.#load();
     return { token, version };
   }
