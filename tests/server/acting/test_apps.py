@@ -152,6 +152,15 @@ async def test_a_delete_carries_the_uid_of_what_was_looked_at_and_keeps_objects_
     assert cluster.deleted == ["team-a"]
 
 
+async def test_a_delete_that_names_a_uid_leaves_another_of_that_name_alone(served: Served, cluster: Cluster) -> None:
+    async with served.client.delete(APP + "?keepObjects=true&uid=another", headers=ANN) as answer:
+        assert answer.status == 412, await answer.text()
+    assert (cluster.written, cluster.deleted) == ([], [])
+    async with served.client.delete(APP + "?uid=team-a", headers=ANN) as answer:
+        assert answer.status == 202, await answer.text()
+    assert cluster.deleted == ["team-a"]
+
+
 async def test_an_application_moves_only_into_a_project_that_its_mover_may_change(
     served: Served, cluster: Cluster
 ) -> None:

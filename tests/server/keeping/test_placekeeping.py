@@ -98,6 +98,7 @@ async def test_a_repository_is_registered_changed_and_forgotten(kept: Kept) -> N
     assert (status, after["row"]["credentials"]) == (200, ["password"])
     assert "proxy: http://proxy:3128" in after["yaml"]
     assert (await kept.ask("PUT", path, changed, "ann", **{"If-Match": version}))[0] == 412
+    assert (await kept.ask("DELETE", path, who="ann", **{"If-Match": version}))[0] == 412
     assert (await kept.ask("DELETE", path, who="ann"))[0] == 204
     assert (await kept.ask("GET", path, who="ann"))[0] == 404
     assert "canary" not in str(kept.served.diary.entries)

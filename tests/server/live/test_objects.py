@@ -7,6 +7,8 @@ import pytest
 from tests.server.api.support import serving
 from tests.server.test_matrix import NoCluster, a_world
 from trueup.apps.comparison import ObjectSeen, ObjectWish
+from trueup.cluster.resource import Resource
+from trueup.model.manifest import Manifest
 from trueup.model.refs import ObjectRef
 from trueup.server.access.policy import policy_of
 from trueup.server.live.objects import Objects, operations
@@ -88,3 +90,47 @@ async def test_where_nobody_looks_there_the_answer_says_which_cluster_has_it() -
         problem = await answer.json()
     assert (answer.status, problem["reason"]) == (422, "OtherCluster")
     assert "kubeconfig there" in problem["detail"]
+
+
+class OneObject:
+    """A cluster of one Deployment, that was made anew since somebody looked."""
+
+    impersonates = False
+
+    def __init__(self) -> None:
+        self.deleted: list[str] = []
+
+    def of(self, caller: object) -> OneObject:
+        del caller
+        return self
+
+    @property
+    def discovery(self) -> OneObject:
+        return self
+
+    async def resource(self, group: str, version: str, kind: str) -> Resource:
+        return Resource(group=group, version=version, kind=kind, plural="deployments", namespaced=True)
+
+    async def get(self, resource: Resource, name: str, namespace: str) -> Manifest:
+        metadata = {"name": name, "namespace": namespace, "uid": "anew", "resourceVersion": "9"}
+        return {"apiVersion": "apps/v1", "kind": resource.kind, "metadata": metadata}
+
+    async def delete(self, resource: Resource, name: str, namespace: str, *, uid: str, **_: object) -> None:
+        self.deleted.append(uid)
+
+
+async def test_a_delete_that_names_a_uid_leaves_what_took_its_name_alone() -> None:
+    world, cluster = a_world(), OneObject()
+    known = world.app("Kustomization", "team-a", "web")
+    assert known is not None
+    entries = [{"id": "team-a_web_apps_Deployment", "v": "v1"}]
+    metadata = {**known.obj["metadata"], "resourceVersion": "1000"}
+    world.seen(known.ref, {**known.obj, "metadata": metadata, "status": {"inventory": {"entries": entries}}})
+    apps = Apps(world)
+    where = f"{PARENT}?group=apps&kind=Deployment&namespace=team-a&name=web"
+    async with serving(operations(Objects(apps, cluster), apps)) as served:  # type: ignore[arg-type]
+        served.authority.update(policy_of({"policy.csv": POLICY}), {})
+        refused = await served.client.delete(f"{where}&uid=before", headers={"X-User": "ann"})
+        assert (refused.status, cluster.deleted) == (412, [])
+        answer = await served.client.delete(f"{where}&uid=anew", headers={"X-User": "ann"})
+        assert (answer.status, cluster.deleted) == (202, ["anew"])

@@ -185,9 +185,10 @@ async def test_what_was_done_although_its_answer_was_lost_is_not_done_twice(own_
     async def lost(route: Route) -> None:
         keys.append(await route.request.header_value("Idempotency-Key"))
         if len(keys) > 1:
-            return await route.continue_()
-        await route.fetch()
-        await route.abort("connectionreset")
+            await route.continue_()
+        else:
+            await route.fetch()
+            await route.abort("connectionreset")
 
     await page.route("**/object/actions*", lost)
     button = dialog(page).get_by_role("button", name="Restart")
@@ -258,6 +259,30 @@ async def test_a_deletion_shows_what_goes_and_is_typed(own_stage: Stage, opened:
     assert own_stage.world.app("Kustomization", "shop", "web") is None
 
 
+async def test_what_has_the_name_of_what_was_to_be_deleted_is_left_alone(own_stage: Stage, opened: Open) -> None:
+    def another(obj: dict[str, Any]) -> None:
+        obj["metadata"]["uid"] = "another"
+        obj["spec"]["interval"] = "59m"
+
+    page = await opened(own_stage, f"{WEB}?do=delete")
+    await dialog(page).get_by_label("Type web to go on").fill("web")
+    own_stage.change("Kustomization", "shop", "web", another)
+    await dialog(page).get_by_role("button", name=re.compile("^Delete it")).click()
+    await expect(dialog(page)).to_contain_text("another one has this name by now")
+    assert own_stage.world.app("Kustomization", "shop", "web") is not None
+
+    page = await opened(own_stage, "/apps?q=kind:Application+namespace:shop")
+    await expect(page.locator(".table .line .app-name").first).to_be_visible()
+    await page.get_by_label("Choose api", exact=True).check()
+    own_stage.change("Application", "shop", "api", another)
+    await page.get_by_role("region", name="Chosen Apps").get_by_role("button", name="More actions").click()
+    await page.get_by_role("menuitem", name="Delete…").click()
+    await dialog(page).get_by_label("Type 1 to go on").fill("1")
+    await dialog(page).get_by_role("button", name="Delete 1 App").click()
+    await expect(dialog(page)).to_contain_text("another one has this name by now")
+    assert own_stage.world.app("Application", "shop", "api") is not None
+
+
 async def test_an_application_without_its_finalizer_leaves_its_objects_and_says_so(
     own_stage: Stage, opened: Open
 ) -> None:
@@ -302,7 +327,7 @@ async def test_an_object_is_scaled_edited_after_its_difference_and_deleted(own_s
     assert own_stage.heard == [
         "objects.act Deployment/web scale {'replicas': '5'}",
         "objects.patch Deployment/web {'spec': {'replicas': 4}}",
-        "objects.delete Deployment/web orphan",
+        "objects.delete Deployment/web uid-Deployment-web orphan",
     ]
 
 

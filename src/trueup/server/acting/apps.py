@@ -31,7 +31,7 @@ from trueup.model.manifest import Manifest, resource_version_of, uid_of
 from trueup.model.refs import GroupKind, ObjectRef
 from trueup.server.acting.decided import fresh, with_decided
 from trueup.server.acting.given import placed, ref_of_given
-from trueup.server.api.call import Call, missing
+from trueup.server.api.call import Call, check_uid, missing
 from trueup.server.api.dispatch import utc_now
 from trueup.server.api.operation import Answer, Listed, Needs, Operation, Target
 from trueup.server.api.refusals import BadQuery, Conflict, PreconditionFailed
@@ -89,9 +89,10 @@ class PinBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class DeleteQuery(Struct, frozen=True, kw_only=True, rename="camel"):
-    """`keepObjects`: the App goes, and what it made stays."""
+    """`keepObjects`: the App goes, and what it made stays. `uid`: only this one, not another that has its name by now."""
 
     keep_objects: bool = False
+    uid: str = ""
     propagation: Literal["background", "foreground"] = "background"
 
 
@@ -197,6 +198,7 @@ class Acting:
         live = await client.get(resource, known.ref.name, known.ref.namespace)
         if live is None:
             raise missing(Target(known.policy_object, known.ref))
+        check_uid(call.query.uid, uid_of(live))
         if call.query.keep_objects and (patch := leaving_patch(live, known.dialect)) is not None:
             patch = patch | {"metadata": {**patch.get("metadata", {}), "resourceVersion": resource_version_of(live)}}
             live = await client.merge_patch(resource, known.ref.name, known.ref.namespace, patch, manager=MANAGER)

@@ -140,5 +140,11 @@ class Call:
         return self.request.headers.get("Last-Event-ID", "") or self.request.query.get("since", "")
 
 
+def check_uid(wanted: str, uid: str) -> None:
+    """Raises PreconditionFailed when another object has its name by now; empty: the caller does not mind."""
+    if wanted and wanted != uid:
+        raise PreconditionFailed("another one has this name by now", hint="look at it again, and decide anew")
+
+
 def missing(target: Target) -> NotFound:
     return NotFound(f"there is no {target.ref or target.name}", ref=None, hint="look at the list of what there is")

@@ -128,6 +128,7 @@ class Keeping(Generic[Form, Row]):
     async def delete(self, call: Call) -> Answer:
         """Only what was made by an API: what stands in Git would come back, and what somebody wrote is theirs to delete."""
         client, secret = await self.found(call, "delete")
+        call.check_version(resource_version_of(secret))
         await self.forget(call, client, secret)
         return Answer(status=204)
 

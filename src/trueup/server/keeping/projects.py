@@ -111,6 +111,7 @@ class Projects:
                 "every Application without a project is in it", hint="restrict it, if it should allow nothing"
             )
         obj = self._world.projects[name]
+        call.check_version(resource_version_of(obj))
         client = self._clients.of(call.caller)
         held = await client.discovery.resource(APPLICATION.group, APPLICATION.version, APPLICATION.kind)
         count = sum(project_of(app) == name for app in await client.list_all(held))

@@ -17,7 +17,7 @@ from trueup.apps.events import EventRow, read_event
 from trueup.cluster.client import KubeClient
 from trueup.model.manifest import Manifest, ref_of, resource_version_of, uid_of
 from trueup.model.refs import ObjectRef
-from trueup.server.api.call import Call
+from trueup.server.api.call import Call, check_uid
 from trueup.server.api.dispatch import utc_now
 from trueup.server.api.operation import Answer, Needs, Operation
 from trueup.server.api.refusals import BadQuery, Forbidden
@@ -55,10 +55,12 @@ class PatchQuery(ObjectQuery, frozen=True, kw_only=True, rename="camel"):
 
 
 class DeleteQuery(ObjectQuery, frozen=True, kw_only=True, rename="camel"):
-    """`orphan` leaves what the object owns; `force` does not wait for a pod to end."""
+    """`orphan` leaves what the object owns; `force` does not wait for a pod to end; `uid`: only this one, not another that has
+    its name by now."""
 
     propagation: Literal["background", "foreground", "orphan"] = "background"
     force: bool = False
+    uid: str = ""
 
 
 class ObjectAnswer(Struct, frozen=True, kw_only=True, rename="camel"):
@@ -157,14 +159,15 @@ class Objects:
 
     async def delete(self, call: Call) -> Answer:
         query = call.query
-        ref = await self.deleted(call, query.ref, query.propagation.capitalize(), force=query.force)
+        ref = await self.deleted(call, query.ref, query.propagation.capitalize(), force=query.force, uid=query.uid)
         return Answer(body=Done(ref=str(ref), message="it is being deleted"), status=202)
 
-    async def deleted(self, call: Call, ref: ObjectRef, propagation: str, *, force: bool) -> ObjectRef:
+    async def deleted(self, call: Call, ref: ObjectRef, propagation: str, *, force: bool, uid: str = "") -> ObjectRef:
         self._refuse_app(ref)
         placed = await self.live(call, ref)
         before, resource = placed.live, placed.resource
         call.check_version(resource_version_of(before))
+        check_uid(uid, uid_of(before))
         await self._client(call).delete(
             resource,
             placed.ref.name,

@@ -15,7 +15,7 @@ from trueup.dialects.dialect import Dialect
 from trueup.dialects.reading import parse_time, rows_of
 from trueup.model.conditions import READY, find_condition
 from trueup.model.errors import TrueupError
-from trueup.model.manifest import Manifest, labels_of, metadata_of, ref_of, spec_of, status_of
+from trueup.model.manifest import Manifest, labels_of, metadata_of, ref_of, spec_of, status_of, uid_of
 from trueup.model.refs import ObjectRef
 from trueup.model.revision import Revision
 from trueup.sources.giturl import mask_url
@@ -83,6 +83,7 @@ class AppRow(Struct, frozen=True, kw_only=True, rename="camel"):
     operation: OperationText | None
     version: str
     """The resourceVersion."""
+    uid: str = ""
     environment: str = ""
     team: str = ""
     """By the App's labels, the first of `ENVIRONMENT_LABELS` and `TEAM_LABELS` that it bears; empty: it says none."""
@@ -174,6 +175,7 @@ def app_row(obj: Manifest, dialect: Dialect, now: datetime) -> AppRow:
         images=_images(status),
         operation=_operation(status),
         version=str(metadata_of(obj).get("resourceVersion") or ""),
+        uid=uid_of(obj),
         environment=_first_label(obj, ENVIRONMENT_LABELS),
         team=_first_label(obj, TEAM_LABELS),
     )

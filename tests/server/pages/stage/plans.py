@@ -90,7 +90,7 @@ def patch_operations(apps: Apps, heard: Callable[[str], None], patched: Patched)
         return Answer(body={"ref": "", "message": ""}, status=202)
 
     async def delete(call: Call) -> Reply:
-        heard(f"objects.delete {call.query.kind}/{call.query.name} {call.query.propagation}")
+        heard(f"objects.delete {call.query.kind}/{call.query.name} {call.query.uid} {call.query.propagation}")
         return Answer(body={"ref": "", "message": ""}, status=202)
 
     def fine(verb: str) -> Callable[[Call], str]:

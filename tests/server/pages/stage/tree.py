@@ -20,6 +20,7 @@ def node(
         "parent": parent,
         "group": group,
         "version": "v1",
+        "uid": f"uid-{kind}-{name}",
         "kind": kind,
         "namespace": namespace,
         "name": name,

@@ -139,6 +139,6 @@ function ask(deed, app, { reason, until }) {
     case "resume":
       return call(`${root}/suspension`, { method: "DELETE" });
     case "delete":
-      return call(root, { method: "DELETE" });
+      return call(root, { method: "DELETE", query: { uid: app.uid } });
   }
 }

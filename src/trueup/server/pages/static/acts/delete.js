@@ -28,12 +28,13 @@ export function DeleteApp({ one, app, nodes, onClose }) {
   const stays = staysBecause(one.resource.value);
   const [how, setHow] = useState(/** @type {"background" | "foreground" | "keep"} */ ("background"));
   const [typed, setTyped] = useState("");
+  const [uid] = useState(app.uid); // of what was there when somebody decided: whatever takes its name meanwhile is not meant
   const doing = useDoing();
   const own = useMemo(() => nodes.filter((node) => node.managed), [nodes]);
   const below = nodes.length - own.length;
   const keeps = how === "keep" || stays !== "";
   const ask = async () => {
-    if (await doing.run(async () => void (await one.change("DELETE", "", undefined, how === "keep" ? { keepObjects: true } : { propagation: how })))) {
+    if (await doing.run(async () => void (await one.change("DELETE", "", undefined, { uid, ...(how === "keep" ? { keepObjects: true } : { propagation: how }) })))) {
       say("good", t("delete.asked", { name: app.name }), keeps ? t("delete.asked.keep") : t("delete.asked.gone"));
       go("/apps");
     }
@@ -66,10 +67,11 @@ export function DeleteObject({ one, node, all, onClose, onDone }) {
   const [how, setHow] = useState(/** @type {"background" | "foreground" | "orphan"} */ ("background"));
   const [force, setForce] = useState(false);
   const [typed, setTyped] = useState("");
+  const [uid] = useState(node.uid);
   const doing = useDoing();
   const below = all.filter((other) => other.parent === node.id);
   const ask = async () => {
-    if (await doing.run(async () => void (await call(`${one.path}/object`, { method: "DELETE", query: { ...one.queryOf(node), propagation: how, ...(force ? { force: true } : {}) } })))) {
+    if (await doing.run(async () => void (await call(`${one.path}/object`, { method: "DELETE", query: { ...one.queryOf(node), uid, propagation: how, ...(force ? { force: true } : {}) } })))) {
       say("good", t("delete.asked", { name: `${node.kind} ${node.name}` }));
       onDone();
     }

@@ -77,7 +77,7 @@ function Editing({ sort, path, isNew, title, kept, onDone }) {
     }
   };
   const save = () => act(() => call(path, { method, body, headers }), t("place.saved"));
-  const forget = () => act(() => call(path, { method: "DELETE" }), t("place.forgotten", { name: title }));
+  const forget = () => act(() => call(path, { method: "DELETE", headers }), t("place.forgotten", { name: title }));
   return html`<${Dialog} wide title=${title} onClose=${() => onDone(false)} footer=${html`
       ${!isNew && kept.deletable && (sure ? html`<${Button} kind="danger" icon="trash" disabled=${busy} onClick=${forget}>${t("place.forget.sure")}<//>` : html`<${Button} icon="trash" onClick=${() => setSure(true)}>${t("place.forget")}<//>`)}<span class="grow"></span>
       <${Button} onClick=${() => onDone(false)}>${t("do.cancel")}<//><${Button} kind="primary" disabled=${busy || !can || !touched || tried.waiting || Boolean(tried.data?.problem)} onClick=${save}>${t("do.save")}<//>`}>

@@ -73,8 +73,9 @@ function Editing({ name, isNew, title, start, onDone }) {
     }
   };
   const path = `/projects/${encodeURIComponent(name)}`;
-  const save = () => act(() => (isNew ? call("/projects", { method: "POST", body: resource }) : call(path, { method: "PUT", body: resource, headers: start.version ? { "If-Match": start.version } : {} })), t("place.saved"));
-  const remove = () => act(() => call(path, { method: "DELETE" }), t("place.forgotten", { name }));
+  /** @type {Record<string, string>} */ const headers = start.version ? { "If-Match": start.version } : {};
+  const save = () => act(() => (isNew ? call("/projects", { method: "POST", body: resource }) : call(path, { method: "PUT", body: resource, headers })), t("place.saved"));
+  const remove = () => act(() => call(path, { method: "DELETE", headers }), t("place.forgotten", { name }));
   return html`<${Dialog} wide title=${title} onClose=${() => onDone(false)} footer=${html`
       ${!isNew && name !== "default" && (sure ? html`<${Button} kind="danger" icon="trash" disabled=${busy} onClick=${remove}>${t("project.delete.sure")}<//>` : html`<${Button} icon="trash" onClick=${() => setSure(true)}>${t("do.delete")}<//>`)}<span class="grow"></span>
       <${Button} onClick=${() => onDone(false)}>${t("do.cancel")}<//><${Button} kind="primary" disabled=${busy || can === false || Boolean(wrong) || text === start.text} onClick=${save}>${t("do.save")}<//>`}>

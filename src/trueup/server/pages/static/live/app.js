@@ -4,7 +4,7 @@ import { Problem, call } from "./api.js";
 import { follow } from "./stream.js";
 
 /**
- * @typedef {{id: string, parent: string | null, group: string, version: string, kind: string, namespace: string, name: string, managed: boolean, sync: string, health: string, message: string, note: string,
+ * @typedef {{id: string, parent: string | null, group: string, version: string, kind: string, namespace: string, name: string, managed: boolean, uid?: string, sync: string, health: string, message: string, note: string,
  *   created: string | null, deleting?: boolean, images?: string[], ready?: number | null, wanted?: number | null, phase?: string, reason?: string, restarts?: number, host?: string, hosts?: string[], addresses?: string[], targets?: string[]}} Node
  * @typedef {import("./apps.js").App} App
  * @typedef {{at: string, warning: boolean, reason: string, message: string, count: number, component: string}} EventRow

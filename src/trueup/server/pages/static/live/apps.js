@@ -11,7 +11,7 @@ import { follow } from "./stream.js";
  * @typedef {{kind: string, namespace: string, name: string, dialect: string, project: string, status: string, sync: string, health: string, message: string,
  *   since: string | null, revision: string, fullRevision: string, attempted: string, source: SourceText, cluster: string, destination: string,
  *   labels: Record<string, string>, created: string | null, suspended: boolean, automated: boolean, pinned: boolean, objects: number, images: string[],
- *   operation: OperationText | null, version: string, environment: string, team: string}} App
+ *   operation: OperationText | null, version: string, uid: string, environment: string, team: string}} App
  * @typedef {Record<string, Array<{value: string, count: number}>>} Facets
  * @typedef {{changed?: App[], removed?: string[]}} News
  * @typedef {{items: App[], total: number, next: string, facets: Record<string, Record<string, number>>, eventId: string}} Answer
