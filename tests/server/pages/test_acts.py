@@ -77,6 +77,37 @@ async def test_a_sync_shows_its_plan_asks_about_deletions_and_runs_by_keyboard_a
     assert "do=" not in page.url
 
 
+async def test_who_agreed_to_some_deletions_has_not_agreed_to_those_of_a_newer_plan(
+    own_stage: Stage, opened: Open
+) -> None:
+    own_stage.change("Kustomization", "shop", "web", make_ready)
+    page = await opened(own_stage, f"{WEB}?do=sync")
+    await dialog(page).get_by_text("Yes, delete this 1 object").click()
+    await expect(dialog(page).get_by_role("button", name="Sync now")).to_be_enabled()
+
+    async def more_is_deleted(route: Route) -> None:
+        answer = await route.fetch()
+        plan = await answer.json()
+        pruned = plan["objects"][-1]
+        plan["objects"].append({**pruned, "ref": {**pruned["ref"], "kind": "PersistentVolumeClaim", "name": "orders"}})
+        await route.fulfill(response=answer, json=plan)
+
+    await page.route("**/web/plan*", more_is_deleted)
+    own_stage.change("Kustomization", "shop", "web", lambda obj: obj["status"].update(lastAppliedRevision=OLDER))
+    await expect(dialog(page)).to_contain_text("PersistentVolumeClaim/shop/orders")
+    await expect(dialog(page).get_by_role("checkbox", name="Yes, delete these 2 objects")).not_to_be_checked()
+    await expect(dialog(page).get_by_role("button", name="Sync now")).to_be_disabled()
+
+
+async def test_what_cannot_be_foreseen_is_not_rolled_back_to(own_stage: Stage, opened: Open) -> None:
+    page = await opened(own_stage, f"{WEB}?do=rollback")
+    problem = {"title": "Gone", "status": 404, "detail": "that revision was collected"}
+    await page.route("**/web/plan*", lambda route: route.fulfill(status=404, json=problem))
+    await dialog(page).get_by_role("radio", name=re.compile("8b1f0e2")).check()
+    await expect(dialog(page)).to_contain_text("that revision was collected")
+    await expect(dialog(page).get_by_role("button", name="Hold it there")).to_be_disabled()
+
+
 async def test_a_sync_that_failed_says_what_to_do(own_stage: Stage, opened: Open) -> None:
     own_stage.change("Kustomization", "shop", "web", make_ready)
     page = await opened(own_stage, f"{WEB}?do=sync")
@@ -358,11 +389,57 @@ async def test_many_apps_are_chosen_by_keyboard_and_each_says_what_will_happen(o
         "3 objects change, 1 object is deleted, restarts the pods"
     )
     assert await found_by_axe(page) == []
+    await expect(sheet.get_by_role("button", name="Sync 9 Apps")).to_be_disabled()
+    await sheet.get_by_role("checkbox", name="Yes, delete these").check()
     await sheet.get_by_role("button", name="Sync 9 Apps").click()
     await expect(sheet).to_contain_text("9 of 9 done, 0 failed")
     assert len(own_stage.heard) == len(set(own_stage.heard)) == 9
     await sheet.get_by_role("button", name="Close").last.click()
     await expect(bar).to_be_hidden()
+
+
+async def test_many_are_synced_only_as_foreseen_and_a_retry_is_of_what_failed(own_stage: Stage, opened: Open) -> None:
+    page = await opened(own_stage, "/apps?q=namespace:shop+kind:Kustomization&sort=name")
+    rows = page.locator(".table .scroll")
+    await expect(page.locator(".table .line .app-name").first).to_be_visible()
+    await rows.focus()
+    await page.keyboard.press("Control+a")
+    held: list[Route] = []
+    problem = {"title": "no", "status": 404, "detail": "kustomization.yaml:4: no such file"}
+
+    async def plan(route: Route) -> None:
+        if "/web/" in route.request.url:
+            await route.fulfill(status=404, json=problem)
+        elif not held:
+            held.append(route)
+        else:
+            await route.continue_()
+
+    await page.route("**/plan?*", plan)
+    await page.get_by_role("region", name="Chosen Apps").get_by_role("button", name="Sync…").click()
+    sheet = dialog(page)
+    await expect(sheet.get_by_role("listitem").filter(has_text="no such file")).to_contain_text("is not known")
+    go = sheet.get_by_role("button", name=re.compile("^Sync [0-9]+ Apps?$"))
+    await expect(sheet.get_by_text("asking what would change")).to_have_count(1)
+    await expect(go).to_be_disabled()
+    await held[0].continue_()
+    await sheet.get_by_role("checkbox", name="Yes, delete these").check()
+    refused: list[str] = []
+
+    async def sync(route: Route) -> None:
+        if refused:
+            await route.continue_()
+        else:
+            refused.append(route.request.url)
+            await route.fulfill(status=404, json={"title": "no", "status": 404, "detail": "not now"})
+
+    await page.route("**/sync", sync)
+    await go.click()
+    await expect(sheet).to_contain_text("1 failed")
+    await sheet.get_by_role("button", name="Try 1 again").click()
+    await expect(sheet).to_contain_text("0 failed")
+    assert len(own_stage.heard) == len(set(own_stage.heard))
+    assert "apps.sync web" not in own_stage.heard
 
 
 async def test_what_one_may_not_do_with_some_is_left_out_and_explained(own_stage: Stage, opened: Open) -> None:

@@ -10,7 +10,7 @@ import { rootOf } from "../live/app.js";
 import { idOf, pageOf } from "../live/apps.js";
 import { rightsOf } from "../live/rights.js";
 import { useLoaded } from "../live/resource.js";
-import { Button, Field, Notice, Waiting, Wrong } from "../ui/basics.js";
+import { Button, Check, Field, Notice, Waiting, Wrong } from "../ui/basics.js";
 import { Dialog, Menu } from "../ui/layers.js";
 import { Status } from "../ui/status.js";
 import { Typed } from "./doing.js";
@@ -19,6 +19,7 @@ import { Until } from "./suspend.js";
 
 /** @typedef {import("../live/apps.js").App} App */
 /** @typedef {import("../lib/bulk.js").Deed} Deed */
+/** @typedef {{text: string, gone: number | null}} Told what a plan says; `gone`: how many objects it deletes, null: there is no plan */
 /** @typedef {{state: "waiting" | "busy" | "good" | "bad", text: string}} Result */
 
 const AT_ONCE = 4;
@@ -46,19 +47,24 @@ export function BulkBar({ total, onAll }) {
 function Bulk({ deed, apps, onClose }) {
   const rights = useLoaded(deed, (abort) => rightsOf(apps.map(idOf), abort));
   const plans = usePlans(deed === "sync" && rights.data ? apps.filter((app) => !whyNot(deed, app, rights.data?.get(idOf(app)))) : null);
+  const isUnforeseen = (/** @type {App} */ app) => plans.get(idOf(app))?.gone === null;
   const [results, setResults] = useState(/** @type {ReadonlyMap<string, Result>} */ (new Map()));
   const [phase, setPhase] = useState(/** @type {"look" | "run" | "end"} */ ("look"));
   const [reason, setReason] = useState("");
   const [until, setUntil] = useState("");
   const [typed, setTyped] = useState("");
+  const [agreed, setAgreed] = useState(0);
   const stopped = useRef(false);
   useEffect(() => () => void (stopped.current = true), []);
   const why = useMemo(() => new Map(apps.map((app) => [idOf(app), rights.data ? whyNot(deed, app, rights.data.get(idOf(app))) : ""])), [rights.data]);
-  const going = apps.filter((app) => rights.data && !why.get(idOf(app)));
+  const going = apps.filter((app) => rights.data && !why.get(idOf(app)) && !isUnforeseen(app));
+  const isForeseen = deed !== "sync" || going.every((app) => plans.has(idOf(app)));
+  const gone = going.reduce((n, app) => n + (plans.get(idOf(app))?.gone ?? 0), 0);
   const tell = (/** @type {App} */ app, /** @type {Result} */ result) => setResults((was) => new Map(was).set(idOf(app), result));
-  const run = async () => {
+  const run = async (/** @type {readonly App[]} */ some) => {
     setPhase("run");
-    await inTurn(going.filter((app) => results.get(idOf(app))?.state !== "good"), AT_ONCE, async (app) => {
+    stopped.current = false;
+    await inTurn(some, AT_ONCE, async (app) => {
       tell(app, { state: "busy", text: t("bulk.asking") });
       try {
         await ask(deed, app, { reason, until });
@@ -71,59 +77,61 @@ function Bulk({ deed, apps, onClose }) {
     setPhase("end");
   };
   const done = [...results.values()].filter((one) => one.state === "good").length;
-  const bad = [...results.values()].filter((one) => one.state === "bad").length;
+  const failed = going.filter((app) => results.get(idOf(app))?.state === "bad");
+  const bad = failed.length;
   const word = String(going.length);
   const title = t(/** @type {any} */ (`bulk.title.${deed}`), { n: apps.length });
   const end = html`<${Button} kind=${phase === "end" && !bad ? "primary" : ""} onClick=${() => onClose(phase === "end")}>${phase === "look" ? t("do.cancel") : t("do.close")}<//>`;
   return html`<${Dialog} wide title=${title} onClose=${() => onClose(phase === "end")} footer=${html`<span class="grow faint">${phase === "look" ? "" : t("bulk.progress", { done, bad, all: going.length })}</span>${end}
-      ${phase === "run" ? html`<${Button} kind="danger" icon="x" onClick=${() => (stopped.current = true)}>${t("bulk.stop")}<//>` : phase === "end" && bad ? html`<${Button} kind="primary" icon="refresh-cw" onClick=${run}>${t("bulk.retry", { n: bad })}<//>` : phase === "look" && html`<${Button} kind=${deed === "delete" ? "danger primary" : "primary"} disabled=${!going.length || (deed === "delete" && typed !== word)} onClick=${run}>${t(/** @type {any} */ (`bulk.do.${deed}`), { n: going.length })}<//>`}`}>
+      ${phase === "run" ? html`<${Button} kind="danger" icon="x" onClick=${() => (stopped.current = true)}>${t("bulk.stop")}<//>` : phase === "end" && bad ? html`<${Button} kind="primary" icon="refresh-cw" onClick=${() => run(failed)}>${t("bulk.retry", { n: bad })}<//>` : phase === "look" && html`<${Button} kind=${deed === "delete" ? "danger primary" : "primary"} disabled=${!going.length || !isForeseen || agreed !== gone || (deed === "delete" && typed !== word)} onClick=${() => run(going)}>${t(/** @type {any} */ (`bulk.do.${deed}`), { n: going.length })}<//>`}`}>
     ${rights.problem && html`<${Wrong} problem=${rights.problem} again=${rights.again} />`}
     ${rights.data && going.length < apps.length && html`<${Notice} tone="warn" title=${t("bulk.without", { n: apps.length - going.length })}>${t("bulk.without.hint")}<//>`}
     ${apps.length >= MOST && html`<${Notice} tone="idle">${t("bulk.most", { n: MOST })}<//>`}
+    ${phase === "look" && isForeseen && gone > 0 && html`<${Check} checked=${agreed === gone} onChange=${(/** @type {boolean} */ on) => setAgreed(on ? gone : 0)}>${t("sync.sure", { n: gone })}<//>`}
     ${phase === "look" && deed === "suspend" && html`<div class="act-two"><${Field} label=${t("suspend.reason")} help=${t("suspend.reason.help")}>${(/** @type {any} */ attributes) => html`<input ...${attributes} class="input" maxlength="200" value=${reason} onInput=${(/** @type {any} */ event) => setReason(event.currentTarget.value)} />`}<//><${Until} label=${t("suspend.until")} help=${t("suspend.until.help")} value=${until} onValue=${setUntil} /></div>`}
     ${phase === "look" && deed === "delete" && html`<${Notice} tone="bad">${t("bulk.delete.what")}<//><${Typed} word=${word} typed=${typed} onTyped=${setTyped} />`}
-    ${!rights.data && !rights.problem ? html`<${Waiting} rows=${6} />` : html`<ul class="act-apps">${apps.slice(0, SHOWN).map((app) => html`<li key=${idOf(app)}><span class="act-who"><a class="clip" href=${href(pageOf(app))} target="_blank" rel="noreferrer">${app.name}</a><small class="faint clip">${app.kind} · ${app.namespace}</small></span><${Outcome} app=${app} deed=${deed} why=${why.get(idOf(app)) ?? ""} rights=${rights.data?.get(idOf(app))} plan=${plans.get(idOf(app))} result=${results.get(idOf(app))} /></li>`)}</ul>`}
+    ${!rights.data && !rights.problem ? html`<${Waiting} rows=${6} />` : html`<ul class="act-apps">${apps.slice(0, SHOWN).map((app) => html`<li key=${idOf(app)}><span class="act-who"><a class="clip" href=${href(pageOf(app))} target="_blank" rel="noreferrer">${app.name}</a><small class="faint clip">${app.kind} · ${app.namespace}</small></span><${Outcome} app=${app} deed=${deed} why=${why.get(idOf(app)) || (isUnforeseen(app) ? "unforeseen" : "")} rights=${rights.data?.get(idOf(app))} plan=${plans.get(idOf(app))} result=${results.get(idOf(app))} /></li>`)}</ul>`}
     ${apps.length > SHOWN && html`<p class="faint">${t("story.more", { n: apps.length - SHOWN })}</p>`}
   <//>`;
 }
 
-/** @param {{app: App, deed: Deed, why: string, rights: import("../live/rights.js").Rights | undefined, plan: string | undefined, result: Result | undefined}} props */
+/** @param {{app: App, deed: Deed, why: string, rights: import("../live/rights.js").Rights | undefined, plan: Told | undefined, result: Result | undefined}} props */
 function Outcome({ app, deed, why, rights, plan, result }) {
   if (result) return html`<span class="act-what" role=${result.state === "bad" ? "alert" : undefined}><${Status} status=${{ waiting: "Pending", busy: "Running", good: "Succeeded", bad: "Failed" }[result.state]} /><span class="muted">${result.text}</span></span>`;
-  if (why) return html`<span class="act-what"><${Status} status="Skipped" /><span class="muted">${t(/** @type {any} */ (`bulk.why.${why}`))}${why === "right" && rights && html` ${rights.missing[RIGHT_OF[deed]]}`}</span></span>`;
-  const what = deed === "sync" ? (plan ?? t("bulk.planning")) : deed === "delete" ? t("bulk.what.delete", { n: app.objects }) : t(/** @type {any} */ (`bulk.what.${deed}`));
+  if (why) return html`<span class="act-what"><${Status} status="Skipped" /><span class="muted">${t(/** @type {any} */ (`bulk.why.${why}`))}${why === "right" && rights && html` ${rights.missing[RIGHT_OF[deed]]}`}${why === "unforeseen" && ` ${plan?.text ?? ""}`}</span></span>`;
+  const what = deed === "sync" ? (plan?.text ?? t("bulk.planning")) : deed === "delete" ? t("bulk.what.delete", { n: app.objects }) : t(/** @type {any} */ (`bulk.what.${deed}`));
   return html`<span class="act-what"><${Status} status=${app.status} /><span class="muted">${what}</span></span>`;
 }
 
-/** What a sync of each would do, in a line; few at a time, since each asks the cluster. @param {readonly App[] | null} apps @returns {ReadonlyMap<string, string>} */
+/** What a sync of each would do, in a line; few at a time, since each asks the cluster. @param {readonly App[] | null} apps @returns {ReadonlyMap<string, Told>} */
 function usePlans(apps) {
-  const [told, setTold] = useState(/** @type {ReadonlyMap<string, string>} */ (new Map()));
+  const [told, setTold] = useState(/** @type {ReadonlyMap<string, Told>} */ (new Map()));
   const key = apps ? apps.map(idOf).join() : "";
   useEffect(() => {
     if (!apps?.length) return undefined;
     const abort = new AbortController();
     void inTurn(apps, 2, async (app) => {
-      let text;
+      /** @type {Told} */ let one;
       try {
-        text = inWords(await call(`${rootOf(app)}/plan`, { query: { changed: true }, signal: abort.signal }));
+        one = inWords(await call(`${rootOf(app)}/plan`, { query: { changed: true }, signal: abort.signal }));
       } catch (error) {
         if (abort.signal.aborted) return;
-        text = error instanceof Problem ? t("bulk.no-plan", { why: error.message }) : String(error);
+        one = { text: error instanceof Problem ? error.message : String(error), gone: null };
       }
-      setTold((was) => new Map(was).set(idOf(app), text));
+      setTold((was) => new Map(was).set(idOf(app), one));
     }, () => abort.signal.aborted);
     return () => abort.abort();
   }, [key]);
   return told;
 }
 
-/** @param {import("../lib/plan.js").Plan} plan */
+/** @param {import("../lib/plan.js").Plan} plan @returns {Told} */
 function inWords(plan) {
   const objects = changesOf(plan);
-  if (!objects.length) return t("plan.nothing");
+  if (!objects.length) return { text: t("plan.nothing"), gone: 0 };
   const gone = deletedOf(objects).length;
   const rolls = restartedOf(objects).length;
-  return [t("bulk.changes", { n: objects.length }), gone && t("plan.deletes", { n: gone }), rolls && t("plan.restarts", { n: rolls })].filter(Boolean).join(", ");
+  return { text: [t("bulk.changes", { n: objects.length }), gone && t("plan.deletes", { n: gone }), rolls && t("plan.restarts", { n: rolls })].filter(Boolean).join(", "), gone };
 }
 
 /** @param {Deed} deed @param {App} app @param {{reason: string, until: string}} how */

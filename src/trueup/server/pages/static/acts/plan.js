@@ -43,6 +43,13 @@ export function Losses({ objects }) {
   return html`<${Notice} tone="bad" icon="trash" title=${`${t("plan.deletes", { n: gone.length })}:`}>${gone.slice(0, 6).map((one) => refText(one.ref)).join(", ")}${gone.length > 6 && ` ${t("story.more", { n: gone.length - 6 })}`}. ${data.length > 0 && html`<strong>${t("plan.data", { names: data.map((one) => refText(one.ref)).join(", ") })}</strong>`}<//>`;
 }
 
+/** Whether somebody agreed to these deletions, and to no others: a plan that is made anew asks again. @param {readonly Planned[]} losses @returns {[boolean, (on: boolean) => void]} */
+export function useSure(losses) {
+  const [agreed, setAgreed] = useState("");
+  const what = losses.map((one) => `${one.action} ${idOfRef(one.ref)}`).join("\n");
+  return [what !== "" && agreed === what, (on) => setAgreed(on ? what : "")];
+}
+
 /**
  * @param {{plan: Plan, picked?: ReadonlySet<string> | null, onPick?: ((ids: Set<string>) => void) | null}} props `picked` null: all of them
  */

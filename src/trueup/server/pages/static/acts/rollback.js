@@ -10,7 +10,7 @@ import { Ago, Button, Check, Empty, Field, Notice, Revision, Waiting, Wrong, sho
 import { Dialog, say } from "../ui/layers.js";
 import { copy } from "../ui/text.js";
 import { Failed, MayNot, useDoing } from "./doing.js";
-import { Losses, PlanList, PlanRevision, PlanSummary } from "./plan.js";
+import { Losses, PlanList, PlanRevision, PlanSummary, useSure } from "./plan.js";
 import { Until } from "./suspend.js";
 
 /** @typedef {{id: number, at: string, kind: string, revision: string, result: string}} Row */
@@ -41,10 +41,10 @@ export function Rollback({ one, app, rights, start = "", onClose }) {
   const plan = useLoaded(chosen || null, (abort) => /** @type {Promise<import("../lib/plan.js").Plan>} */ (call(`${one.path}/plan`, { query: { revision: commitOf(chosen) || chosen }, signal: abort })));
   const [reason, setReason] = useState("");
   const [until, setUntil] = useState("");
-  const [sure, setSure] = useState(false);
   const doing = useDoing();
   const may = rights?.may.includes("sync") ?? true;
   const losses = plan.data ? deletedOf(changesOf(plan.data)) : [];
+  const [sure, setSure] = useSure(losses);
   const hold = async () => {
     if (await doing.run(async () => void (await one.change("PUT", "/pin", { revision: chosen, reason, ...(until ? { until: new Date(until).toISOString() } : {}) })))) {
       say("good", t("pin.asked", { name: app.name, revision: shortRevision(chosen) }));
@@ -55,13 +55,13 @@ export function Rollback({ one, app, rights, start = "", onClose }) {
   const [now, then] = [commitOf(app.fullRevision), commitOf(chosen)];
   const branch = app.fullRevision.includes("@") ? (app.fullRevision.split("@")[0]?.split("/").pop() ?? "") : app.source.target || "main";
   const commands = now && then && now !== then ? revertCommands(now, then, branch === "HEAD" ? "main" : branch) : "";
-  return html`<${Dialog} wide title=${t("pin.title", { name: app.name })} onClose=${onClose} footer=${html`<${Button} onClick=${onClose}>${t("do.cancel")}<//><${Button} kind="primary" icon="lock" disabled=${!may || !chosen || doing.busy || plan.waiting || (losses.length > 0 && !sure)} onClick=${hold}>${t("pin.do")}<//>`}>
+  return html`<${Dialog} wide title=${t("pin.title", { name: app.name })} onClose=${onClose} footer=${html`<${Button} onClick=${onClose}>${t("do.cancel")}<//><${Button} kind="primary" icon="lock" disabled=${!may || !chosen || doing.busy || plan.waiting || !plan.data || plan.problem !== null || (losses.length > 0 && !sure)} onClick=${hold}>${t("pin.do")}<//>`}>
     ${!may && rights && html`<${MayNot} rights=${rights} action="sync" what=${t("pin.may-not")} />`}
     <${Failed} problem=${doing.problem} />
     <fieldset class="act-choices"><legend>${t("pin.which")}</legend>
       ${past.problem && !past.data ? html`<${Wrong} problem=${past.problem} again=${past.again} />` : !past.data ? html`<${Waiting} rows=${4} />` : !list.length && !start ? html`<${Empty} icon="rotate-ccw-clock" title=${t("pin.none")}>${t("pin.none.hint")}<//>` : [...(start && !list.some((row) => row.revision === start) ? [{ revision: start, at: "" }] : []), ...list].map((row) => {
         const commit = commits.data?.items?.[row.revision];
-        return html`<label class="act-choice" key=${row.revision}><input type="radio" name="revision" checked=${chosen === row.revision} onChange=${() => [setChosen(row.revision), setSure(false)]} /><${Revision} revision=${row.revision} /><span class="grow clip">${commit ? `${commit.message.split("\n")[0]} · ${commit.author}` : ""}</span>${row.at && html`<span class="faint"><${Ago} at=${timeOf(row.at)} short /></span>`}</label>`;
+        return html`<label class="act-choice" key=${row.revision}><input type="radio" name="revision" checked=${chosen === row.revision} onChange=${() => setChosen(row.revision)} /><${Revision} revision=${row.revision} /><span class="grow clip">${commit ? `${commit.message.split("\n")[0]} · ${commit.author}` : ""}</span>${row.at && html`<span class="faint"><${Ago} at=${timeOf(row.at)} short /></span>`}</label>`;
       })}
     </fieldset>
     ${chosen && html`<section class="stack" aria-label=${t("plan.title")}><h3>${t("plan.title")}</h3>${plan.problem ? html`<${Wrong} problem=${plan.problem} again=${plan.again} />` : !plan.data ? html`<${Waiting} rows=${4} />` : html`<${PlanRevision} plan=${plan.data} /><${PlanSummary} plan=${plan.data} /><${PlanList} plan=${plan.data} />`}</section>

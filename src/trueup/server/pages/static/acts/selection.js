@@ -11,9 +11,12 @@ export const MOST = 500;
 /** @type {import("@preact/signals").Signal<ReadonlyMap<string, App>>} */
 export const chosen = signal(new Map());
 let last = -1;
+/** Rises whenever the choice is made anew, so that an answer to an earlier search chooses nothing of a later one. */
+let turn = 0;
 
 export const clear = () => {
   last = -1;
+  turn += 1;
   chosen.value = new Map();
 };
 
@@ -34,6 +37,7 @@ export function toggle(app, index, range, at) {
 
 /** All that a search finds, up to the most. @param {string} search */
 export async function chooseAll(search) {
+  const mine = (turn += 1);
   /** @type {Map<string, App>} */ const next = new Map();
   for (let after = ""; next.size < MOST; ) {
     const page = await call("/apps", { query: { search, sort: "name", limit: 500, after } });
@@ -41,5 +45,5 @@ export async function chooseAll(search) {
     after = page.next;
     if (!after) break;
   }
-  chosen.value = next;
+  if (mine === turn) chosen.value = next;
 }

@@ -8,7 +8,7 @@ import { useLoaded } from "../live/resource.js";
 import { Button, Check, Field, Notice, Waiting, Wrong } from "../ui/basics.js";
 import { Dialog } from "../ui/layers.js";
 import { Failed, MayNot, useDoing } from "./doing.js";
-import { Losses, PlanList, PlanRevision, PlanSummary } from "./plan.js";
+import { Losses, PlanList, PlanRevision, PlanSummary, useSure } from "./plan.js";
 import { Progress } from "./progress.js";
 
 /** @typedef {import("../live/app.js").OneApp} OneApp */
@@ -30,7 +30,6 @@ export function SyncPanel({ one, app, rights, onClose, onOpen, onPin }) {
   const [typed, setTyped] = useState("");
   const [revision, setRevision] = useState("");
   const [picked, setPicked] = useState(/** @type {Set<string> | null} */ (null));
-  const [sure, setSure] = useState(false);
   const doing = useDoing();
   useEffect(() => {
     const timer = setTimeout(() => setRevision(typed.trim()), 500);
@@ -38,14 +37,14 @@ export function SyncPanel({ one, app, rights, onClose, onOpen, onPin }) {
   }, [typed]);
   const { data: plan, problem, waiting, again } = useLoaded(`${revision}|${wish.prune}|${app.fullRevision}|${asked ? "ran" : ""}`, (abort) => /** @type {Promise<Plan>} */ (call(`${one.path}/plan`, { query: { revision, prune: wish.prune }, signal: abort })));
   const set = (/** @type {Partial<Wish>} */ change) => {
-    setSure(false);
     setWish({ ...wish, ...change });
   };
   const chosen = useMemo(() => (plan ? changesOf(plan).filter((object) => picked === null || picked.has(idOfRef(object.ref))) : []), [plan, picked]);
   const losses = wish.dryRun ? [] : deletedOf(chosen);
+  const [sure, setSure] = useSure(losses);
   const may = rights?.may.includes("sync") ?? true;
   const toPin = !isArgo && revision !== "";
-  const ready = may && plan !== null && !waiting && typed.trim() === revision && (losses.length === 0 || sure) && (picked === null || chosen.length > 0);
+  const ready = may && plan !== null && problem === null && !waiting && typed.trim() === revision && (losses.length === 0 || sure) && (picked === null || chosen.length > 0);
   // Whoever only wanted to sync presses Enter once the plan is read: the button has the focus as soon as it can be pressed.
   useEffect(() => {
     const focused = document.activeElement;
@@ -78,7 +77,7 @@ export function SyncPanel({ one, app, rights, onClose, onOpen, onPin }) {
       ${problem && (!plan || problem.details.status !== 0) ? html`<${Wrong} problem=${problem} again=${again} />` : !plan ? html`<${Waiting} rows=${5} />` : html`<${PlanRevision} plan=${plan} /><${PlanSummary} plan=${plan} objects=${chosen} /><${PlanList} plan=${plan} picked=${picked} onPick=${isArgo ? setPicked : null} />`}
     </section>
     ${losses.length > 0 && html`<${Losses} objects=${losses} /><${Check} checked=${sure} onChange=${setSure}>${t("sync.sure", { n: losses.length })}<//>`}
-    <${Field} label=${t("sync.revision")} help=${isArgo ? t("sync.revision.help") : t("sync.revision.pins")}>${(/** @type {any} */ attributes) => html`<input ...${attributes} class="input mono" placeholder=${app.source.target || t("sync.revision.now")} autocomplete="off" spellcheck=${false} value=${typed} onInput=${(/** @type {any} */ event) => [setPicked(null), setSure(false), setTyped(event.currentTarget.value)]} />`}<//>
+    <${Field} label=${t("sync.revision")} help=${isArgo ? t("sync.revision.help") : t("sync.revision.pins")}>${(/** @type {any} */ attributes) => html`<input ...${attributes} class="input mono" placeholder=${app.source.target || t("sync.revision.now")} autocomplete="off" spellcheck=${false} value=${typed} onInput=${(/** @type {any} */ event) => [setPicked(null), setTyped(event.currentTarget.value)]} />`}<//>
     ${isArgo ? html`<${Options} wish=${wish} set=${set} app=${app} />` : html`<p class="muted">${t("sync.flux", { kind: app.kind })}</p>`}
     <${Field} label=${t("sync.message")} help=${t("sync.message.help")}>${(/** @type {any} */ attributes) => html`<input ...${attributes} class="input" value=${wish.message} maxlength="200" onInput=${(/** @type {any} */ event) => set({ message: event.currentTarget.value })} />`}<//>
   <//>`;
