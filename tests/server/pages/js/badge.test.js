@@ -19,6 +19,9 @@ test("a badge is pasted in the words of each form", () => {
   assert.equal(badgeText("html", what), '<a href="https://t/apps/x"><img src="https://t/api/badge?a=1&amp;b=2" alt="web"></a>');
   assert.equal(badgeText("asciidoc", what), "image:https://t/api/badge?a=1&b=2[web,link=https://t/apps/x]");
   assert.equal(badgeText("address", what), what.image);
+  const hostile = { ...what, name: 'a](javascript:x)"><b>' };
+  assert.equal(badgeText("markdown", hostile), '[![a\\](javascript:x)"><b>](https://t/api/badge?a=1&b=2)](https://t/apps/x)');
+  assert.ok(!badgeText("html", hostile).includes("<b>"));
 });
 
 test("a repository's Secret becomes a form without its credentials, and the form says only what was said", () => {

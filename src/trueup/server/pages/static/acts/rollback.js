@@ -3,6 +3,7 @@ import { html } from "../lib/html.js";
 import { useMemo, useState } from "preact/hooks";
 import { t } from "../i18n/i18n.js";
 import { changesOf, deletedOf } from "../lib/plan.js";
+import { branchOf, revertCommands } from "../lib/shell.js";
 import { call } from "../live/api.js";
 import { timeOf } from "../live/apps.js";
 import { useLoaded } from "../live/resource.js";
@@ -25,9 +26,6 @@ export function choicesOf(rows, now) {
 
 /** A revision's commit alone; empty where it is none. @param {string} revision */
 const commitOf = (revision) => /([0-9a-f]{40,64})$/.exec(revision)?.[1] ?? "";
-
-/** What undoes it where it is declared. @param {string} from @param {string} to @param {string} branch */
-export const revertCommands = (from, to, branch) => `git switch ${branch}\ngit pull\ngit revert --no-edit ${to.slice(0, 12)}..${from.slice(0, 12)}\ngit push`;
 
 /** @param {{one: import("../live/app.js").OneApp, app: import("../live/app.js").App, rights: import("../live/rights.js").Rights | null, start?: string, onClose: () => void}} props `start`: a revision that was chosen already */
 export function Rollback({ one, app, rights, start = "", onClose }) {
@@ -53,8 +51,7 @@ export function Rollback({ one, app, rights, start = "", onClose }) {
   };
   const list = past.data ?? [];
   const [now, then] = [commitOf(app.fullRevision), commitOf(chosen)];
-  const branch = app.fullRevision.includes("@") ? (app.fullRevision.split("@")[0]?.split("/").pop() ?? "") : app.source.target || "main";
-  const commands = now && then && now !== then ? revertCommands(now, then, branch === "HEAD" ? "main" : branch) : "";
+  const commands = now && then && now !== then ? revertCommands(now, then, branchOf(app.fullRevision, app.source.target)) : "";
   return html`<${Dialog} wide title=${t("pin.title", { name: app.name })} onClose=${onClose} footer=${html`<${Button} onClick=${onClose}>${t("do.cancel")}<//><${Button} kind="primary" icon="lock" disabled=${!may || !chosen || doing.busy || plan.waiting || !plan.data || plan.problem !== null || (losses.length > 0 && !sure)} onClick=${hold}>${t("pin.do")}<//>`}>
     ${!may && rights && html`<${MayNot} rights=${rights} action="sync" what=${t("pin.may-not")} />`}
     <${Failed} problem=${doing.problem} />

@@ -9,13 +9,14 @@ export function badgeAddress(root, { app, revision, named }) {
 /** @param {"markdown" | "html" | "asciidoc" | "address"} form @param {{image: string, page: string, name: string}} what */
 export function badgeText(form, { image, page, name }) {
   const html = (/** @type {string} */ text) => text.replace(/[&<>"]/g, (sign) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[sign] ?? sign);
+  const plain = name.replace(/[\\[\]]/g, (sign) => `\\${sign}`);
   switch (form) {
     case "markdown":
-      return `[![${name}](${image})](${page})`;
+      return `[![${plain}](${image})](${page})`;
     case "html":
       return `<a href="${html(page)}"><img src="${html(image)}" alt="${html(name)}"></a>`;
     case "asciidoc":
-      return `image:${image}[${name},link=${page}]`;
+      return `image:${image}[${plain},link=${page}]`;
     default:
       return image;
   }

@@ -13,6 +13,17 @@ export function same(one, other) {
   return one === other;
 }
 
+/** @param {unknown} before @param {unknown} patch @returns {any} */
+export function patched(before, patch) {
+  if (!isObject(patch)) return patch;
+  const after = isObject(before) ? { ...before } : {};
+  for (const [key, value] of Object.entries(patch)) {
+    if (value === null) delete after[key];
+    else after[key] = patched(after[key], value);
+  }
+  return after;
+}
+
 /** Only what is another: whatever was not touched, masked values of secrets too, is not sent. @param {Record<string, unknown>} before @param {Record<string, unknown>} after @returns {Record<string, unknown>} */
 export function mergePatch(before, after) {
   /** @type {Record<string, unknown>} */ const patch = {};

@@ -3,6 +3,7 @@ import { html, cls } from "../lib/html.js";
 import { useEffect, useState } from "preact/hooks";
 import { t } from "../i18n/i18n.js";
 import { href } from "../lib/route.js";
+import { quoted } from "../lib/shell.js";
 import { STEPS, doneSteps, otherCount, proof } from "../lib/tour.js";
 import { pageOf } from "../live/apps.js";
 import { SAMPLE, Watch, local, show, tour } from "../live/tour.js";
@@ -92,7 +93,7 @@ function Doing({ step, watch }) {
   const next = otherCount(now);
   const push = 'git push';
   if (step === "revert") return html`<p>${t("tour.revert.what")}</p><${Commands} lines=${[`git revert --no-edit HEAD && ${push}`]} />`;
-  const lines = [`git clone ${here.repository} && cd sample`, `sed -i.bak 's/count: .*/count: ${next}/' apps/web/overlays/dev/kustomization.yaml`, `git commit -am "${next} replicas for dev" && ${push}`];
+  const lines = [`git clone ${quoted(here.repository)} && cd sample`, `sed -i.bak 's/count: .*/count: ${next}/' apps/web/overlays/dev/kustomization.yaml`, `git commit -am "${next} replicas for dev" && ${push}`];
   return html`<p>${t("tour.change.what", { now: now ?? 2, next })}</p><${Commands} lines=${lines} /><p class="faint">${t("tour.cloned")}</p>`;
 }
 
@@ -115,9 +116,6 @@ function Break({ watch }) {
     <p>${t(here?.kubectl ? "tour.break.or" : "tour.break.without")}</p>
     <div><${Button} icon="zap" disabled=${busy} onClick=${meddle}>${t("tour.break.do", { n: MEDDLED })}<//></div>`;
 }
-
-/** As a shell takes it for one word. @param {string} text */
-const quoted = (text) => (/^[\w./:@%+=-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`);
 
 /** @param {{lines: string[]}} props */
 const Commands = ({ lines }) => html`<div class="tour-commands"><span class="faint">${t("tour.terminal")}</span><${Button} kind="quiet" small icon="copy" label=${t("tour.copy")} onClick=${() => copy(lines.join("\n") + "\n")} />
