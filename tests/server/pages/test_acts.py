@@ -514,6 +514,28 @@ async def test_each_kind_has_its_form(own_stage: Stage, opened: Open, kind: str)
     assert own_stage.heard == ["apps.create cart"]
 
 
+async def test_an_edit_leaves_alone_what_others_noted_on_the_app_meanwhile(own_stage: Stage, opened: Open) -> None:
+    def noted(obj: dict[str, Any]) -> None:
+        obj["metadata"]["annotations"] = {**obj["metadata"].get("annotations", {}), "note": "held"}
+        obj["status"]["lastAppliedRevision"] = OLDER
+
+    def begun(obj: dict[str, Any]) -> None:
+        obj["spec"].pop("kubeConfig", None)
+        obj["metadata"]["annotations"] = {"note": "free"}
+
+    own_stage.change("Kustomization", "shop", "web", begun)
+    page = await opened(own_stage, f"{WEB}?do=edit")
+    await dialog(page).get_by_label("Interval *").fill("30m")
+    own_stage.change("Kustomization", "shop", "web", noted)
+    await expect(page.locator(".story")).to_contain_text("8b1f0e2")
+    await dialog(page).get_by_role("button", name="Save").click()
+    await expect(dialog(page)).to_have_count(0)
+    known = own_stage.world.app("Kustomization", "shop", "web")
+    assert known is not None
+    assert known.obj["spec"]["interval"] == "30m"
+    assert known.obj["metadata"]["annotations"]["note"] == "held"
+
+
 async def test_an_edit_shows_the_difference_and_begins_anew_when_somebody_was_faster(
     own_stage: Stage, opened: Open
 ) -> None:

@@ -3,7 +3,7 @@ import { html } from "../lib/html.js";
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { t } from "../i18n/i18n.js";
 import { manifestsOf, missingOf } from "../lib/drafts.js";
-import { same } from "../lib/mergepatch.js";
+import { mergePatch, patched, same } from "../lib/mergepatch.js";
 import { call } from "../live/api.js";
 import { Button, Notice, Waiting } from "../ui/basics.js";
 import { Dialog, say } from "../ui/layers.js";
@@ -50,7 +50,9 @@ function Editing({ one, app, from, onFrom, onClose }) {
   const now = one.resource.value ? decidedOf(one.resource.value) : from;
   const isOld = !same(now.spec, from["spec"]);
   const save = async () => {
-    if (await doing.run(async () => void (await call(one.path, { method: "PUT", body: wanted })))) {
+    // Labels and annotations that others wrote meanwhile (a pin, a suspension's reason) stay as they are now.
+    const body = patched(now, mergePatch(from, wanted));
+    if (await doing.run(async () => void (await call(one.path, { method: "PUT", body })))) {
       say("good", t("edit.saved", { name: app.name }));
       one.again();
       onClose();
