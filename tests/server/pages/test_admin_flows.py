@@ -148,6 +148,27 @@ async def test_a_setting_is_tried_before_it_is_saved(own_stage: Stage, opened: O
     await expect(dialog).to_contain_text("Trueup does not read it; it stands there for Argo CD")
 
 
+async def test_a_setting_is_opened_as_it_is_now_and_taken_away_at_the_second_press(
+    own_stage: Stage, opened: Open
+) -> None:
+    page = await opened(own_stage, "/settings")
+    setting = page.get_by_role("button", name=re.compile("users.session.duration"))
+    await expect(setting).to_contain_text("12h")
+    live = await own_stage.cluster.get("ConfigMap", "argocd-cm", "")
+    assert live is not None
+    data = {**live["data"], "users.session.duration": "3h"}
+    await own_stage.cluster.replace({**live, "data": data}, manager="somebody")
+    await setting.click()
+    dialog = page.get_by_role("dialog")
+    await expect(dialog.get_by_label("Value")).to_have_value("3h")
+    await dialog.get_by_role("button", name="Take it away").click()
+    live = await own_stage.cluster.get("ConfigMap", "argocd-cm", "")
+    assert live is not None
+    assert live["data"] == data
+    await dialog.get_by_role("button", name="Take it away, really").click()
+    await expect(setting).to_have_count(0)
+
+
 async def test_a_token_is_shown_once_and_taken_back(own_stage: Stage, opened: Open) -> None:
     page = await opened(own_stage, "/accounts")
     await page.get_by_role("row", name=re.compile("alice")).click()
@@ -159,6 +180,8 @@ async def test_a_token_is_shown_once_and_taken_back(own_stage: Stage, opened: Op
     await expect(token).to_have_text(re.compile(r"^ey[\w-]+\.[\w-]+\.[\w-]+$"))
     await expect(panel.locator(".list-line", has_text="pipeline")).to_contain_text("ends")
     await panel.get_by_role("button", name="Take back").click()
+    await expect(panel.locator(".list-line")).to_have_count(1)
+    await panel.get_by_role("button", name="Take it back, really").click()
     await expect(panel.locator(".list-line")).to_have_count(0)
     await expect(panel).to_contain_text("accounts.alice: apiKey, login")
 

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from tests.server.pages.conftest import Open
 from tests.server.pages.stage.operations import PASSWORD
@@ -291,3 +291,22 @@ async def test_everything_is_seen_by_team_and_a_team_leads_to_its_apps(stage: St
     await page.goto(stage.url + "/apps?view=map&by=team")
     await expect(page.get_by_role("button", name="Team", exact=True)).to_have_attribute("aria-pressed", "true")
     await expect(page.locator(".map canvas")).to_be_visible()
+
+
+async def test_logs_that_were_refused_are_asked_for_again(stage: Stage, opened: Open) -> None:
+    page = await opened(stage, "/apps")
+    refused: list[str] = []
+
+    async def logs(route: Route) -> None:
+        if refused:
+            await route.continue_()
+        else:
+            refused.append(route.request.url)
+            await route.fulfill(status=404, json={"title": "no", "status": 404, "detail": "no pod runs yet"})
+
+    await page.route("**/logs*", logs)
+    await page.goto(stage.url + "/apps/Kustomization/shop/web?node=Deployment.apps/shop/web&tab=logs")
+    panel = page.locator("aside.panel")
+    await expect(panel).to_contain_text("no pod runs yet")
+    await panel.get_by_role("button", name="Try again").click()
+    await expect(panel.locator(".log .l").first).to_be_visible()

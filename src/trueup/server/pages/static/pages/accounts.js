@@ -1,6 +1,6 @@
 // Local users: who there is, their tokens, passwords and sessions. People of a sign-on provider are kept there, and not here.
 import { html } from "../lib/html.js";
-import { useState } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 import { t, word } from "../i18n/i18n.js";
 import { href, query, setQuery } from "../lib/route.js";
 import { Problem, call } from "../live/api.js";
@@ -46,9 +46,13 @@ function One({ account, again }) {
   const may = isMe || can !== false;
   const [token, setToken] = useState("");
   const [problem, setProblem] = useState(/** @type {Problem | null} */ (null));
+  const [sure, setSure] = useState(""); // the token that goes when it is pressed once more
+  const busy = useRef(false);
   const path = `/accounts/${encodeURIComponent(account.name)}`;
   /** @param {() => Promise<any>} doing @param {string} done */
   const act = async (doing, done) => {
+    if (busy.current) return false;
+    busy.current = true;
     setProblem(null);
     try {
       await doing();
@@ -59,6 +63,8 @@ function One({ account, again }) {
       if (!(error instanceof Problem)) throw error;
       setProblem(error);
       return false;
+    } finally {
+      busy.current = false;
     }
   };
   const yaml = `# ConfigMap argocd-cm\ndata:\n  accounts.${account.name}: ${account.capabilities.join(", ")}\n  accounts.${account.name}.enabled: "${account.enabled}"\n`;
@@ -68,7 +74,7 @@ function One({ account, again }) {
     <${Facts} rows=${[[t("apps.status"), html`<${Status} status=${account.enabled ? "Ready" : "Suspended"} />`], [t("accounts.may"), account.capabilities.map((name) => word("capability", name)).join(", ") || "–"], [t("session.password"), account.hasPassword ? t("fact.yes") : t("fact.no")]]} />
     <section class="card"><header><h3>${t("accounts.tokens")}</h3></header>
       ${token && html`<div class="body"><${Notice} tone="good" title=${t("accounts.token.once")}><p class="row wrap"><code class="token">${token}</code><${Button} small icon="copy" label=${t("text.copy")} onClick=${() => copy(token)} /></p><//></div>`}
-      ${account.tokens.length ? account.tokens.map((one) => html`<div class="list-line" key=${one.id}><span class="grow"><strong class="clip">${one.id}</strong><span class="muted" style=${{ display: "block" }}><${Ago} at=${Date.parse(one.issued)} /> · ${one.expires ? html`${t("accounts.token.until")} <${Ago} at=${Date.parse(one.expires)} />` : t("accounts.token.endless")}</span></span>${may && html`<${Button} small icon="trash" onClick=${() => act(() => call(`${path}/tokens/${encodeURIComponent(one.id)}`, { method: "DELETE" }), t("accounts.token.gone"))}>${t("accounts.token.take")}<//>`}</div>`) : html`<p class="body muted">${t("accounts.token.none")}</p>`}
+      ${account.tokens.length ? account.tokens.map((one) => html`<div class="list-line" key=${one.id}><span class="grow"><strong class="clip">${one.id}</strong><span class="muted" style=${{ display: "block" }}><${Ago} at=${Date.parse(one.issued)} /> · ${one.expires ? html`${t("accounts.token.until")} <${Ago} at=${Date.parse(one.expires)} />` : t("accounts.token.endless")}</span></span>${may && html`<${Button} small icon="trash" kind=${sure === one.id ? "danger" : ""} onClick=${() => sure !== one.id ? setSure(one.id) : act(() => call(`${path}/tokens/${encodeURIComponent(one.id)}`, { method: "DELETE" }), t("accounts.token.gone"))}>${t(sure === one.id ? "accounts.token.take.sure" : "accounts.token.take")}<//>`}</div>`) : html`<p class="body muted">${t("accounts.token.none")}</p>`}
       ${may && (account.capabilities.includes("apiKey") ? html`<${NewToken} onMake=${(/** @type {any} */ body) => act(async () => setToken((await call(`${path}/tokens`, { method: "POST", body })).token), t("accounts.token.made"))} />` : html`<p class="body faint">${t("accounts.token.cannot")}</p>`)}
     </section>
     ${may && html`<${Password} own=${isMe} onSet=${(/** @type {any} */ body) => act(() => call(`${path}/password`, { method: "PUT", body }), t("accounts.password.set"))} />

@@ -254,6 +254,7 @@ function Logs({ one, node }) {
   const [following, setFollowing] = useState(true);
   const [previous, setPrevious] = useState(false);
   const [problem, setProblem] = useState(/** @type {Problem | null} */ (null));
+  const [turn, setTurn] = useState(0);
   useEffect(() => {
     /** @type {import("../ui/text.js").LogLine[]} */ let waiting = [];
     setLines([]);
@@ -282,7 +283,7 @@ function Logs({ one, node }) {
       clearInterval(timer);
       stop();
     };
-  }, [node.id, previous]);
-  if (problem && !lines.length) return html`<${Wrong} problem=${problem} again=${() => setPrevious(previous)} />`;
+  }, [node.id, previous, turn]);
+  if (problem && !lines.length) return html`<${Wrong} problem=${problem} again=${() => setTurn(turn + 1)} />`;
   return html`<${Log} lines=${lines} title=${t("side.logs")} following=${following} onFollow=${setFollowing} dropped=${dropped} name=${`${node.name}.log`} extra=${html`<${Button} small pressed=${previous} onClick=${() => setPrevious(!previous)} title=${t("log.previous.what")}>${t("log.previous")}<//>`} />`;
 }

@@ -32,7 +32,7 @@ export function Page() {
   return html`<div class="page-head"><h1>${t("nav.settings")}</h1></div><p class="muted">${t("settings.what")}</p>
     ${can === false && html`<${MayNotChange} resource="settings" action="update" object="argocd-cm" />`}
     ${data.map((one) => html`<${Map_} key=${one.name} map=${one} can=${can === true} />`)}
-    ${opened && key !== null && html`<${Editing} key=${`${name} ${key}`} map=${opened} start=${key === NEW ? "" : key} can=${can !== false} onDone=${close} />`}`;
+    ${opened && key !== null && html`<${Opened} key=${`${name} ${key}`} name=${opened.name} start=${key === NEW ? "" : key} can=${can !== false} onDone=${close} />`}`;
 }
 
 /** In the reader's language; in the API's words where the pages know the key not yet. @param {SettingsMap} map @param {string} meaning */
@@ -52,17 +52,27 @@ function Map_({ map, can }) {
   </section>`;
 }
 
-/** @param {{map: SettingsMap, start: string, can: boolean, onDone: (changed: boolean) => void}} props */
-function Editing({ map, start, can, onDone }) {
+/** Read anew, together with the version that a change names: the list may be older than that. @param {{name: string, start: string, can: boolean, onDone: (changed: boolean) => void}} props */
+function Opened({ name, start, can, onDone }) {
+  const path = `/settings/${encodeURIComponent(name)}`;
+  const { data, problem, again } = useLoaded(path, async (abort) => {
+    const answer = await send(path, { signal: abort });
+    return { map: /** @type {SettingsMap} */ (await answer.json()), version: answer.headers.get("ETag") ?? "" };
+  });
+  if (!data) return html`<${Dialog} wide title=${start || t("settings.add")} onClose=${() => onDone(false)}>${problem ? html`<${Wrong} problem=${problem} again=${again} />` : html`<${Waiting} rows=${6} />`}<//>`;
+  return html`<${Editing} map=${data.map} version=${data.version} path=${path} start=${start} can=${can} onDone=${onDone} />`;
+}
+
+/** @param {{map: SettingsMap, version: string, path: string, start: string, can: boolean, onDone: (changed: boolean) => void}} props */
+function Editing({ map, version, path, start, can, onDone }) {
   const before = map.settings.find((one) => one.key === start);
   const [key, setKey] = useState(start);
   const [value, setValue] = useState(before?.value ?? "");
   const [lockOut, setLockOut] = useState(false);
   const [busy, setBusy] = useState(false);
+  const [sure, setSure] = useState(false);
   const [failed, setFailed] = useState(/** @type {Problem | null} */ (null));
   const able = can && !map.declared;
-  const path = `/settings/${encodeURIComponent(map.name)}`;
-  const version = useLoaded(path, async (abort) => (await send(path, { signal: abort })).headers.get("ETag") ?? "").data;
   const rested = useRested(JSON.stringify([key.trim(), value, lockOut]));
   const touched = Boolean(key.trim()) && (value !== (before?.value ?? "") || !before);
   const change = (/** @type {string | null} */ to, /** @type {boolean} */ dryRun) => call(path, { method: "PATCH", query: { dryRun, lockOut }, body: { data: { [key.trim()]: to } }, headers: version ? { "If-Match": version } : {} });
@@ -92,7 +102,7 @@ function Editing({ map, start, can, onDone }) {
   const lines = value.split("\n").length;
   const meaning = meaningOf(map, before?.meaning || map.known.find((one) => one.key === key.trim())?.meaning || "");
   return html`<${Dialog} wide title=${start || t("settings.add")} onClose=${() => onDone(false)} footer=${html`
-      ${before && able && html`<${Button} icon="trash" disabled=${busy} onClick=${() => write(null)}>${t("settings.remove")}<//>`}<span class="grow"></span>
+      ${before && able && html`<${Button} icon="trash" kind=${sure ? "danger" : ""} disabled=${busy} onClick=${() => (sure ? write(null) : setSure(true))}>${t(sure ? "settings.remove.sure" : "settings.remove")}<//>`}<span class="grow"></span>
       <${Button} onClick=${() => onDone(false)}>${t("do.cancel")}<//><${Button} kind="primary" disabled=${!able || busy || !touched || tried.waiting || Boolean(tried.data?.problem)} onClick=${() => write(value)}>${t("do.save")}<//>`}>
     ${!can && html`<${MayNotChange} resource="settings" action="update" object=${map.name} />`}
     ${map.declared && html`<${Notice} tone="none" icon="git-branch" title=${t("settings.declared", { app: map.declared })}>${t("settings.declared.what")}<//>`}
