@@ -1,6 +1,6 @@
 // The sync panel: the plan before anything runs, what may be asked for in a phrase each, then how far it has come, and what to do about what failed.
 import { html } from "../lib/html.js";
-import { useEffect, useMemo, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useState } from "preact/hooks";
 import { t } from "../i18n/i18n.js";
 import { changesOf, deletedOf, endOf, idOfRef } from "../lib/plan.js";
 import { call } from "../live/api.js";
@@ -45,8 +45,9 @@ export function SyncPanel({ one, app, rights, onClose, onOpen, onPin }) {
   const may = rights?.may.includes("sync") ?? true;
   const toPin = !isArgo && revision !== "";
   const ready = may && plan !== null && problem === null && !waiting && typed.trim() === revision && (losses.length === 0 || sure) && (picked === null || chosen.length > 0);
-  // Whoever only wanted to sync presses Enter once the plan is read: the button has the focus as soon as it can be pressed.
-  useEffect(() => {
+  // Whoever only wanted to sync presses Enter once the plan is read: the button has the focus as soon as it can be pressed, not when
+  // somebody has gone on to another place with the Tab key.
+  useLayoutEffect(() => {
     const focused = document.activeElement;
     if (ready && !asked && !(focused instanceof HTMLInputElement)) /** @type {HTMLElement | null} */ (document.querySelector(".dialog > footer .primary"))?.focus();
   }, [ready, asked]);
