@@ -18,14 +18,16 @@ async def told_since(call: Call, known: Known) -> datetime | None:
     """None: all of it is told, also to whoever may see an Application of that name in any project."""
     if known.ref.kind != APPLICATION or await call.may("applications", "get", _in_any_project(known)):
         return None
-    return known.row.created
+    created: datetime | None = known.row.created
+    return created
 
 
 def told_since_of_listed(call: Call, known: Known) -> datetime | None:
     """The same for many at once, in an operation that is Listed."""
     if known.ref.kind != APPLICATION or call.predicate("applications")(_in_any_project(known)):
         return None
-    return known.row.created
+    created: datetime | None = known.row.created
+    return created
 
 
 def is_told(at: datetime, since: datetime | None) -> bool:
