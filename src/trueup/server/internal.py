@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from typing import TypeVar
+from typing import Any
 
 import msgspec
 import structlog
@@ -46,7 +46,7 @@ SLOW_SECONDS = 20.0
 """In which a reader has to take what was written."""
 LONGEST_POSITION = 64
 
-Wish = TypeVar("Wish")
+Handler = Callable[[web.Request], Awaitable[web.Response]]
 
 
 class Internal(Struct, frozen=True):
@@ -80,42 +80,28 @@ def add_internal(app: web.Application, internal: Internal, *, slow_seconds: floa
             readers -= 1
             await lines.aclose()
 
-    async def compare(request: web.Request) -> web.Response:
-        await _check(request, internal)
-        return await _answered(request, CompareWish, internal.compare)
-
-    async def impact(request: web.Request) -> web.Response:
-        await _check(request, internal)
-        return await _answered(request, ImpactWish, internal.impact)
-
-    async def commits(request: web.Request) -> web.Response:
-        await _check(request, internal)
-        return await _answered(request, CommitsWish, internal.commits)
-
-    async def see(request: web.Request) -> web.Response:
-        await _check(request, internal)
-        return await _answered(request, ObjectWish, internal.see)
-
-    async def probe(request: web.Request) -> web.Response:
-        await _check(request, internal)
-        return await _answered(request, ProbeWish, internal.probe)
-
     app.router.add_get(TREES, trees)
-    app.router.add_post(OBJECT, see)
-    app.router.add_post(COMPARE, compare)
-    app.router.add_post(IMPACT, impact)
+    for path, of, function in (
+        (COMPARE, CompareWish, internal.compare),
+        (IMPACT, ImpactWish, internal.impact),
+        (COMMITS, CommitsWish, internal.commits),
+        (OBJECT, ObjectWish, internal.see),
+        (HISTORY, HistoryQuestion, internal.history),
+        (PROBE, ProbeWish, internal.probe),
+    ):
+        app.router.add_post(path, _answering(internal, of, function))
 
-    async def history(request: web.Request) -> web.Response:
+
+def _answering(internal: Internal, of: type[Any], function: Callable[[Any], Awaitable[Struct]] | None) -> Handler:
+    async def answering(request: web.Request) -> web.Response:
         await _check(request, internal)
-        return await _answered(request, HistoryQuestion, internal.history)
+        return await _answered(request, of, function)
 
-    app.router.add_post(COMMITS, commits)
-    app.router.add_post(HISTORY, history)
-    app.router.add_post(PROBE, probe)
+    return answering
 
 
 async def _answered(
-    request: web.Request, of: type[Wish], function: Callable[[Wish], Awaitable[Struct]] | None
+    request: web.Request, of: type[Any], function: Callable[[Any], Awaitable[Struct]] | None
 ) -> web.Response:
     if function is None:
         raise web.HTTPNotFound(text="this process compares nothing\n")
