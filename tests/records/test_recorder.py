@@ -194,7 +194,7 @@ def test_a_folder_that_cannot_be_written_is_a_failure_and_not_an_end(tmp_path: P
 def test_what_does_not_fit_the_queue_is_dropped_and_counted_and_said_once(tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.touch()
-    limits = QueueLimits(records=10, gather_seconds=0, first_retry_seconds=0.02, last_retry_seconds=0.05)
+    limits = QueueLimits(waiting=10, gather_seconds=0, first_retry_seconds=0.02, last_retry_seconds=0.05)
     url = f"sqlite:///{blocked}/trueup.db"
     with structlog.testing.capture_logs() as logs, DatabaseRecorder(url, limits=limits) as recorder:
         until(lambda: recorder.state is StoreState.FAILING)

@@ -161,7 +161,7 @@ def test_a_full_queue_refuses_and_says_so(tmp_path: Path) -> None:
     kept.log.start()
     for number in range(2):
         kept.log.put(entry(number))
-    until(lambda: len(kept.log._queue) == 2)
+    until(lambda: len(kept.log._line.waiting) == 2)
     with pytest.raises(AuditUnavailable, match="no room"):
         kept.log.put(entry(2))
     assert kept.log.refused == 1
@@ -361,7 +361,7 @@ def test_putting_never_waits_for_the_database(tmp_path: Path) -> None:
         other = sqlite3.connect(path, isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         log.put(entry(0))
-        until(lambda: log._taken)  # the writer's thread waits for the lock now
+        until(lambda: log._line.taken)  # the writer's thread waits for the lock now
         for number in range(1, 50):
             log.put(entry(number))
         assert log.written == 0
@@ -405,7 +405,7 @@ def test_what_waited_is_stored_in_few_transactions(tmp_path: Path, monkeypatch: 
         other = sqlite3.connect(path, isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         log.put(entry(0))
-        until(lambda: log._taken)
+        until(lambda: log._line.taken)
         for number in range(1, 1001):
             log.put(entry(number))
         monkeypatch.setattr(AuditStore, "append", append)

@@ -13,8 +13,9 @@ import structlog
 
 from trueup.records.audit.checkpoints import load_signer, public_pem
 from trueup.records.audit.exporting import FileSink, LogSink
-from trueup.records.audit.log import CheckpointSink, DatabaseAuditLog
+from trueup.records.audit.log import DatabaseAuditLog
 from trueup.records.audit.objectstore import ObjectStore
+from trueup.records.audit.ownchain import CheckpointSink
 from trueup.records.audit.settings import AuditSettings, make_destinations
 from trueup.records.audit.shipping import Shipper
 
