@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import random
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import structlog
 from msgspec import Struct
@@ -41,7 +42,7 @@ from trueup.controllers.remotes import AppRemotes, NoRemotes
 from trueup.controllers.repositories import KnownRepositories
 from trueup.controllers.resources import Resources
 from trueup.controllers.shell import AppShell
-from trueup.controllers.sites.opening import Means, make_parts, watch_autoscalers
+from trueup.controllers.sites.opening import Means, Parts, make_parts, watch_autoscalers
 from trueup.controllers.sites.registry import Registry
 from trueup.controllers.sites.remote import RemoteSites
 from trueup.controllers.sites.site import Site
@@ -127,6 +128,13 @@ class Setup(Struct, frozen=True, kw_only=True):
     metrics: Metrics
 
 
+class _Said(NamedTuple):
+    """By what people are told: statuses and Events."""
+
+    writer: StatusWriter
+    events: EventWriter
+
+
 class WorkingTerm:
     """What lives from winning the Lease to losing it. `on_synced` is called when all is known and the loops begin."""
 
@@ -169,58 +177,29 @@ class WorkingTerm:
         state_dir = self.options.state_dir / cluster_id
         secret_key = await asyncio.to_thread(_load_key, state_dir / "key")
         state = StateStore(state_dir / "apps.sqlite")
-        metrics = self.setup.metrics
-        events = EventWriter(ClusterEvents(self.client), utc_now)
-        writer = StatusWriter(
-            ClusterPatcher(self.client), self.resources, on_write=lambda why: metrics.status_writes.labels(why).inc()
-        )
-        values = ValueStore(self._read_value)
         watching = Watching(
             self.client, self.stack, self.setup.dialects, self.resources, self.options.control_namespace
         )
-        cache = await self._cache()
+        said = self._said()
+        values = ValueStore(self._read_value)
         credentials = SourceCredentials(values, watching.repository_secrets, self.options.control_namespace)
-        source_dialects = {kind.group_kind: d for d in self.setup.dialects for kind in d.source_kinds}
-        fetchers = SourceFetchers(
-            self.options.state_dir,
-            EngineChartReader(self.engines),
-            allow_local=self.options.allow_local_git,
-            find=KnownRepositories(self.resources, source_dialects, credentials).find,
-            most_bytes=self.options.source_bytes,
-            largest_artifact=self.options.artifact_bytes,
-            tokens=AccountTokens(self.client),
-        )
-        self.stack.push_async_callback(fetchers.close)
-        await self._show_disk(fetchers.budget)
-        sources = SourceController(
-            SourceShell(
-                fetcher=fetchers,
-                resources=self.resources,
-                dialects=source_dialects,
-                reporter=SourceReporter(writer, events, utc_now, self.options.artifact_url, self.setup.packer),
-                credentials=credentials,
-                metrics=metrics,
-                chance=random.random,
-                rewrites=await _rewrites(fetchers.mirrors),
-            ),
-            lambda feed, before: self.apps.signals.source_changed(feed, before),
-            lambda ref: self.apps.queue.add(ref, Priority.URGENT),
-        )
+        fetchers = await self._fetchers(credentials)
+        self.sources = await self._source_controller(fetchers, credentials, said)
         self.trees = Trees(self.memories, utc_now)
-        means = self._means(cache, secret_key)
+        means = self._means(await self._cache(), secret_key)
         parts = await make_parts(self.client, self.stack, means)
         shell = AppShell(
             dialects=self.dialects,
             resources=self.resources,
             memories=self.memories,
-            sources=sources,
+            sources=self.sources,
             remotes=AppRemotes(fetchers.remotes, credentials) if self.options.remote_bases else NoRemotes(),
-            writer=writer,
-            events=events,
+            writer=said.writer,
+            events=said.events,
             recorder=self.setup.recorder,
             values=values,
             state=state,
-            metrics=metrics,
+            metrics=self.setup.metrics,
             clock=utc_now,
             loop_time=asyncio.get_running_loop().time,
             chance=random.random,
@@ -242,31 +221,37 @@ class WorkingTerm:
         self.comparing = Comparing(shell, self.apps.shell_of, self.apps.foretell)
         self.looking = Looking(shell, self.apps.shell_of, self.trees.below_version)
         self.probing = Probing(self._read_value, fetchers, credentials, self.client, self.options.control_namespace)
-        self.sources = sources
         for ref, blob in (await state.load()).items():
             self._restore(ref, blob)
-        await watching.run(parts, self.apps, sources)
+        await watching.run(parts, self.apps, self.sources)
         await watch_autoscalers(parts.tracking)
         await self._restore_apps(parts.tracking)
         self.on_synced()
-        log.info("controller is at work", apps=len(self.memories), sources=len(sources.feeds.all()))
+        log.info("controller is at work", apps=len(self.memories), sources=len(self.sources.feeds.all()))
+        await self._work(parts, sites, fetchers, said, state)
+
+    async def _work(self, parts: Parts, sites: Sites, fetchers: SourceFetchers, said: _Said, state: StateStore) -> None:
+        """Until one of the loops fails or all are cancelled."""
+        options = self.options
+        loops: dict[str, Coroutine[Any, Any, None]] = {
+            "sources": work(self.sources.queue, self.sources.look, workers=options.source_workers, name="source"),
+            "apps": work(self.apps.queue, self._look, workers=options.app_workers, name="app"),
+            "releases": self.apps.releases.run(),
+            "status": said.writer.run(),
+            "events": said.events.run(),
+            "state": state.run(),
+            "foresight": parts.managed.run(),
+            "sites": sites.run(),
+            "recheck": self._recheck(),
+            "garbage": _every(FULL_COLLECTION_SECONDS, collect_all),
+            "collect": self._collect(fetchers),
+            "trees": self.trees.run(),
+            "watches of trees": parts.branch.follow(),
+            "foresight of trees": parts.branch.foresee(),
+        }
         async with asyncio.TaskGroup() as group:
-            group.create_task(
-                work(sources.queue, sources.look, workers=self.options.source_workers, name="source"), name="sources"
-            )
-            group.create_task(work(self.apps.queue, self._look, workers=self.options.app_workers, name="app"))
-            group.create_task(self.apps.releases.run(), name="releases")
-            group.create_task(writer.run(), name="status")
-            group.create_task(events.run(), name="events")
-            group.create_task(state.run(), name="state")
-            group.create_task(parts.managed.run(), name="foresight")
-            group.create_task(sites.run(), name="sites")
-            group.create_task(self._recheck(), name="recheck")
-            group.create_task(_every(FULL_COLLECTION_SECONDS, collect_all), name="garbage")
-            group.create_task(self._collect(fetchers), name="collect")
-            group.create_task(self.trees.run(), name="trees")
-            group.create_task(parts.branch.follow(), name="watches of trees")
-            group.create_task(parts.branch.foresee(), name="foresight of trees")
+            for name, loop in loops.items():
+                group.create_task(loop, name=name)
 
     async def _look(self, ref: ObjectRef) -> None:
         await self.apps.look(ref)
@@ -291,6 +276,49 @@ class WorkingTerm:
                 log.warning("fetched content not collected", error=str(error))
 
     # beginning
+
+    def _said(self) -> _Said:
+        metrics = self.setup.metrics
+        writer = StatusWriter(
+            ClusterPatcher(self.client), self.resources, on_write=lambda why: metrics.status_writes.labels(why).inc()
+        )
+        return _Said(writer, EventWriter(ClusterEvents(self.client), utc_now))
+
+    def _source_dialects(self) -> dict[GroupKind, Dialect]:
+        return {kind.group_kind: dialect for dialect in self.setup.dialects for kind in dialect.source_kinds}
+
+    async def _fetchers(self, credentials: SourceCredentials) -> SourceFetchers:
+        fetchers = SourceFetchers(
+            self.options.state_dir,
+            EngineChartReader(self.engines),
+            allow_local=self.options.allow_local_git,
+            find=KnownRepositories(self.resources, self._source_dialects(), credentials).find,
+            most_bytes=self.options.source_bytes,
+            largest_artifact=self.options.artifact_bytes,
+            tokens=AccountTokens(self.client),
+        )
+        self.stack.push_async_callback(fetchers.close)
+        await self._show_disk(fetchers.budget)
+        return fetchers
+
+    async def _source_controller(
+        self, fetchers: SourceFetchers, credentials: SourceCredentials, said: _Said
+    ) -> SourceController:
+        shell = SourceShell(
+            fetcher=fetchers,
+            resources=self.resources,
+            dialects=self._source_dialects(),
+            reporter=SourceReporter(said.writer, said.events, utc_now, self.options.artifact_url, self.setup.packer),
+            credentials=credentials,
+            metrics=self.setup.metrics,
+            chance=random.random,
+            rewrites=await _rewrites(fetchers.mirrors),
+        )
+        return SourceController(
+            shell,
+            lambda feed, before: self.apps.signals.source_changed(feed, before),
+            lambda ref: self.apps.queue.add(ref, Priority.URGENT),
+        )
 
     async def _cache(self) -> BuildCache:
         options, metrics = self.options, self.setup.metrics
