@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
-import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -32,7 +31,7 @@ from trueup.records.audit.service import AuditService
 from trueup.server.api.listening import Bounds, Listener
 from trueup.server.api.proxies import behind, trusting
 from trueup.server.api.streaming import MOST
-from trueup.server.api.tls import context_of, own_certificate
+from trueup.server.api.tls import Certificate, own_certificate
 from trueup.server.assembly import Serving, serving
 from trueup.server.identity.kubernetesnames import names_of
 from trueup.server.measures import measuring
@@ -123,7 +122,7 @@ def server(
     configure_logging(log_level)
     folder = state_dir or find_home().root / "server"
     config = load_config(kubeconfig, context or None)
-    tls = None if insecure else _tls(tls_cert, tls_key, folder)
+    certificate = None if insecure else _certificate(tls_cert, tls_key, folder)
     if database and audit_key is None:
         bring_key(config, controller_namespace, audit_secret, folder, make=False)
     audit_service = make_audit(database, folder, audit_settings, audit_key)
@@ -150,7 +149,7 @@ def server(
                 # A file is each pod's own; only on one machine may it be the controller's too.
                 controllers_history=embedded_home is None and database.startswith("sqlite"),
                 max_streams=max_streams,
-                https=tls is not None and not loopback_port,
+                https=certificate is not None and not loopback_port,
                 reaching=reaching,
                 rights=rights,
                 names=names,
@@ -158,15 +157,18 @@ def server(
             async with serving(options) as running:
                 listener = Listener(running.app, Bounds(connections=max_connections), trusting(trusted_proxy or ()))
                 measures = Listener(measuring(running.metrics), Bounds(connections=MEASURERS))
-                taken = await listener.start(host, port, tls)
+                taken = await listener.start(host, port, certificate.context if certificate else None)
                 if loopback_port:
                     await listener.start("127.0.0.1", loopback_port)
                 if metrics_port:
                     await measures.start(host, metrics_port)
-                log.info("serving", host=host, port=taken, tls=tls is not None, rights=str(rights))
+                log.info("serving", host=host, port=taken, tls=certificate is not None, rights=str(rights))
+                renewing = asyncio.create_task(certificate.keep(), name="certificate") if certificate else None
                 try:
                     await until_told()
                 finally:
+                    if renewing is not None:
+                        renewing.cancel()
                     await listener.stop()
                     await measures.stop()
         log.info("stopped")
@@ -194,18 +196,19 @@ async def audited(audit: AuditService | None) -> AsyncIterator[AuditLog]:
         yield audit.log
 
 
-def _tls(certificate: Path | None, key: Path | None, folder: Path) -> ssl.SSLContext:
+def _certificate(certificate: Path | None, key: Path | None, folder: Path) -> Certificate:
     if (certificate is None) != (key is None):
         raise InvalidInput("a certificate needs its key", hint="give both, --tls-cert and --tls-key")
-    if certificate is None or key is None:
-        names = (
-            "localhost",
-            "127.0.0.1",
-            "::1",
-            socket.gethostname(),
-            "trueup-server",
-            "trueup-server.trueup-system.svc",
-        )
-        certificate, key = own_certificate(folder / "tls", names)
-        log.info("our own certificate is used; browsers warn of it", certificate=str(certificate))
-    return context_of(certificate, key)
+    if certificate is not None and key is not None:
+        pair = certificate, key
+        return Certificate(lambda: pair)
+    names = (
+        "localhost",
+        "127.0.0.1",
+        "::1",
+        socket.gethostname(),
+        "trueup-server",
+        "trueup-server.trueup-system.svc",
+    )
+    log.info("our own certificate is used; browsers warn of it", folder=str(folder / "tls"))
+    return Certificate(lambda: own_certificate(folder / "tls", names))

@@ -8,7 +8,7 @@ from trueup.cluster.answers import Answer, is_unserved
 from trueup.cluster.connection import Connection, query_of
 from trueup.cluster.exchange import Call
 from trueup.cluster.resource import Resource
-from trueup.cluster.wire import Page, WatchEvent, decode_event, decode_page, split_lines
+from trueup.cluster.wire import Page, WatchEvent, decode_event, decode_page, split_lines, split_texts
 from trueup.model.apierror import ApiError
 from trueup.model.manifest import Manifest
 from trueup.model.refs import ObjectRef
@@ -152,7 +152,7 @@ class Reads(Connection):
         target = path + query_of(**(query or {}))
         call = Call(method="GET", target=target, verb="get", accept="*/*", identity=self._identity, seconds=0)
         async with self._transport.stream(call) as chunks:
-            async for line in split_lines(chunks):
+            async for line in split_texts(chunks):
                 yield line
 
     async def _read(self, verb: str, target: str, resource: Resource, ref: ObjectRef | None = None) -> Answer:

@@ -95,6 +95,27 @@ def decode_event(line: bytes) -> WatchEvent:
     return WatchEvent(sys.intern(event.type), manifest)
 
 
+LONGEST_TEXT = 256 * 1024
+"""Bytes of a line of text that are kept: a program may write for ever without ending a line."""
+
+
+async def split_texts(chunks: AsyncIterable[bytes], longest: int = LONGEST_TEXT) -> AsyncIterator[bytes]:
+    """Lines of somebody's text without their ends: the last one also where nothing ends it, and of each so many bytes."""
+    line = bytearray()
+    begun = False
+    async for chunk in chunks:
+        *ended, rest = chunk.split(b"\n")
+        for part in ended:
+            line += part[: longest - len(line)]
+            yield bytes(line)
+            line.clear()
+            begun = False
+        line += rest[: longest - len(line)]
+        begun = begun or bool(rest)
+    if begun:
+        yield bytes(line)
+
+
 async def split_lines(chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
     """Lines without their ends. A line that the connection's end cut off is dropped: it will come again."""
     parts: list[bytes] = []

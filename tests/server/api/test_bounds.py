@@ -9,12 +9,15 @@ from typing import Any, get_args
 import msgspec
 import pytest
 from aiohttp import ClientSession, web
+from aiohttp.test_utils import make_mocked_request
+from multidict import CIMultiDict
 
 from docs.parts.api import operations
 from trueup.server.api.listening import Bounds, Listener
 from trueup.server.api.proxies import behind, per_client, trusting
 from trueup.server.api.reading import DEEPEST, check_depth
 from trueup.server.api.refusals import BadQuery
+from trueup.server.identity.reach import Reach
 
 
 def nested(levels: int) -> Any:
@@ -88,7 +91,37 @@ async def test_behind_a_proxy_clients_are_bounded_and_not_the_proxy(served: tupl
         while handler.entered < 3:  # noqa: ASYNC110 what is waited for is inside of the server
             await asyncio.sleep(0.01)
         assert await ask("10.0.0.1") == 429
+        async with session.get("/api/trueup/v1/apps", headers={"X-Forwarded-For": "10.0.0.1"}) as answer:
+            assert (answer.status, answer.content_type) == (429, "application/problem+json")
+            assert (answer.headers["Retry-After"], (await answer.json())["status"]) == ("5", 429)
         handler.go_on.set()
         assert [await one for one in asked] == [200, 200, 200]
         assert await ask("10.0.0.1") == 200
     assert listener.refused == 0
+
+
+def reached(*headers: tuple[str, str]) -> Reach:
+    raw = CIMultiDict([("Host", "trueup.internal:8080"), *headers])
+    request = make_mocked_request("GET", "/", headers=raw)
+    return behind(["127.0.0.0/8", "10.0.0.0/8"])(request.clone(remote="127.0.0.1"))
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("198.51.100.7",),
+        ("203.0.113.9, 198.51.100.7, 10.0.0.3",),  # what the client wrote itself stands first
+        ("203.0.113.9", "198.51.100.7"),  # HAProxy adds a line of its own
+        ("203.0.113.9", "198.51.100.7, 10.1.2.3"),
+        ("198.51.100.7:4711",),  # Azure's gateway tells the port
+        ("::ffff:198.51.100.7",),
+        ("198.51.100.7, [::ffff:10.0.0.3]:443",),
+    ],
+)
+def test_the_client_is_whom_the_last_proxy_of_ours_saw(lines: tuple[str, ...]) -> None:
+    assert reached(*(("X-Forwarded-For", line) for line in lines)).address == "198.51.100.7"
+
+
+def test_one_client_of_ipv6_is_one_on_whatever_port() -> None:
+    assert reached(("X-Forwarded-For", "[2001:DB8::7]:4711")).address == "2001:db8::7"
+    assert reached(("X-Forwarded-For", "unknown")).address == "unknown"

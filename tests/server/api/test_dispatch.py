@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Annotated
@@ -26,7 +27,7 @@ from trueup.server.api.operation import (
     Surface,
     Target,
 )
-from trueup.server.api.reading import read_query
+from trueup.server.api.reading import check_zones, read_query
 from trueup.server.api.refusals import BadQuery, NotFound
 
 THINGS = {"shop": ["web", "api"], "bank": ["ledger"]}
@@ -45,7 +46,6 @@ class Things(Struct, frozen=True):
 class ListQuery(Struct, frozen=True, forbid_unknown_fields=True):
     limit: int = 10
     name: tuple[str, ...] = ()
-    fields: str = ""
 
 
 class Sync(Struct, frozen=True, forbid_unknown_fields=True):
@@ -138,6 +138,15 @@ def table(handlers: Handlers) -> list[Operation]:
             summary="Version",
             access=PUBLIC,
             surface=Surface.ARGOCD,
+            handler=handlers.version,
+        ),
+        Operation(
+            id="version.ours",
+            method="GET",
+            path="/api/trueup/v1/version",
+            summary="Version",
+            access=PUBLIC,
+            answer=dict[str, str],
             handler=handlers.version,
         ),
         Operation(
@@ -337,6 +346,30 @@ async def test_unknown_paths_and_methods_are_problems_too(served: Served) -> Non
         assert (answer.status, answer.content_type) == (404, "application/problem+json")
     async with served.client.delete("/api/trueup/v1/things") as answer:
         assert (answer.status, answer.headers["Allow"]) == (405, "GET,HEAD")
+        problem = await answer.json()
+        assert (problem["status"], problem["reason"]) == (405, "MethodNotAllowed"), "the body says what the status says"
+    async with served.client.get("/api") as answer:
+        assert (answer.status, answer.content_type) == (404, "application/json")
+    async with served.client.get("/api/trueup") as answer:
+        assert (answer.status, answer.content_type) == (404, "application/problem+json")
+
+
+async def test_every_answer_can_be_cut_to_what_is_wanted(served: Served) -> None:
+    """Also where an operation has no parameters of its own; a change has nothing to choose from."""
+    async with served.client.get("/api/trueup/v1/version?fields=version") as answer:
+        assert await answer.json() == {"version": "1"}
+    async with served.client.get("/api/trueup/v1/version?fields=other") as answer:
+        assert await answer.json() == {}
+    async with served.client.get("/api/trueup/v1/version?field=version") as answer:
+        assert (answer.status, (await answer.json())["field"]) == (400, "field")
+    async with served.client.post(SYNC + "?fields=done", headers=as_("alice")) as answer:
+        assert (answer.status, (await answer.json())["field"]) == (400, "fields")
+
+
+async def test_a_body_that_is_packed_is_not_taken_and_that_is_said(served: Served) -> None:
+    headers = as_("alice", **{"Content-Type": "application/json", "Content-Encoding": "gzip"})
+    async with served.client.post(SYNC, data=gzip.compress(b"{}"), headers=headers) as answer:
+        assert (answer.status, (await answer.json())["field"]) == (415, "Content-Encoding")
 
 
 async def test_every_answer_has_the_headers_of_a_careful_server(served: Served) -> None:
@@ -381,3 +414,25 @@ def test_a_time_is_written_as_one_and_no_number_is_taken_for_it() -> None:
     for text in ("150.0", "-1", "1e5", "1772366400"):
         with pytest.raises(BadQuery, match="no time"):
             read_query(MultiDict(at=text), WithTime)
+
+
+class Window(Struct, frozen=True):
+    begins: datetime
+
+
+class WithWindows(Struct, frozen=True):
+    windows: tuple[Window, ...] = ()
+
+
+class Until(Struct, frozen=True):
+    until: datetime | None = None
+
+
+def test_a_time_without_a_zone_is_refused_wherever_it_stands() -> None:
+    with pytest.raises(BadQuery, match="no time zone") as refused:
+        read_query(MultiDict(until="2026-03-01T12:00:00"), Until)
+    assert refused.value.field == "until"
+    check_zones(WithWindows((Window(datetime(2026, 3, 1, tzinfo=UTC)),)))
+    with pytest.raises(BadQuery, match="no time zone") as refused:
+        check_zones(WithWindows((Window(datetime(2026, 3, 1, tzinfo=UTC)), Window(datetime(2026, 3, 1)))))
+    assert refused.value.field == "windows[1].begins"

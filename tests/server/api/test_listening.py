@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from tests.server.api.support import serving, until
 from tests.server.api.test_dispatch import Handlers, table
+from trueup.model.errors import Transient
 from trueup.server.access.policy import policy_of
 from trueup.server.api import streaming
 from trueup.server.api.caller import NOBODY
@@ -78,6 +81,83 @@ async def test_odd_framing_is_refused_and_nothing_is_smuggled() -> None:
             answer = await ended(reader)
             assert answer.startswith((b"HTTP/1.1 4", b"HTTP/1.0 4")) or answer == b"", answer[:80]
             assert answer.count(b"HTTP/1.1 2") == 0
+
+
+HEAD = (
+    b"POST /api/trueup/v1/things/shop/web/sync HTTP/1.1\r\nHost: x\r\nX-User: alice\r\n"
+    b"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n"
+)
+
+
+async def begun(url: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A call whose handler waits for its body."""
+    reader, writer = await connect(url)
+    writer.write(HEAD)
+    await reader.readuntil(b"100 Continue\r\n\r\n")
+    return reader, writer
+
+
+async def test_a_body_that_stops_being_http_is_refused_at_once_and_by_nobody_waited_for() -> None:
+    async with serving(table(Handlers())) as served:
+        reader, writer = await begun(served.url)
+        writer.write(b"5\r\n{'rev\r\nno size\r\nxx")
+        answer = await ended(reader)
+        assert answer.startswith(b"HTTP/1.1 400"), answer
+        assert b'"field":"body"' in answer
+        assert [entry.result for entry in served.diary.entries] == ["refused"]
+
+
+async def test_a_sender_that_goes_away_in_the_middle_of_a_body_is_no_fault_of_ours() -> None:
+    async with serving(table(Handlers())) as served:
+        _, writer = await begun(served.url)
+        writer.transport.abort()
+        await until(lambda: bool(served.diary.entries))
+        assert [(entry.result, entry.reason) for entry in served.diary.entries] == [("refused", "InvalidInput")]
+
+
+async def test_what_is_no_request_is_told_nothing_of_what_serves() -> None:
+    many = b"GET /api/version HTTP/1.1\r\n" + b"".join(b"X-%d: 1\r\n" % number for number in range(200)) + b"\r\n"
+    async with serving(table(Handlers())) as served:
+        for request, status in ((b"GET / HTTP/1.1\r\nBad Header: x\r\n\r\n", b"400"), (many, b"431")):
+            reader, writer = await connect(served.url)
+            writer.write(request)
+            answer = await ended(reader)
+            assert answer.split(b" ", 2)[1] == status
+            assert b"Server: trueup\r\n" in answer
+            assert b"aiohttp" not in answer
+
+
+def breaking(error: Exception) -> Operation:
+    async def handler(_: object) -> Events:
+        async def source():  # type: ignore[no-untyped-def]
+            yield Event(b"1")
+            raise error
+
+        return Events(source=source())
+
+    return Operation(
+        id="short.follow",
+        method="GET",
+        path="/api/trueup/v1/short",
+        summary="Short",
+        access=SIGNED_IN,
+        streams=True,
+        handler=handler,
+    )
+
+
+@pytest.mark.parametrize("error", [Transient("the cluster has gone"), ConnectionResetError(), ValueError("ours")])
+async def test_a_stream_that_breaks_off_looks_like_no_end_and_nothing_is_written_into_it(error: Exception) -> None:
+    async with serving([breaking(error)]) as served:
+        reader, writer = await connect(served.url)
+        writer.write(b"GET /api/trueup/v1/short HTTP/1.1\r\nHost: x\r\nX-User: bob\r\n\r\n")
+        async with asyncio.timeout(10):
+            await reader.readuntil(b"data: 1\n\n")
+        rest = await ended(reader)
+        assert b"HTTP/1.1" not in rest, "no second answer in the middle of the first"
+        assert b"0\r\n\r\n" not in rest, "and no end, so that its reader comes again"
+        await until(lambda: served.api.streams.total == 0)
+        assert served.api.streams.cut == 0, "it was not the reader's doing"
 
 
 async def endless() -> Events:

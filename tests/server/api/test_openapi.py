@@ -16,6 +16,7 @@ def test_the_document_tells_paths_parameters_bodies_answers_and_rights() -> None
         "/api/trueup/v1/things",
         "/api/trueup/v1/things/ticks",
         "/api/trueup/v1/things/{project}/{name}/sync",
+        "/api/trueup/v1/version",
     }, "Argo CD's surface has Argo CD's document"
     listed = made["paths"]["/api/trueup/v1/things"]["get"]
     assert [parameter["name"] for parameter in listed["parameters"]] == ["limit", "name", "fields"]

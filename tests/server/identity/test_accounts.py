@@ -208,6 +208,16 @@ def test_ones_own_account_is_no_cover_for_guessing_others() -> None:
         tries.begin("victim30", "198.41.0.4")
 
 
+def test_whoever_has_a_network_of_addresses_has_the_tries_of_one() -> None:
+    tries = Tries(lambda: 0.0)
+    for number in range(5):
+        tries.begin("admin", f"2a01:4f8:1:2::{number:x}")
+    for number in range(5, 200):
+        with pytest.raises(TooMany):
+            tries.begin("admin", f"2a01:4f8:1:2:{number:x}::1")
+    tries.begin("admin", "2a01:4f8:1:3::1")  # the next network is somebody else
+
+
 def test_a_proxy_that_is_not_trusted_is_not_shut_out_with_everybody_behind_it() -> None:
     tries = Tries(lambda: 0.0)
     for number in range(300):
@@ -219,7 +229,7 @@ def test_a_proxy_that_is_not_trusted_is_not_shut_out_with_everybody_behind_it() 
 def test_what_is_remembered_of_failures_is_bounded() -> None:
     tries = Tries(lambda: 0.0, remembered=300)
     for number in range(5_000):
-        tries.begin("u" * 1000 + str(number), f"2001:db8::{number:x}")
+        tries.begin("u" * 1000 + str(number), f"2001:db8:0:{number:x}::1")
     assert len(tries) == 300
 
 

@@ -99,6 +99,7 @@ class OneObject:
 
     def __init__(self) -> None:
         self.deleted: list[str] = []
+        self.patched: list[Manifest] = []
 
     def of(self, caller: object) -> OneObject:
         del caller
@@ -118,15 +119,25 @@ class OneObject:
     async def delete(self, resource: Resource, name: str, namespace: str, *, uid: str, **_: object) -> None:
         self.deleted.append(uid)
 
+    async def merge_patch(
+        self, resource: Resource, name: str, namespace: str, patch: Manifest, **_: object
+    ) -> Manifest:
+        self.patched.append(patch)
+        return await self.get(resource, name, namespace)
 
-async def test_a_delete_that_names_a_uid_leaves_what_took_its_name_alone() -> None:
-    world, cluster = a_world(), OneObject()
+
+def with_a_deployment() -> Apps:
+    world = a_world()
     known = world.app("Kustomization", "team-a", "web")
     assert known is not None
     entries = [{"id": "team-a_web_apps_Deployment", "v": "v1"}]
     metadata = {**known.obj["metadata"], "resourceVersion": "1000"}
     world.seen(known.ref, {**known.obj, "metadata": metadata, "status": {"inventory": {"entries": entries}}})
-    apps = Apps(world)
+    return Apps(world)
+
+
+async def test_a_delete_that_names_a_uid_leaves_what_took_its_name_alone() -> None:
+    apps, cluster = with_a_deployment(), OneObject()
     where = f"{PARENT}?group=apps&kind=Deployment&namespace=team-a&name=web"
     async with serving(operations(Objects(apps, cluster), apps)) as served:  # type: ignore[arg-type]
         served.authority.update(policy_of({"policy.csv": POLICY}), {})
@@ -134,3 +145,22 @@ async def test_a_delete_that_names_a_uid_leaves_what_took_its_name_alone() -> No
         assert (refused.status, cluster.deleted) == (412, [])
         answer = await served.client.delete(f"{where}&uid=anew", headers={"X-User": "ann"})
         assert (answer.status, cluster.deleted) == (202, ["anew"])
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [('"9"', {"resourceVersion": "9"}), ("*", {"resourceVersion": "9"}), ('"8", "9"', {"resourceVersion": "9"})],
+)
+async def test_what_was_asked_of_a_version_is_sent_with_it(given: str, sent: dict[str, str]) -> None:
+    apps, cluster = with_a_deployment(), OneObject()
+    where = f"{PARENT}?group=apps&kind=Deployment&namespace=team-a&name=web"
+    async with serving(operations(Objects(apps, cluster), apps)) as served:  # type: ignore[arg-type]
+        served.authority.update(policy_of({"policy.csv": POLICY}), {})
+        headers = {"X-User": "ann", "If-Match": given}
+        async with served.client.patch(where, json={"spec": {"replicas": 2}}, headers=headers) as answer:
+            assert answer.status == 200, await answer.text()
+        async with served.client.patch(
+            where, json={"spec": {}}, headers={"X-User": "ann", "If-Match": '"8"'}
+        ) as answer:
+            assert answer.status == 412
+    assert [patch["metadata"] for patch in cluster.patched] == [{"resourceVersion": "9"}]

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator
 
 import pytest
 
+from trueup.cluster.wire import split_texts
 from trueup.model.errors import InvalidInput, Transient
 from trueup.server.live.podlogs import WAITING, LogLine, LogOptions, LogSource, chooser, merged, query_of, read_line
 
@@ -17,7 +18,8 @@ API = LogSource(pod="api-1", container="main", path="/api-1/log")
 class Pods:
     """Gives lines by path; counts what was read, and what was closed."""
 
-    def __init__(self, lines: dict[str, list[bytes]]) -> None:
+    def __init__(self, lines: dict[str, list[bytes]], broken: str = "") -> None:
+        self._broken = broken
         self._lines = lines
         self.read = 0
         self.open = 0
@@ -26,6 +28,8 @@ class Pods:
     async def lines(self, path: str, *, query: dict[str, str] | None = None) -> AsyncGenerator[bytes, None]:
         self.queries.append(query or {})
         self.open += 1
+        if path == self._broken:
+            raise RuntimeError("a mistake of ours")
         try:
             for line in self._lines[path]:
                 if line == b"!":
@@ -101,3 +105,38 @@ def test_a_pattern_that_is_none_is_refused_and_an_evil_one_is_harmless() -> None
 
 def test_an_endless_line_is_cut() -> None:
     assert len(read_line(b"x" * 1_000_000, WEB).text) == 64 * 1024
+
+
+async def test_a_log_that_nobody_foresaw_to_fail_does_not_leave_its_reader_waiting() -> None:
+    pods = Pods({WEB.path: [b"a"], API.path: []}, broken=API.path)
+    async with asyncio.timeout(20):
+        found = await all_of(pods, LogOptions(), WEB, API)
+    assert {(line.pod, line.error) for line in found} == {("web-1", False), ("api-1", True)}
+
+
+async def test_with_a_pattern_the_tail_is_of_the_lines_that_match() -> None:
+    pods = Pods({WEB.path: [b"error 1", b"fine", b"error 2", b"fine", b"error 3"], API.path: [b"error 4", b"fine"]})
+    found = await all_of(pods, LogOptions(pattern="error", tail=2), WEB, API)
+    assert sorted(line.text for line in found) == ["error 2", "error 3", "error 4"]
+
+
+async def test_of_matching_lines_only_so_much_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trueup.server.live.podlogs.LARGEST_TAIL", 20)
+    pods = Pods({WEB.path: [b"x%08d" % number for number in range(100)]})
+    found = await all_of(pods, LogOptions(pattern="x", tail=50), WEB)
+    assert [line.text for line in found] == ["x00000098", "x00000099"]
+
+
+async def chunks(*given: bytes) -> AsyncGenerator[bytes, None]:
+    for one in given:
+        yield one
+
+
+async def test_the_last_words_of_a_program_are_shown_though_it_did_not_end_the_line() -> None:
+    found = [line async for line in split_texts(chunks(b"a\n  b", b"b\n\npanic: ", b"oh no"))]
+    assert found == [b"a", b"  bb", b"", b"panic: oh no"]
+
+
+async def test_a_program_that_never_ends_a_line_fills_no_memory() -> None:
+    found = [line async for line in split_texts(chunks(*[b"x" * 100] * 100, b"\nshort\n"), longest=250)]
+    assert found == [b"x" * 250, b"short"]

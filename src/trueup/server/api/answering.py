@@ -14,6 +14,7 @@ from trueup.server.api.problems import MEDIA_TYPE, UNEXPECTED, Problem, argo_pro
 from trueup.server.api.selecting import select
 
 JSON = "application/json"
+TRUEUP_ROOT = "/api/trueup"
 _SAFE = frozenset({"GET", "HEAD"})
 
 
@@ -57,6 +58,11 @@ def _has(request: web.Request, etag: str) -> bool:
 def refuse(request: web.Request, error: TrueupError, surface: Surface) -> web.Response:
     headers = {"Retry-After": str(max(1, round(wait)))} if (wait := retry_after(error)) is not None else {}
     return respond_problem(problem_of(error, request.path), surface, headers)
+
+
+def surface_of(path: str) -> Surface:
+    """In whose manner somebody is answered who meant no operation."""
+    return Surface.TRUEUP if path == TRUEUP_ROOT or path.startswith(f"{TRUEUP_ROOT}/") else Surface.ARGOCD
 
 
 def unexpected(surface: Surface) -> web.Response:

@@ -18,17 +18,29 @@ import structlog
 from aiohttp import web
 
 from trueup.model.errors import TrueupError
-from trueup.server.api.answering import refuse, respond, respond_content, unexpected
+from trueup.server.api.answering import refuse, respond, respond_content, surface_of, unexpected
 from trueup.server.api.auditing import Auditor, Unaudited, told_of
 from trueup.server.api.authority import Authority
 from trueup.server.api.call import Call
 from trueup.server.api.caller import NOBODY, Authenticator, Caller
 from trueup.server.api.idempotency import HEADER, Idempotency, Kept
 from trueup.server.api.metering import Meter
-from trueup.server.api.operation import Answer, Content, Events, Lines, Listed, Needs, Operation, Public, Reply, Surface
+from trueup.server.api.operation import (
+    FIELDS,
+    Answer,
+    Content,
+    Events,
+    Lines,
+    Listed,
+    Needs,
+    Operation,
+    Public,
+    Reply,
+    Surface,
+)
 from trueup.server.api.problems import status_of
 from trueup.server.api.reading import read_body, read_query
-from trueup.server.api.refusals import BadQuery, Forbidden, NotFound, Unavailable
+from trueup.server.api.refusals import BadQuery, Forbidden, MethodNotAllowed, NotFound, Refused, Unavailable
 from trueup.server.api.streaming import Streams, send_events, send_lines
 
 log = structlog.get_logger(__name__)
@@ -127,10 +139,11 @@ class _Running:
     async def reply(self) -> Reply | Kept:
         api, operation, request = self._api, self._operation, self._request
         self._caller = await self._who()
+        strict = operation.surface is Surface.TRUEUP
         query = None
         if operation.query is not None:
-            query = read_query(request.query, operation.query, strict=operation.surface is Surface.TRUEUP)
-        elif operation.surface is Surface.TRUEUP and (unknown := sorted(set(request.query) - {"since"})):
+            query = read_query(request.query, operation.query, strict=strict, frames=operation.frame_parameters)
+        elif strict and (unknown := sorted(set(request.query) - operation.frame_parameters)):
             raise BadQuery("this operation takes no such parameter", field=unknown[0])
         body = await read_body(request, operation)
         call = Call(
@@ -163,8 +176,7 @@ class _Running:
                 response.headers["Idempotent-Replayed"] = "true"
                 return response
             case Answer():
-                fields = str(getattr(self._call.query, "fields", "") or "") if self._call else ""
-                made = respond(request, reply, fields)
+                made = respond(request, reply, self._fields())
                 self._finish(made)
                 self._tell("succeeded" if made.status < 400 else "failed")
                 return made
@@ -175,6 +187,12 @@ class _Running:
                 return made
             case Events() | Lines():
                 return await self._stream(api, reply)
+
+    def _fields(self) -> str:
+        """Argo CD's lists have the parameter among their own; of ours every answer can be cut."""
+        if FIELDS in self._operation.frame_parameters:
+            return self._request.query.get(FIELDS, "")
+        return str(getattr(self._call.query, FIELDS, "") or "") if self._call else ""
 
     async def _stream(self, api: Api, reply: Events | Lines) -> web.StreamResponse:
         self._tell("succeeded")
@@ -308,22 +326,25 @@ async def problems_for_unknown_paths(
     try:
         return await handler(request)
     except web.HTTPException as error:
-        if not request.path.startswith("/api/") or error.status not in (404, 405):
+        if error.status < 400 or not f"{request.path}/".startswith("/api/"):
             raise
-        surface = Surface.TRUEUP if request.path.startswith("/api/trueup/") else Surface.ARGOCD
-        if error.status == 405:
-            refused: TrueupError = NotFound(
-                f"{request.method} is not for this path", hint=f"allowed: {error.headers.get('Allow', '')}"
-            )
-            response = refuse(request, refused, surface)
-            response.headers["Allow"] = error.headers.get("Allow", "")
-            response.set_status(405)
-            return response
-        return refuse(
-            request,
-            NotFound("there is no such path", hint="see /api/trueup/v1/openapi.json for what there is"),
-            surface,
-        )
+        response = refuse(request, _unrouted(request, error), surface_of(request.path))
+        if "Allow" in error.headers:
+            response.headers["Allow"] = error.headers["Allow"]
+        return response
+
+
+def _unrouted(request: web.Request, error: web.HTTPException) -> TrueupError:
+    """What aiohttp itself refuses, in our words."""
+    match error.status:
+        case 404:
+            return NotFound("there is no such path", hint="see /api/trueup/v1/openapi.json for what there is")
+        case 405:
+            allowed = error.headers.get("Allow", "")
+            return MethodNotAllowed(f"{request.method} is not for this path", hint=f"allowed: {allowed}")
+    refused = Refused(error.text or error.reason, reason=error.reason.title().replace(" ", ""))
+    refused.status = error.status
+    return refused
 
 
 def _check_unique(operations: Iterable[Operation]) -> None:

@@ -22,6 +22,8 @@ OTHERWISE = {
     "Cache-Control": "no-store",
 }
 """Where the answer itself says nothing of it."""
+NAME = "trueup"
+"""All that is said of what serves: no versions."""
 HSTS = "max-age=31536000"
 
 
@@ -37,6 +39,6 @@ def add_headers(*, https: bool) -> Callable[[web.Request, web.StreamResponse], A
         if https:
             headers.setdefault("Strict-Transport-Security", HSTS)
         headers.pop("Server", None)
-        headers["Server"] = "trueup"
+        headers["Server"] = NAME
 
     return prepare

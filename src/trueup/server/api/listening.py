@@ -15,9 +15,13 @@ from typing import Any
 import structlog
 from aiohttp import HttpVersion10, web
 from aiohttp.http_exceptions import LineTooLong
-from aiohttp.web_protocol import RequestHandler
+from aiohttp.web_protocol import RequestHandler, _ErrInfo
 from msgspec import Struct
 
+from trueup.server.api.headers import NAME
+
+PLAIN = {"X-Content-Type-Options": "nosniff", "Server": NAME}
+"""Of an answer to what never became a request, so that no headers are added to it elsewhere."""
 log = structlog.get_logger(__name__)
 
 
@@ -40,7 +44,7 @@ async def refuse_old_versions(
 ) -> web.StreamResponse:
     """A request line without a version is HTTP/0.9, whose answers have no headers: nobody means it, some proxies relay it."""
     if request.version < HttpVersion10:
-        answer = web.Response(status=400, text="400\n", headers={"X-Content-Type-Options": "nosniff"})
+        answer = web.Response(status=400, text="400\n", headers=PLAIN)
         answer.force_close()
         return answer
     return await handler(request)
@@ -142,6 +146,7 @@ class _Connection(RequestHandler):
         super().data_received(data)
         if self._request_count > before:
             self._arrived()
+        self._fail_broken_body()
 
     def handle_error(
         self,
@@ -154,10 +159,20 @@ class _Connection(RequestHandler):
         log.info("unreadable request", status=status, error=type(exc).__name__ if exc else "", address=self._address)
         if request.writer is not None and request.writer.output_size > 0:
             raise ConnectionError("the answer has been begun, and cannot become a refusal")
-        status = 431 if isinstance(exc, LineTooLong) else 500 if status == 500 else 400
-        answer = web.Response(status=status, text=f"{status}\n", headers={"X-Content-Type-Options": "nosniff"})
+        much = isinstance(exc, LineTooLong) or "Too many headers" in str(exc)
+        status = 431 if much else 500 if status == 500 else 400
+        answer = web.Response(status=status, text=f"{status}\n", headers=PLAIN)
         answer.force_close()
         return answer
+
+    def _fail_broken_body(self) -> None:
+        """aiohttp's parser forgets the body that it was reading when what comes next is no HTTP: its reader would wait for ever."""
+        request, broken = self._current_request, self._messages and self._messages[-1][0]
+        if request is None or not isinstance(broken, _ErrInfo):
+            return
+        content = request.content
+        if not content.is_eof() and content.exception() is None:
+            content.set_exception(broken.exc)
 
     def _busy(self) -> bool:
         return self._request_in_progress or self._current_request is not None or bool(self._messages)

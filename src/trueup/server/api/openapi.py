@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from trueup.server.api.operation import Access, Listed, Needs, Operation, Public, Surface
+from trueup.server.api.operation import FIELDS, SINCE, Access, Listed, Needs, Operation, Public, Surface
 from trueup.server.api.problems import MEDIA_TYPE, Problem
 from trueup.version import __version__
 
@@ -68,8 +68,7 @@ def _operation(operation: Operation, by_type: dict[str, Any], components: dict[s
         made["description"] = operation.description
     if operation.keeps_answers:
         made["parameters"].append(_IDEMPOTENCY)
-    if operation.streams:
-        made["parameters"].append(_SINCE)
+    made["parameters"] += [_FRAMES[name] for name in sorted(operation.frame_parameters)]
     if operation.body is not None:
         made["requestBody"] = {
             "required": not operation.body_optional,
@@ -87,12 +86,21 @@ _IDEMPOTENCY = {
     "description": "Sent twice with the same key, the call is carried out once.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[\\x21-\\x7e]+$"},
 }
-_SINCE = {
-    "name": "since",
-    "in": "query",
-    "required": False,
-    "description": "The id of the last event that was seen; as the header Last-Event-ID.",
-    "schema": {"type": "string"},
+_FRAMES: dict[str, dict[str, Any]] = {
+    SINCE: {
+        "name": SINCE,
+        "in": "query",
+        "required": False,
+        "description": "The id of the last event that was seen; as the header Last-Event-ID.",
+        "schema": {"type": "string"},
+    },
+    FIELDS: {
+        "name": FIELDS,
+        "in": "query",
+        "required": False,
+        "description": "Only these parts of the answer: items.name,next; or with a leading - all but these.",
+        "schema": {"type": "string"},
+    },
 }
 
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from trueup.server.api.call import Call
 
 CHANGING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+FIELDS, SINCE = "fields", "since"
+"""Parameters that are the frame's own: which parts of an answer are asked for, and where a stream is to go on."""
 
 
 class Target(Struct, frozen=True):
@@ -155,6 +157,14 @@ class Operation(Struct, frozen=True, kw_only=True):
     def keeps_answers(self) -> bool:
         """Whether `Idempotency-Key` holds for it: a caller is known, and the answer may be told twice."""
         return self.changes and not self.secret_answer and not isinstance(self.access, Public)
+
+    @property
+    def frame_parameters(self) -> frozenset[str]:
+        """Parameters that its `query` does not have and that it takes all the same."""
+        if self.surface is not Surface.TRUEUP:
+            return frozenset()
+        cut = self.method == "GET" and self.answer is not None and not self.streams
+        return frozenset({FIELDS} if cut else {SINCE} if self.streams else ())
 
     @property
     def part(self) -> str:

@@ -13,6 +13,8 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from trueup.model.errors import InvalidInput
+from trueup.server.api.answering import refuse, surface_of
+from trueup.server.api.refusals import TooMany
 from trueup.server.identity.reach import Reach, directly
 
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -27,10 +29,12 @@ def behind(proxies: Iterable[str], root: str = "") -> Callable[[web.Request], Re
         if not _is_trusted(reach.address, networks):
             return Reach(address=reach.address, host=reach.host, secure=reach.secure, root=root)
         headers = request.headers
-        chain = [part.strip() for part in headers.get("X-Forwarded-For", "").split(",") if part.strip()]
+        # A proxy may add a line of its own below what the client sent, and then only all of them together are the chain.
+        lines = headers.getall("X-Forwarded-For", [])
+        chain = [bare(part) for line in lines for part in line.split(",") if part.strip()]
         # From the right, each was told by the one after it: the first that is no proxy of ours is the client.
         address = next((part for part in reversed(chain) if not _is_trusted(part, networks)), reach.address)
-        scheme = headers.get("X-Forwarded-Proto", "").split(",")[0].strip()
+        scheme = headers.get("X-Forwarded-Proto", "").split(",")[0].strip().lower()
         host = headers.get("X-Forwarded-Host", "").split(",")[0].strip() or reach.host
         return Reach(address=address, host=host, secure=scheme == "https" or reach.secure, root=root)
 
@@ -51,8 +55,8 @@ def per_client(reaching: Callable[[web.Request], Reach], most: int) -> Middlewar
     async def bounded(request: web.Request, handler: Handler) -> web.StreamResponse:
         address = reaching(request).address
         if open_[address] >= most:
-            headers = {"Retry-After": "5", "X-Content-Type-Options": "nosniff"}
-            return web.Response(status=429, text=f"{most} requests of {address} are under way\n", headers=headers)
+            busy = TooMany(f"{most} requests of {address} are under way", retry_after=5, hint="wait for some of them")
+            return refuse(request, busy, surface_of(request.path))
         open_[address] += 1
         try:
             return await handler(request)
@@ -64,9 +68,24 @@ def per_client(reaching: Callable[[web.Request], Reach], most: int) -> Middlewar
     return bounded
 
 
+def bare(text: str) -> str:
+    """An address without the port that some proxies write beside it, else each connection would be another client.
+
+    `192.0.2.1:4711`, `[2001:db8::1]:4711`, `::ffff:192.0.2.1`; what is no address stays as it is.
+    """
+    text = text.strip().strip('"')
+    host = text[1 : text.find("]")] if text.startswith("[") and "]" in text else text
+    host = host.partition(":")[0] if host.count(":") == 1 else host
+    try:
+        found = ipaddress.ip_address(host)
+    except ValueError:
+        return text
+    return str(getattr(found, "ipv4_mapped", None) or found)
+
+
 def _is_trusted(address: str, networks: list[_Network]) -> bool:
     try:
-        found = ipaddress.ip_address(address)
+        found = ipaddress.ip_address(bare(address))
     except ValueError:
         return False
     return any(found in network for network in networks)

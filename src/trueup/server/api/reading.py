@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 import types
 import typing
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import Any, TypeVar
 
 import msgspec
 from aiohttp import StreamReader, web
+from aiohttp.http_exceptions import HttpProcessingError
 from msgspec import Struct
 from multidict import MultiMapping
 
@@ -19,17 +21,21 @@ from trueup.server.api.refusals import BadQuery, TooLarge, WrongMediaType
 T = TypeVar("T", bound=Struct)
 DEEPEST = 100
 """Levels of a body: Kubernetes' deepest schemas have a third of that."""
+BROKEN_OFF = (ConnectionError, HttpProcessingError, web.RequestPayloadError)
+"""What reading a body raises when its sender goes away, or sends what is no HTTP."""
 _NUMBER = re.compile(r"[-+]?[0-9.eE+-]+")
-RESERVED = frozenset({"since"})
-"""Parameters of the frame itself."""
 
 
-def read_query(given: MultiMapping[str], type_: type[T], *, strict: bool = True) -> T:
-    """A field that holds several values takes a repeated name, or one text with commas where its type says `Commas`."""
+def read_query(
+    given: MultiMapping[str], type_: type[T], *, strict: bool = True, frames: AbstractSet[str] = frozenset()
+) -> T:
+    """A field that holds several values takes a repeated name. `frames`: parameters that are read elsewhere."""
     fields = {field.encode_name: field for field in msgspec.structs.fields(type_)}
-    if strict and (unknown := sorted(set(given) - set(fields) - RESERVED)):
+    if strict and (unknown := sorted(set(given) - set(fields) - frames)):
         raise BadQuery(
-            "there is no such parameter", field=unknown[0], hint=f"there are: {', '.join(sorted(fields)) or 'none'}"
+            "there is no such parameter",
+            field=unknown[0],
+            hint=f"there are: {', '.join(sorted({*fields, *frames})) or 'none'}",
         )
     found: dict[str, Any] = {}
     for name, field in fields.items():
@@ -38,7 +44,9 @@ def read_query(given: MultiMapping[str], type_: type[T], *, strict: bool = True)
             if _is_time(field.type) and _NUMBER.fullmatch(given[name]):  # which would be taken for seconds since 1970
                 raise BadQuery("is no time", field=name, hint="write it as RFC 3339 does: 2026-03-01T12:00:00Z")
     try:
-        return msgspec.convert(found, type_, strict=False)
+        read = msgspec.convert(found, type_, strict=False)
+        check_zones(read)
+        return read
     except msgspec.ValidationError as error:
         raise _refused(str(error)) from error
 
@@ -59,6 +67,8 @@ async def read_body(request: web.Request, operation: Operation) -> Any:
     """None where none is expected. Raises BadQuery, TooLarge, WrongMediaType."""
     if operation.body is None:
         return None
+    if (packed := request.headers.get("Content-Encoding", "identity").lower()) != "identity":
+        raise WrongMediaType(f"the body is packed by {packed}", field="Content-Encoding", hint="send it as it is")
     body = await bounded(request, operation.body_limit)
     if not body and operation.body_optional:
         body = b"{}"
@@ -73,6 +83,7 @@ async def read_body(request: web.Request, operation: Operation) -> Any:
     try:
         read = msgspec.json.decode(body, type=operation.body)
         check_depth(read)
+        check_zones(read)
         return read
     except RecursionError:
         raise BadQuery("the body is nested too deeply", field="body") from None
@@ -102,9 +113,25 @@ def _inside(value: Any) -> list[Any]:
     return [part for part in parts if isinstance(part, dict | list | tuple | Struct)]
 
 
+def check_zones(value: Any, place: str = "") -> None:
+    """A time without a zone is another moment for whoever wrote it than for us. Raises BadQuery."""
+    if isinstance(value, Struct):
+        for field in msgspec.structs.fields(value):
+            name = f"{place}.{field.encode_name}" if place else field.encode_name
+            check_zones(getattr(value, field.name), name)
+    elif isinstance(value, list | tuple):
+        for number, item in enumerate(value):
+            check_zones(item, f"{place}[{number}]")
+    elif isinstance(value, datetime) and value.tzinfo is None:
+        raise BadQuery("names no time zone", field=place, hint="end it with Z, or with an offset such as +07:00")
+
+
 async def bounded(request: web.Request, limit: int) -> bytes:
-    """Raises TooLarge as soon as that is known."""
-    body = None if (request.content_length or 0) > limit else await read_whole(request.content, limit)
+    """Raises TooLarge as soon as that is known, and BadQuery when it does not come whole."""
+    try:
+        body = None if (request.content_length or 0) > limit else await read_whole(request.content, limit)
+    except BROKEN_OFF as error:
+        raise BadQuery("the body broke off, or is not framed as its headers say", field="body") from error
     if body is None:
         raise TooLarge(f"the body is larger than {limit} bytes", field="body")
     return body

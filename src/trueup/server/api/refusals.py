@@ -37,6 +37,13 @@ class NotFound(Refused):
     reason = "NotFound"
 
 
+class MethodNotAllowed(Refused):
+    """The path is there, but not for this."""
+
+    status = 405
+    reason = "MethodNotAllowed"
+
+
 class Conflict(Refused):
     """It is not as the caller thought, or something else is under way."""
 
@@ -64,6 +71,8 @@ class TooLarge(Refused):
 
 
 class WrongMediaType(Refused):
+    """The body is of a kind, or packed in a way, that is not taken."""
+
     status = 415
     reason = "UnsupportedMediaType"
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from typing import TypeVar
 
 import structlog
 from aiohttp import web
 
+from trueup.model.errors import TrueupError
 from trueup.server.api.caller import Caller
 from trueup.server.api.operation import Event, Events, Lines
 from trueup.server.api.refusals import TooMany
@@ -94,27 +95,59 @@ async def _pump(
 ) -> None:
     try:
         await _write(response, first)
-        async for chunk in with_pauses(source, HEARTBEAT_SECONDS):
-            if not await valid():
-                return
-            await _write(response, heartbeat if chunk is None else chunk)
+        async with contextlib.aclosing(with_pauses(source, HEARTBEAT_SECONDS)) as chunks:
+            async for chunk in chunks:
+                if not await valid():
+                    return
+                await _write(response, heartbeat if chunk is None else chunk)
         await response.write_eof()
-    except TimeoutError:
+    except _DoesNotRead:
         streams.cut += 1
         log.info("a reader that did not read was cut", who=caller.person.name, address=caller.address)
-        if response._req is not None and response._req.transport is not None:
-            response._req.transport.abort()
-    except ConnectionError:
-        pass  # the client has gone; nothing is to be told to nobody
+        _abort(response)
+    except _Gone:
+        pass  # nothing is to be told to nobody
+    except Exception as error:
+        # The answer has begun, so it cannot become a refusal: what ends without its end is read again, and refused then.
+        log.warning("a stream broke off", who=caller.person.name, error=_why(error), exc_info=_is_ours(error))
+        _abort(response)
+
+
+class _DoesNotRead(Exception):
+    """What was written is not taken."""
+
+
+class _Gone(Exception):
+    """The client has."""
 
 
 async def _write(response: web.StreamResponse, data: bytes) -> None:
-    if data:
+    if not data:
+        return
+    try:
         async with asyncio.timeout(SLOW_SECONDS):
             await response.write(data)
+    except TimeoutError:
+        raise _DoesNotRead from None
+    except ConnectionError:
+        raise _Gone from None
 
 
-async def with_pauses(source: AsyncIterator[T], seconds: float) -> AsyncIterator[T | None]:
+def _abort(response: web.StreamResponse) -> None:
+    if response._req is not None and response._req.transport is not None:
+        response._req.transport.abort()
+
+
+def _is_ours(error: Exception) -> bool:
+    """Whether it is a mistake in the code, and not the world's doing."""
+    return not isinstance(error, TrueupError | OSError)
+
+
+def _why(error: Exception) -> str:
+    return error.message if isinstance(error, TrueupError) else type(error).__name__
+
+
+async def with_pauses(source: AsyncIterator[T], seconds: float) -> AsyncGenerator[T | None]:
     """The source's items, and None after each time in which it had none."""
     upcoming: asyncio.Task[T] | None = None
     try:

@@ -1,14 +1,19 @@
-"""The server's certificate: a given one, or one of its own that is made when there is none. TLS 1.2 and newer."""
+"""The server's certificate: a given one, or one of its own that is made when there is none. TLS 1.2 and newer.
+
+Whoever renews a given one (cert-manager, say) puts other files in its place: they are noticed, and no restart is needed.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import os
 import ssl
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import structlog
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -16,6 +21,10 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from trueup.model.errors import InvalidInput
 
+log = structlog.get_logger(__name__)
+
+LOOK_SECONDS = 60.0
+"""Between two looks at the files."""
 LASTS = timedelta(days=365)
 RENEW_BEFORE = timedelta(days=30)
 
@@ -33,6 +42,50 @@ def context_of(certificate: Path, key: Path) -> ssl.SSLContext:
             hint="give PEM files of one pair: --tls-cert and --tls-key",
         ) from error
     return context
+
+
+class Certificate:
+    """The pair as it is now. `find` says where it is, and makes it where it is our own and ends soon.
+
+    `context` is for the listener; each handshake is given the newest pair. Raises InvalidInput when the first one is none.
+    """
+
+    def __init__(self, find: Callable[[], tuple[Path, Path]]) -> None:
+        self._find = find
+        pair = find()
+        self._stamp = _stamp(pair)
+        self._current = self.context = context_of(*pair)
+        self.context.sni_callback = self._choose
+
+    async def keep(self, seconds: float = LOOK_SECONDS) -> None:
+        """Looks at the files from time to time, until it is cancelled."""
+        while True:
+            await asyncio.sleep(seconds)
+            await asyncio.to_thread(self.look)
+
+    def look(self) -> None:
+        """What is there now is shown from now on; what cannot be read leaves the pair of before. Blocks."""
+        try:
+            pair = self._find()
+            stamp = _stamp(pair)
+            if stamp == self._stamp:
+                return
+            self._current = context_of(*pair)
+            self._stamp = stamp
+        except (InvalidInput, OSError) as error:
+            # Two files are not written in one moment: the next look finds both.
+            log.warning("the new certificate cannot be used yet, so the one of before stays", problem=str(error))
+            return
+        log.info("another certificate is used from now on", certificate=str(pair[0]))
+
+    def _choose(self, connection: ssl.SSLObject | ssl.SSLSocket, _: str | None, __: ssl.SSLContext) -> None:
+        connection.context = self._current
+
+
+def _stamp(pair: tuple[Path, Path]) -> tuple[tuple[int, int, int], ...]:
+    """Changes whenever a file was written, or another one is in its place (as Kubernetes changes what it mounts)."""
+    found = (path.stat() for path in pair)
+    return tuple((one.st_ino, one.st_mtime_ns, one.st_size) for one in found)
 
 
 def own_certificate(folder: Path, names: Iterable[str], now: datetime | None = None) -> tuple[Path, Path]:

@@ -36,7 +36,6 @@ class ImpactQuery(Struct, frozen=True, kw_only=True, rename="camel"):
     plans: bool = True
     limit: Annotated[int, Meta(ge=1, le=20)] = 10
     after: str = ""
-    fields: str = ""
 
 
 class AppImpact(Struct, frozen=True, kw_only=True):

@@ -34,19 +34,16 @@ class PlanQuery(Struct, frozen=True, kw_only=True, rename="camel"):
     prune: bool | None = None
     changed: bool = False
     resources: tuple[str, ...] = ()
-    fields: str = ""
 
 
 class DesiredQuery(Struct, frozen=True, kw_only=True):
     revision: str = ""
-    fields: str = ""
 
 
 class CommitsQuery(Struct, frozen=True, kw_only=True):
     """`revision`: in full, as the history shows them; may be given up to fifty times."""
 
     revision: tuple[str, ...] = ()
-    fields: str = ""
 
 
 class ObjectDesired(Struct, frozen=True, kw_only=True):

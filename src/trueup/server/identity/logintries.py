@@ -74,10 +74,19 @@ class Tries:
         """Keys are hashes of one length, so that long names fill no memory."""
         limits = self._limits
         return [
-            (_key("pair", user, address), limits.pair),
-            (_key("address", address), limits.address if _is_ones_own(address) else limits.shared),
+            (_key("pair", user, holder(address)), limits.pair),
+            (_key("address", holder(address)), limits.address if _is_ones_own(address) else limits.shared),
             (_key("user", user), limits.user),
         ]
+
+
+def holder(address: str) -> str:
+    """Who has an address: of IPv6 each customer has a /64 at least, and may call from any of its addresses."""
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    return str(found) if found.version == 4 else str(ipaddress.ip_network((found, 64), strict=False))
 
 
 def _is_ones_own(address: str) -> bool:

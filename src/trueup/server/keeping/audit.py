@@ -35,7 +35,6 @@ class AuditListQuery(Struct, frozen=True, kw_only=True):
     text: str = ""
     limit: Annotated[int, Meta(ge=1, le=500)] = 100
     after: str = ""
-    fields: str = ""
 
 
 class AuditRow(Struct, frozen=True, kw_only=True, rename="camel"):
@@ -87,8 +86,8 @@ class Audit:
             target=query.target,
             project=query.project,
             result=query.result,
-            since=_zoned(query.since, "since"),
-            until=_zoned(query.until, "until"),
+            since=query.since,
+            until=query.until,
             text=query.text,
         )
         after = _read_cursor(query.after)
@@ -139,12 +138,6 @@ def row_of(entry: Sealed) -> AuditRow:
         hash=entry.hash.hex(),
         previous=entry.previous.hex(),
     )
-
-
-def _zoned(moment: datetime | None, field: str) -> datetime | None:
-    if moment is not None and moment.tzinfo is None:
-        raise BadQuery("names no time zone", field=field, hint="end it with Z, or with an offset such as +07:00")
-    return moment
 
 
 def _cursor(cursor: Cursor) -> str:

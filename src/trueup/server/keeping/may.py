@@ -23,7 +23,6 @@ class MayQuery(Struct, frozen=True, kw_only=True):
     """`right`: RESOURCE/ACTION, or RESOURCE/ACTION/OBJECT as policies write them; may be given up to 25 times."""
 
     right: tuple[str, ...] = ()
-    fields: str = ""
 
 
 class MayAnswer(Struct, frozen=True, kw_only=True):

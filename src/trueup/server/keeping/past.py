@@ -38,7 +38,6 @@ class HistoryQuery(Struct, frozen=True, kw_only=True):
     limit: Annotated[int, Meta(ge=1, le=500)] = 50
     before: Annotated[int, Meta(ge=1)] | None = None
     since: datetime | None = None
-    fields: str = ""
 
 
 class ChangeRow(Struct, frozen=True, kw_only=True):

@@ -30,7 +30,6 @@ class SummaryQuery(Struct, frozen=True, kw_only=True):
 
     search: str = ""
     days: Annotated[int, Meta(ge=1, le=90)] = 7
-    fields: str = ""
 
 
 class Day(Struct, frozen=True, kw_only=True):

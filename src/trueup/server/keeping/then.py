@@ -28,7 +28,6 @@ class ThenQuery(Struct, frozen=True, kw_only=True):
     """`at`: with a time zone; none: now."""
 
     at: Zoned | None = None
-    fields: str = ""
 
 
 class PairQuery(Struct, frozen=True, kw_only=True):
@@ -36,7 +35,6 @@ class PairQuery(Struct, frozen=True, kw_only=True):
 
     before: Zoned | None = None
     after: Zoned | None = None
-    fields: str = ""
 
 
 class ThenRow(Struct, frozen=True, kw_only=True):

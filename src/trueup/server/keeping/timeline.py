@@ -55,7 +55,6 @@ class TimelineQuery(Struct, frozen=True, kw_only=True):
     until: Zoned | None = None
     limit: Annotated[int, Meta(ge=1, le=500)] = 200
     after: str = ""
-    fields: str = ""
 
 
 class TimelineRow(Struct, frozen=True, kw_only=True):

@@ -45,7 +45,6 @@ class ObjectQuery(Struct, frozen=True, kw_only=True, rename="camel"):
 
 class ManifestQuery(ObjectQuery, frozen=True, kw_only=True, rename="camel"):
     managed_fields: bool = False
-    fields: str = ""
 
 
 class PatchQuery(ObjectQuery, frozen=True, kw_only=True, rename="camel"):
@@ -117,7 +116,7 @@ class Objects:
             manifest=shown(live, managed_fields=call.query.managed_fields),
             actions=actions_of(live, ref_of(live).group_kind) if here else (),
         )
-        etag = None if call.query.fields else f'"{resource_version_of(live)}"'
+        etag = f'"{resource_version_of(live)}"'
         return Answer(body=body, etag=etag)
 
     async def seen(self, call: Call, ref: ObjectRef) -> tuple[Manifest, bool]:
@@ -145,9 +144,8 @@ class Objects:
         placed = await self.live(call, ref)
         before, resource = placed.live, placed.resource
         call.check_version(resource_version_of(before))
-        body = dict(patch)
-        if wanted := call.request.headers.get("If-Match", "").strip().strip('"'):
-            body["metadata"] = {**(body.get("metadata") or {}), "resourceVersion": wanted}
+        # What was asked for was asked of this version, so that it holds until the API server has it.
+        body = _with_version(patch, before) if "If-Match" in call.request.headers else patch
         after = await self._client(call).merge_patch(
             resource, placed.ref.name, placed.ref.namespace, body, manager=MANAGER, dry_run=dry_run
         )

@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections import deque
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Protocol
 
 import re2  # type: ignore[import-untyped]
+import structlog
 from msgspec import Struct
 
 from trueup.dialects.reading import parse_time
 from trueup.model.errors import InvalidInput, TrueupError
+
+log = structlog.get_logger(__name__)
 
 MOST_PODS = 50
 WAITING = 1000
@@ -25,6 +29,8 @@ WAITING = 1000
 AT_ONCE = 200
 LONGEST = 64 * 1024
 """Bytes of a line that are shown."""
+LARGEST_TAIL = 8 * 1024 * 1024
+"""Characters that are held of one log while its end is looked for."""
 _STAMP = re.compile(r"^(\d{4}-\d\d-\d\dT[0-9:.]+(?:Z|[+-]\d\d:\d\d)) ?")
 
 
@@ -111,13 +117,23 @@ async def merged(
     queue: asyncio.Queue[LogLine | None] = asyncio.Queue(WAITING)
 
     async def read(source: LogSource) -> None:
+        last = _Last(options.tail) if options.pattern and not options.follow and options.tail is not None else None
         try:
             async for raw in reader.lines(source.path, query=query_of(options, source.container)):
                 line = read_line(raw, source)
-                if shown(line.text):
+                if not shown(line.text):
+                    continue
+                if last is not None:
+                    last.add(line)
+                else:
                     await queue.put(line)
-        except TrueupError as error:
-            await queue.put(LogLine(pod=source.pod, container=source.container, text=error.message, error=True))
+            for line in last.lines if last is not None else ():
+                await queue.put(line)
+        except Exception as error:
+            why = error.message if isinstance(error, TrueupError) else "it cannot be read; the server's log says why"
+            if not isinstance(error, TrueupError):
+                log.exception("a pod's log cannot be read", pod=source.pod, container=source.container)
+            await queue.put(LogLine(pod=source.pod, container=source.container, text=why, error=True))
 
     async def read_all() -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -137,6 +153,24 @@ async def merged(
         reading.cancel()
         with suppress(asyncio.CancelledError):
             await reading
+
+
+class _Last:
+    """The last lines of those that are shown: Kubernetes' own tail knows nothing of a pattern."""
+
+    def __init__(self, most: int) -> None:
+        self.lines: deque[LogLine] = deque(maxlen=most)
+        self._size = 0
+
+    def add(self, line: LogLine) -> None:
+        if self.lines.maxlen == 0:
+            return
+        if len(self.lines) == self.lines.maxlen:
+            self._size -= len(self.lines[0].text)
+        self.lines.append(line)
+        self._size += len(line.text)
+        while self._size > LARGEST_TAIL:
+            self._size -= len(self.lines.popleft().text)
 
 
 def _ready(first: LogLine, queue: asyncio.Queue[LogLine | None]) -> tuple[list[LogLine], bool]:

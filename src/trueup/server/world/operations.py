@@ -36,7 +36,6 @@ class AppQuery(Struct, frozen=True, kw_only=True, rename="camel"):
     after: str = ""
     offset: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
     facets: tuple[str, ...] = ()
-    fields: str = ""
 
 
 class FollowQuery(Struct, frozen=True, kw_only=True):
@@ -47,7 +46,6 @@ class SourceQuery(Struct, frozen=True, kw_only=True):
     search: str = ""
     limit: Annotated[int, Meta(ge=1, le=500)] = 100
     after: str = ""
-    fields: str = ""
 
 
 class SourcePage(Struct, frozen=True, kw_only=True, rename="camel"):

@@ -32,7 +32,6 @@ class TreeQuery(Struct, frozen=True, kw_only=True, rename="camel"):
     """`history`: also what earlier rollouts left behind, such as ReplicaSets without a pod."""
 
     history: bool = False
-    fields: str = ""
 
 
 class TreeFollowQuery(Struct, frozen=True, kw_only=True, rename="camel"):
@@ -59,7 +58,7 @@ class AppTrees:
     async def get(self, call: Call) -> Answer:
         known = self._apps.known(call)
         tree = await self._tree(call, known, history=call.query.history)
-        etag = f'"{tree.event_id}"' if tree.event_id and not tree.problem and not call.query.fields else None
+        etag = f'"{tree.event_id}"' if tree.event_id and not tree.problem else None
         return Answer(body=tree, etag=etag)
 
     async def follow(self, call: Call) -> Events:
