@@ -117,10 +117,14 @@ def test_a_replica_that_is_killed_in_the_middle_of_operations_loses_nothing(fort
     answered: dict[int, int] = {}
     lost: list[int] = []
 
+    def suspend(at: Door, number: int) -> tuple[int, Any]:
+        said = {"reason": f"killed {number}"}
+        return at.ask("PUT", f"{APP}/suspension", said, **{"Idempotency-Key": f"suspend-{number}"})
+
     def work() -> None:
         for number in range(400):
             try:
-                status, _ = victim.ask("PUT", f"{APP}/suspension", {"reason": f"killed {number}"})
+                status, _ = suspend(victim, number)
             except requests.RequestException:
                 lost.append(number)
                 return
@@ -135,6 +139,10 @@ def test_a_replica_that_is_killed_in_the_middle_of_operations_loses_nothing(fort
     assert set(answered.values()) == {202}
     # The other replica knows all of it, and acts on.
     until(lambda: door.ask("GET", APP)[1]["row"]["suspended"], what="what was done is seen")
+    # Asked there again, nothing is done twice: what was answered is answered so, and of the last nobody claims to know.
+    assert {suspend(door, number)[0] for number in list(answered)[-5:]} == {202}
+    status, problem = suspend(door, lost[0])
+    assert status == 202 or (status, problem["reason"]) == (409, "StillRunning"), problem
     assert door.ask("DELETE", f"{APP}/suspension")[0] == 202
     # The killed one tells what it had not told, from its journal, once and whole.
     victim.start()

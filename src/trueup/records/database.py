@@ -16,7 +16,7 @@ from sqlalchemy.engine import URL, make_url
 from trueup.model.errors import InvalidInput
 from trueup.records.tables import records
 
-REVISION = "0002"
+REVISION = "0003"
 """The newest migration; a test compares it with the folder. Where the database has it already, Alembic is not even loaded."""
 VERSION_TABLE = "alembic_version"
 BUSY_SECONDS = 5.0
@@ -63,6 +63,15 @@ def parse_url(text_: str) -> URL:
 def sqlite_path(url: URL) -> Path | None:
     """The file of a SQLite URL; None for other databases."""
     return Path(url.database).expanduser() if url.get_backend_name() == "sqlite" and url.database else None
+
+
+def file_identity(path: Path) -> tuple[int, int] | None:
+    """What tells a file from another one of its name; None: it is not there."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def described(url: URL) -> str:

@@ -18,7 +18,14 @@ from sqlalchemy import Connection, Engine, delete, exc, exists, func, insert, se
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-from trueup.records.database import IncompleteDatabase, bring_up_to_date, open_writer, parse_url, sqlite_path
+from trueup.records.database import (
+    IncompleteDatabase,
+    bring_up_to_date,
+    file_identity,
+    open_writer,
+    parse_url,
+    sqlite_path,
+)
 from trueup.records.encoding import Encoded, encode
 from trueup.records.record import Record
 from trueup.records.retention import Retention, Row, expired, size_budget
@@ -74,7 +81,7 @@ class Store:
 
     def is_current(self) -> bool:
         """False when the file that is open is no longer the one of that name: SQLite would write into nothing."""
-        return self._path is None or _identity(self._path) == self._identity
+        return self._path is None or file_identity(self._path) == self._identity
 
     def write(self, batch: Collection[Record]) -> None:
         """All of them in one transaction, or an exception and none. ValueError: one of them cannot be stored at all."""
@@ -119,7 +126,7 @@ class Store:
     def _connect(self) -> None:
         self._engine = open_writer(self.url)
         bring_up_to_date(self._engine)
-        self._identity = _identity(self._path) if self._path else None
+        self._identity = file_identity(self._path) if self._path else None
 
     def _remember(self, encoded: Collection[Encoded]) -> None:
         for one in encoded:
@@ -197,14 +204,6 @@ def _newest_first(connection: Connection) -> Generator[Row, None, None]:
 def _insert_new(connection: Connection) -> Any:
     of_dialect = postgresql_insert if connection.dialect.name == "postgresql" else sqlite_insert
     return of_dialect(manifests).on_conflict_do_nothing(index_elements=["digest"])
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
 
 
 def _put_aside(path: Path) -> Path:

@@ -81,3 +81,21 @@ record_manifests = Table(
 
 DESIRED = 0
 APPLIED = 1
+
+operation_keys = Table(
+    "operation_keys",
+    metadata,
+    Column("caller", LargeBinary(32), primary_key=True),
+    Column("key", LargeBinary(32), primary_key=True),
+    Column("token", LargeBinary(16), nullable=False),
+    Column("request", LargeBinary(32), nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("until_us", BigInteger, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("media_type", Text, nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Index(None, "at_us"),
+)
+"""One row per call that was claimed by an Idempotency-Key; see `records.claims`. `caller`, `key` and `request` are digests."""

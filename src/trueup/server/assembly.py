@@ -22,6 +22,7 @@ from trueup.dialects.dialect import Dialect
 from trueup.model.manifest import Manifest
 from trueup.model.rights import Rights
 from trueup.records.audit.entry import AuditLog
+from trueup.records.claimstore import ClaimStore
 from trueup.records.history import History
 from trueup.server.about import About, about_operations
 from trueup.server.acting import apps as acting_apps
@@ -30,7 +31,9 @@ from trueup.server.acting import sources as acting_sources
 from trueup.server.api.auditing import Auditor, Unaudited
 from trueup.server.api.dispatch import Api, problems_for_unknown_paths, utc_now
 from trueup.server.api.headers import add_headers
+from trueup.server.api.idempotency import PURPOSE, Idempotency, random_secrets
 from trueup.server.api.listening import refuse_old_versions
+from trueup.server.api.memorykeys import MemoryKeys
 from trueup.server.api.metering import Meter
 from trueup.server.api.operation import Operation
 from trueup.server.api.proxies import per_client
@@ -64,6 +67,7 @@ from trueup.server.live import logs, objects, treeevents
 from trueup.server.live.place import Clients
 from trueup.server.local import Local, local_operations
 from trueup.server.measures import SizeCounts, Sizes
+from trueup.server.operationkeys import DatabaseKeys
 from trueup.server.pages.files import PageFiles, read_files
 from trueup.server.pages.serving import add_pages
 from trueup.server.rights import deciding
@@ -202,6 +206,7 @@ async def serving(options: Serving) -> AsyncIterator[Server]:
             auditor=auditor,
             streams=streams,
             meter=meter,
+            idempotency=await _idempotency(options, identity, stack),
         )
         about.operations = api.operations
         pages = await asyncio.to_thread(read_files)
@@ -213,6 +218,15 @@ async def serving(options: Serving) -> AsyncIterator[Server]:
             trees=trees,
             metrics=meter.registry,
         )
+
+
+async def _idempotency(options: Serving, identity: IdentityService, stack: AsyncExitStack) -> Idempotency:
+    """Keys are shared by all replicas that have one database."""
+    if not options.database:
+        return Idempotency(MemoryKeys(), random_secrets())
+    keys = DatabaseKeys(ClaimStore(options.database))
+    await stack.enter_async_context(keys.running())
+    return Idempotency(keys, lambda: identity.settings().keys.derive(PURPOSE))
 
 
 async def _trees(options: Serving, stack: AsyncExitStack) -> Trees:

@@ -16,6 +16,7 @@ from trueup.server.api.auditing import Told
 from trueup.server.api.caller import Caller, Via
 from trueup.server.api.dispatch import Api, problems_for_unknown_paths
 from trueup.server.api.headers import add_headers
+from trueup.server.api.idempotency import Idempotency
 from trueup.server.api.listening import Bounds, Listener
 from trueup.server.api.operation import Operation
 from trueup.server.api.refusals import Unauthenticated, Unavailable
@@ -71,11 +72,15 @@ class Served(Struct):
 
 @asynccontextmanager
 async def serving(
-    operations: Sequence[Operation], *, bounds: Bounds | None = None, streams: Streams | None = None
+    operations: Sequence[Operation],
+    *,
+    bounds: Bounds | None = None,
+    streams: Streams | None = None,
+    idempotency: Idempotency | None = None,
 ) -> AsyncIterator[Served]:
     authenticator, diary = NamesInHeaders(), Diary()
     authority = PolicyAuthority(policy_of({"policy.csv": POLICY}))
-    api = Api(operations, authenticator, authority, auditor=diary, streams=streams)
+    api = Api(operations, authenticator, authority, auditor=diary, streams=streams, idempotency=idempotency)
     app = web.Application(middlewares=[problems_for_unknown_paths])
     app.on_response_prepare.append(add_headers(https=False))
     api.add_to(app)

@@ -58,6 +58,8 @@ class Handlers:
         self.synced: list[str] = []
         self.error: Exception | None = None
         self.wait: asyncio.Event | None = None
+        self.begun = 0
+        self.answer: dict[str, str] | None = None
 
     async def listed(self, call: Call) -> Answer:
         shown = call.predicate("applications", "get")
@@ -70,13 +72,14 @@ class Handlers:
         return Answer(body=Things(tuple(found[: call.query.limit])))
 
     async def sync(self, call: Call) -> Answer:
+        self.begun += 1
         if self.wait is not None:
             await self.wait.wait()
         if self.error is not None:
             raise self.error
         self.synced.append(call.path["name"])
         call.note(message="because", revision=call.body.revision, project=call.path["project"])
-        return Answer(body={"done": len(self.synced)}, status=202)
+        return Answer(body=self.answer or {"done": len(self.synced)}, status=202)
 
     async def ticks(self, call: Call) -> Events:
         async def source() -> AsyncIterator[Event]:
@@ -265,11 +268,49 @@ async def test_a_second_call_with_the_key_of_one_under_way_waits_outside(served:
     headers = as_("alice", **{"Idempotency-Key": "k3"})
     handlers.wait = asyncio.Event()
     first = asyncio.create_task(served.client.post(SYNC, headers=headers))
-    await until(lambda: len(served.api.idempotency) == 1)
+    await until(lambda: handlers.begun == 1)
     async with served.client.post(SYNC, headers=headers) as answer:
-        assert answer.status == 409
+        assert (answer.status, (await answer.json())["reason"]) == (409, "StillRunning")
+        assert 1 <= int(answer.headers["Retry-After"]) <= 5
     handlers.wait.set()
     assert (await first).status == 202
+
+
+async def test_what_ended_nobody_knows_how_is_not_done_a_second_time(served: Served, handlers: Handlers) -> None:
+    handlers.wait = asyncio.Event()
+    headers = as_("alice", **{"Idempotency-Key": "k4"})
+    async with served.client.post(SYNC, headers=headers) as answer:
+        assert answer.status == 504
+    handlers.wait.set()
+    handlers.error = RuntimeError("half done")
+    other = as_("alice", **{"Idempotency-Key": "k5"})
+    async with served.client.post(SYNC, headers=other) as answer:
+        assert answer.status == 500
+    handlers.error = None
+    for again in (headers, other):
+        async with served.client.post(SYNC, headers=again) as answer:
+            problem = await answer.json()
+            assert (answer.status, problem["reason"], problem["field"]) == (409, "OutcomeUnknown", "Idempotency-Key")
+            assert "Retry-After" not in answer.headers
+    assert handlers.synced == []
+
+
+async def test_a_refusal_is_an_answer_and_is_given_again(served: Served, handlers: Handlers) -> None:
+    headers = as_("alice", **{"Idempotency-Key": "k6"})
+    handlers.error = InvalidInput("is not a revision", field="revision")
+    async with served.client.post(SYNC, headers=headers) as answer:
+        first = await answer.json()
+    handlers.error = None
+    async with served.client.post(SYNC, headers=headers) as answer:
+        assert (answer.status, await answer.json()) == (400, first)
+        assert answer.content_type == "application/problem+json"
+
+
+async def test_the_layout_of_the_json_makes_no_other_call_of_it(served: Served) -> None:
+    headers = as_("alice", **{"Idempotency-Key": "k7", "Content-Type": "application/json"})
+    for body in (b'{"prune": true, "revision": "a"}', b'{"revision":"a","prune":true}'):
+        async with served.client.post(SYNC, data=body, headers=headers) as answer:
+            assert (answer.status, await answer.json()) == (202, {"done": 1})
 
 
 async def test_an_answer_that_does_not_come_is_given_up(served: Served, handlers: Handlers) -> None:

@@ -275,12 +275,14 @@ async def test_a_token_is_only_for_users_that_may_have_one_and_by_who_may_give_i
 
 
 async def test_a_token_is_told_once_even_to_a_retry(served: Served) -> None:
-    admin, headers = await served.argo_token("admin", "admin-secret"), {"Idempotency-Key": "k1"}
+    admin = await served.argo_token("admin", "admin-secret")
     for path in ("/api/v1/account/robot/token", "/api/trueup/v1/accounts/robot/tokens"):
         said = {"id": path.rpartition("/")[2]}
+        headers = {"Idempotency-Key": f"key-of-{said['id']}"}
         first = await served.ask("POST", path, token=admin, json=said, headers=headers)
         again = await served.ask("POST", path, token=admin, json=said, headers=headers)
         assert (first[0] in (200, 201), again[0], "token" in again[1]) == (True, 409, False)
+        assert "its answer is not kept" in str(again[1])
 
 
 CHANGES = [

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, delete, func, insert, select
 from trueup.records.audit.chain import Head, Sealed
 from trueup.records.audit.checkpoints import Checkpoint, Mark, Signer
 from trueup.records.audit.tables import audit_checkpoints, audit_entries
-from trueup.records.database import bring_up_to_date, open_writer, parse_url, sqlite_path
+from trueup.records.database import bring_up_to_date, file_identity, open_writer, parse_url, sqlite_path
 
 _ROWS_AT_ONCE = 5_000
 """Rows that one transaction deletes."""
@@ -109,13 +109,7 @@ class AuditStore:
         return self._engine.begin()
 
     def _file(self) -> tuple[int, int] | None:
-        if self._path is None:
-            return None
-        try:
-            found = self._path.stat()
-        except OSError:
-            return None
-        return found.st_dev, found.st_ino
+        return file_identity(self._path) if self._path is not None else None
 
     def _cut(self, chain: str, now_us: int, rules: AuditRetention, signer: Signer) -> Checkpoint | None:
         entries, marks = audit_entries.c, audit_checkpoints.c

@@ -7,23 +7,23 @@ nothing changes when the audit log could not be told.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import re
 import uuid
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime
-from typing import Any
 
 import structlog
 from aiohttp import web
 
 from trueup.model.errors import TrueupError
+from trueup.records.claims import Claim, Ended, State
 from trueup.server.api.answering import refuse, respond, respond_content, surface_of, unexpected
 from trueup.server.api.auditing import Auditor, Unaudited, told_of
 from trueup.server.api.authority import Authority
 from trueup.server.api.call import Call
 from trueup.server.api.caller import NOBODY, Authenticator, Caller
-from trueup.server.api.idempotency import HEADER, Idempotency, Kept
+from trueup.server.api.idempotency import HEADER, Idempotency, Kept, random_secrets
+from trueup.server.api.memorykeys import MemoryKeys
 from trueup.server.api.metering import Meter
 from trueup.server.api.operation import (
     FIELDS,
@@ -39,7 +39,7 @@ from trueup.server.api.operation import (
     Surface,
 )
 from trueup.server.api.problems import status_of
-from trueup.server.api.reading import read_body, read_query
+from trueup.server.api.reading import read_body, read_query, said
 from trueup.server.api.refusals import BadQuery, Forbidden, MethodNotAllowed, NotFound, Refused, Unavailable
 from trueup.server.api.streaming import Streams, send_events, send_lines
 
@@ -73,6 +73,7 @@ class Api:
         streams: Streams | None = None,
         meter: Meter | None = None,
         clock: Callable[[], datetime] = utc_now,
+        idempotency: Idempotency | None = None,
     ) -> None:
         self.operations = tuple(operations)
         self.authenticator = authenticator
@@ -80,7 +81,7 @@ class Api:
         self.auditor = auditor or Unaudited()
         self.streams = streams or Streams()
         self.meter = meter or Meter()
-        self.idempotency = Idempotency()
+        self.idempotency = idempotency or Idempotency(MemoryKeys(), random_secrets())
         self._clock = clock
         _check_unique(self.operations)
 
@@ -114,12 +115,12 @@ class Api:
             error: TrueupError = TimedOut(
                 f"there was no answer within {operation.seconds:.0f} s", hint="try again; look at the server's log"
             )
-            return running.refused(error)
+            return await running.refused(error)
         except TrueupError as error:
-            return running.refused(error)
+            return await running.refused(error)
         except Exception:
             log.exception("a call failed", operation=operation.id)
-            return running.failed()
+            return await running.failed()
         return await running.sent(reply)
 
 
@@ -133,7 +134,7 @@ class _Running:
         self._request_id = request_id
         self._caller: Caller = NOBODY
         self._call: Call | None = None
-        self._key = ""
+        self._claim: Claim | None = None
         self._rights = 0
 
     async def reply(self) -> Reply | Kept:
@@ -163,7 +164,7 @@ class _Running:
             await _require(call, operation.access)
         if operation.changes:
             api.auditor.check()
-            if kept := self._begin(body):
+            if kept := await self._begin():
                 return kept
         return await operation.handler(call)
 
@@ -172,18 +173,19 @@ class _Running:
         api, request = self._api, self._request
         match reply:
             case Kept():
-                response = web.Response(body=reply.body, status=reply.status, headers=dict(reply.headers))
+                headers = {"Content-Type": reply.media_type} if reply.media_type else {}
+                response = web.Response(body=reply.body, status=reply.status, headers=headers)
                 response.headers["Idempotent-Replayed"] = "true"
                 return response
             case Answer():
                 made = respond(request, reply, self._fields())
-                self._finish(made)
                 self._tell("succeeded" if made.status < 400 else "failed")
+                await self._end_answered(made)
                 return made
             case Content():
                 made = respond_content(request, reply)
-                self._finish(made)
                 self._tell("succeeded" if made.status < 400 else "failed")
+                await self._end_answered(made)
                 return made
             case Events() | Lines():
                 return await self._stream(api, reply)
@@ -223,16 +225,17 @@ class _Running:
         except TrueupError:
             return False  # what it was about is no longer there
 
-    def refused(self, error: TrueupError) -> web.StreamResponse:
+    async def refused(self, error: TrueupError) -> web.StreamResponse:
         response = refuse(self._request, error, self._operation.surface)
-        self._end_key(response)
         self._tell("refused" if status_of(error) < 500 else "failed", error.reason, error.message)
+        await self._end_refused(response)
         return response
 
-    def failed(self) -> web.StreamResponse:
-        self._abandon()
+    async def failed(self) -> web.StreamResponse:
+        response = unexpected(self._operation.surface)
         self._tell("failed", "InternalError", "the server's log says why")
-        return unexpected(self._operation.surface)
+        await self._end_refused(response)
+        return response
 
     async def _who(self) -> Caller:
         if isinstance(self._operation.access, Public):
@@ -243,33 +246,41 @@ class _Running:
 
     # idempotency
 
-    def _begin(self, body: Any) -> Kept | None:
+    async def _begin(self) -> Kept | None:
         key = self._request.headers.get(HEADER)  # an empty one is refused, for its sender trusts in it
-        if key is None or self._caller is NOBODY or not self._operation.keeps_answers:
+        if key is None or self._caller is NOBODY or not self._operation.takes_key:
             return None
-        said = f"{self._request.method} {self._request.path_qs} {body!r}"
-        kept = self._api.idempotency.begin(
-            self._caller.person.name, key, hashlib.blake2b(said.encode(errors="replace"), digest_size=16).digest()
+        begun = await self._api.idempotency.begin(self._caller, key, said(self._request), self._operation.seconds)
+        if isinstance(begun, Kept):
+            return begun
+        self._claim = begun
+        return None
+
+    async def _end_answered(self, response: web.Response) -> None:
+        if self._claim is None:
+            return
+        body = bytes(response.body) if isinstance(response.body, bytes | bytearray) else b""
+        ended = Ended(
+            state=State.ANSWERED,
+            status=response.status,
+            media_type=response.headers.get("Content-Type", ""),
+            body=body,
         )
-        self._key = "" if kept else key
-        return kept
+        if self._operation.secret_answer:
+            ended = Ended(state=State.UNTOLD, status=response.status)
+        await self._api.idempotency.keys.end(self._claim, ended)
 
-    def _finish(self, response: web.Response) -> None:
-        if self._key:
-            body = response.body if isinstance(response.body, bytes | bytearray) else b""
-            kept = Kept(response.status, bytes(body), (("Content-Type", response.headers.get("Content-Type", "")),))
-            self._api.idempotency.finish(self._caller.person.name, self._key, kept)
-
-    def _end_key(self, response: web.StreamResponse) -> None:
-        """A refusal is an answer; that something was away is none."""
-        if isinstance(response, web.Response) and response.status < 500 and response.status != 429:
-            self._finish(response)
+    async def _end_refused(self, response: web.StreamResponse) -> None:
+        """A refusal is an answer. That something was away is none; and that the time was over says not what was done."""
+        if self._claim is None:
+            return
+        keys, status = self._api.idempotency.keys, response.status
+        if status in (500, 504):
+            await keys.end(self._claim, Ended(state=State.UNKNOWN))
+        elif status > 500 or status == 429 or self._operation.secret_answer or not isinstance(response, web.Response):
+            await keys.release(self._claim)
         else:
-            self._abandon()
-
-    def _abandon(self) -> None:
-        if self._key:
-            self._api.idempotency.abandon(self._caller.person.name, self._key)
+            await self._end_answered(response)
 
     # audit
 

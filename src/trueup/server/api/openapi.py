@@ -66,8 +66,8 @@ def _operation(operation: Operation, by_type: dict[str, Any], components: dict[s
     }
     if operation.description:
         made["description"] = operation.description
-    if operation.keeps_answers:
-        made["parameters"].append(_IDEMPOTENCY)
+    if operation.takes_key:
+        made["parameters"].append(_IDEMPOTENCY | {"description": _ONCE if operation.secret_answer else _TWICE})
     made["parameters"] += [_FRAMES[name] for name in sorted(operation.frame_parameters)]
     if operation.body is not None:
         made["requestBody"] = {
@@ -83,9 +83,10 @@ _IDEMPOTENCY = {
     "name": "Idempotency-Key",
     "in": "header",
     "required": False,
-    "description": "Sent twice with the same key, the call is carried out once.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[\\x21-\\x7e]+$"},
 }
+_TWICE = "Sent twice with the same key, the call is carried out once, and answered twice with the same words."
+_ONCE = "Sent twice with the same key, the call is carried out once; its answer is told once (409, AnswerNotKept)."
 _FRAMES: dict[str, dict[str, Any]] = {
     SINCE: {
         "name": SINCE,

@@ -147,16 +147,16 @@ class Operation(Struct, frozen=True, kw_only=True):
     """After which an answer that has not begun is given up."""
     description: str = ""
     secret_answer: bool = False
-    """Whether the answer holds what is told once and kept nowhere: then not for a retry either, and `Idempotency-Key` does nothing."""
+    """Whether the answer holds what is told once and kept nowhere: then not for a retry either, which only hears that it was done."""
 
     @property
     def changes(self) -> bool:
         return (self.method in CHANGING or not self.reads) and self.audited
 
     @property
-    def keeps_answers(self) -> bool:
-        """Whether `Idempotency-Key` holds for it: a caller is known, and the answer may be told twice."""
-        return self.changes and not self.secret_answer and not isinstance(self.access, Public)
+    def takes_key(self) -> bool:
+        """Whether `Idempotency-Key` holds for it: it changes something, a caller is known, and its answer has an end."""
+        return self.changes and not self.streams and not isinstance(self.access, Public)
 
     @property
     def frame_parameters(self) -> frozenset[str]:

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from trueup.model.apierror import ApiError
 from trueup.model.errors import InvalidInput, NotBuiltYet, Terminal, Transient, TrueupError
-from trueup.server.api.refusals import Refused, TooMany
+from trueup.server.api.refusals import Refused
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_BASE = "https://trueup.dev/problems/"
@@ -75,7 +75,7 @@ def problem_of(error: TrueupError, instance: str = "") -> Problem:
 
 def retry_after(error: TrueupError) -> float | None:
     """Seconds after which the same call may pass; None: nobody knows."""
-    if isinstance(error, TooMany | ApiError):
+    if isinstance(error, Refused | ApiError) and error.retry_after is not None:
         return error.retry_after
     return 5.0 if status_of(error) == 503 else None
 

@@ -24,6 +24,8 @@ DEEPEST = 100
 BROKEN_OFF = (ConnectionError, HttpProcessingError, web.RequestPayloadError)
 """What reading a body raises when its sender goes away, or sends what is no HTTP."""
 _NUMBER = re.compile(r"[-+]?[0-9.eE+-]+")
+SENT = web.RequestKey("sent", bytes)
+"""Of a request: its body as it came."""
 
 
 def read_query(
@@ -69,7 +71,7 @@ async def read_body(request: web.Request, operation: Operation) -> Any:
         return None
     if (packed := request.headers.get("Content-Encoding", "identity").lower()) != "identity":
         raise WrongMediaType(f"the body is packed by {packed}", field="Content-Encoding", hint="send it as it is")
-    body = await bounded(request, operation.body_limit)
+    request[SENT] = body = await bounded(request, operation.body_limit)
     if not body and operation.body_optional:
         body = b"{}"
     elif request.content_type not in operation.body_media_types and not (
@@ -89,6 +91,13 @@ async def read_body(request: web.Request, operation: Operation) -> Any:
         raise BadQuery("the body is nested too deeply", field="body") from None
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise _refused(str(error)) from error
+
+
+def said(request: web.Request) -> bytes:
+    """What was asked, after `read_body`: the same for two calls that differ in the layout of their JSON alone."""
+    body = request.get(SENT, b"")
+    layout = msgspec.json.encode(msgspec.json.decode(body), order="deterministic") if body else b""
+    return f"{request.method} {request.path_qs}\n".encode(errors="surrogateescape") + layout
 
 
 def check_depth(value: Any, deepest: int = DEEPEST) -> None:

@@ -6,10 +6,11 @@ from trueup.model.errors import InvalidInput, TrueupError
 
 
 class Refused(TrueupError):
-    """A call that is not carried out; `status` is HTTP's."""
+    """A call that is not carried out; `status` is HTTP's. `retry_after`: seconds after which it may be, where that is known."""
 
     status = 400
     reason = "BadRequest"
+    retry_after: float | None = None
 
 
 class BadQuery(Refused, InvalidInput):

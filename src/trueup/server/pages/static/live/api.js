@@ -74,7 +74,7 @@ export async function send(path, { method = "GET", body, query, signal: abort, h
   if (answer.ok) return answer;
   const problem = await problemOf(answer, path);
   // What stands between us and the server has no answer of its; and the call of before may still be under way.
-  if (key && (answer.status >= 500 || problem.details.field === KEY)) lost.set(wish, { key, at: Date.now() });
+  if (key && (answer.status >= 500 || problem.details.reason === "StillRunning")) lost.set(wish, { key, at: Date.now() });
   throw problem;
 }
 
