@@ -99,3 +99,14 @@ def test_two_spellings_share_a_mirror_only_if_they_name_one_repository(one: str,
 
 def test_masking_keeps_the_rest_of_a_text() -> None:
     assert mask_url("fatal: https://a:b@host/c: no") == "fatal: https://***@host/c: no"
+
+
+def test_a_token_that_stands_in_the_users_place_is_masked_and_a_user_is_not() -> None:
+    assert mask_url("https://ghp_0123456789abcdefghij@github.com/a/b") == "https://***@github.com/a/b"
+    assert mask_url("see HTTP://glpat-0123456789abcdef@host/a, too") == "see HTTP://***@host/a, too"
+    for text in (
+        "https://acme@dev.azure.com/acme/p/_git/r",
+        "ssh://APKAEIBAERJR2EXAMPLE@git.example.com/r",
+        "https://host/a@b",
+    ):
+        assert mask_url(text) == text

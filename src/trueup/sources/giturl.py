@@ -23,7 +23,12 @@ _SCP = re.compile(
 )
 _HOST = re.compile(r"^(?:[A-Za-z0-9][A-Za-z0-9._-]*|\[?[0-9A-Fa-f:.]+\]?)$")
 _CONTROL = re.compile(r"[\x00-\x20\x7f]")
-_USERINFO = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)[^/@\s]*:[^/@\s]*@", re.IGNORECASE)
+_USERINFO = re.compile(
+    r"(?P<scheme>[a-z][a-z0-9+.-]*://)[^/@\s]*:[^/@\s]*@"
+    # A token may stand alone, in the user's place; nobody's name is so long, and an organisation's (Azure) seldom.
+    r"|(?P<web>https?://)[^/@:\s]{20,}@",
+    re.IGNORECASE,
+)
 
 
 class GitUrl(Struct, frozen=True):
@@ -114,8 +119,8 @@ def parse_git_url(text: str, *, allow_local: bool = False) -> GitUrl:
 
 
 def mask_url(text: str) -> str:
-    """Any text with the user part of its URLs taken out where it holds a password."""
-    return _USERINFO.sub(r"\g<scheme>***@", text)
+    """Any text with the user part of its URLs taken out where it holds a password, or is a token."""
+    return _USERINFO.sub(lambda found: f"{found['scheme'] or found['web']}***@", text)
 
 
 def _parse_scp(text: str, protocols: tuple[str, ...]) -> GitUrl:

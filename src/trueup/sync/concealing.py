@@ -36,6 +36,7 @@ _FORMS = tuple(
         r"(?<![\w-])eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*",  # a JSON Web Token
         r"\b(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}|xox[abpr]-[\w-]{10,}|AKIA[0-9A-Z]{16})\b",
         r"(?<=://)[^/\s:@?#]*:[^/\s@]+(?=@)",  # user:password of a URL
+        r"(?<=://)[^/\s:@?#]{20,}(?=@)",  # a token in the user's place
         r"(?<=[Bb]earer )[^\s\"']{6,}",
         r"(?<=[Bb]asic )[A-Za-z0-9+/=]{8,}",
     )

@@ -141,6 +141,8 @@ async def test_a_dry_run_writes_nothing(served: Served, cluster: Cluster) -> Non
     async with served.client.put(APP + "?dryRun=true", json=kustomization("team-a"), headers=ANN) as answer:
         assert answer.status == 200, await answer.text()
     assert not cluster.written
+    told = served.diary.entries[-1]
+    assert (told.before, told.after, told.message) == ("", "", "only tried: nothing was changed")
 
 
 async def test_a_delete_carries_the_uid_of_what_was_looked_at_and_keeps_objects_when_asked(

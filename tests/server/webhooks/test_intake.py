@@ -89,3 +89,19 @@ async def test_a_body_that_announces_too_much_is_refused_unread(monkeypatch: pyt
     with pytest.raises(Refused) as late:
         await taken(Intake(), Sender(b"{", ended=False))
     assert late.value.status == 408
+
+
+class Leaving:
+    """A sender whose connection ends in the middle."""
+
+    async def iter_chunked(self, n: int) -> AsyncIterator[bytes]:
+        yield b"{"[:n]
+        raise ConnectionResetError("Connection lost")
+
+
+async def test_a_sender_who_goes_away_is_refused_and_leaves_its_place() -> None:
+    intake = Intake()
+    with pytest.raises(Refused) as refused:
+        async with intake.body(Leaving(), None):
+            raise AssertionError("there is no body")
+    assert (refused.value.status, len(intake)) == (400, 0)

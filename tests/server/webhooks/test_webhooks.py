@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from urllib.parse import urlencode
@@ -129,6 +130,52 @@ async def test_a_delivery_is_taken_once(sample: Sample) -> None:
     with pytest.raises(Refused) as refused:
         await listener.take(sample.delivery(identity="a"))
     assert refused.value.status == 409
+
+
+@pytest.mark.parametrize(
+    "sample", [one for one in SAMPLES if provider_of(one.delivery()).timed], ids=lambda one: one.payload
+)
+async def test_another_id_makes_no_new_delivery_of_one_whose_signature_does_not_cover_it(sample: Sample) -> None:
+    listener = Listener()
+    await listener.take(sample.delivery(identity="a"))
+    with pytest.raises(Refused) as refused:
+        await listener.take(sample.delivery(identity="b"))
+    assert (refused.value.status, len(listener.heard)) == (409, 1)
+
+
+def test_who_signs_bodies_that_tell_their_time_is_known() -> None:
+    assert {one.name for one in PROVIDERS if one.timed} == {"github", "gitea", "gogs", "bitbucketserver"}
+
+
+async def test_a_delivery_that_comes_twice_at_the_same_moment_is_taken_once() -> None:
+    go_on = asyncio.Event()
+
+    async def secrets() -> dict[str, str]:
+        return SECRETS
+
+    async def tell(_: News) -> int:
+        await go_on.wait()
+        return 1
+
+    receiver = Receiver(secrets, tell)
+    first = asyncio.create_task(receiver.receive(GITHUB.delivery(identity="a")))
+    await asyncio.sleep(0)
+    with pytest.raises(Refused) as refused:
+        await receiver.receive(GITHUB.delivery(identity="a"))
+    go_on.set()
+    assert (refused.value.status, (await first).sources) == (409, 1)
+
+
+async def test_a_script_names_its_deliveries_by_an_id_that_is_signed() -> None:
+    (sample,) = (one for one in SAMPLES if one.provider == "generic")
+    listener = Listener()
+    body = b'{"url": "https://git.example.com/team/shop.git", "id": "run 7"}'
+    await listener.take(sample.delivery(body=body))
+    with pytest.raises(Refused) as refused:
+        await listener.take(sample.delivery(body=body))
+    assert refused.value.status == 409
+    for _ in range(2):  # without an id each is one more look
+        assert (await listener.take(sample.delivery())).sources == 1
 
 
 async def test_an_id_of_a_delivery_that_was_refused_is_not_taken_up() -> None:

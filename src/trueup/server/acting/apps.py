@@ -42,6 +42,8 @@ from trueup.server.world.operations import APP, BASE, AppAnswer, Apps
 from trueup.server.world.rows import Known, app_row
 from trueup.server.world.world import World
 
+ONLY_TRIED = "only tried: nothing was changed"
+"""What the audit log is told of a dry run."""
 TRIES = 5
 """At writing, when a controller writes at the same moment."""
 
@@ -221,8 +223,10 @@ class Acting:
         self._check(manifest)
         client, _ = await self.reach(call, ref_of_given(manifest))
         made = await client.create(manifest, manager=MANAGER, dry_run=call.query.dry_run)
-        call.note(target=str(target.ref), after=text_of(made))
-        if not call.query.dry_run:
+        if call.query.dry_run:
+            call.note(target=str(target.ref), message=ONLY_TRIED)
+        else:
+            call.note(target=str(target.ref), after=text_of(made))
             await self._world.heard_of(ref_of_given(manifest))
         return Answer(body=self._answer(made), status=201)
 
@@ -247,7 +251,10 @@ class Acting:
                 if not error.is_conflict or not tries_left:
                     raise
                 continue  # a status was written meanwhile; whoever named a version is told by the next look
-            call.note(before=text_of(live), after="" if call.query.dry_run else text_of(made))
+            if call.query.dry_run:
+                call.note(message=ONLY_TRIED)
+            else:
+                call.note(before=text_of(live), after=text_of(made))
             return Answer(body=self._answer(made))
         raise AssertionError("unreachable")
 

@@ -13,7 +13,7 @@ from trueup.apps.identity import policy_object
 from trueup.apps.suspension import with_suspension, without_suspension
 from trueup.model.errors import InvalidInput
 from trueup.model.manifest import Manifest, resource_version_of, uid_of
-from trueup.server.acting.apps import Asked, CreateQuery, text_of
+from trueup.server.acting.apps import ONLY_TRIED, Asked, CreateQuery, text_of
 from trueup.server.acting.decided import fresh
 from trueup.server.acting.given import placed
 from trueup.server.api.call import Call, missing
@@ -53,7 +53,8 @@ class SourceActing:
         dialect = self._world.source_kinds[ref.group_kind]
         dialect.read_source(manifest)
         made = await self._clients.of(call.caller).create(manifest, manager=MANAGER, dry_run=call.query.dry_run)
-        call.note(target=str(ref), after="" if call.query.dry_run else text_of(made))
+        call.note(target=str(ref))
+        call.note(message=ONLY_TRIED) if call.query.dry_run else call.note(after=text_of(made))
         return Answer(body=SourceAnswer(row=source_row(made, dialect), resource=shown(made)), status=201)
 
     async def refresh(self, call: Call) -> Answer:

@@ -27,7 +27,7 @@ from trueup.server.identity.sessions import Login, Session
 from trueup.server.identity.settings import Keys, Live
 from trueup.server.identity.sso import idtokens
 from trueup.server.identity.sso.clients import Clients
-from trueup.server.identity.sso.identities import Identity, check_name
+from trueup.server.identity.sso.identities import Identity, check_name, theirs
 from trueup.server.identity.sso.refreshing import Refresher
 
 SET_COOKIES = web.RequestKey("identity.cookies", list[cookies.Cookie])
@@ -143,7 +143,7 @@ class IdentityAuthenticator:
                 raise sessions.over("it is to be looked at anew")
 
         caller = Caller(
-            person=Person(name=fresh.subject, groups=fresh.groups),
+            person=Person(name=fresh.subject, groups=theirs(fresh.groups, settings.accounts)),
             via=Via.SESSION,
             display=fresh.email or fresh.name or fresh.subject,
             token_id=fresh.session_id,
@@ -202,7 +202,7 @@ class IdentityAuthenticator:
 
         holds()
         caller = Caller(
-            person=Person(name=identity.subject, groups=identity.groups),
+            person=Person(name=identity.subject, groups=theirs(identity.groups, parts.settings().accounts)),
             via=Via.SESSION,
             display=identity.email or identity.name or identity.subject,
             token_id=token_id,

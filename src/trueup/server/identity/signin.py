@@ -33,7 +33,7 @@ from trueup.server.identity.settings import Live
 from trueup.server.identity.sso import codeflow, idtokens
 from trueup.server.identity.sso.clients import Clients
 from trueup.server.identity.sso.codeflow import Flow, Handover
-from trueup.server.identity.sso.identities import Identity, check_name
+from trueup.server.identity.sso.identities import Identity, check_name, theirs
 
 log = structlog.get_logger(__name__)
 
@@ -151,6 +151,10 @@ class SignIn:
         identity = await self._desk.clients.get(flow.provider).finish(flow, query)
         check_name(identity.subject, settings.accounts)
         session = session_of(identity, self._desk.clock(), settings.session)
+        if passed_over := set(identity.groups) - set(theirs(identity.groups, settings.accounts)):
+            log.warning(
+                "groups with names of our own users or roles count for nothing", groups=sorted(passed_over)[:20]
+            )
         if flow.handover is not None:
             log.info("signed in", who=session.subject, by=identity.provider, address=reach.address, at="command line")
             return session, handovers.place_of(settings.keys, flow.handover, session, self._desk.clock())

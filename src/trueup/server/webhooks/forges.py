@@ -184,10 +184,14 @@ def _azure_spellings(url: str) -> tuple[str, ...]:
 class _Generic(Struct, kw_only=True, forbid_unknown_fields=True):
     url: str
     ref: str = ""
+    id: str = ""
 
 
 def generic(delivery: Delivery) -> list[News]:
-    """Our own small form: `{"url": ..., "ref": "refs/heads/main"}`; an `oci://` address is an artifact, its `ref` a tag."""
+    """Our own small form: `{"url": ..., "ref": "refs/heads/main"}`; an `oci://` address is an artifact, its `ref` a tag.
+
+    With an `id`, which is signed as all of the body, it is taken once.
+    """
     told = delivery.read(_Generic)
     if told.url.startswith("oci://"):
         return [News(kind=NewsKind.OCI, urls=(told.url,), ref=told.ref)]

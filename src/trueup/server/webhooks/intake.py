@@ -13,6 +13,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from trueup.server.api.reading import BROKEN_OFF
 from trueup.server.webhooks.delivery import Refused
 
 LARGEST = 10 * 1024 * 1024
@@ -62,6 +63,9 @@ class Intake:
                 if (announced or 0) > SMALL:
                     self._enlarge(coming)
                 body = await self._read(content, coming)
+        except BROKEN_OFF as error:
+            self._leave(coming)
+            raise Refused(400, "the body broke off, or is not framed as its headers say") from error
         except TimeoutError:
             self._leave(coming)
             raise _busy() if coming.given_up else Refused(408, "the body took too long") from None

@@ -6,6 +6,7 @@ address says who they are (`?type=harbor`). Secrets are those of Argo CD's `argo
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 
 from msgspec import Struct
@@ -28,6 +29,8 @@ class Provider(Struct, frozen=True, kw_only=True):
     read: Callable[[Delivery], list[News]]
     identify: Callable[[Delivery], str] = lambda _: ""
     """What no two deliveries share; empty: there is no such thing, and a repeated one is one more look at a remote."""
+    timed: bool = False
+    """Whether the body says when the event was, so that no two are alike. It is what is signed; an id in a header is not."""
 
     def news(self, delivery: Delivery, secrets: Secrets) -> list[News]:
         """Raises Refused for what is not proved or cannot be read."""
@@ -35,6 +38,15 @@ class Provider(Struct, frozen=True, kw_only=True):
             raise Refused(401, f"webhooks of {self.name} are off: set {' or '.join(self.keys)} in argocd-secret")
         self.prove(delivery, secrets)
         return self.read(delivery)
+
+    def marks(self, delivery: Delivery) -> tuple[bytes, ...]:
+        """By which the same delivery is known again, each of one length however long what it is made of."""
+        told = (("id", self.identify(delivery).encode()), ("body", delivery.body if self.timed else b""))
+        return tuple(
+            hashlib.blake2b(f"{self.name}\0{kind}\0".encode() + text, digest_size=16).digest()
+            for kind, text in told
+            if text
+        )
 
 
 def provider_of(delivery: Delivery) -> Provider:
@@ -134,6 +146,7 @@ PROVIDERS: tuple[Provider, ...] = (
         prove=_signed("webhook.gitea.secret", "X-Forgejo-Signature", "X-Gitea-Signature"),
         read=_gitea,
         identify=_header("X-Gitea-Delivery"),
+        timed=True,
     ),
     Provider(
         name="gogs",
@@ -142,6 +155,7 @@ PROVIDERS: tuple[Provider, ...] = (
         prove=_signed("webhook.gogs.secret", "X-Gogs-Signature"),
         read=lambda delivery: forges.github_like(delivery.header("X-Gogs-Event"), delivery),
         identify=_header("X-Gogs-Delivery"),
+        timed=True,
     ),
     Provider(
         name="github",
@@ -150,6 +164,7 @@ PROVIDERS: tuple[Provider, ...] = (
         prove=_signed("webhook.github.secret", "X-Hub-Signature-256"),
         read=_github,
         identify=_header("X-GitHub-Delivery"),
+        timed=True,
     ),
     Provider(
         name="gitlab",
@@ -174,6 +189,7 @@ PROVIDERS: tuple[Provider, ...] = (
         prove=_signed("webhook.bitbucketserver.secret", "X-Hub-Signature"),
         read=lambda delivery: forges.bitbucket_server(delivery.header("X-Event-Key"), delivery),
         identify=_header("X-Request-Id"),
+        timed=True,
     ),
     Provider(
         name="azuredevops",
@@ -189,5 +205,6 @@ PROVIDERS: tuple[Provider, ...] = (
         recognise=_has("X-Signature"),
         prove=_signed("webhook.generic.secret", "X-Signature"),
         read=forges.generic,
+        identify=_id_in_body,
     ),
 )

@@ -10,12 +10,12 @@ from msgspec import Struct
 
 from trueup.model.news import News
 from trueup.server.webhooks.delivery import Delivery, Refused
-from trueup.server.webhooks.providers import Provider, Secrets, provider_of
+from trueup.server.webhooks.providers import Secrets, provider_of
 
 log = structlog.get_logger(__name__)
 
 REMEMBERED = 10_000
-"""Ids of deliveries; an attacker who recorded an older one can cause one look at a remote with it."""
+"""Ids and bodies of deliveries; an attacker who recorded an older one can cause one look at a remote with it."""
 
 
 class Answer(Struct, frozen=True, kw_only=True):
@@ -41,35 +41,38 @@ class Receiver:
         self._secrets = secrets
         self._tell = tell
         self._note = note
-        self._seen: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._seen: OrderedDict[bytes, None] = OrderedDict()
 
     async def receive(self, delivery: Delivery) -> Answer:
         """Raises Refused."""
         provider = provider_of(delivery)
         try:
             news = provider.news(delivery, await self._secrets())
-            identity = provider.identify(delivery)
-            self._refuse_replay(provider, identity)
+            marks = provider.marks(delivery)
+            self._take_up(marks)
         except Refused as refused:
             log.warning("webhook refused", provider=provider.name, why=refused.message)
             raise
         woken = 0
-        for one in dict.fromkeys(news):
-            woken += await self._tell(one)
-        self._remember(provider, identity)  # not before: what failed on the way may be sent again
+        try:
+            for one in dict.fromkeys(news):
+                woken += await self._tell(one)
+        except BaseException:
+            self._give_back(marks)  # what failed on the way may be sent again
+            raise
         log.info("webhook taken", provider=provider.name, news=[str(one) for one in news], sources=woken)
         answer = Answer(provider=provider.name, sources=woken, news=tuple(str(one) for one in news))
         self._note(answer)
         return answer
 
-    def _refuse_replay(self, provider: Provider, identity: str) -> None:
-        if (provider.name, identity) in self._seen:
-            raise Refused(409, f"this delivery was here before ({identity[:100]})")
-
-    def _remember(self, provider: Provider, identity: str) -> None:
-        """Only what was proved, so that nobody can fill the memory with ids to come."""
-        if not identity:
-            return
-        self._seen[provider.name, identity] = None
+    def _take_up(self, marks: tuple[bytes, ...]) -> None:
+        """Only what was proved comes here, so that nobody can fill the memory with ids to come. Raises Refused."""
+        if any(mark in self._seen for mark in marks):
+            raise Refused(409, "this delivery was here before, or is being taken now")
+        self._seen.update(dict.fromkeys(marks))
         while len(self._seen) > REMEMBERED:
             self._seen.popitem(last=False)
+
+    def _give_back(self, marks: tuple[bytes, ...]) -> None:
+        for mark in marks:
+            self._seen.pop(mark, None)

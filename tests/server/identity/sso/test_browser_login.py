@@ -70,7 +70,7 @@ async def test_a_person_signs_in_comes_back_to_where_they_were_and_signs_out(bot
             200,
             "alice",
             "alice@example.com",
-            ["team-a", "system:masters"],
+            ["team-a"],  # and not system:masters, which no provider makes anybody a member of
             "test",
         )
         async with browser.http.get(served.url + "/api/trueup/v1/accounts") as answer:
@@ -102,7 +102,7 @@ async def test_a_providers_word_makes_nobody_a_member_of_a_system_group(both: tu
         await browser.sign_in(f"{served.url}/auth/login", "alice", until=f"{served.url}/x")
         await me(browser, served)
     assert seen[-1].kubernetes == KubernetesIdentity(user="oidc:alice", groups=("oidc:team-a", "oidc:system:masters"))
-    bare = Names(user_prefix="", group_prefix="").of_provider(seen[-1].person.name, seen[-1].person.groups)
+    bare = Names(user_prefix="", group_prefix="").of_provider(seen[-1].person.name, ("team-a", "system:masters"))
     assert bare == KubernetesIdentity(user="alice", groups=("team-a",))
 
 
@@ -216,6 +216,18 @@ async def test_a_person_who_is_called_admin_at_the_provider_is_not_ours(both: tu
         place, _, _ = await browser.sign_in(f"{served.url}/auth/login", "admin", until=f"{served.url}/login")
         assert place == f"{served.url}/login?error=NotAllowedIn"
         assert (await me(browser, served))[0] == 401
+
+
+async def test_a_group_at_the_provider_is_no_user_role_or_token_of_ours(both: tuple[Served, OidcProvider]) -> None:
+    """Who may make groups there would else be whoever they call them: policies speak of all by their names alone."""
+    served, provider = both
+    names = ["admin", "role:admin", "proj:shop:ci", "system:serviceaccounts:ci", "administrators"]
+    await provider.set_person("mallory", {"groups": names})
+    async with Browser() as browser:
+        await browser.sign_in(f"{served.url}/auth/login", "mallory", until=f"{served.url}/x")
+        assert (await me(browser, served))[1]["groups"] == ["administrators"]
+        async with browser.http.get(served.url + "/api/trueup/v1/accounts") as answer:
+            assert (await answer.json())["items"] == []
 
 
 async def test_a_logout_everywhere_ends_a_persons_sessions_of_single_sign_on(both: tuple[Served, OidcProvider]) -> None:

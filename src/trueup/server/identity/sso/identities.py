@@ -11,6 +11,8 @@ from trueup.server.api.refusals import Forbidden, Unauthenticated
 from trueup.server.identity.masked import NOTHING, Masked
 from trueup.server.identity.sso.providers import Provider
 
+OURS = ("proj:", "system:", "role:")
+"""What names of tokens, of the cluster's accounts and of roles begin with: nobody of a provider is called so."""
 MOST_GROUPS = 2000
 LONGEST = 512
 
@@ -71,7 +73,7 @@ def subject_in(claims: Mapping[str, Any], provider: Provider) -> str:
     value = claim_of(claims, chosen) if chosen else claim_of(claims, "federated_claims.user_id") or claims.get("sub")
     if not isinstance(value, str) or not value or len(value) > LONGEST or not value.isprintable():
         raise Unauthenticated(f"the provider's token has no usable {chosen or 'sub'}", hint="look at claims.username")
-    if value.startswith(("proj:", "system:", "role:")):
+    if value.startswith(OURS):
         raise Unauthenticated(f"nobody may sign in as {value[:40]!r}", hint="look at claims.username")
     if chosen == "email" and claims.get("email_verified") is False:
         raise Unauthenticated("the provider has not verified the e-mail address", hint="confirm it there first")
@@ -97,6 +99,15 @@ def identity_of(claims: Mapping[str, Any], provider: Provider, scopes: Sequence[
     )
     check_allowed(found, provider)
     return found
+
+
+def theirs(groups: Sequence[str], accounts: Collection[str]) -> tuple[str, ...]:
+    """The groups of a provider's person without those that policies would take for somebody of ours.
+
+    A policy's `g` lines speak of users, roles, tokens and groups alike: who may make a group at the provider could call it
+    `role:admin`, or as a local user, and have what that one has.
+    """
+    return tuple(one for one in groups if not one.startswith(OURS) and one not in accounts)
 
 
 def check_name(subject: str, accounts: Collection[str]) -> None:
