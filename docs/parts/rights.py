@@ -25,6 +25,8 @@ AS_THE_PERSON = {
     "apps.refresh": "`patch` the App",
     "apps.update": "`update` the App",
     "objects.get": "`get` the object, and its owners up to one of the App's",
+    "apps.links": "the project and the cluster are known to a template only where one may `get` them",
+    "objects.links": "`get` the object, and its owners up to one of the App's; project and cluster as for `/links`",
     "objects.patch": "`get` and `patch` the object",
     "objects.delete": "`get` and `delete` the object",
     "objects.act": "`get` the object; `patch` it, `delete` a pod, or `create` a Job of a CronJob",

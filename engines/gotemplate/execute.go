@@ -12,8 +12,10 @@ import (
 
 // executeParams asks for texts: each template with each set of values. A template stands alone, by its name in errors.
 type executeParams struct {
-	Templates []named `json:"templates"`
-	Values    []any   `json:"values"`
+	Templates []named           `json:"templates"`
+	Values    []json.RawMessage `json:"values"`
+	// Whole numbers stay whole; else they are what encoding/json makes of them, as the parameters of an ApplicationSet are.
+	Whole bool `json:"whole"`
 	// Functions is the set that the templates may call: see functions.go.
 	Functions string `json:"functions"`
 	// Options are those of text/template: missingkey=error.
@@ -58,7 +60,11 @@ func execute(raw json.RawMessage, _ *pipe.Files) (any, bool, error) {
 	}
 	room := &bounded{left: params.MaxBytes, limited: params.MaxBytes > 0}
 	answer := results{Results: make([][]executed, len(params.Values))}
-	for row, values := range params.Values {
+	for row, raw := range params.Values {
+		values, err := params.read(raw)
+		if err != nil {
+			return nil, false, &pipe.Problem{Code: "BadParams", Message: err.Error()}
+		}
 		answer.Results[row] = make([]executed, len(parsed))
 		for i, each := range parsed {
 			if broken[i].Error != "" {
@@ -80,6 +86,13 @@ func execute(raw json.RawMessage, _ *pipe.Files) (any, bool, error) {
 		}
 	}
 	return answer, false, nil
+}
+
+func (params *executeParams) read(raw json.RawMessage) (values any, err error) {
+	if params.Whole {
+		return objectLike(raw)
+	}
+	return values, json.Unmarshal(raw, &values)
 }
 
 // parse refuses unknown options with an error: the library would panic.

@@ -26,9 +26,13 @@ func failure(err error) executed {
 	if errors.Is(err, errTooDeep) { // said once, not at every depth
 		message = errTooDeep.Error()
 	}
-	if len(message) > longestMessage {
-		message = strings.ToValidUTF8(message[:longestMessage], "") + "…"
-	}
-	found.Error = message
+	found.Error = shortened(message)
 	return found
+}
+
+func shortened(message string) string {
+	if len(message) > longestMessage {
+		return strings.ToValidUTF8(message[:longestMessage], "") + "…"
+	}
+	return message
 }

@@ -78,6 +78,7 @@ async def test_a_script_makes_syncs_watches_rolls_back_and_deletes_an_applicatio
             await until_streamed(stream, has_synced(second))
 
             await tree_logs_and_actions(api, stack, app, namespace)
+            await links(api, app, namespace)
 
             listed = (await ask(api, "GET", f"/applications?name={namespace}"))["items"]
             history = listed[0]["status"]["history"]
@@ -97,6 +98,40 @@ async def test_a_script_makes_syncs_watches_rolls_back_and_deletes_an_applicatio
             "argo.app-create", "argo.app-create", "argo.app-sync", "argo.app-sync", "argo.resource-act",
             "argo.app-rollback", "argo.app-patch", "argo.app-delete",
         ]  # fmt: skip
+
+
+async def links(api: Api, app: str, namespace: str) -> None:
+    """Of one label, so that no other test's Apps have any."""
+    mine = f'app.metadata.name == "{namespace}"'
+    data = {
+        "application.links": json.dumps([{"url": "https://{{.cluster.name}}/{{.app.metadata.name}}", "title": "x", "if": mine}]),
+        "resource.links": json.dumps(
+            [
+                {"url": "https://x/{{.resource.kind}}/{{.resource.spec.replicas}}?{{.app.spec.project}}", "title": "y", "if": mine},
+                {"url": "javascript:{{.resource.kind}}", "title": "script", "if": mine},
+                {"url": "https://x/{{.resource.kind.none}}", "title": "wrong", "if": mine},
+            ]
+        ),
+    }  # fmt: skip
+    settings = "/settings/argocd-cm"
+    status, wrong = await api.ask("PATCH", settings, {"data": {"application.links": "- {url: 'https://{{', title: t}"}})
+    assert (status, wrong["field"]) == (400, "body.data.application.links")
+    status, told = await api.ask("PATCH", settings, {"data": data})
+    assert (status, ["script" in one["message"] for one in told["remarks"]]) == (200, [True])
+
+    async def are_told() -> bool:
+        found = (await ask(api, "GET", f"{app}/links?namespace=argocd"))["items"]
+        return bool(found) and found == [{"title": "x", "url": f"https://in-cluster/{namespace}"}]
+
+    async with asyncio.timeout(40):
+        while not await are_told():  # noqa: ASYNC110 watches tell of settings
+            await asyncio.sleep(0.05)
+    where = f"group=apps&kind=Deployment&namespace={namespace}&resourceName=web&version=v1"
+    found = (await ask(api, "GET", f"{app}/resource/links?{where}"))["items"]
+    assert found == [{"title": "y", "url": "https://x/Deployment/1?default"}]
+    status, ours = await api.ask("GET", f"/apps/Application/argocd/{namespace}/links")
+    assert (status, [one["url"] for one in ours["items"]]) == (200, [f"https://in-cluster/{namespace}"])
+    assert (await api.ask("PATCH", settings, {"data": dict.fromkeys(data)}))[0] == 200
 
 
 async def tree_logs_and_actions(api: Api, stack: Stack, app: str, namespace: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 from trueup.model.errors import EngineFailed, InvalidInput
 from trueup.render.engine.build import GOTEMPLATE
 from trueup.render.engine.pool import EngineLimits, EnginePool
-from trueup.render.templates import Filled, Functions, Template, fill
+from trueup.render.templates import Filled, Functions, Judged, Template, checked, fill, judge
 
 VALUES = {
     "name": "Shop Éast/1",
@@ -140,3 +140,48 @@ async def test_time_is_bounded_and_the_pool_goes_on(engines: EnginePool) -> None
     with pytest.raises(EngineFailed, match=r"longer than 0\.5 s"):
         await fill(engines, [Template("t", endless)], [{}], seconds=0.5)
     assert (await filled(engines, "{{.n}}", {"n": 1})).text == "1"
+
+
+LIVE = {"app": {"spec": {"project": "shop"}, "labels": {"team": "a"}}, "replicas": 1_000_000, "share": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("condition", "said"),
+    [
+        ('app.spec.project == "shop"', Judged(holds=True)),
+        ('app.spec.project != "shop"', Judged()),
+        ("replicas > 999_999 && share < 1", Judged(holds=True)),
+        ('app.labels.team in ["a", "b"] and app.labels.other == nil', Judged(holds=True)),
+        ('any(["web-1"], # startsWith "web")', Judged(holds=True)),
+        ("nothing?.there == nil", Judged(holds=True)),
+        ("app.labels.team", Judged(error="gives string, neither true nor false")),
+    ],
+)
+async def test_a_condition_holds_or_not(engines: EnginePool, condition: str, said: Judged) -> None:
+    assert await judge(engines, [condition], [LIVE]) == [[said]]
+
+
+async def test_a_wrong_condition_says_where_and_hinders_no_other(engines: EnginePool) -> None:
+    ((compiled, ran, sound),) = await judge(engines, ["1 +\n+ )", "nothing.there.is", "true"], [LIVE])
+    assert (compiled.holds, compiled.line, "unexpected token" in compiled.error) == (False, 2, True)
+    assert "cannot fetch there from" in ran.error
+    assert sound == Judged(holds=True)
+
+
+async def test_a_condition_may_not_use_up_memory_nor_go_on(engines: EnginePool) -> None:
+    ((many,),) = await judge(engines, ["len(map(1..9999999, {#})) > 0"], [{}])
+    assert "memory budget exceeded" in many.error
+
+
+async def test_whole_numbers_stay_whole_where_that_is_asked_for(engines: EnginePool) -> None:
+    templates = [Template("t", "{{ .replicas }} {{ .share }}")]
+    assert await fill(engines, templates, [LIVE], whole=True) == [[Filled("1000000 0.5")]]
+    assert await fill(engines, templates, [LIVE]) == [[Filled("1e+06 0.5")]]
+
+
+async def test_templates_and_conditions_are_checked_without_values(engines: EnginePool) -> None:
+    found = await checked(
+        engines, [Template("a", "{{ .x | upper }}"), Template("b", "x\n{{ none }}")], ["a.b == 1", "=="]
+    )
+    assert [(one.error, one.line) for one in found.templates] == [("", 0), ('function "none" not defined', 2)]
+    assert [bool(one.error) for one in found.expressions] == [False, True]

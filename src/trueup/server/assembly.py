@@ -40,7 +40,7 @@ from trueup.server.api.proxies import per_client
 from trueup.server.api.streaming import MOST, Streams
 from trueup.server.argo import whole as argo
 from trueup.server.argo.webhook import Forwarding
-from trueup.server.argo.whole import NOWHERE
+from trueup.server.argo.whole import NO_LINKS, NOWHERE
 from trueup.server.auditlog import RecordedCalls
 from trueup.server.comparing import impact
 from trueup.server.comparing import operations as comparing
@@ -63,6 +63,9 @@ from trueup.server.keeping import summary as keeping_summary
 from trueup.server.keeping import then as keeping_then
 from trueup.server.keeping import timeline as keeping_timeline
 from trueup.server.keeping.audit import Audit
+from trueup.server.linking import operations as linking
+from trueup.server.linking.filling import Linking, Links
+from trueup.server.linking.linking import DeepLinks
 from trueup.server.live import logs, objects, treeevents
 from trueup.server.live.place import Clients
 from trueup.server.local import Local, local_operations
@@ -181,6 +184,7 @@ async def serving(options: Serving) -> AsyncIterator[Server]:
             )
         )
         controllers = Controllers(options.controllers, options.internal_token)
+        links = await stack.enter_async_context(Links(lambda: identity.settings().data))
         loop = asyncio.get_running_loop()
         api = Api(
             table(
@@ -199,6 +203,7 @@ async def serving(options: Serving) -> AsyncIterator[Server]:
                     forwarding=forwarding,
                     database=options.database,
                     local=options.local,
+                    links=links,
                 )
             ),
             identity.authenticator,
@@ -261,6 +266,7 @@ class Parts(Struct, frozen=True, kw_only=True):
     history: Callable[[str], History] = History
     """Opens the records of a database."""
     local: Local = Local()
+    links: Linking = NO_LINKS
 
 
 def table(parts: Parts) -> list[Operation]:
@@ -268,6 +274,8 @@ def table(parts: Parts) -> list[Operation]:
     world, clients = parts.world, parts.clients
     apps, sources = world_operations.Apps(world), world_operations.Sources(world)
     past = keeping_past.Past(apps, parts.database, parts.history)
+    projects, seen = keeping_projects.Projects(world, clients), objects.Objects(apps, clients, far=parts.far)
+    deep = DeepLinks(world, clients, seen, parts.links, lambda: parts.identity.settings().urls)
     return [
         *about_operations(parts.about),
         *local_operations(parts.local),
@@ -279,7 +287,7 @@ def table(parts: Parts) -> list[Operation]:
         *acting_sources.operations(acting_sources.SourceActing(world, sources, clients), sources),
         *rights.operations(rights.Telling(world, apps), apps),
         *checking.operations(checking.Checking(world, clients)),
-        *objects.operations(objects.Objects(apps, clients, far=parts.far), apps),
+        *objects.operations(seen, apps),
         *logs.operations(logs.Logs(apps, clients), apps),
         *treeevents.operations(treeevents.TreeEvents(apps, parts.trees, clients), apps),
         *comparing.operations(comparing.Plans(apps, parts.controllers), apps),
@@ -288,7 +296,8 @@ def table(parts: Parts) -> list[Operation]:
         *keeping_then.operations(keeping_then.Then(past, apps), apps),
         *keeping_summary.operations(keeping_summary.Summaries(apps, parts.database, opened=parts.history)),
         *keeping_timeline.operations(keeping_timeline.Timeline(apps, parts.database, parts.history)),
-        *keeping_projects.operations(keeping_projects.Projects(world, clients)),
+        *keeping_projects.operations(projects),
+        *linking.operations(linking.LinkOperations(world, apps, deep), apps, projects),
         *keeping_places.operations(keeping_places.Places(world, clients)),
         *placekeeping.operations(
             placekeeping.Keeping(placekeeping.REPOSITORIES, world, clients),
@@ -299,7 +308,9 @@ def table(parts: Parts) -> list[Operation]:
             placeprobes.PlaceProbes(placekeeping.Keeping(placekeeping.CLUSTERS, world, clients), parts.controllers),
         ),
         *keeping_settings.operations(
-            keeping_settings.SettingsKeeping(clients, world.control_namespace, parts.identity.settings.resolve)
+            keeping_settings.SettingsKeeping(
+                clients, world.control_namespace, parts.identity.settings.resolve, parts.links
+            )
         ),
         *keeping_audit.operations(parts.audit),
         *keeping_may.operations(keeping_may.May(world)),
@@ -311,6 +322,7 @@ def table(parts: Parts) -> list[Operation]:
             parts.forwarding,
             parts.identity.settings,
             parts.far,
+            parts.links,
         ),
     ]
 

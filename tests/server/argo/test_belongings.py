@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 
 from tests.server.api.support import serving
-from tests.server.argo.kit import POLICY, NoCluster, NoController, application, world_of
+from tests.server.argo.kit import POLICY, NoController, application, world_of
 from trueup.apps.comparison import CommitRow, Commits, CommitsWish
 from trueup.server.access.policy import policy_of
 from trueup.server.argo.badge import BadgeQuery, Standing, drawn
 from trueup.server.argo.whole import operations
 from trueup.server.identity.settings import Settings, settings_of
+from trueup.server.linking.filling import Links
 from trueup.server.world.trees import Trees
 
 COMMIT = "a" * 40
@@ -33,6 +35,14 @@ class Historian(NoController):
             message="raise replicas", signed=False,
         )  # fmt: skip
         return Commits(items={revision: row for revision in wish.revisions if revision == COMMIT})
+
+
+class OwnRights:
+    """A client that speaks as the server itself, and is asked nothing."""
+
+    def of(self, caller: object) -> Any:
+        del caller
+        return SimpleNamespace(impersonates=False)
 
 
 class Argo:
@@ -54,7 +64,10 @@ class Around:
         self.settings: Settings = settings_of(data, {})
 
     async def __aenter__(self) -> Argo:
-        table = operations(self.world, NoCluster(), Trees(), Historian(), settings=lambda: self.settings)
+        self.links = Links(lambda: self.settings.data)
+        table = operations(
+            self.world, OwnRights(), Trees(), Historian(), settings=lambda: self.settings, links=self.links
+        )
         self.serving = serving(table)
         one = await self.serving.__aenter__()
         one.authority.update(policy_of({"policy.csv": POLICY}), {})
@@ -62,6 +75,8 @@ class Around:
 
     async def __aexit__(self, *error: Any) -> None:
         await self.serving.__aexit__(*error)
+        async with self.links:
+            pass
 
 
 async def test_a_revision_tells_its_author_and_a_stranger_is_told_nothing() -> None:
@@ -90,14 +105,31 @@ async def test_windows_are_those_that_concern_the_application() -> None:
         assert said == {"assignedWindows": [windows[0], windows[3]], "canSync": True}
 
 
-async def test_links_are_none_until_templates_are_there_which_is_said() -> None:
-    paths = ["applications/web/links", "applications/web/resource/links?kind=Pod&resourceName=x", "projects/shop/links"]
+LINKS = {
+    "application.links": """
+- {url: "https://logs/{{.application.metadata.name}}", title: Logs, icon.class: fa-book}
+- {url: "https://other", title: Other, if: 'application.spec.project == "other"'}
+- {url: "javascript:alert(1)", title: Script}
+""",
+    "project.links": '- {url: "https://audit/{{.project.metadata.name}}", title: Audit, description: who did what}',
+}
+
+
+async def test_links_are_none_until_they_are_declared() -> None:
     async with Around(application("web")) as argo:
-        for path in paths:
+        for path in ("applications/web/links", "projects/shop/links"):
             assert await argo.get("/api/v1/" + path) == (200, {"items": []})
-    async with Around(application("web"), config={"application.links": "- url: https://x"}) as argo:
-        status, said = await argo.get("/api/v1/" + paths[0])
-        assert (status, "does not fill in" in said["message"]) == (422, True)
+
+
+async def test_links_are_filled_in_for_whoever_sees_what_they_are_of() -> None:
+    async with Around(application("web"), config=LINKS) as argo:
+        logs = {"title": "Logs", "url": "https://logs/web", "iconClass": "fa-book"}
+        assert await argo.get("/api/v1/applications/web/links?namespace=argocd") == (200, {"items": [logs]})
+        assert (await argo.get("/api/v1/applications/web/links", "stranger"))[0] == 403
+        audit = {"title": "Audit", "url": "https://audit/shop", "description": "who did what"}
+        assert await argo.get("/api/v1/projects/shop/links") == (200, {"items": [audit]})
+        assert (await argo.get("/api/v1/projects/bank/links"))[0] == 403
+        assert (await argo.get("/api/v1/applications/web/resource/links?kind=Pod"))[0] == 400
 
 
 async def test_a_badge_is_for_everybody_once_it_is_enabled_and_tells_nothing_before() -> None:

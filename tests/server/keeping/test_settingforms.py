@@ -57,6 +57,7 @@ def test_what_was_hidden_may_not_be_sent_back() -> None:
         (GENERAL, {"users.session.duration": "soon"}, "users.session.duration", "soon"),
         (GENERAL, {"passwordPattern": "("}, "passwordPattern", "no pattern"),
         (GENERAL, {"admin.enabled": "no"}, "admin.enabled", "'no'"),
+        (GENERAL, {"resource.links": "- url: https://x"}, "resource.links", "link 1 has no title"),
         (GENERAL, {"oidc.config": "issuer: http://id.example.com\nclientID: x"}, "oidc.config", "http"),
         (POLICIES, {"policy.csv": "p, role:a, applications, fly, */*, allow"}, "policy.csv", "line 1: .*no action"),
         (POLICIES, {"policy.csv": "p, role:a, applications"}, "policy.csv", "line 1"),

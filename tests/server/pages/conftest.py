@@ -15,7 +15,16 @@ from tests.server.pages.stage.running import Stage, running_stage
 from tests.server.pages.stage.world import NOW
 
 Open = Callable[..., Awaitable[Page]]
-EXPECTED = ("401", "403", "404", "412", "ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE_CHUNKED", "ERR_CONNECTION_RESET")
+EXPECTED = (
+    "400",
+    "401",
+    "403",
+    "404",
+    "412",
+    "ERR_CONNECTION_REFUSED",
+    "ERR_INCOMPLETE_CHUNKED",
+    "ERR_CONNECTION_RESET",
+)
 """Of the browser's own words about answers that a test asked for; every other error on the console fails it."""
 
 

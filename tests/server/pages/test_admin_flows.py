@@ -14,6 +14,11 @@ from tests.server.pages.stage.running import Stage
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group("pages")]
 FORM_RESTS = 500
 """Milliseconds after which a form asks what it would write."""
+LINKS = {
+    "application.links": "- url: https://logs.example.com/?app={{.app.metadata.name}}\n  title: Logs\n",
+    "resource.links": "- {url: 'https://metrics/{{.resource.metadata.name}}', title: 'Metrics of {{.resource.kind}}'}",
+    "project.links": "- {url: 'https://audit.example.com/{{.project.metadata.name}}', title: Audit}",
+}
 
 
 async def test_a_repository_is_registered_by_keyboard_with_its_yaml_beside_it(own_stage: Stage, opened: Open) -> None:
@@ -146,6 +151,33 @@ async def test_a_setting_is_tried_before_it_is_saved(own_stage: Stage, opened: O
     await dialog.get_by_label("Value").fill("180s")
     await page.clock.run_for(FORM_RESTS)
     await expect(dialog).to_contain_text("Trueup does not read it; it stands there for Argo CD")
+
+
+async def test_links_into_other_systems_are_tried_as_one_types_and_shown_where_they_belong(
+    own_stage: Stage, opened: Open
+) -> None:
+    page = await opened(own_stage, "/settings")
+    dialog = page.get_by_role("dialog")
+    for key, text in LINKS.items():
+        await page.get_by_label("argocd-cm").get_by_role("button", name="Add a setting").click()
+        await dialog.get_by_label("Key").fill(key)
+        await dialog.get_by_label("Value").fill(text.replace("}}", "}", 1))
+        await page.clock.run_for(FORM_RESTS)
+        await expect(dialog.get_by_role("alert")).to_contain_text("link 1")
+        await expect(dialog.get_by_role("button", name="Save")).to_be_disabled()
+        await dialog.get_by_label("Value").fill(text)
+        await page.clock.run_for(FORM_RESTS)
+        await dialog.get_by_role("button", name="Save").click()
+        await expect(dialog).to_have_count(0)
+    row = next(one for one in own_stage.rows if one.kind == "Application")
+    await page.goto(f"{own_stage.url}/apps/Application/{row.namespace}/{row.name}")
+    link = page.get_by_role("link", name="Logs")
+    await expect(link).to_have_attribute("href", f"https://logs.example.com/?app={row.name}")
+    await expect(link).to_have_attribute("rel", "noopener noreferrer")
+    await page.get_by_role("treeitem", name=re.compile("Deployment")).first.click()
+    await expect(page.locator("aside.panel").get_by_role("link", name="Metrics of Deployment")).to_be_visible()
+    await page.goto(own_stage.url + "/places?project=shop")
+    await expect(dialog.get_by_role("link", name="Audit")).to_have_attribute("href", "https://audit.example.com/shop")
 
 
 async def test_a_setting_is_opened_as_it_is_now_and_taken_away_at_the_second_press(

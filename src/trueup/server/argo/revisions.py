@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+from msgspec.structs import force_setattr
 
 from trueup.apps.comparison import CommitRow, CommitsWish
 from trueup.dialects.reading import format_time, rows_of
@@ -12,16 +14,16 @@ from trueup.model.manifest import spec_of
 from trueup.model.revision import parse_revision
 from trueup.server.api.call import Call
 from trueup.server.api.operation import Answer, Needs, Operation, Surface
-from trueup.server.api.refusals import BadQuery, Impossible, NotFound
+from trueup.server.api.refusals import BadQuery, NotFound
 from trueup.server.argo.finding import APP, ArgoApps, Place
+from trueup.server.argo.objects import ResourceQuery
 from trueup.server.argo.projects import ONE as PROJECT
 from trueup.server.argo.projects import ArgoProjects
 from trueup.server.comparing.operations import Asks
+from trueup.server.linking.declared import Link
+from trueup.server.linking.linking import DeepLinks
 from trueup.server.world.rows import Known
 from trueup.server.world.world import World
-
-LINKS = {"application": "application.links", "resource": "resource.links", "project": "project.links"}
-"""Keys of `argocd-cm` that hold templates of links."""
 
 
 class RevisionQuery(Place, frozen=True, kw_only=True, rename="camel"):
@@ -33,26 +35,25 @@ class RevisionQuery(Place, frozen=True, kw_only=True, rename="camel"):
 
 
 class LinkQuery(Place, frozen=True, kw_only=True, rename="camel"):
-    """The object is taken for the resource's links, and changes nothing while none are configured."""
+    """`namespace` is Argo CD's own word for `appNamespace` here, and here alone."""
 
     namespace: str = ""
-    resource_name: str = ""
-    version: str = ""
-    group: str = ""
-    kind: str = ""
+    fields: str = ""
+
+    def __post_init__(self) -> None:
+        force_setattr(self, "app_namespace", self.app_namespace or self.namespace)
+
+
+class ResourceLinkQuery(ResourceQuery, frozen=True, kw_only=True, rename="camel"):
     fields: str = ""
 
 
 class Belongings:
-    """`settings`: the data of `argocd-cm` as it is now."""
-
-    def __init__(
-        self, world: World, apps: ArgoApps, controllers: Asks, settings: Callable[[], Mapping[str, str]]
-    ) -> None:
+    def __init__(self, world: World, apps: ArgoApps, controllers: Asks, links: DeepLinks) -> None:
         self._world = world
         self._apps = apps
         self._controllers = controllers
-        self._settings = settings
+        self._links = links
 
     async def metadata(self, call: Call) -> Answer:
         known, asked = self._apps.known(call), call.path["revision"]
@@ -73,24 +74,23 @@ class Belongings:
         return Answer(body={"assignedWindows": fitting, "canSync": True})
 
     async def app_links(self, call: Call) -> Answer:
-        self._apps.known(call)
-        return self._links("application")
+        return _told(await self._links.of_app(call, self._apps.known(call)))
 
     async def resource_links(self, call: Call) -> Answer:
-        self._apps.known(call)
-        return self._links("resource")
+        return _told(await self._links.of_object(call, self._apps.known(call), call.query.ref))
 
     async def project_links(self, call: Call) -> Answer:
-        del call
-        return self._links("project")
+        return _told(await self._links.of_project(self._world.projects[call.path["project"]]))
 
-    def _links(self, of: str) -> Answer:
-        if self._settings().get(LINKS[of], "").strip():
-            raise Impossible(
-                f"{LINKS[of]} of argocd-cm has templates of links, which Trueup does not fill in yet",
-                hint="annotations link.argocd.argoproj.io/NAME on objects are shown",
-            )
-        return Answer(body={"items": []})
+
+def _told(links: Sequence[Link]) -> Answer:
+    """LinksResponse."""
+    return Answer(body={"items": [link_info(one) for one in links]})
+
+
+def link_info(link: Link) -> dict[str, str]:
+    said = {"title": link.title, "url": link.url, "description": link.description, "iconClass": link.icon}
+    return {key: value for key, value in said.items() if value}
 
 
 def metadata_of(row: CommitRow) -> dict[str, Any]:
@@ -136,7 +136,7 @@ def operations(belongings: Belongings, apps: ArgoApps, projects: ArgoProjects) -
         at("revision-metadata", APP + "/revisions/{revision}/metadata", "Who made a revision", belongings.metadata, RevisionQuery),
         at("app-windows", APP + "/syncwindows", "Its project's windows that concern it", belongings.windows),
         at("app-links", APP + "/links", "Links of the Application", belongings.app_links, LinkQuery),
-        at("resource-links", APP + "/resource/links", "Links of an object", belongings.resource_links, LinkQuery),
+        at("resource-links", APP + "/resource/links", "Links of an object", belongings.resource_links, ResourceLinkQuery),
         at(
             "project-links", PROJECT + "/links", "Links of a project", belongings.project_links,
             None, Needs("projects", "get", projects.target),

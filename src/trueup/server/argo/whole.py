@@ -31,6 +31,8 @@ from trueup.server.identity.settings import Settings
 from trueup.server.keeping.placekeeping import CLUSTERS, REPOSITORIES, Keeping
 from trueup.server.keeping.places import Places
 from trueup.server.keeping.projects import Projects
+from trueup.server.linking.filling import Linking, NoLinks
+from trueup.server.linking.linking import DeepLinks
 from trueup.server.live.objects import Far, Objects
 from trueup.server.live.place import Clients
 from trueup.server.world.trees import Trees
@@ -38,6 +40,7 @@ from trueup.server.world.world import World
 
 NOWHERE = webhook.Forwarding(())
 """For whom no controller is known."""
+NO_LINKS = NoLinks()
 
 
 def operations(
@@ -48,6 +51,7 @@ def operations(
     forwarding: webhook.Forwarding = NOWHERE,
     settings: Callable[[], Settings] = Settings,
     far: Far | None = None,
+    links: Linking = NO_LINKS,
 ) -> list[Operation]:
     """`settings`: as they are now."""
     apps = ArgoApps(world)
@@ -59,13 +63,15 @@ def operations(
     def data() -> Mapping[str, str]:
         return settings().data
 
+    seen = Objects(apps, clients, far=far)
+    deep = DeepLinks(world, clients, seen, links, lambda: settings().urls)
     found = [
         *reading.operations(reading.Reading(apps, world.apps, acting), apps),
         *changing.operations(changing.Changing(world, apps, acting), apps),
         *syncing.operations(syncing.Syncing(apps, acting), apps),
         *trees.operations(trees.ArgoTrees(apps, live, controllers), apps),
-        *objects.operations(objects.ArgoObjects(apps, Objects(apps, clients, far=far), clients, live), apps),
-        *revisions.operations(revisions.Belongings(world, apps, controllers, data), apps, kept),
+        *objects.operations(objects.ArgoObjects(apps, seen, clients, live), apps),
+        *revisions.operations(revisions.Belongings(world, apps, controllers, deep), apps, kept),
         *projects.operations(kept),
         *places.operations(places.ArgoPlaces(Places(world, clients))),
         *placechanges.operations(

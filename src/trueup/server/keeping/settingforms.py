@@ -20,6 +20,7 @@ from trueup.server.access.policy import policy_of
 from trueup.server.api.refusals import BadQuery
 from trueup.server.identity.settings import compiled
 from trueup.server.identity.sso.providers import ARGO, OURS, providers_of
+from trueup.server.linking.declared import Of, read_links
 
 GENERAL, POLICIES = "argocd-cm", "argocd-rbac-cm"
 HIDDEN = "********"
@@ -42,6 +43,9 @@ KNOWN: dict[str, dict[str, str]] = {
         "trueup.sso": "more providers, a YAML list",
         "statusbadge.enabled": "whether anybody may fetch the badge of an App (false)",
         "statusbadge.url": "where badges are fetched, if not at this server",
+        "application.links": "links of every App into other systems, a YAML list of url, title and if",
+        "resource.links": "links of every object of an App, written alike",
+        "project.links": "links of every project, written alike",
     },
     POLICIES: {
         "policy.csv": "who may do what",
@@ -144,6 +148,7 @@ def _wrong(name: str, data: Mapping[str, str], resolve: Callable[[str], str]) ->
         ("users.session.duration", _check_duration),
         ("passwordPattern", compiled),
         *((key, _check_bool) for key in _BOOLEANS),
+        *((of, read_links) for of in Of),
     )
     for key, function in checks:
         if text := data.get(key, "").strip():

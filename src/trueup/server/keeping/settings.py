@@ -11,13 +11,14 @@ import msgspec
 import yaml
 from msgspec import Struct
 
+from trueup.model.errors import EngineFailed
 from trueup.model.manifest import Manifest, resource_version_of
 from trueup.model.refs import ObjectRef
 from trueup.server.access.authority import PolicyAuthority
 from trueup.server.access.policy import policy_of
 from trueup.server.api.call import Call, missing
 from trueup.server.api.operation import Answer, Needs, Operation, Target
-from trueup.server.api.refusals import Conflict
+from trueup.server.api.refusals import BadQuery, Conflict
 from trueup.server.keeping.settingforms import (
     GENERAL,
     KNOWN,
@@ -29,11 +30,15 @@ from trueup.server.keeping.settingforms import (
     settings_of,
     shown_value,
 )
+from trueup.server.linking.declared import Of, leads_nowhere, read_links
+from trueup.server.linking.filling import Linking, NoLinks
 from trueup.server.live.objects import MANAGER
 from trueup.server.live.place import Clients
 from trueup.sync.marks import declared_by
 
 BASE = "/api/trueup/v1"
+_NO_LINKS = NoLinks()
+_LANGUAGES = "url, title and description are Go templates with Sprig's functions, `if` is in the expr language"
 _LABELS = {"app.kubernetes.io/part-of": "argocd"}
 
 
@@ -73,9 +78,12 @@ class ChangeQuery(Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class SettingsKeeping:
-    """`resolve`: what a reference to a Secret stands for."""
+    """`resolve`: what a reference to a Secret stands for. `links`: who knows whether templates can be filled in."""
 
-    def __init__(self, clients: Clients, namespace: str, resolve: Callable[[str], str]) -> None:
+    def __init__(
+        self, clients: Clients, namespace: str, resolve: Callable[[str], str], links: Linking = _NO_LINKS
+    ) -> None:
+        self._links = links
         self._clients = clients
         self._namespace = namespace
         self._resolve = resolve
@@ -115,6 +123,8 @@ class SettingsKeeping:
         before = data_of(live)
         after = changed(before, call.body.data)
         remarks = check(name, before, after, self._resolve)
+        if name == GENERAL:
+            remarks += await self._try_links(before, after)
         if name == POLICIES and not call.query.lock_out:
             await self._refuse_locking_out(call, before, after)
         made: Manifest = {**live, "data": after}
@@ -128,6 +138,29 @@ class SettingsKeeping:
             made = await (client.replace(made, manager=MANAGER) if is_there else client.create(made, manager=MANAGER))
         call.note(before=_text(before, touched), after=_text(after, touched))
         return Answer(body=self._told(name, made, remarks), etag=f'"{resource_version_of(made)}"')
+
+    async def _try_links(self, before: dict[str, str], after: dict[str, str]) -> tuple[Remark, ...]:
+        """Raises BadQuery for a template that no App could be put into; what was wrong before stays whoever's it is."""
+        remarks: list[Remark] = []
+        for of in Of:
+            if (text := after.get(of, "")) == before.get(of, ""):
+                continue
+            try:
+                wrong = await self._links.wrong(text)
+            except EngineFailed as error:
+                remarks.append(Remark(place=of, message="its templates could not be tried", hint=error.message))
+                continue
+            if wrong:
+                raise BadQuery(wrong, field=f"body.data.{of}", hint=_LANGUAGES)
+            remarks += [
+                Remark(
+                    place=of,
+                    message=f"{link.title}: its address does not begin with https:// or http://, so it is not shown",
+                )
+                for link in read_links(text)
+                if leads_nowhere(link)
+            ]
+        return tuple(remarks)
 
     async def _live(self, call: Call, name: str) -> Manifest:
         """As it is; an empty one where there is none yet."""

@@ -11,13 +11,14 @@ from trueup.server.argo import badge
 from trueup.server.argo import settings as argosettings
 from trueup.server.identity.whole import IdentityService
 from trueup.server.keeping import may, placekeeping, places, projects, settings
+from trueup.server.linking.filling import Linking
 from trueup.server.live.place import Clients
 from trueup.server.world.world import World
 
 SOURCE = "/api/trueup/v1/sources/{kind}/{namespace}/{name}"
 
 
-def administered(world: World, cluster: Cluster, identity: IdentityService) -> list[Operation]:
+def administered(world: World, cluster: Cluster, identity: IdentityService, links: Linking) -> list[Operation]:
     clients = cast("Clients", cluster)
     kept = [
         placekeeping.Keeping(placekeeping.REPOSITORIES, world, clients),
@@ -29,7 +30,7 @@ def administered(world: World, cluster: Cluster, identity: IdentityService) -> l
         *places.operations(places.Places(world, clients)),
         *placekeeping.operations(*cast("Any", kept)),
         *projects.operations(projects.Projects(world, clients)),
-        *settings.operations(settings.SettingsKeeping(clients, NAMESPACE, lambda text: text)),
+        *settings.operations(settings.SettingsKeeping(clients, NAMESPACE, lambda text: text, links)),
         *about_operations(about),
         *badge.operations(badge.Badge(world, lambda: identity.settings().data)),
         *argosettings.operations(argosettings.ArgoSettings(world, identity.settings)),

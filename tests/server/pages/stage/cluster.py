@@ -117,6 +117,10 @@ class Cluster:
         del group, version
         return kind
 
+    def data_of(self, name: str) -> Mapping[str, str]:
+        """Of a ConfigMap, as watches have told of it."""
+        return self._objects[("ConfigMap", name)].get("data") or {}
+
     async def get(self, kind: str, name: str, namespace: str) -> Manifest | None:
         del namespace
         return self._objects.get((kind, name))

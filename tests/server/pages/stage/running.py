@@ -19,6 +19,7 @@ from tests.server.pages.stage.administered import administered
 from tests.server.pages.stage.cluster import Cluster
 from tests.server.pages.stage.controllers import StageControllers
 from tests.server.pages.stage.feeds import TreeFeed
+from tests.server.pages.stage.linked import link_operations
 from tests.server.pages.stage.operations import Cookies, object_operations, session_operations
 from tests.server.pages.stage.plans import Patched, patch_operations
 from tests.server.pages.stage.records import fill
@@ -39,6 +40,7 @@ from trueup.server.comparing import impact
 from trueup.server.comparing import operations as comparing
 from trueup.server.identity.whole import IdentityService, Surroundings
 from trueup.server.keeping import audit, past, then, timeline
+from trueup.server.linking.filling import Links
 from trueup.server.local import Local, local_operations
 from trueup.server.pages.files import read_files
 from trueup.server.pages.serving import add_pages
@@ -95,6 +97,7 @@ class Stage:
         self.said: list[tuple[str, Any]] = []
         """The same, with what they said."""
         self.patched = Patched({})
+        self.links = Links(lambda: self.cluster.data_of("argocd-cm"))
         self.url = ""
         self._port = 0
         self._files = read_files()
@@ -131,13 +134,14 @@ class Stage:
             *session_operations(self.cookies),
             *local_operations(Local()),
             *world_operations.operations(apps, sources),
-            *administered(self.world, self.cluster, self._identity),
+            *administered(self.world, self.cluster, self._identity, self.links),
             *past_operations(apps),
             *comparing.operations(comparing.Plans(apps, self.controllers), apps),
             *impact.operations(impact.Impacts(sources, self.world, self.controllers), sources),
             *followone.operations(followone.OneFollowed(self.world.apps, apps), apps),
             *object_operations(apps, self.feeds, self.patched),
             *patch_operations(apps, self.heard.append, self.patched),
+            *link_operations(self.world, apps, self.cluster, self.patched, self.links),
             *self._acting(apps, sources),
         ]
         Api(table, self.cookies, PolicyAuthority(policy_of({"policy.csv": POLICY}))).add_to(app)
@@ -197,6 +201,7 @@ async def running_stage(count: int = 400) -> AsyncIterator[Stage]:
         stage = Stage(count, identity)
         await stage.listen()
         try:
-            yield stage
+            async with stage.links:
+                yield stage
         finally:
             await stage.stop()

@@ -7,6 +7,7 @@ import { toYaml } from "../live/app.js";
 import { useLoaded } from "../live/resource.js";
 import { Button, Field, Notice, Waiting, Wrong } from "../ui/basics.js";
 import { Dialog, say } from "../ui/layers.js";
+import { LinksOf } from "../pages/links.js";
 import { MayNotChange, useCan } from "./can.js";
 
 /** @typedef {Record<string, any>} Manifest */
@@ -81,6 +82,7 @@ function Editing({ name, isNew, title, start, onDone }) {
       <${Button} onClick=${() => onDone(false)}>${t("do.cancel")}<//><${Button} kind="primary" disabled=${busy || can === false || Boolean(wrong) || text === start.text} onClick=${save}>${t("do.save")}<//>`}>
     ${can === false && html`<${MayNotChange} resource="projects" action=${isNew ? "create" : "update"} object=${isNew ? "*" : name} />`}
     ${problem && html`<${Notice} tone="bad" title=${problem.details.title}>${[problem.details.field, problem.details.detail].filter(Boolean).join(": ")} ${problem.details.hint}<//>`}
+    ${!isNew && html`<${LinksOf} path=${path} state=${start.version} />`}
     <div class="admin-form"><div class="stack">
       ${isNew && html`<${Field} label=${t("apps.name")}>${(/** @type {any} */ a) => html`<input class="input" autocapitalize="off" spellcheck="false" value=${resource["metadata"]?.name ?? ""} onInput=${(/** @type {any} */ event) => void form({ ...resource, metadata: { ...resource["metadata"], name: event.currentTarget.value } })} ...${a} />`}<//>`}
       <${Field} label=${t("project.description")}>${(/** @type {any} */ a) => html`<input class="input" value=${spec.description ?? ""} onInput=${(/** @type {any} */ event) => set("description", event.currentTarget.value)} ...${a} />`}<//>

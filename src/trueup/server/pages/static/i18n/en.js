@@ -261,6 +261,7 @@ export const en = {
   "fact.path": "Path",
   "fact.created": "Created",
   "fact.age": "Age",
+  "fact.links": "Links",
   "fact.note": "State",
   "fact.owner": "Owned by",
   "fact.owns": "Owns",

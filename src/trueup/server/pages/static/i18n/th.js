@@ -262,6 +262,7 @@ export const th = {
   "fact.path": "เส้นทาง",
   "fact.created": "สร้างเมื่อ",
   "fact.age": "อายุ",
+  "fact.links": "ลิงก์",
   "fact.note": "สภาพ",
   "fact.owner": "เจ้าของ",
   "fact.owns": "เป็นเจ้าของ",

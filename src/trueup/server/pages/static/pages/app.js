@@ -13,6 +13,7 @@ import { AppActions } from "../acts/header.js";
 import { ObjectActions } from "../acts/object.js";
 import { HistoryView } from "./history.js";
 import { Badge } from "./badge.js";
+import { LinkChips, LinksOf, useLinks } from "./links.js";
 import { PrintSheet } from "./app-print.js";
 import { usePrinting } from "../ui/printing.js";
 import { Problem } from "../live/api.js";
@@ -135,6 +136,7 @@ function Story({ one, app, nodes, onOpen }) {
       <div class="row wrap"><h1>${app.name}</h1><${Status} status=${app.status} pill />${app.sync && app.sync !== app.status && html`<${Status} status=${app.sync} pill />`}${app.pinned && html`<${Chip} icon="lock">${t("app.pinned")}<//>`}</div>
       <p>${first} ${commit && tx("story.commit", { author: html`<strong>${commit.author}</strong>`, message: html`<em>${commit.message.split("\n")[0]}</em>` })}</p>
       ${causes.length ? html`<p>${causes.slice(0, 3).map((node) => html`<button type="button" key=${node.id} onClick=${() => onOpen(node.id)} class="row cause"><span class=${`status tone-${toneOf(node.health)}`}><${Shape} status=${node.health} size=${14} /></span><span><strong>${node.kind} ${node.name}</strong>: ${node.message}</span></button>`)}${causes.length > 3 && html`<span class="faint">${t("story.more", { n: causes.length - 3 })}</span>`}</p>` : app.message && app.status !== "Ready" && html`<p>${app.message}</p>`}
+      <${LinksOf} path=${one.path} state=${`${app.fullRevision} ${app.project} ${app.destination}`} />
     </div>
     <${AppActions} one=${one} app=${app} nodes=${nodes} onOpen=${onOpen} />
   </section>`;
@@ -194,12 +196,13 @@ function Side({ one, node, all, onClose }) {
   ];
   const title = html`<div class="app-name"><span class="kind-icon" style=${{ width: "34px", height: "34px" }}><${Icon} name=${kindIcon(node.kind)} size=${19} /></span><span class="grow"><h2 class="clip">${node.name}</h2><small>${node.kind}${node.namespace && ` · ${node.namespace}`}</small></span></div>`;
   return html`<${Panel} label=${`${node.kind} ${node.name}`} title=${title} onClose=${onClose} actions=${html`<${ObjectActions} one=${one} node=${node} all=${all} onGone=${onClose} />`} flush=${tab === "logs"} tabs=${html`<${Tabs} label=${t("side.tabs")} current=${tab} onChange=${(/** @type {string} */ id) => setQuery({ tab: id === "summary" ? null : id })} tabs=${tabs} />`}>
-    ${tab === "manifest" || tab === "diff" ? html`<${Manifests} key=${tab} one=${one} node=${node} diff=${tab === "diff"} />` : tab === "events" ? html`<${Events} one=${one} node=${node} />` : tab === "logs" ? html`<${Logs} one=${one} node=${node} />` : html`<${Summary} node=${node} all=${all} />`}
+    ${tab === "manifest" || tab === "diff" ? html`<${Manifests} key=${tab} one=${one} node=${node} diff=${tab === "diff"} />` : tab === "events" ? html`<${Events} one=${one} node=${node} />` : tab === "logs" ? html`<${Logs} one=${one} node=${node} />` : html`<${Summary} one=${one} node=${node} all=${all} />`}
   <//>`;
 }
 
-/** @param {{node: Node, all: readonly Node[]}} props */
-function Summary({ node, all }) {
+/** @param {{one: OneApp, node: Node, all: readonly Node[]}} props */
+function Summary({ one, node, all }) {
+  const links = useLinks(`${one.path}/object`, node.health === "Missing" ? null : `${node.id} ${node.uid ?? ""}`, one.queryOf(node));
   const parent = all.find((other) => other.id === node.parent);
   const children = all.filter((other) => other.parent === node.id);
   const link = (/** @type {Node} */ other) => html`<button type="button" class="chip" onClick=${() => setQuery({ node: other.id, tab: null })}><${Icon} name=${kindIcon(other.kind)} size=${12} /><span class="clip">${other.kind}/${other.name}</span></button>`;
@@ -207,6 +210,7 @@ function Summary({ node, all }) {
     <${Facts} rows=${[
       node.health && [t("facet.health"), html`<${Status} status=${node.health} />`],
       node.sync && [t("facet.sync"), html`<${Status} status=${node.sync} />`],
+      links.length > 0 && [t("fact.links"), html`<${LinkChips} links=${links} />`],
       node.note && [t("fact.note"), node.note],
       (node.restarts ?? 0) > 0 && [t("fact.restarts"), String(node.restarts)],
       node.host && [t("fact.host"), node.host],
