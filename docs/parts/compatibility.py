@@ -38,7 +38,8 @@ from trueup.model.manifest import ref_of
 
 _DIALECTS = all_dialects()
 _WITHOUT_EFFECT = {"spec.gitImplementation", "spec.accessFrom", "spec.validation", "spec.info", "spec.source.name",
-                   "spec.persistentClient", "spec.waitStrategy"}  # fmt: skip
+                   "spec.persistentClient", "spec.waitStrategy", "spec.source.kustomize.kubeVersion",
+                   "spec.source.kustomize.apiVersions"}  # fmt: skip
 """Read and kept, and of no consequence; some because what they turn off is always on, or on in Trueup alone."""
 _SAMPLES: dict[str, Any] = {
     "spec.url": "https://example.com/shop.git",

@@ -17,7 +17,7 @@ const (
 
 var (
 	// `web/templates/a.yaml:12:4` in what the template engine says.
-	place = regexp.MustCompile(`\(?([^\s()"]+/(?:templates|charts)/[^\s():"]+):(\d+)(?::\d+)?\)?`)
+	place = regexp.MustCompile(`\(?([^\s()"]+/(?:templates|charts)/[^\s():"]+):(\d+)(?::(\d+))?\)?`)
 	line  = regexp.MustCompile(`\bline (\d+)`)
 	// What the sorter says of a document that is no YAML; its line counts within the document.
 	unreadable = regexp.MustCompile(`^YAML parse error on ([^\s:]+):`)
@@ -42,6 +42,10 @@ func explain(err error, loaded *loadedChart) error {
 		innermost := found[len(found)-1]
 		problem.Path = loaded.place(innermost[1])
 		problem.Line, _ = strconv.Atoi(innermost[2])
+		problem.Column, _ = strconv.Atoi(innermost[3]) // as the template engine counts
+		if rest, begins := strings.CutPrefix(text, innermost[0]+"\n"); begins && len(found) == 1 {
+			problem.Message = shortened(strings.TrimSpace(rest)) // the place is told by itself
+		}
 		for _, each := range found[:min(len(found)-1, mostPlaces)] {
 			at, _ := strconv.Atoi(each[2])
 			problem.Places = append(problem.Places, pipe.Place{Path: loaded.place(each[1]), Line: at})

@@ -15,6 +15,9 @@ import yaml
 
 from tests.cli.kit import Ran
 from tests.support.golden import Golden
+from trueup.model.source import HelmChartSource
+from trueup.sources.helm.chart import HelmChartFetcher
+from trueup.sources.treesnapshot import TreeSnapshot
 
 Trueup = Callable[..., Ran]
 
@@ -229,6 +232,14 @@ BROKEN = {
         {"app.yaml": BASE["apps.yaml"].replace("prune: true", "prune: maybe")},
         "Expected `bool`, got `str`",
     ),
+    "an app with a misspelt field": (
+        {"app.yaml": "---\n# the shop\n" + BASE["apps.yaml"].replace("prune: true", "prune: true, intervall: 1m")},
+        "spec.intervall: there is no such field\n      try: did you mean interval?",
+    ),
+    "a kustomization with a misspelt field": (
+        {"kustomization.yaml": "resources: [a.yaml]\nnamePrefx: b-\n", "a.yaml": BASE["plain/one.yaml"]},
+        'kustomization.yaml:2: unknown field "namePrefx"',
+    ),
     "an app that asks for what is not built": (
         {"app.yaml": BASE["apps.yaml"].replace("prune: true", "decryption: {provider: sops}, prune: true")},
         "spec.decryption is not built yet",
@@ -329,6 +340,28 @@ def test_a_release_whose_chart_is_in_the_tree_is_rendered_with_its_values(
     assert "no zone" in alone["message"]
     tree(tmp_path, {"charts/web/Chart.yaml": CHARTED["charts/web/Chart.yaml"] + "type: library\n"})
     assert checked("charts/web")["code"] == 0
+
+
+def test_a_chart_is_made_once_for_all_releases_of_it(
+    trueup: Trueup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others = {
+        f"apps/{name}.yaml": RELEASE.replace("name: web, namespace: shop", f"name: {name}, namespace: {namespace}")
+        for name, namespace in (("a", "shop"), ("b", "other"))
+    }
+    tree(tmp_path, CHARTED | others)
+    made: list[str] = []
+    really = HelmChartFetcher.fetch
+
+    async def fetch(self: HelmChartFetcher, source: HelmChartSource, *rest: Any, **options: Any) -> TreeSnapshot:
+        made.append(source.chart)
+        return await really(self, source, *rest, **options)
+
+    monkeypatch.setattr(HelmChartFetcher, "fetch", fetch)
+    ran = trueup("validate", str(tmp_path), "-o", "json")
+    objects = {row["place"]: row["objects"] for row in json.loads(ran.stdout)}
+    assert [objects[f"HelmRelease/{name}"] for name in ("shop/web", "shop/a")] == [1, 1], objects
+    assert made == ["./charts/web"]
 
 
 @pytest.mark.parametrize("data", ["data: hello", "stringData: [a]", "data:"])

@@ -226,6 +226,20 @@ async def test_annotations_of_a_kustomization_take_the_build_environment_when_th
     assert one["metadata"]["annotations"] == {"app": "shop"}
 
 
+async def test_images_and_labels_of_a_kustomization_always_take_the_build_environment(engines: EnginePool) -> None:
+    pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: [{name: a, image: web}]}\n"
+    files = {"app/kustomization.yaml": "resources: [a.yaml]\n", "app/a.yaml": pod}
+    kustomize = {
+        "images": ["web=example.com/$ARGOCD_APP_NAME:r${ARGOCD_APP_REVISION_SHORT}"],
+        "commonLabels": {"app": "$ARGOCD_APP_NAME", "price": "$$5"},
+    }
+    found = await built(engines, spec_of(path="app", kustomize=kustomize), files)
+    (one,) = (json.loads(bytes(each.object)) for each in found.objects)
+    revision = MemorySnapshot(files).revision.digest[:7]
+    assert one["spec"]["containers"][0]["image"] == f"example.com/shop:r{revision}"
+    assert one["metadata"]["labels"] == {"app": "shop", "price": "$5"}
+
+
 async def test_files_of_any_name_are_read_when_the_filter_is_off(engines: EnginePool) -> None:
     files = {"app/a.manifest": config("a"), "app/b.yaml": config("b")}
     assert list(data_of(await built(engines, spec_of(path="app"), files))) == ["b"]

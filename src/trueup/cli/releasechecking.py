@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, TypeAlias
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
-from trueup.cli.charttree import chart_of_tree
+from trueup.cli.charttree import TreeCharts, charts_of_tree
 from trueup.controllers.releases.chartroot import CHART_FILE
 from trueup.dialects.dialect import Dialect
 from trueup.dialects.registry import dialect_for
@@ -23,7 +24,7 @@ from trueup.model.manifest import Declared, Manifest, Origin, ref_of
 from trueup.model.refs import ObjectRef
 from trueup.model.release import ReleaseSpec, ValuesSource
 from trueup.model.snapshot import EntryType
-from trueup.model.source import GitReference, GitSource, HelmChartSource
+from trueup.model.source import HelmChartSource
 from trueup.render.building import clean_path
 from trueup.render.engine.pool import EnginePool
 from trueup.render.inputs import Recorder, join
@@ -31,6 +32,8 @@ from trueup.render.releases import Preparation, Question, ReleaseEngine, Values,
 from trueup.sources.helm.chart import FoundRepository, knows_none
 
 _IN_TREE = "GitRepository"
+Known: TypeAlias = Mapping[ObjectRef, Manifest]
+"""ConfigMaps and Secrets; the namespace is empty where the manifest names none."""
 
 
 class DependencyOutside(SourceError):
@@ -46,38 +49,73 @@ class CheckedRelease(Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
 
 
-async def check_release(
-    app: App,
-    recorder: Recorder,
-    known: Sequence[Declared],
-    dialects: tuple[Dialect, ...],
-    engines: EnginePool,
-    *,
-    fetch: bool,
-) -> CheckedRelease:
-    """`known`: what the tree declares. Raises BuildFailed, SourceError and their kinds, with places in the tree."""
-    spec = app.release
-    assert spec is not None
-    chart = _chart_of(spec, dialects)
-    if chart is None:
-        return CheckedRelease(notes=("its chart comes from elsewhere, so it is not rendered here",))
-    path = clean_path(chart.chart)
-    if recorder.look(join(path, CHART_FILE)).entry is None:
-        return CheckedRelease(notes=(f"its chart {chart.chart} is not in this working tree",))
-    await asyncio.to_thread(_write_down, recorder, path)
-    for name in chart.values_files:
-        recorder.look(clean_path(name))
-    layers, missing = _layers(spec, known)
-    notes = (f"values of {', '.join(missing)} are not known here",) if missing else ()
-    try:
-        objects = await _rendered(spec, recorder, chart, path, layers, engines, fetch=fetch)
-    except DependencyOutside as error:
-        return CheckedRelease(notes=(error.message,))
-    except TrueupError as error:
-        if not missing:
+class ReleaseChecker:
+    """The releases of one working tree. `known`: what the tree declares, which may grow meanwhile. Make it by `release_checker`."""
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        known: Known,
+        dialects: tuple[Dialect, ...],
+        engines: EnginePool,
+        charts: TreeCharts,
+    ) -> None:
+        self._recorder = recorder
+        self._known = known
+        self._dialects = dialects
+        self._engine = ReleaseEngine(engines)
+        self._charts = charts
+        self._written_down: set[str] = set()
+
+    async def check(self, app: App) -> CheckedRelease:
+        """Raises BuildFailed, SourceError and their kinds, with places in the tree."""
+        spec = app.release
+        assert spec is not None
+        chart = _chart_of(spec, self._dialects)
+        if chart is None:
+            return CheckedRelease(notes=("its chart comes from elsewhere, so it is not rendered here",))
+        path = clean_path(chart.chart)
+        if self._recorder.look(join(path, CHART_FILE)).entry is None:
+            return CheckedRelease(notes=(f"its chart {chart.chart} is not in this working tree",))
+        if path not in self._written_down:
+            await asyncio.to_thread(_write_down, self._recorder, path)
+            self._written_down.add(path)
+        for name in chart.values_files:
+            self._recorder.look(clean_path(name))
+        layers, missing = _layers(spec, self._known)
+        notes = (f"values of {', '.join(missing)} are not known here",) if missing else ()
+        try:
+            objects = await self._rendered(spec, chart, path, layers)
+        except DependencyOutside as error:
+            return CheckedRelease(notes=(error.message,))
+        except TrueupError as error:
+            if not missing:
+                raise
+            return CheckedRelease(notes=(*notes, f"without them it does not render: {error.message}"))
+        return CheckedRelease(objects=objects, notes=notes)
+
+    async def _rendered(
+        self, spec: ReleaseSpec, chart: HelmChartSource, path: str, layers: Sequence[ValuesLayer]
+    ) -> tuple[Declared, ...]:
+        try:
+            snapshot = await self._charts.chart(chart)
+            metadata, _ = await self._engine.metadata(snapshot, "")
+            preparation = _preparation(spec, metadata.version, layers)
+            prepared = await self._engine.prepare(snapshot, preparation, _finds_nothing)
+            return await self._engine.objects(prepared.objects)
+        except TrueupError as error:
+            if error.origin is not None:
+                error.origin = Origin(join(path, error.origin.path), error.origin.line, error.origin.column)
             raise
-        return CheckedRelease(notes=(*notes, f"without them it does not render: {error.message}"))
-    return CheckedRelease(objects=objects, notes=notes)
+
+
+@asynccontextmanager
+async def release_checker(
+    recorder: Recorder, known: Known, dialects: tuple[Dialect, ...], engines: EnginePool, *, fetch: bool
+) -> AsyncIterator[ReleaseChecker]:
+    find = knows_none if fetch else _nothing_is_fetched
+    async with charts_of_tree(recorder.snapshot, engines, find=find) as charts:
+        yield ReleaseChecker(recorder, known, dialects, engines, charts)
 
 
 def _chart_of(spec: ReleaseSpec, dialects: tuple[Dialect, ...]) -> HelmChartSource | None:
@@ -102,14 +140,13 @@ def _write_down(recorder: Recorder, path: str) -> None:
             recorder.look(inner)
 
 
-def _layers(spec: ReleaseSpec, known: Sequence[Declared]) -> tuple[list[ValuesLayer], list[str]]:
+def _layers(spec: ReleaseSpec, known: Known) -> tuple[list[ValuesLayer], list[str]]:
     """Values that the tree declares, and whose are not known. An App may give a namespace to what names none."""
-    declared = {(item.ref.kind, item.ref.namespace, item.ref.name): item.manifest for item in known}
     layers: list[ValuesLayer] = []
     missing: list[str] = []
     for source in spec.values_from:
         ref = source.ref
-        found = declared.get((ref.kind, ref.namespace, ref.name)) or declared.get((ref.kind, "", ref.name))
+        found = known.get(ref) or known.get(structs.replace(ref, namespace=""))
         text = _text(found, source) if found is not None else None
         if text is None:
             missing.append(str(ref))
@@ -143,30 +180,6 @@ def _mapping(obj: Manifest, name: str) -> Mapping[str, Any]:
     """Empty where the tree has something else: what the API server would refuse holds no values."""
     found: Any = obj.get(name)
     return found if isinstance(found, dict) else {}
-
-
-async def _rendered(
-    spec: ReleaseSpec,
-    recorder: Recorder,
-    chart: HelmChartSource,
-    path: str,
-    layers: Sequence[ValuesLayer],
-    engines: EnginePool,
-    *,
-    fetch: bool,
-) -> tuple[Declared, ...]:
-    engine = ReleaseEngine(engines)
-    origin = GitSource(url="https://localhost/", reference=GitReference())
-    find = knows_none if fetch else _nothing_is_fetched
-    try:
-        async with chart_of_tree(recorder.snapshot, chart, origin, engines, find=find) as snapshot:
-            metadata, _ = await engine.metadata(snapshot, "")
-            prepared = await engine.prepare(snapshot, _preparation(spec, metadata.version, layers), _finds_nothing)
-            return await engine.objects(prepared.objects)
-    except TrueupError as error:
-        if error.origin is not None:
-            error.origin = Origin(join(path, error.origin.path), error.origin.line, error.origin.column)
-        raise
 
 
 def _preparation(spec: ReleaseSpec, version: str, layers: Sequence[ValuesLayer]) -> Preparation:

@@ -11,7 +11,7 @@ import secrets
 
 from msgspec import structs
 
-from trueup.cli.charttree import chart_of_tree
+from trueup.cli.charttree import charts_of_tree
 from trueup.cli.fetching import ListedRepositories, read_source
 from trueup.cli.progress import Progress
 from trueup.cli.releases import DeclaredRelease, newest_record
@@ -78,7 +78,8 @@ async def declare_release_of_tree(
     chart = structs.replace(found[0], chart=inside) if inside else found[0]
     reporter.update(f"reading the chart {chart.chart}")
     find = ListedRepositories(session).find
-    async with chart_of_tree(tree, chart, found[1], engines, find=find) as snapshot:
+    async with charts_of_tree(tree, engines, find=find, origin=found[1]) as charts:
+        snapshot = await charts.chart(chart)
         release = await _declared(session, there, app, snapshot, ReleaseEngine(engines), reporter)
     return structs.replace(
         release, notices=(*release.notices, *await _same_version(there, app, chart, release, engines))

@@ -21,7 +21,7 @@ from trueup.cli.output import as_json, write
 from trueup.cli.progress import progress
 from trueup.cli.remotes import Fetch
 from trueup.cli.session import MANAGER, Session, in_session
-from trueup.cli.validation import Finding, Problem, Unit, Validator, find_units
+from trueup.cli.validation import Finding, Problem, Read, Unit, Validator, find_units, validator
 from trueup.cli.yamltext import dump
 from trueup.cluster.applier import ClusterApplier
 from trueup.dialects.registry import all_dialects
@@ -29,7 +29,7 @@ from trueup.model.apierror import ApiError, KindNotServed
 from trueup.model.errors import InvalidInput
 from trueup.model.manifest import Declared, Origin, api_version_of
 from trueup.model.refs import split_api_version
-from trueup.model.snapshot import Input
+from trueup.model.snapshot import EntryType, Input
 from trueup.render.inputs import Recorder
 from trueup.render.render import Renderer
 from trueup.sources.worktree import WorktreeSnapshot, open_worktree
@@ -108,22 +108,22 @@ async def _check_folder(folder: Path, rendering: Renderer, *, fetch: bool) -> _C
     snapshot, inside = await asyncio.to_thread(open_worktree, folder)
     recorder = Recorder(snapshot)
     units = await asyncio.to_thread(lambda: list(find_units(recorder, inside)))
-    validator = Validator(recorder, rendering, all_dialects(), fetch=fetch)
     findings = [Finding(place=str(folder), notes=("nothing is declared there",))]
-    if units:
-        findings = await _check_units(validator, units)
-    return _Checked(findings=findings, declared=validator.declared, looked=validator.looked, root=snapshot.root)
+    async with validator(recorder, rendering, all_dialects(), _reader(snapshot), fetch=fetch) as checks:
+        if units:
+            findings = await _check_units(checks, units)
+        return _Checked(findings=findings, declared=checks.declared, looked=checks.looked, root=snapshot.root)
 
 
-async def _check_units(validator: Validator, units: Sequence[Unit]) -> list[Finding]:
+async def _check_units(checks: Validator, units: Sequence[Unit]) -> list[Finding]:
     findings: list[Finding] = []
     objects: dict[int, Declared] = {}
     for unit in units:
-        finding, found = await validator.unit(unit)
+        finding, found = await checks.unit(unit)
         findings.append(finding)
         objects.update((id(item), item) for item in found)
     for item in objects.values():
-        if (finding_of_app := await validator.app(item)) is not None:
+        if (finding_of_app := await checks.app(item)) is not None:
             findings.append(finding_of_app)
     return findings
 
@@ -141,10 +141,24 @@ async def _check_file(place: str, rendering: Renderer) -> _Checked:
         for item in objects
         if not (item.ref.kind and item.ref.name and api_version_of(item.manifest))
     )
-    validator = Validator(Recorder(WorktreeSnapshot(Path(), frozenset())), rendering, all_dialects())
     findings = [Finding(place=place, objects=len(objects), problems=problems)]
-    findings += [found for item in objects if (found := await validator.app(item)) is not None]
+    nowhere = Recorder(WorktreeSnapshot(Path(), frozenset()))
+    async with validator(nowhere, rendering, all_dialects(), _read_file(place)) as checks:
+        findings += [found for item in objects if (found := await checks.app(item)) is not None]
     return _Checked(findings=findings, declared=objects)
+
+
+def _reader(snapshot: WorktreeSnapshot) -> Read:
+    def read(path: str) -> bytes | None:
+        entry = snapshot.entry(path)
+        return snapshot.read(path) if entry is not None and entry.type is EntryType.FILE else None
+
+    return read
+
+
+def _read_file(place: str) -> Read:
+    """What was read of standard input or a pipe is gone."""
+    return lambda _: Path(place).read_bytes() if Path(place).is_file() else None
 
 
 async def ask_server(session: Session, declared: Sequence[Declared]) -> list[Finding]:
@@ -235,6 +249,7 @@ def finding_data(finding: Finding) -> dict[str, object]:
                 "hint": problem.hint,
                 "file": problem.where.path if problem.where else "",
                 "line": problem.where.line if problem.where else 0,
+                "column": problem.where.column if problem.where else 0,
             }
             for problem in finding.problems
         ],

@@ -7,12 +7,15 @@ read by its dialect and rendered as the controller would, when its path is in th
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from typing import TypeAlias
 
 from msgspec import Struct, structs
 
+from trueup.cli.fieldplace import place_of_field
 from trueup.cli.folder import DEFAULT_NAMESPACE
-from trueup.cli.releasechecking import check_release
+from trueup.cli.releasechecking import ReleaseChecker, release_checker
 from trueup.controllers.content import check_marks
 from trueup.controllers.releases.chartroot import CHART_FILE
 from trueup.dialects.argocd.hooks import read_hook
@@ -20,10 +23,12 @@ from trueup.dialects.dialect import Dialect
 from trueup.dialects.flux.dialect import FluxDialect
 from trueup.dialects.flux.shared import KUSTOMIZATION
 from trueup.dialects.registry import dialect_for, is_source
+from trueup.dialects.unknown import unknown_fields
 from trueup.model.app import App, SyncRules
 from trueup.model.errors import TrueupError
 from trueup.model.hook import Hook
 from trueup.model.manifest import Declared, Manifest, Origin
+from trueup.model.refs import ObjectRef
 from trueup.model.rendering import DirectoryOptions, HelmOptions, RenderMode, RenderSpec
 from trueup.model.snapshot import EntryType, Input
 from trueup.model.source import CompositeSource, HelmChartSource, OciSource
@@ -34,10 +39,12 @@ from trueup.render.render import Rendered, Renderer
 from trueup.sync.hooktasks import declare_hooks, part_hooks
 from trueup.sync.normalise import InvalidManifests, declared_scopes, normalise
 
+Read: TypeAlias = Callable[[str], bytes | None]
 MANIFESTS = (".yaml", ".yml", ".json")
 COMPONENT = b"kind: Component"
 LIBRARY = b"type: library"
 REPEATED = "RepeatedResourceWarning"
+HOLD_VALUES = frozenset({"ConfigMap", "Secret"})
 
 
 class Problem(Struct, frozen=True):
@@ -101,12 +108,23 @@ def _says(recorder: Recorder, path: str, words: bytes) -> bool:
 
 
 class Validator:
-    """Checks one working tree. Problems are found, not raised."""
+    """Checks one working tree. Problems are found, not raised. Make it by `validator`.
+
+    `known` is what `releases` find values in; `read` gives the text of a declared object's file.
+    """
 
     def __init__(
-        self, recorder: Recorder, rendering: Renderer, dialects: tuple[Dialect, ...], *, fetch: bool = False
+        self,
+        recorder: Recorder,
+        rendering: Renderer,
+        dialects: tuple[Dialect, ...],
+        known: dict[ObjectRef, Manifest],
+        releases: ReleaseChecker,
+        read: Read,
     ) -> None:
-        self._fetch = fetch
+        self._read = read
+        self._known = known
+        self._releases = releases
         self._recorder = recorder
         self._snapshot = recorder.snapshot
         self._rendering = rendering
@@ -140,14 +158,21 @@ class Validator:
         if dialect is None:
             return None
         place = str(declared.ref)
+        problems = tuple(self._of_field(error, declared) for error in unknown_fields(declared.manifest))
         try:
             if is_source(dialect, declared.ref.group_kind):
                 dialect.read_source(declared.manifest)
-                return Finding(place=place)
+                return Finding(place=place, problems=problems)
             app = dialect.read_app(declared.manifest)
         except TrueupError as error:
-            return Finding(place=place, problems=(_problem(error, declared.origin),))
-        return await self._render_app(place, app, dialect)
+            return Finding(place=place, problems=(*problems, self._of_field(error, declared)))
+        finding = await self._render_app(place, app, dialect)
+        return structs.replace(finding, problems=(*problems, *finding.problems))
+
+    def _of_field(self, error: TrueupError, declared: Declared) -> Problem:
+        """With line and column of the field that is wrong."""
+        origin = declared.origin
+        return _problem(error, place_of_field(origin, error.field, self._read) if origin is not None else None)
 
     async def _render_app(self, place: str, app: App, dialect: Dialect) -> Finding:
         try:
@@ -175,9 +200,7 @@ class Validator:
 
     async def _render_release(self, place: str, app: App, dialect: Dialect) -> Finding:
         """With what the tree declares so far: units come before Apps. Raises TrueupError."""
-        checked = await check_release(
-            app, self._recorder, self.declared, self._dialects, self._rendering.engines, fetch=self._fetch
-        )
+        checked = await self._releases.check(app)
         if checked.objects is None:
             return Finding(place=place, notes=checked.notes)
         rendered = Rendered(objects=checked.objects, inputs=self._recorder.inputs(), source_type="Helm", digest="")
@@ -204,7 +227,17 @@ class Validator:
             problems = tuple(_problem(problem) for problem in error.problems)
             return Finding(place=place, objects=len(rendered.objects), problems=problems, notes=notes)
         self.declared.extend(rendered.objects)
+        self._known.update((item.ref, item.manifest) for item in rendered.objects if item.ref.kind in HOLD_VALUES)
         return Finding(place=place, objects=len(rendered.objects), notes=notes)
+
+
+@asynccontextmanager
+async def validator(
+    recorder: Recorder, rendering: Renderer, dialects: tuple[Dialect, ...], read: Read, *, fetch: bool = False
+) -> AsyncIterator[Validator]:
+    known: dict[ObjectRef, Manifest] = {}
+    async with release_checker(recorder, known, dialects, rendering.engines, fetch=fetch) as releases:
+        yield Validator(recorder, rendering, dialects, known, releases, read)
 
 
 def _spec_of(unit: Unit) -> RenderSpec:
@@ -213,7 +246,8 @@ def _spec_of(unit: Unit) -> RenderSpec:
         return RenderSpec(path=unit.path, mode=RenderMode.ARGOCD, helm=helm)
     if unit.plain:
         return RenderSpec(path=unit.path, mode=RenderMode.ARGOCD, directory=DirectoryOptions())
-    return RenderSpec(path=unit.path, mode=RenderMode.FLUX)
+    # As `kustomize build` reads it, which knows no misspelt fields; Flux passes them over.
+    return RenderSpec(path=unit.path, mode=RenderMode.ARGOCD, force_kustomize=True)
 
 
 def elsewhere(app: App) -> str:

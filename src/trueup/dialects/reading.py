@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import msgspec
 
+from trueup.dialects.schema import Schema, schema_of
 from trueup.model.duration import parse_duration
 from trueup.model.errors import InvalidInput, NotBuiltYet
 from trueup.model.manifest import Manifest, annotations_of, metadata_of, ref_of
@@ -16,6 +18,7 @@ from trueup.model.refs import ObjectRef
 T = TypeVar("T", bound=msgspec.Struct)
 
 OWN_ANNOTATIONS = "trueup.dev/"
+_STEP = re.compile(r"([^.\[\]]+)|\[(\d+|\.\.\.)\]")
 
 
 def read_struct(type_: type[T], value: object, *, ref: ObjectRef, root: str) -> T:
@@ -31,8 +34,21 @@ def read_struct(type_: type[T], value: object, *, ref: ObjectRef, root: str) -> 
         return msgspec.convert(_without_nulls(value), type_)
     except msgspec.ValidationError as error:
         message, _, path = str(error).partition(" - at ")
-        field = path.strip("`").replace("$", root, 1) or root
-        raise InvalidInput(message, ref=ref, field=field, hint="see `kubectl explain` for this field") from error
+        path = path.strip("`")
+        field = path.replace("$", root, 1) or root
+        raise InvalidInput(message, ref=ref, field=field, hint=_advice(schema_of(type_), path)) from error
+
+
+def _advice(schema: Schema, path: str) -> str:
+    """What may stand at a path such as `$.images[0].name`."""
+    for name, number in _STEP.findall(path.removeprefix("$")):
+        below = schema.get("items") if number else schema.get("properties", {}).get(name)
+        schema = below or schema.get("additionalProperties") or {}
+    if allowed := schema.get("enum"):
+        return f"allowed: {', '.join(each or 'an empty text' for each in allowed)}"
+    if "(ms|s|m" in schema.get("pattern", ""):
+        return 'write a duration such as "10m" or "1h30m"'
+    return "see `kubectl explain` for this field"
 
 
 def _without_nulls(value: object) -> object:

@@ -6,7 +6,7 @@ import re
 
 from trueup.model.rendering import ImageOverride
 
-_TAGGED = re.compile(r"^(?P<name>.*):(?P<tag>[A-Za-z0-9._-]+|\*)$")
+_TAGGED = re.compile(r"^(?P<name>.*):(?P<tag>[A-Za-z0-9._\ue000-]+|\*)$")
 KEEP = "*"
 """In place of a name or tag: leave it as it is."""
 

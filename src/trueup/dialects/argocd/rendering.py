@@ -164,7 +164,8 @@ def _overlay(ref: ObjectRef, options: KustomizeOptions, environment: Mapping[str
         name_prefix=options.name_prefix,
         name_suffix=options.name_suffix,
         images=tuple(
-            _image(ref, f"{field}.kustomize.images[{number}]", text) for number, text in enumerate(options.images)
+            _image(ref, f"{field}.kustomize.images[{number}]", expand(text, environment))
+            for number, text in enumerate(options.images)
         ),
         replicas=tuple(
             _replica(ref, f"{field}.kustomize.replicas[{number}].count", row)
@@ -173,7 +174,7 @@ def _overlay(ref: ObjectRef, options: KustomizeOptions, environment: Mapping[str
         patches=tuple(_patch(patch) for patch in options.patches),
         components=options.components,
         ignore_missing_components=options.ignore_missing_components,
-        common_labels=options.common_labels,
+        common_labels={key: expand(value, environment) for key, value in options.common_labels.items()},
         common_annotations=annotations,
         force_common_labels=options.force_common_labels,
         force_common_annotations=options.force_common_annotations,

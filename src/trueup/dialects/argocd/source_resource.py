@@ -30,13 +30,16 @@ class HelmOptions(Struct, frozen=True, kw_only=True, rename="camel"):
     values_object: Annotated[dict[str, Any], Meta(extra_json_schema=PRESERVE)] | None = None
     release_name: str = ""
     version: str = ""
+    """Without effect, as in Argo CD: there is one version of Helm."""
     namespace: str = ""
     kube_version: str = ""
     api_versions: tuple[str, ...] = ()
     pass_credentials: bool = False
+    """Whether the credentials of the chart's repository go to other hosts too, where its index names some."""
     ignore_missing_value_files: bool = False
     skip_crds: bool = False
     skip_tests: bool = False
+    """Without effect: a chart's tests have no place in a sync, and are always left out."""
     skip_schema_validation: bool = False
 
 
@@ -84,6 +87,7 @@ class KustomizeOptions(Struct, frozen=True, kw_only=True, rename="camel"):
     version: str = ""
     """The version of Kustomize that is built in; another is refused."""
     kube_version: str = ""
+    """Without effect, as is `apiVersions`: both are for charts that Kustomize inflates, which is refused."""
     api_versions: tuple[str, ...] = ()
 
 

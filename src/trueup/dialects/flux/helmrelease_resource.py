@@ -248,7 +248,7 @@ class HelmReleaseSpec(Struct, frozen=True, kw_only=True, rename="camel"):
     service_account_name: Annotated[str, Meta(max_length=253)] = ""
     """The ServiceAccount of the same namespace as which everything is read and written."""
     persistent_client: bool | None = None
-    """Of no meaning here."""
+    """Of no meaning here: there is one client per cluster."""
     kube_config: KubeConfigReference | None = None
     """Another cluster to release to, as of a Kustomization."""
     suspend: bool = False
@@ -266,6 +266,7 @@ class HelmReleaseSpec(Struct, frozen=True, kw_only=True, rename="camel"):
     common_metadata: CommonMetadataEntry | None = None
     """Labels and annotations for every object of the chart."""
     wait_strategy: WaitStrategy | None = None
+    """Of no meaning here: health is watched for, by the rules of kstatus."""
     health_check_exprs: tuple[HealthCheckExpression, ...] = ()
     """CEL expressions for the health of custom resources."""
 
