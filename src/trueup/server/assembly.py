@@ -42,7 +42,7 @@ from trueup.server.argo import whole as argo
 from trueup.server.argo.webhook import Forwarding
 from trueup.server.argo.whole import NO_LINKS, NOWHERE
 from trueup.server.auditlog import RecordedCalls
-from trueup.server.comparing import impact
+from trueup.server.comparing import impact, revisions
 from trueup.server.comparing import operations as comparing
 from trueup.server.comparing.asking import Controllers
 from trueup.server.comparing.operations import Asks
@@ -291,6 +291,7 @@ def table(parts: Parts) -> list[Operation]:
         *logs.operations(logs.Logs(apps, clients), apps),
         *treeevents.operations(treeevents.TreeEvents(apps, parts.trees, clients), apps),
         *comparing.operations(comparing.Plans(apps, parts.controllers), apps),
+        *revisions.operations(revisions.Revisions(apps, parts.controllers), apps),
         *impact.operations(impact.Impacts(sources, world, parts.controllers), sources),
         *keeping_past.operations(past, apps),
         *keeping_then.operations(keeping_then.Then(past, apps), apps),

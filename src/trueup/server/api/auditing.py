@@ -62,14 +62,16 @@ def told_of(
     result: str,
     reason: str,
     message: str,
+    where: str = "",
 ) -> Told:
-    """`call` None: it did not come so far that anything was known of it."""
+    """`call` None: it did not come so far that anything was known of it but `where` it went, its path."""
     if call is None:
         return Told(
             at=at,
             caller=caller,
             address=address,
             action=operation.id,
+            target=where,
             message=message,
             result=result,
             reason=reason,

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 
 import structlog
 from aiohttp import web
+from msgspec import structs
 
 from trueup.model.errors import TrueupError
 from trueup.records.claims import Claim, Ended, State
@@ -41,11 +42,14 @@ from trueup.server.api.operation import (
 from trueup.server.api.problems import status_of
 from trueup.server.api.reading import read_body, read_query, said
 from trueup.server.api.refusals import BadQuery, Forbidden, MethodNotAllowed, NotFound, Refused, Unavailable
+from trueup.server.api.strangers import Strangers
 from trueup.server.api.streaming import Streams, send_events, send_lines
 
 log = structlog.get_logger(__name__)
 
 REQUEST_ID = "X-Request-Id"
+LONGEST_WHERE = 300
+"""Characters of a path, where nothing better is known of what was meant."""
 _GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
 
@@ -72,6 +76,7 @@ class Api:
         auditor: Auditor | None = None,
         streams: Streams | None = None,
         meter: Meter | None = None,
+        strangers: Strangers | None = None,
         clock: Callable[[], datetime] = utc_now,
         idempotency: Idempotency | None = None,
     ) -> None:
@@ -81,6 +86,7 @@ class Api:
         self.auditor = auditor or Unaudited()
         self.streams = streams or Streams()
         self.meter = meter or Meter()
+        self.strangers = strangers or Strangers()
         self.idempotency = idempotency or Idempotency(MemoryKeys(), random_secrets())
         self._clock = clock
         _check_unique(self.operations)
@@ -299,7 +305,13 @@ class _Running:
             result=result,
             reason=reason,
             message=message,
+            where=self._request.path[:LONGEST_WHERE],
         )
+        if entry.caller.is_anonymous:
+            if (left_out := self._api.strangers.admit(entry.address)) is None:
+                return
+            if left_out:
+                entry = structs.replace(entry, message=f"{entry.message} ({left_out} more of this address)".strip())
         try:
             self._api.auditor.told(entry)
         except TrueupError as error:

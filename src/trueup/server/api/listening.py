@@ -19,6 +19,7 @@ from aiohttp.web_protocol import RequestHandler, _ErrInfo
 from msgspec import Struct
 
 from trueup.server.api.headers import NAME
+from trueup.server.identity.reach import holder
 
 PLAIN = {"X-Content-Type-Options": "nosniff", "Server": NAME}
 """Of an answer to what never became a request, so that no headers are added to it elsewhere."""
@@ -95,19 +96,21 @@ class Listener:
         await self._runner.cleanup()
 
     def admit(self, address: str) -> bool:
-        crowded = self._per_address[address] >= self.bounds.per_address and not self._is_proxy(address)
+        who = holder(address)
+        crowded = self._per_address[who] >= self.bounds.per_address and not self._is_proxy(address)
         if self.open >= self.bounds.connections or crowded:
             self.refused += 1
             return False
         self.open += 1
-        self._per_address[address] += 1
+        self._per_address[who] += 1
         return True
 
     def left(self, address: str) -> None:
+        who = holder(address)
         self.open -= 1
-        self._per_address[address] -= 1
-        if not self._per_address[address]:
-            del self._per_address[address]
+        self._per_address[who] -= 1
+        if not self._per_address[who]:
+            del self._per_address[who]
 
 
 class _Connection(RequestHandler):

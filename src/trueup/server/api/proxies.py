@@ -15,7 +15,7 @@ from aiohttp.typedefs import Handler, Middleware
 from trueup.model.errors import InvalidInput
 from trueup.server.api.answering import refuse, surface_of
 from trueup.server.api.refusals import TooMany
-from trueup.server.identity.reach import Reach, directly
+from trueup.server.identity.reach import Reach, directly, holder
 
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -53,7 +53,7 @@ def per_client(reaching: Callable[[web.Request], Reach], most: int) -> Middlewar
 
     @web.middleware
     async def bounded(request: web.Request, handler: Handler) -> web.StreamResponse:
-        address = reaching(request).address
+        address = holder(reaching(request).address)
         if open_[address] >= most:
             busy = TooMany(f"{most} requests of {address} are under way", retry_after=5, hint="wait for some of them")
             return refuse(request, busy, surface_of(request.path))

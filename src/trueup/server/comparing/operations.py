@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
+import msgspec
 from msgspec import Struct, structs
 
 from trueup.apps.comparison import Commits, CommitsWish, CompareWish, Comparison, FieldRow, Impact, ImpactWish
 from trueup.apps.probe import Probe, ProbeWish
 from trueup.model.refs import ObjectRef, read_qualified
+from trueup.server.api.answering import etag_of
 from trueup.server.api.call import Call
 from trueup.server.api.operation import Answer, Needs, Operation
 from trueup.server.api.refusals import BadQuery
 from trueup.server.live.objects import ObjectQuery
 from trueup.server.world.operations import APP, Apps
+
+_NO_TIME = datetime.fromtimestamp(0, UTC)
 
 
 class Asks(Protocol):
@@ -104,11 +109,11 @@ class Plans:
         if query.changed:
             objects = tuple(one for one in comparison.objects if one.action != "unchanged")
             comparison = structs.replace(comparison, objects=objects)
-        return Answer(body=comparison)
+        return _answer(comparison)
 
     async def desired(self, call: Call) -> Answer:
         wish = CompareWish(app=self._apps.known(call).ref, revision=call.query.revision, dry_run=False)
-        return Answer(body=await compared(call, self._controllers, wish))
+        return _answer(await compared(call, self._controllers, wish))
 
     async def commits(self, call: Call) -> Answer:
         wish = CommitsWish(app=self._apps.known(call).ref, revisions=call.query.revision)
@@ -132,6 +137,11 @@ class Plans:
                 origin=found.origin,
             )
         )
+
+
+def _answer(made: Comparison) -> Answer:
+    """When it was made is no part of what tells two apart: who has it already is told that nothing has changed."""
+    return Answer(body=made, etag=etag_of(msgspec.json.encode(structs.replace(made, at=_NO_TIME))))
 
 
 def operations(plans: Plans, apps: Apps) -> list[Operation]:

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from trueup.server.api.refusals import TooMany
+from trueup.server.identity.reach import holder
 
 WINDOW = 300.0
 """Seconds."""
@@ -78,15 +79,6 @@ class Tries:
             (_key("address", holder(address)), limits.address if _is_ones_own(address) else limits.shared),
             (_key("user", user), limits.user),
         ]
-
-
-def holder(address: str) -> str:
-    """Who has an address: of IPv6 each customer has a /64 at least, and may call from any of its addresses."""
-    try:
-        found = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    return str(found) if found.version == 4 else str(ipaddress.ip_network((found, 64), strict=False))
 
 
 def _is_ones_own(address: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Callable, Collection
 
 from aiohttp import web
@@ -38,3 +39,12 @@ def believing(reaching: Reaching, urls: Callable[[], Collection[str]]) -> Reachi
         return structs.replace(reach, secure=True) if known else reach
 
     return judged
+
+
+def holder(address: str) -> str:
+    """Who has an address: of IPv6 each customer has a /64 at least, and may call from any of its addresses."""
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    return str(found) if found.version == 4 else str(ipaddress.ip_network((found, 64), strict=False))
