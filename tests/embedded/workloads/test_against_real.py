@@ -86,7 +86,7 @@ async def _on(
         if step.kubectl:
             await run(*step.kubectl.replace("NAMESPACE", namespace).split())
         for condition in step.wait:
-            await run("wait", "--timeout=60s", *condition.replace("NAMESPACE", namespace).split())
+            await _until(kubectl, kubeconfig, namespace, condition.replace("NAMESPACE", namespace))
     found = {}
     for resource in case.compare:
         named = [namespace] if resource == "namespaces" else []
@@ -94,6 +94,16 @@ async def _on(
         listed = answer["items"] if answer["kind"] == "List" else [answer]
         found[resource] = sorted((_comparable(each, namespace) for each in listed), key=msgspec.json.encode)
     return found
+
+
+async def _until(kubectl: Kubectl, kubeconfig: Path, namespace: str, condition: str) -> None:
+    """kubectl gives up at once where a list is still shorter than an index that the condition names."""
+    async with asyncio.timeout(60):
+        while True:
+            waited = await kubectl.run(kubeconfig, "-n", namespace, "wait", "--timeout=60s", *condition.split())
+            if "array index out of bounds" not in waited.stderr:
+                waited.check()
+                return
 
 
 _TIMES = {"lastTransitionTime", "lastUpdateTime", "lastProbeTime", "startTime", "completionTime", "lastScaleTime"}
