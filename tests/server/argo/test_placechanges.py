@@ -13,6 +13,7 @@ from tests.embedded.fixtures import embedded_cluster
 from tests.server.api.support import Served, serving
 from tests.server.argo.kit import NoController, world_of
 from tests.server.keeping.test_placekeeping import OneClient
+from trueup.apps.probe import Probe
 from trueup.cluster.client import KubeClient
 from trueup.cluster.config import load_config
 from trueup.model.manifest import Manifest
@@ -52,6 +53,12 @@ class Argo:
         return await self.client.list_all(resource, self.namespace)
 
 
+class Answering(NoController):
+    async def probe(self, wish: Any) -> Probe:
+        del wish
+        return Probe(reachable=True)
+
+
 @pytest.fixture
 async def argo(embedded_cluster: Any) -> AsyncIterator[Argo]:
     namespace = f"argo-{uuid.uuid4().hex[:8]}"
@@ -59,7 +66,7 @@ async def argo(embedded_cluster: Any) -> AsyncIterator[Argo]:
         await client.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
         world = world_of()
         world.control_namespace = namespace
-        async with serving(operations(world, OneClient(client), Trees(), NoController())) as served:
+        async with serving(operations(world, OneClient(client), Trees(), Answering())) as served:
             served.authority.update(policy_of({"policy.csv": POLICY}), {})
             yield Argo(served, client, namespace)
 

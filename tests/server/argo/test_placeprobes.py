@@ -110,3 +110,39 @@ async def test_argo_cds_clients_get_refs_charts_and_a_validation_of_what_is_regi
     assert (await probed.ask("GET", at + "/refs", who="eve"))[0] == 403
     assert (await probed.ask("GET", f"v1/repositories/{quote('https://other.example.com', safe='')}/refs"))[0] == 403
     assert len(probed.controller.asked) == 5
+
+
+async def test_argo_cds_clients_are_told_whether_places_answer(probed: Probed) -> None:
+    await probed.ask("POST", "v1/repositories", {"repo": GIT, "project": "shop"})
+    await probed.ask("POST", "v1/repositories", {"repo": CHARTS, "type": "helm"})
+    _, said = await probed.ask("GET", "v1/repositories", who="ann")
+    ((repo, state),) = [(one["repo"], one["connectionState"]) for one in said["items"]]
+    assert (repo, state["status"], state["message"]) == (GIT, "Successful", "")
+    assert state["attemptedAt"].endswith("Z")
+    assert len(probed.controller.asked) == 1, "what one may not see is not tried for them"
+    probed.controller.says = Probe(reachable=False, reason="AuthenticationFailed", message="credentials were refused")
+    at = f"v1/repositories/{quote(GIT, safe='')}"
+    assert (await probed.ask("GET", at))[1]["connectionState"]["status"] == "Successful"
+    _, said = await probed.ask("GET", at + "?forceRefresh=true")
+    assert (said["connectionState"]["status"], said["connectionState"]["message"]) == (
+        "Failed",
+        "credentials were refused",
+    )
+    status, said = await probed.ask("GET", "v1/projects/shop/detailed")
+    assert (status, [one["repo"] for one in said["repositories"]], "clusters" in said) == (200, [GIT], False)
+    assert said["project"] == (await probed.ask("GET", "v1/projects/shop"))[1]
+
+
+async def test_the_cluster_that_we_are_in_needs_no_secret(probed: Probed) -> None:
+    for path in ("in-cluster?id.type=name", quote("https://kubernetes.default.svc", safe="")):
+        status, said = await probed.ask("GET", "v1/clusters/" + path)
+        assert (status, said["name"], said["connectionState"]["status"]) == (200, "in-cluster", "Successful")
+        assert said["info"]["serverVersion"] == said["serverVersion"]
+        assert said["serverVersion"].startswith("1.")
+    assert (await probed.ask("GET", "v1/clusters/in-cluster?id.type=name", who="ann"))[0] == 403
+    form = {"server": "https://10.1.2.3:6443", "name": "far", "config": {"bearerToken": "canary"}}
+    assert (await probed.ask("POST", "v1/clusters", form))[0] == 200
+    probed.controller.says = Probe(reachable=True, version="v1.33.2")
+    _, said = await probed.ask("GET", "v1/clusters")
+    assert [(one["name"], one["serverVersion"][:2]) for one in said["items"]] == [("in-cluster", "1."), ("far", "1.")]
+    assert [one["serverVersion"] for one in said["items"]][1] == "1.33"

@@ -11,11 +11,12 @@ from tests.server.api.support import serving
 from tests.server.argo.kit import POLICY, NoCluster, NoController, world_of
 from trueup.server.access.policy import policy_of
 from trueup.server.api.listening import Bounds, Listener
+from trueup.server.argo.connections import Connection
 from trueup.server.argo.places import cluster, repository
 from trueup.server.argo.webhook import Forwarding, headers_on
 from trueup.server.argo.whole import operations
-from trueup.server.keeping.places import ClusterAnswer, RepositoryAnswer
-from trueup.server.keeping.secretrows import cluster_row, repository_row
+from trueup.server.keeping.places import ClusterAnswer
+from trueup.server.keeping.secretrows import cluster_row
 from trueup.server.world.trees import Trees
 
 
@@ -28,12 +29,20 @@ def secret(kind: str, **data: str) -> dict[str, Any]:
 
 def test_no_credential_is_in_a_repository_or_a_cluster() -> None:
     given = secret("repository", url="https://u:canary@example.com/r", username="u", password="canary", name="r")
-    row = repository(RepositoryAnswer(row=repository_row(given), apps=1, sources=0))
-    assert (row["type"], row["name"]) == ("git", "r")
+    given["data"]["proxy"] = base64.b64encode(b"http://u:canary@proxy:3128").decode()
+    row = repository(given, Connection(status="Successful"))
+    assert (row["type"], row["name"], row["connectionState"]["status"]) == ("git", "r", "Successful")
+    assert row["proxy"].endswith("@proxy:3128")
     assert "canary" not in str(row)
     given = secret("cluster", server="https://10.0.0.1", name="east", config='{"bearerToken": "canary"}')
-    row = cluster(ClusterAnswer(row=cluster_row(given), apps=2))
-    assert (row["server"], row["name"], row["info"]) == ("https://10.0.0.1", "east", {"applicationsCount": 2})
+    row = cluster(
+        ClusterAnswer(row=cluster_row(given), apps=2), Connection(status="Failed", message="gone", version="v1.34.1")
+    )
+    state = {"status": "Failed", "message": "gone", "attemptedAt": None}
+    assert (row["server"], row["name"], row["connectionState"], row["serverVersion"]) == (
+        "https://10.0.0.1", "east", state, "1.34",
+    )  # fmt: skip
+    assert row["info"] == {"applicationsCount": 2, "connectionState": state, "serverVersion": "1.34"}
     assert "canary" not in str(row)
 
 
@@ -52,7 +61,6 @@ async def test_projects_are_listed_to_whom_may_see_them_and_denied_to_others() -
         assert [item["metadata"]["name"] for item in body["items"]] == ["shop"]
         status, body = await ask("/shop")
         assert (status, body["spec"]["roles"]) == (200, [{"name": "ci"}])
-        assert (await ask("/shop/detailed"))[1]["project"] == body
         assert (await ask("/shop/syncwindows"))[1]["windows"][0]["kind"] == "deny"
         assert (await ask("/bank"))[0] == 403
         assert (await ask("/none"))[0] == 403

@@ -15,15 +15,17 @@ from trueup.cluster.client import KubeClient
 from trueup.dialects.argocd.repositories import normalise_url
 from trueup.model.manifest import Manifest, labels_of
 from trueup.server.api.call import Call
-from trueup.server.api.operation import Answer, Listed, Operation, Surface
+from trueup.server.api.operation import Answer, Listed, Operation, Surface, Target
 from trueup.server.api.refusals import BadQuery, Forbidden, Impossible
+from trueup.server.argo.connections import Connection, Connections, here
 from trueup.server.argo.finding import V1, permit
 from trueup.server.argo.places import cluster, repository
 from trueup.server.keeping.placeforms import ClusterForm, RepositoryForm, cluster_secret, repository_secret
 from trueup.server.keeping.placekeeping import Keeping
-from trueup.server.keeping.places import ClusterAnswer, RepositoryAnswer
+from trueup.server.keeping.places import HOME, IN_CLUSTER_URL, ClusterAnswer
 from trueup.server.keeping.secretrows import SECRET_TYPE, ClusterRow, RepositoryRow, cluster_row, repository_row
 from trueup.server.live.place import Clients
+from trueup.server.world.rows import IN_CLUSTER
 from trueup.server.world.world import World
 
 _TEMPLATES = ("repo-creds", "repo-write-creds")
@@ -110,7 +112,7 @@ class ClusterQuery(Struct, frozen=True, kw_only=True):
 
 
 class RepositoryQuery(Struct, frozen=True, kw_only=True, rename="camel"):
-    """Of several of one URL, `appProject` says which; `forceRefresh` is taken, and nothing is kept that it could refresh."""
+    """Of several of one URL, `appProject` says which; `forceRefresh`: it is tried anew whether it answers."""
 
     force_refresh: bool = False
     app_project: str = ""
@@ -118,14 +120,23 @@ class RepositoryQuery(Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class RepositoryChanges:
-    def __init__(self, keeping: Keeping[RepositoryForm, RepositoryRow], clients: Clients, *, templates: bool) -> None:
+    def __init__(
+        self,
+        keeping: Keeping[RepositoryForm, RepositoryRow],
+        clients: Clients,
+        connections: Connections,
+        *,
+        templates: bool,
+    ) -> None:
         self._keeping = keeping
+        self._connections = connections
         self._clients = clients
         self._templates = templates
 
     async def get(self, call: Call) -> Answer:
         _, secret = await self.known(call, "get")
-        return Answer(body=_shown(secret))
+        state = await self._connections.of(secret, anew=call.query.force_refresh)
+        return Answer(body=repository(secret, state))
 
     async def create(self, call: Call) -> Answer:
         form = repository_form(call.body, prefix=self._templates or call.query.creds_only)
@@ -134,19 +145,19 @@ class RepositoryChanges:
         before = next((one for one in await self._keeping.secrets(call) if self._keeping.is_same(one, made)), None)
         if before is None:
             await self._keeping.put_new(call, made)
-            return Answer(body=_shown(made))
+            return Answer(body=repository(made))
         if not call.query.upsert:
             raise BadQuery("existing repository spec is different; use upsert flag to force update")
         await self._permit(call, "update", before)
         await self._keeping.put_over(call, self._clients.of(call.caller), before, form)
-        return Answer(body=_shown(repository_secret(form, self._keeping.namespace, before)))
+        return Answer(body=repository(repository_secret(form, self._keeping.namespace, before)))
 
     async def update(self, call: Call) -> Answer:
         client, before = await self.known(call, "update")
         body = msgspec.structs.replace(call.body, repo=call.body.repo or call.body.url or call.path["repo"])
         form = repository_form(body, prefix=_is_template(before))
         await self._keeping.put_over(call, client, before, form)
-        return Answer(body=_shown(repository_secret(form, self._keeping.namespace, before)))
+        return Answer(body=repository(repository_secret(form, self._keeping.namespace, before)))
 
     async def delete(self, call: Call) -> Answer:
         client, secret = await self.known(call, "delete")
@@ -175,14 +186,19 @@ class RepositoryChanges:
 
 
 class ClusterChanges:
-    def __init__(self, world: World, keeping: Keeping[ClusterForm, ClusterRow], clients: Clients) -> None:
+    def __init__(
+        self, world: World, keeping: Keeping[ClusterForm, ClusterRow], clients: Clients, connections: Connections
+    ) -> None:
+        self._connections = connections
         self._world = world
         self._keeping = keeping
         self._clients = clients
 
     async def get(self, call: Call) -> Answer:
+        if self._is_here(call) and (row := await self._unregistered(call)) is not None:
+            return Answer(body=self._told(row, await here(self._clients.of(call.caller))))
         _, secret = await self._known(call, "get")
-        return Answer(body=self._shown(secret))
+        return Answer(body=self._shown(secret, await self._connections.of(secret)))
 
     async def create(self, call: Call) -> Answer:
         form = cluster_form(call.body)
@@ -217,14 +233,25 @@ class ClusterChanges:
         )
 
     async def invalidate(self, call: Call) -> Answer:
-        """What is known of a cluster comes from watches: there is nothing old to throw away."""
+        """What is known of a cluster comes from watches; only whether it answers is kept for a while, and asked anew."""
         _, secret = await self._known(call, "update")
-        return Answer(body=self._shown(secret))
+        return Answer(body=self._shown(secret, await self._connections.of(secret, anew=True)))
 
-    def _shown(self, secret: Manifest) -> dict[str, Any]:
-        row = cluster_row(secret)
+    def _shown(self, secret: Manifest, connection: Connection | None = None) -> dict[str, Any]:
+        return self._told(cluster_row(secret), connection)
+
+    def _told(self, row: ClusterRow, connection: Connection | None) -> dict[str, Any]:
         apps = sum(known.row.cluster in (row.name, row.server) for known in self._world.apps)
-        return cluster(ClusterAnswer(row=row, apps=apps))
+        return cluster(ClusterAnswer(row=row, apps=apps), connection)
+
+    def _is_here(self, call: Call) -> bool:
+        return bool(call.path["cluster"].rstrip("/") == (IN_CLUSTER if call.query.type == "name" else IN_CLUSTER_URL))
+
+    async def _unregistered(self, call: Call) -> ClusterRow | None:
+        """The cluster that we are in, which needs no Secret; None: it has one, or is not the caller's to see."""
+        if any(cluster_row(one).server == IN_CLUSTER_URL for one in await self._keeping.secrets(call)):
+            return None
+        return HOME if await call.may("clusters", "get", Target(IN_CLUSTER_URL)) else None
 
     async def _known(self, call: Call, action: str) -> tuple[KubeClient, Manifest]:
         wanted, by_name = call.path["cluster"], call.query.type == "name"
@@ -301,10 +328,6 @@ def _number(value: int | str) -> str:
 
 def _is_template(secret: Manifest) -> bool:
     return labels_of(secret).get(SECRET_TYPE) in _TEMPLATES
-
-
-def _shown(secret: Manifest) -> dict[str, Any]:
-    return repository(RepositoryAnswer(row=repository_row(secret), apps=0, sources=0))
 
 
 def operations(

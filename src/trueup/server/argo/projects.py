@@ -11,8 +11,13 @@ from trueup.server.api.call import Call
 from trueup.server.api.operation import Answer, Listed, Needs, Operation, Surface, Target
 from trueup.server.api.refusals import BadQuery, NotFound
 from trueup.server.argo.finding import V1, permit
+from trueup.server.argo.places import cluster, repository
 from trueup.server.argo.upserting import made_or_there
+from trueup.server.keeping.placeforms import ClusterForm, RepositoryForm
+from trueup.server.keeping.placekeeping import Keeping
+from trueup.server.keeping.places import ClusterAnswer
 from trueup.server.keeping.projects import Projects, with_tokens, without_tokens
+from trueup.server.keeping.secretrows import ClusterRow, RepositoryRow, cluster_row, repository_row
 from trueup.server.live.masking import shown
 from trueup.server.live.objects import MANAGER
 from trueup.server.live.place import Clients
@@ -38,7 +43,16 @@ class ProjectBody(Struct, frozen=True, kw_only=True):
 class ArgoProjects:
     """The handlers. A project that one may not see is denied, one that is not there is not found."""
 
-    def __init__(self, world: World, projects: Projects, clients: Clients) -> None:
+    def __init__(
+        self,
+        world: World,
+        projects: Projects,
+        clients: Clients,
+        repositories: Keeping[RepositoryForm, RepositoryRow],
+        clusters: Keeping[ClusterForm, ClusterRow],
+    ) -> None:
+        self._repositories = repositories
+        self._clusters = clusters
         self._world = world
         self._projects = projects
         self._clients = clients
@@ -59,7 +73,18 @@ class ArgoProjects:
         return Answer(body=_seen(self._known(call)))
 
     async def detailed(self, call: Call) -> Answer:
-        return Answer(body={"project": _seen(self._known(call))})
+        """With the repositories and clusters that are registered for it alone, as whoever sees the project sees them in Argo CD."""
+        project, name = self._known(call), call.path["project"]
+        body: dict[str, Any] = {"project": _seen(project)}
+        registered = [(repository_row(one), one) for one in await self._repositories.secrets(call)]
+        if mine := [one for row, one in registered if row.project == name and not row.prefix]:
+            body["repositories"] = [repository(one) for one in mine]
+        if rows := [row for row in map(cluster_row, await self._clusters.secrets(call)) if row.project == name]:
+            body["clusters"] = [cluster(ClusterAnswer(row=row, apps=self._apps_at(row))) for row in rows]
+        return Answer(body=body)
+
+    def _apps_at(self, row: ClusterRow) -> int:
+        return sum(known.row.cluster in (row.name, row.server) for known in self._world.apps)
 
     async def windows(self, call: Call) -> Answer:
         """Those that are declared; which are open now is not told."""
@@ -147,7 +172,7 @@ def operations(projects: ArgoProjects) -> list[Operation]:
     return [
         at("list", "GET", V1 + "/projects", "AppProjects", Listed("projects"), projects.list, query=ListQuery),
         at("get", "GET", ONE, "One AppProject", get, projects.get, query=GetQuery),
-        at("detailed", "GET", ONE + "/detailed", "The same", get, projects.detailed, query=GetQuery),
+        at("detailed", "GET", ONE + "/detailed", "With its repositories and clusters", get, projects.detailed, query=GetQuery),
         at("windows", "GET", ONE + "/syncwindows", "Its sync windows", get, projects.windows),
         at("events", "GET", ONE + "/events", "Events about it", get, projects.events),
         at(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
@@ -27,9 +27,9 @@ EVENT_STREAM = "text/event-stream"
 
 
 class GetQuery(Place, frozen=True, kw_only=True, rename="camel"):
-    """`refresh` answers when the controller has looked again."""
+    """`refresh` answers when the controller has looked again; as in Argo CD, whatever is not `hard` is a normal one."""
 
-    refresh: Literal["", "normal", "hard"] = ""
+    refresh: str = ""
     resource_version: str = ""
     fields: str = ""
 

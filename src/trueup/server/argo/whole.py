@@ -24,6 +24,7 @@ from trueup.server.argo import (
     webhook,
 )
 from trueup.server.argo import settings as argosettings
+from trueup.server.argo.connections import Connections
 from trueup.server.argo.finding import ArgoApps
 from trueup.server.comparing.operations import Asks
 from trueup.server.identity.argooperations import ANY_JSON
@@ -56,9 +57,10 @@ def operations(
     """`settings`: as they are now."""
     apps = ArgoApps(world)
     acting = Acting(world, apps, clients)
-    kept = projects.ArgoProjects(world, Projects(world, clients), clients)
-    repositories = Keeping(REPOSITORIES, world, clients)
-    repository_changes = placechanges.RepositoryChanges(repositories, clients, templates=False)
+    repositories, clusters = Keeping(REPOSITORIES, world, clients), Keeping(CLUSTERS, world, clients)
+    kept = projects.ArgoProjects(world, Projects(world, clients), clients, repositories, clusters)
+    connections = Connections(controllers)
+    repository_changes = placechanges.RepositoryChanges(repositories, clients, connections, templates=False)
 
     def data() -> Mapping[str, str]:
         return settings().data
@@ -73,11 +75,11 @@ def operations(
         *objects.operations(objects.ArgoObjects(apps, seen, clients, live), apps),
         *revisions.operations(revisions.Belongings(world, apps, controllers, deep), apps, kept),
         *projects.operations(kept),
-        *places.operations(places.ArgoPlaces(Places(world, clients))),
+        *places.operations(places.ArgoPlaces(Places(world, clients), repositories, clusters, connections, clients)),
         *placechanges.operations(
             repository_changes,
-            placechanges.RepositoryChanges(repositories, clients, templates=True),
-            placechanges.ClusterChanges(world, Keeping(CLUSTERS, world, clients), clients),
+            placechanges.RepositoryChanges(repositories, clients, connections, templates=True),
+            placechanges.ClusterChanges(world, clusters, clients, connections),
         ),
         *placeprobes.operations(placeprobes.RepositoryProbes(repository_changes, controllers)),
         *certificates.operations(certificates.Certificates(clients, world.control_namespace)),

@@ -82,7 +82,7 @@ class Places:
             rows.append((cluster_row(secret), ref_of(secret)))
         apps = self._visible(call, "applications", self._world.apps)
         if not any(row.server == IN_CLUSTER_URL for row, _ in rows):
-            rows.insert(0, (_IN_CLUSTER, apps[0].ref if apps else None))
+            rows.insert(0, (HOME, apps[0].ref if apps else None))
         counts = Counter(known.row.cluster for known in apps)
         found = [
             ClusterAnswer(row=row, apps=counts.get(row.name, 0) or counts.get(row.server, 0))
@@ -119,9 +119,10 @@ class Places:
         return [known for known in table if shows(Target(known.policy_object, known.ref))]
 
 
-_IN_CLUSTER = ClusterRow(
+HOME = ClusterRow(
     name=IN_CLUSTER, server=IN_CLUSTER_URL, project="", namespaces=(), credentials=(), insecure=False, labels={}
 )
+"""The cluster that we are in, where no Secret says more of it."""
 
 
 def _bare(url: str) -> RepositoryRow:
