@@ -156,6 +156,39 @@ def test_a_replica_that_is_killed_in_the_middle_of_operations_loses_nothing(fort
     fortress.until_applied(seeds.NAMESPACE, within=60)
 
 
+def test_a_controller_that_is_gone_leaves_a_gap_in_the_audit_log_that_is_said_and_closes_by_itself(
+    fortress: Stack,
+) -> None:
+    """As `trueup install` sets it up: server and controller each with a file of their own."""
+    door = Door(fortress, "apart", database=f"sqlite:///{fortress.folder}/apart.sqlite")
+    door.start()
+    try:
+        until(lambda: _signed_in(door), what="the audit log is open")
+        assert door.ask("POST", f"{APP}/sync", {"message": "apart"})[0] == 202
+        until(lambda: actions(door, "apart") == ["succeeded"], what="it is told")
+        of_controller = "/audit?action=controller.*&target=Kustomization/proof/app"
+        assert door.ask("GET", of_controller)[1]["items"], "what the controller did is here too"
+        exported = door.ask("GET", "/audit/export?format=cef")[1]
+        assert "|controller.sync|" in exported
+        assert "|apps.sync|" in exported
+        status, verdict = door.ask("GET", "/audit/verification")
+        assert (status, verdict["whole"]) == (200, True), verdict
+        assert {one["keptBy"] for one in verdict["items"]} == {"this server", f"http://127.0.0.1:{fortress.http_port}"}
+        fortress.controller.kill()
+        try:
+            _, page = door.ask("GET", "/audit")
+            assert page["items"]
+            assert "does not answer" in page["notes"][0]
+            is_problem(door.ask("GET", "/audit/export"), 503)
+            assert door.ask("GET", "/audit/verification")[1]["whole"] is False
+        finally:
+            fortress.controller.start()
+            fortress.until_ready()
+        until(lambda: door.ask("GET", of_controller)[1]["notes"] == [], what="all of it is seen again")
+    finally:
+        door.stop()
+
+
 def _signed_in(door: Door) -> bool:
     """Not before it could be told."""
     with contextlib.suppress(AssertionError):

@@ -26,6 +26,7 @@ from trueup.server.api.operation import Answer, Listed, Needs, Operation, Public
 from trueup.server.assembly import Parts, table
 from trueup.server.identity.whole import IdentityService, Surroundings
 from trueup.server.keeping.audit import Audit
+from trueup.server.keeping.auditreading import AuditReading
 from trueup.server.world.trees import Trees
 from trueup.server.world.world import World
 
@@ -138,7 +139,7 @@ async def the_table() -> AsyncIterator[list[Operation]]:
             about=about,
             clients=NoCluster(),
             trees=Trees(),
-            audit=Audit(""),
+            audit=Audit(AuditReading("")),
             controllers=NoController(),
         )
         yield table(parts)

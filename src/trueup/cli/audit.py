@@ -20,12 +20,13 @@ from trueup.cli.table import Cell, print_table
 from trueup.cli.words import word
 from trueup.model.errors import InvalidInput
 from trueup.records.audit.chain import Sealed
-from trueup.records.audit.checkpoints import Checkpoint, PublicKeys, decode_lines, read_public_keys
+from trueup.records.audit.checkpoints import read_public_keys
 from trueup.records.audit.entry import AuditResult
 from trueup.records.audit.formats import Form, data_of, line
+from trueup.records.audit.proving import Evidence, prove, read_checkpoints
 from trueup.records.audit.reading import AuditHistory, AuditQuery
 from trueup.records.audit.service import CHECKPOINTS, FOLDER, PUBLIC
-from trueup.records.audit.verifying import Verdict, verify
+from trueup.records.audit.verifying import Verdict
 
 audit = typer.Typer(no_args_is_help=True, help="Who changed what, and is that what was written?")
 
@@ -148,11 +149,9 @@ def verify_log(
             hint="pass --key signing.pub (from the state folder's audit/) or the key of the Secret",
             code=Exit.USAGE,
         )
-    outside = [
-        one for path in (checkpoints if checkpoints is not None else _local_checkpoints()) for one in _lines(path)
-    ]
+    outside = read_checkpoints(checkpoints if checkpoints is not None else _local_checkpoints())
     with _history(database) as history:
-        found = [_verdict(history, name, outside, public) for name in _names(history, outside)]
+        found = prove(history, Evidence(public, outside))
     if output in (Output.JSON, Output.YAML):
         write_data(found, output)
     else:
@@ -176,20 +175,6 @@ def _tell_verdicts(found: list[Verdict], exported: int) -> None:
     print_table(out, ("CHAIN", "ENTRIES", "SIGNED UP TO", "VERDICT"), rows)
     if not exported:
         tell("no exported checkpoints were given: what was cut off at an end cannot be told (--checkpoints)")
-
-
-def _verdict(history: AuditHistory, chain: str, outside: list[Checkpoint], keys: PublicKeys) -> Verdict:
-    return verify(
-        chain,
-        history.walk_chain(chain),
-        history.checkpoints(chain),
-        [one for one in outside if one.chain == chain],
-        keys,
-    )
-
-
-def _names(history: AuditHistory, outside: list[Checkpoint]) -> list[str]:
-    return sorted({*history.chains(), *(one.chain for one in outside)})
 
 
 def _show(query: AuditQuery, limit: int, database: str, output: Output) -> None:
@@ -266,10 +251,3 @@ def _local(name: str) -> list[Path]:
 
 def _local_checkpoints() -> list[Path]:
     return [*_local(CHECKPOINTS + ".1"), *_local(CHECKPOINTS)]
-
-
-def _lines(path: Path) -> list[Checkpoint]:
-    try:
-        return decode_lines(path.read_bytes(), str(path))
-    except OSError as error:
-        raise InvalidInput(f"{path} cannot be read: {error.strerror}") from None

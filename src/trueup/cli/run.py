@@ -27,6 +27,7 @@ from trueup.dialects.registry import all_dialects
 from trueup.render.plugins.definitions import read_plugins
 from trueup.server.http import Artifacts, Probes, make_app
 from trueup.server.internal import Internal
+from trueup.server.sharedaudit import answering_audit
 from trueup.server.sharedhistory import answering
 from trueup.server.webhooks.receiver import Receiver
 
@@ -162,6 +163,7 @@ def run(
             controller.see,
             answering(database),
             controller.probe,
+            answering_audit(database, options.state_dir),
         ),
     )
 

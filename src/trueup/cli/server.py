@@ -16,7 +16,7 @@ import typer
 from trueup.cli.auditing import AuditKeyFile, AuditSettingsFile, make_audit
 from trueup.cli.auditkey import AuditSecretName, bring_key
 from trueup.cli.console import shown
-from trueup.cli.home import find_home
+from trueup.cli.home import Home, find_home
 from trueup.cli.logging import configure_logging
 from trueup.cli.thismachine import this_machine
 from trueup.cluster.client import KubeClient
@@ -143,6 +143,7 @@ def server(
                 local=local,
                 audit=audit,
                 database=database,
+                states=(folder,) if embedded_home is None else (folder, Home(embedded_home).controller),
                 controllers=tuple(controller or (f"http://trueup.{controller_namespace}.svc:8080",)),
                 internal_token=token,
                 audit_strict=not audit_optional,

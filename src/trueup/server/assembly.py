@@ -63,6 +63,7 @@ from trueup.server.keeping import summary as keeping_summary
 from trueup.server.keeping import then as keeping_then
 from trueup.server.keeping import timeline as keeping_timeline
 from trueup.server.keeping.audit import Audit
+from trueup.server.keeping.auditreading import AuditReading
 from trueup.server.linking import operations as linking
 from trueup.server.linking.filling import Linking, Links
 from trueup.server.linking.linking import DeepLinks
@@ -74,6 +75,7 @@ from trueup.server.operationkeys import DatabaseKeys
 from trueup.server.pages.files import PageFiles, read_files
 from trueup.server.pages.serving import add_pages
 from trueup.server.rights import deciding
+from trueup.server.sharedaudit import nobody
 from trueup.server.sharedhistory import SharedHistory
 from trueup.server.world import followone, treeoperations
 from trueup.server.world import operations as world_operations
@@ -99,8 +101,10 @@ class Serving(Struct, frozen=True, kw_only=True):
     audit: AuditLog | None = None
     database: str = ""
     """Where records and audit are read; empty: nowhere."""
+    states: tuple[Path, ...] = ()
+    """Folders with keys and exported checkpoints of those who write into the database, by which the audit log's chains are judged."""
     controllers_history: bool = False
-    """Records are the controllers' own, and asked of them; the database holds the audit log alone."""
+    """Records and audit entries of the controllers are their own, and asked of them; the database holds the server's."""
     audit_strict: bool = True
     """Nothing is changed while the audit log cannot store it."""
     controllers: tuple[str, ...] = ()
@@ -163,7 +167,10 @@ async def serving(options: Serving) -> AsyncIterator[Server]:
         )
         trees = await _trees(options, stack)
         world.follow(trees)
-        reading = Audit(options.database)
+        controllers = Controllers(options.controllers, options.internal_token)
+        reading = AuditReading(
+            options.database, options.states, controllers.audit if options.controllers_history else nobody
+        )
         stack.callback(reading.close)
         streams = Streams(options.max_streams)
         about = About(watching.problems, lambda: (len(world.apps), len(world.sources), streams.total))
@@ -183,7 +190,6 @@ async def serving(options: Serving) -> AsyncIterator[Server]:
                 )
             )
         )
-        controllers = Controllers(options.controllers, options.internal_token)
         links = await stack.enter_async_context(Links(lambda: identity.settings().data))
         loop = asyncio.get_running_loop()
         api = Api(
@@ -194,7 +200,7 @@ async def serving(options: Serving) -> AsyncIterator[Server]:
                     about=about,
                     clients=decided.clients,
                     trees=trees,
-                    audit=reading,
+                    audit=Audit(reading),
                     controllers=controllers,
                     far=controllers if options.rights is Rights.POLICY else None,
                     history=(lambda _: SharedHistory(controllers.history, loop))

@@ -28,6 +28,7 @@ from trueup.apps.comparison import (
 from trueup.apps.probe import Probe, ProbeWish
 from trueup.model.errors import Transient, TrueupError
 from trueup.server.api.problems import MEDIA_TYPE, encoded, problem_of
+from trueup.server.sharedaudit import AuditAnswer, AuditQuestion
 from trueup.server.sharedhistory import HistoryAnswer, HistoryQuestion
 
 log = structlog.get_logger(__name__)
@@ -38,6 +39,7 @@ IMPACT = "/internal/v1/impact"
 COMMITS = "/internal/v1/commits"
 OBJECT = "/internal/v1/object"
 HISTORY = "/internal/v1/history"
+AUDIT = "/internal/v1/audit"
 PROBE = "/internal/v1/probe"
 COMPARE_SECONDS = 50.0
 """In which a comparison has to be made: less than its asker waits."""
@@ -60,6 +62,7 @@ class Internal(Struct, frozen=True):
     see: Callable[[ObjectWish], Awaitable[ObjectSeen]] | None = None
     history: Callable[[HistoryQuestion], Awaitable[HistoryAnswer]] | None = None
     probe: Callable[[ProbeWish], Awaitable[Probe]] | None = None
+    audit: Callable[[AuditQuestion], Awaitable[AuditAnswer]] | None = None
 
 
 def add_internal(app: web.Application, internal: Internal, *, slow_seconds: float = SLOW_SECONDS) -> None:
@@ -87,6 +90,7 @@ def add_internal(app: web.Application, internal: Internal, *, slow_seconds: floa
         (COMMITS, CommitsWish, internal.commits),
         (OBJECT, ObjectWish, internal.see),
         (HISTORY, HistoryQuestion, internal.history),
+        (AUDIT, AuditQuestion, internal.audit),
         (PROBE, ProbeWish, internal.probe),
     ):
         app.router.add_post(path, _answering(internal, of, function))

@@ -10,6 +10,7 @@ from trueup.records.audit.checkpoints import load_signer
 from trueup.records.audit.entry import AuditEntry
 from trueup.records.audit.log import DatabaseAuditLog
 from trueup.server.keeping.audit import Audit, operations
+from trueup.server.keeping.auditreading import AuditReading
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 BOSS = {"X-User": "admin"}
@@ -33,8 +34,8 @@ def fill(folder: Path) -> str:
 
 
 async def test_entries_are_found_and_paged(tmp_path: Path) -> None:
-    audit = Audit(fill(tmp_path))
-    async with serving(operations(audit)) as served:
+    audit = AuditReading(fill(tmp_path))
+    async with serving(operations(Audit(audit))) as served:
         seen: list[str] = []
         after = ""
         while True:
@@ -59,9 +60,9 @@ async def test_entries_are_found_and_paged(tmp_path: Path) -> None:
 
 
 async def test_whoever_may_not_read_it_does_not_know_of_it(tmp_path: Path) -> None:
-    audit = Audit(fill(tmp_path))
+    audit = AuditReading(fill(tmp_path))
     async with (
-        serving(operations(audit)) as served,
+        serving(operations(Audit(audit))) as served,
         served.client.get("/api/trueup/v1/audit", headers={"X-User": "bob"}) as answer,
     ):
         assert answer.status == 404

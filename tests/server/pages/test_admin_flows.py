@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import re
+from pathlib import Path
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from tests.server.pages.conftest import Open
 from tests.server.pages.stage.cluster import KEPT_SECRET
@@ -233,6 +236,24 @@ async def test_the_audit_log_is_searched_and_an_entry_opened_by_its_address(stag
     await expect(page.locator("aside.panel")).to_contain_text("suspended: the sale begins")
     await page.reload()
     await expect(page.locator("aside.panel")).to_contain_text("suspended: the sale begins")
+
+
+async def test_the_audit_log_is_exported_as_it_is_searched_and_says_what_is_missing(stage: Stage, opened: Open) -> None:
+    page = await opened(stage, "/audit?q=sale")
+    async with page.expect_download() as downloading:
+        await page.get_by_role("link", name="Export").click()
+    download = await downloading.value
+    assert download.suggested_filename == "audit.jsonl"
+    lines = (await asyncio.to_thread(Path(str(await download.path())).read_text)).splitlines()
+    assert [json.loads(line)["action"] for line in lines] == ["apps.suspend"]
+
+    async def with_a_gap(route: Route) -> None:
+        answer = await (await route.fetch()).json()
+        await route.fulfill(json=answer | {"notes": ["entries of http://far:8080 are not here: it does not answer"]})
+
+    await page.route("**/api/trueup/v1/audit?**", with_a_gap)
+    await page.reload()
+    await expect(page.locator(".notice")).to_contain_text("Not all of it can be read now entries of http://far:8080")
 
 
 async def test_the_audit_log_is_not_for_everybody(stage: Stage, opened: Open) -> None:

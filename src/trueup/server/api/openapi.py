@@ -134,7 +134,7 @@ def _query_parameters(
 def _responses(operation: Operation, by_type: dict[str, Any]) -> dict[str, Any]:
     good: dict[str, Any] = {"description": _WORDS.get(operation.status, "OK")}
     if operation.streams:
-        kinds = ("text/event-stream", *operation.downloads)
+        kinds = (*(("text/event-stream",) if operation.followed else ()), *operation.downloads)
         good["content"] = {kind: {"schema": {"type": "string"}} for kind in kinds}
     elif operation.answer is not None:
         good["content"] = {"application/json": {"schema": by_type[_key(operation.answer)]}}

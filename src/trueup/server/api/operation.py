@@ -136,6 +136,8 @@ class Operation(Struct, frozen=True, kw_only=True):
     streams: bool = False
     downloads: tuple[str, ...] = ()
     """Media types in which a stream may be asked for as a file."""
+    followed: bool = True
+    """Of a stream: whether it is one of events, with which one may go on; else it is a file that has an end."""
     surface: Surface = Surface.TRUEUP
     audited: bool = True
     """Of a changing operation: whether the audit log is told. Not so for what changes nothing although it is a POST."""
@@ -164,7 +166,7 @@ class Operation(Struct, frozen=True, kw_only=True):
         if self.surface is not Surface.TRUEUP:
             return frozenset()
         cut = self.method == "GET" and self.answer is not None and not self.streams
-        return frozenset({FIELDS} if cut else {SINCE} if self.streams else ())
+        return frozenset({FIELDS} if cut else {SINCE} if self.streams and self.followed else ())
 
     @property
     def part(self) -> str:

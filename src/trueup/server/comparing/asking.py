@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
@@ -23,7 +24,8 @@ from trueup.apps.probe import Probe, ProbeWish
 from trueup.server.api.problems import Problem
 from trueup.server.api.reading import read_whole
 from trueup.server.api.refusals import Refused, Unavailable
-from trueup.server.internal import COMMITS, COMPARE, HISTORY, IMPACT, OBJECT, PROBE
+from trueup.server.internal import AUDIT, COMMITS, COMPARE, HISTORY, IMPACT, OBJECT, PROBE
+from trueup.server.sharedaudit import AuditAnswer, AuditQuestion, FromOne
 from trueup.server.sharedhistory import HistoryAnswer, HistoryQuestion
 
 SECONDS = 55.0
@@ -70,6 +72,12 @@ class Controllers:
         """Of the first controller that answers. Raises as `compare`."""
         return await self._ask_all(HISTORY, question, HistoryAnswer)
 
+    async def audit(self, question: AuditQuestion) -> Sequence[FromOne]:
+        """Of every controller, in their order; who cannot be asked says why. Raises Unavailable where there is no token."""
+        token = await self._known_token()
+        async with self._session(token) as session:
+            return await asyncio.gather(*(self._audit_of(session, url, question) for url in self._urls))
+
     async def probe(self, wish: ProbeWish) -> Probe:
         """Raises as `compare`."""
         return await self._ask_all(PROBE, wish, Probe)
@@ -78,11 +86,7 @@ class Controllers:
         refusal: Refused = Unavailable(
             "no controller is known to this server", hint="start it with --controller http://ADDRESS:8080"
         )
-        token = await self._token()
-        if not token:
-            raise Unavailable("there is no internal token yet", hint="is a controller running?")
-        timeout = ClientTimeout(total=SECONDS, sock_connect=5)
-        async with ClientSession(timeout=timeout, headers={"Authorization": f"Bearer {token}"}) as session:
+        async with self._session(await self._known_token()) as session:
             for url in self._urls:
                 try:
                     return await self._ask(session, url + path, wish, of)
@@ -94,6 +98,23 @@ class Controllers:
                     why = str(error) or "it does not answer"
                     refusal = Unavailable(f"the controller cannot be asked: {why}", hint="is a controller running?")
         raise refusal
+
+    async def _audit_of(self, session: ClientSession, url: str, question: AuditQuestion) -> FromOne:
+        try:
+            return FromOne(place=url, answer=await self._ask(session, url + AUDIT, question, AuditAnswer))
+        except Refused as error:
+            return FromOne(place=url, problem=error.message)
+        except (ClientError, TimeoutError, OSError):
+            return FromOne(place=url, problem="it does not answer")
+
+    async def _known_token(self) -> str:
+        if not (token := await self._token()):
+            raise Unavailable("there is no internal token yet", hint="is a controller running?")
+        return token
+
+    def _session(self, token: str) -> ClientSession:
+        timeout = ClientTimeout(total=SECONDS, sock_connect=5)
+        return ClientSession(timeout=timeout, headers={"Authorization": f"Bearer {token}"})
 
     async def _ask(self, session: ClientSession, url: str, wish: Struct, of: type[T]) -> T:
         async with session.post(url, data=msgspec.json.encode(wish), allow_redirects=False) as answer:

@@ -40,6 +40,7 @@ from trueup.server.comparing import impact
 from trueup.server.comparing import operations as comparing
 from trueup.server.identity.whole import IdentityService, Surroundings
 from trueup.server.keeping import audit, past, then, timeline
+from trueup.server.keeping.auditreading import AuditReading
 from trueup.server.linking.filling import Links
 from trueup.server.local import Local, local_operations
 from trueup.server.pages.files import read_files
@@ -184,7 +185,7 @@ def past_operations(apps: world_operations.Apps) -> list[Operation]:
         *past.operations(kept, apps),
         *then.operations(then.Then(kept, apps), apps),
         *timeline.operations(timeline.Timeline(apps, database())),
-        *audit.operations(audit.Audit(database())),
+        *audit.operations(audit.Audit(AuditReading(database()))),
     ]
 
 

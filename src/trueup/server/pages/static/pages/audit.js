@@ -3,19 +3,19 @@ import { html } from "../lib/html.js";
 import { useEffect, useState } from "preact/hooks";
 import { t, moment } from "../i18n/i18n.js";
 import { query, setQuery } from "../lib/route.js";
-import { call } from "../live/api.js";
+import { address, call } from "../live/api.js";
 import { toYaml } from "../live/app.js";
 import { timeOf } from "../live/apps.js";
 import { useLoaded } from "../live/resource.js";
 import { useTitle } from "../shell.js";
-import { Ago, Button, Empty, Facts, Waiting, Wrong } from "../ui/basics.js";
+import { Ago, Button, Empty, Facts, Notice, Waiting, Wrong } from "../ui/basics.js";
 import { Icon } from "../ui/icon.js";
 import { Panel } from "../ui/layers.js";
 import { Table } from "../ui/table.js";
 import { Diff } from "../ui/text.js";
 
 /** @typedef {{id: string, at: string, actor: string, via: string, address: string, action: string, target: string, project: string, message: string, before: string, after: string, revision: string, result: string, reason: string, requestId: string, replica: string, hash: string, previous: string}} Entry */
-/** @typedef {{items: Entry[], next: string}} AuditPage */
+/** @typedef {{items: Entry[], next: string, notes?: string[]}} AuditPage */
 
 const PAGE = 100;
 /** @type {Record<string, string>} */
@@ -54,13 +54,14 @@ export function Page() {
     { id: "result", label: t("audit.result"), width: "130px", cell: (entry) => html`<${Result} result=${entry.result} />` },
   ];
   const narrow = matchMedia("(max-width: 700px)").matches;
-  return html`<div class="page-head"><h1>${t("nav.audit")}</h1><span class="grow"></span>${next && html`<${Button} small icon="chevron-down" disabled=${waiting} onClick=${() => setAfter(next)}>${t("audit.older")}<//>`}</div>
+  return html`<div class="page-head"><h1>${t("nav.audit")}</h1><span class="grow"></span><${Button} small icon="download" href=${address("/audit/export", { text, result })} title=${t("audit.export.what")} download>${t("audit.export")}<//>${next && html`<${Button} small icon="chevron-down" disabled=${waiting} onClick=${() => setAfter(next)}>${t("audit.older")}<//>`}</div>
     <div class="toolbar">
       <div class="search"><${Icon} name="search" size=${16} /><input class="input" type="search" value=${text} placeholder=${t("audit.search")} aria-label=${t("audit.search")} onChange=${(/** @type {any} */ event) => setQuery({ q: event.currentTarget.value })} /></div>
       <select class="input" aria-label=${t("audit.result")} value=${result} onChange=${(/** @type {any} */ event) => setQuery({ result: event.currentTarget.value })}>
         <option value="">${t("audit.any")}</option>${["succeeded", "refused", "failed"].map((one) => html`<option key=${one} value=${one}>${wordOf(one)}</option>`)}
       </select>
     </div>
+    ${(data?.notes ?? []).map((/** @type {string} */ note) => html`<${Notice} key=${note} tone="warn" title=${t("audit.missing")}>${note}<//>`)}
     ${shown.length === 0 ? html`<${Empty} icon="scroll-text" title=${t("audit.none")}>${t("audit.none.what")}<//>` : html`<div class="card grow-sheet"><${Table} label=${t("nav.audit")} columns=${narrow ? columns.filter((column) => column.narrow) : columns} total=${shown.length} at=${(/** @type {number} */ i) => shown[i]} id=${(/** @type {Entry} */ entry) => entry.id} row=${44} current=${chosen} onOpen=${(/** @type {Entry} */ entry) => setQuery({ entry: entry.id })} /></div>`}
     ${chosen && html`<${One} key=${chosen} id=${chosen} />`}`;
 }
