@@ -104,6 +104,7 @@ def webhook_noted(audit: AuditService | None) -> Callable[[Answer], None]:
             at=utc_now(),
             actor=f"webhook:{answer.provider}",
             via="webhook",
+            address=answer.address,
             action="webhook.receive",
             target=", ".join(answer.news[:20]),
             message=f"woke {answer.sources} sources",

@@ -177,7 +177,7 @@ async def serving(options: Serving) -> AsyncIterator[Server]:
         auditor: Auditor = (
             RecordedCalls(options.audit, strict=options.audit_strict) if options.audit is not None else Unaudited()
         )
-        forwarding = Forwarding(options.controllers)
+        forwarding = Forwarding(options.controllers, options.internal_token, options.reaching)
         stack.push_async_callback(forwarding.close)
         meter = Meter()
         meter.registry.register(

@@ -14,7 +14,7 @@ from aiohttp import web
 from msgspec import Struct
 
 from trueup.server.internal import Internal, add_internal
-from trueup.server.webhooks.handling import webhook_handler
+from trueup.server.webhooks.handling import nobody, webhook_handler
 from trueup.server.webhooks.receiver import Receiver
 from trueup.sources.foreignjson import NotReadable, read_json
 
@@ -104,5 +104,7 @@ def make_app(
     if internal is not None:
         add_internal(app, internal)
     if receiver is not None:
-        app.router.add_post("/api/webhook", webhook_handler(receiver))
+        app.router.add_post(
+            "/api/webhook", webhook_handler(receiver, internal.token if internal is not None else nobody)
+        )
     return app

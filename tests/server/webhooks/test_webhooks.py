@@ -10,15 +10,21 @@ from urllib.parse import urlencode
 import aiohttp
 import msgspec
 import pytest
+from aiohttp import web
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.server.api.support import serving as api_of
 from tests.server.test_http import serve
 from tests.server.webhooks.kit import IDS, PAYLOADS, SAMPLES, SECRETS, Sample
 from trueup.model.news import News, NewsKind
+from trueup.server.api.proxies import behind
+from trueup.server.argo import webhook
+from trueup.server.argo.webhook import Forwarding
 from trueup.server.http import Probes, make_app
 from trueup.server.webhooks import intake
 from trueup.server.webhooks.delivery import Delivery, Refused
+from trueup.server.webhooks.handling import FORWARDED, TOKEN, webhook_handler
 from trueup.server.webhooks.providers import PROVIDERS, provider_of
 from trueup.server.webhooks.receiver import Answer, Receiver
 
@@ -307,6 +313,54 @@ async def test_a_delivery_over_http_is_answered_with_what_it_woke(listening: tup
                 "sources": 1,
                 "news": ["https://github.com/example/shop.git refs/heads/main"],
             }
+
+
+async def test_only_our_own_server_is_believed_from_where_a_delivery_came() -> None:
+    noted: list[Answer] = []
+
+    async def secrets() -> dict[str, str]:
+        return SECRETS
+
+    async def tell(_: News) -> int:
+        return 1
+
+    async def token() -> str:
+        return "ours"
+
+    app = web.Application()
+    app.router.add_post("/api/webhook", webhook_handler(Receiver(secrets, tell, noted.append), token))
+    forged = {FORWARDED: "203.0.113.1", TOKEN: "not ours"}
+    async for controller in serve(app):
+        forwarding = Forwarding((controller,), token)
+        async with aiohttp.ClientSession() as session, api_of(webhook.operations(forwarding)) as server:
+            for number, url in enumerate((controller, server.url)):
+                delivery = GITHUB.delivery(identity=str(number), body=b'{"ref": "refs/heads/%d"}' % number)
+                headers = {**delivery.headers, **forged}
+                async with session.post(f"{url}/api/webhook", data=delivery.body, headers=headers) as response:
+                    assert response.status == 202
+        await forwarding.close()
+    assert [one.address for one in noted] == ["127.0.0.1", "127.0.0.1"]
+    trusted = behind(["127.0.0.1"])
+    async for controller in serve(app):
+        forwarding = Forwarding((controller,), token, trusted)
+        delivery = GITHUB.delivery(identity="3", body=b'{"ref": "refs/heads/3"}')
+        headers = {**delivery.headers, "X-Forwarded-For": "198.51.100.7"}
+        async with (
+            api_of(webhook.operations(forwarding)) as server,
+            server.client.post("/api/webhook", data=delivery.body, headers=headers) as response,
+        ):
+            assert response.status == 202
+        await forwarding.close()
+    assert noted[-1].address == "198.51.100.7"
+
+
+async def test_credentials_in_an_address_that_somebody_tells_are_shown_to_nobody() -> None:
+    (sample,) = (one for one in SAMPLES if one.provider == "generic")
+    listener = Listener()
+    body = b'{"url": "https://ci:glpat-0123456789abcdefghij@git.example.com/team/shop.git"}'
+    answer = await listener.take(sample.delivery(body=body))
+    assert answer.news == ("https://***@git.example.com/team/shop.git",)
+    assert listener.heard[0].urls[0].startswith("https://ci:"), "what is looked for is what was told"
 
 
 async def test_a_forged_one_is_refused_with_what_to_do(listening: tuple[str, Listener]) -> None:

@@ -15,6 +15,8 @@ from trueup.server.api.operation import Operation, Target
 from trueup.server.api.refusals import Forbidden, NotFound, PreconditionFailed
 
 T = TypeVar("T")
+EVERYTHING = "*"
+"""The target of what is about all there is of a resource."""
 
 
 class Notes:
@@ -76,6 +78,8 @@ class Call:
                 hint=self.advice(resource, action, target),
                 ref=target.ref,
             )
+        if target.name == EVERYTHING:
+            raise NotFound(f"there is no {resource} that you may see", hint=self.advice(resource, action, target))
         raise missing(target)
 
     def advice(self, resource: str, action: str, target: Target) -> str:

@@ -6,32 +6,50 @@ Who sent it, whether it is proved and whom it concerns is decided there, and tol
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from aiohttp import ClientError, ClientSession, ClientTimeout
+from aiohttp import ClientError, ClientSession, ClientTimeout, web
 
 from trueup.model.errors import TrueupError
 from trueup.server.api.call import Call
 from trueup.server.api.operation import PUBLIC, Content, Operation, Surface
 from trueup.server.api.reading import read_whole
 from trueup.server.api.refusals import BadQuery, TooLarge, TooMany, Unavailable
+from trueup.server.identity.reach import Reaching, directly
 from trueup.server.webhooks.delivery import Refused
+from trueup.server.webhooks.handling import FORWARDED, TOKEN, nobody
 from trueup.server.webhooks.intake import SECONDS, Intake
 
 PATH = "/api/webhook"
 AT_ONCE = 16
 """Deliveries that are on their way to the controllers at once; others wait for their turn."""
 _NOT_ON = frozenset(
-    {"host", "connection", "content-length", "transfer-encoding", "cookie", "expect", "te", "upgrade", "keep-alive"}
+    {
+        FORWARDED.lower(),
+        TOKEN.lower(),
+        "host",
+        "connection",
+        "content-length",
+        "transfer-encoding",
+        "cookie",
+        "expect",
+        "te",
+        "upgrade",
+        "keep-alive",
+    }
 )
 """Headers that are of this connection, or nobody's business there."""
 LONGEST_ANSWER = 1024 * 1024
 
 
 class Forwarding:
-    """`urls` are those of the controllers' HTTP sides."""
+    """`urls` are those of the controllers' HTTP sides. `token` shows them whose we are, so that they believe from where a delivery came."""
 
-    def __init__(self, urls: Sequence[str]) -> None:
+    def __init__(
+        self, urls: Sequence[str], token: Callable[[], Awaitable[str]] = nobody, reaching: Reaching = directly
+    ) -> None:
+        self._token = token
+        self._reaching = reaching
         self._urls = [url.rstrip("/") + PATH for url in urls]
         self._intake = Intake()
         self._turn = asyncio.Semaphore(AT_ONCE)
@@ -44,13 +62,22 @@ class Forwarding:
         request = call.request
         try:
             async with self._intake.body(request.content, request.content_length) as body, self._turn:
-                answers = await self._passed_on(request.query_string, headers_on(request.headers), body)
+                headers = headers_on(request.headers) | await self._told_of(request)
+                answers = await self._passed_on(request.query_string, headers, body)
         except Refused as refused:
             raise _refusal(refused) from refused
         taken = [one for one in answers if one is not None]
         if not taken:
             raise Unavailable("no controller answers", hint="is one running? The delivery may be sent again")
         return min(taken, key=lambda one: one.status)
+
+    async def _told_of(self, request: web.Request) -> dict[str, str]:
+        """Without a token nothing is said: nobody would believe it."""
+        try:
+            token = await self._token()
+        except TrueupError:
+            token = ""  # the cluster is away; the delivery is taken all the same
+        return {FORWARDED: self._reaching(request).address, TOKEN: token} if token else {}
 
     async def _passed_on(self, query: str, headers: Mapping[str, str], body: bytes) -> list[Content | None]:
         if self._session is None:

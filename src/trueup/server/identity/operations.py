@@ -9,6 +9,7 @@ from msgspec import Struct, field
 from trueup.server.api.call import Call
 from trueup.server.api.caller import Via
 from trueup.server.api.operation import PUBLIC, SIGNED_IN, Answer, Listed, Operation, Target
+from trueup.server.api.paging import ListQuery, page
 from trueup.server.identity import localtokens
 from trueup.server.identity.accountkeeping import AccountKeeping
 from trueup.server.identity.accounts import Account, Capability, Token
@@ -120,7 +121,11 @@ class AccountView(Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class AccountList(Struct, frozen=True, kw_only=True):
+    """`total`: all that fit. `next` empty: this was the last page."""
+
     items: tuple[AccountView, ...]
+    total: int
+    next: str
 
 
 class NewPassword(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
@@ -213,6 +218,7 @@ def operations(parts: Parts) -> list[Operation]:
             path=BASE + "/accounts",
             summary="Local users, with their API tokens",
             access=Listed("accounts"),
+            query=ListQuery,
             handler=accounts.listed,
             answer=AccountList,
         ),
@@ -377,7 +383,8 @@ class _Accounts:
         await call.prepare()
         shown = call.predicate("accounts")
         found = [one for one in self._parts.keeping.all() if is_own(call, one.name) or shown(Target(one.name))]
-        return Answer(body=AccountList(items=tuple(view_of(one) for one in found)))
+        cut = page([view_of(one) for one in found], call.query, lambda one: one.name)
+        return Answer(body=AccountList(items=cut.items, total=cut.total, next=cut.next))
 
     async def get(self, call: Call) -> Answer:
         await may(call, "get")

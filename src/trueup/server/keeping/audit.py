@@ -13,13 +13,12 @@ from trueup.records.audit.entry import AuditResult
 from trueup.records.audit.formats import Form, line
 from trueup.records.audit.reading import AuditQuery, Cursor, cursor_of
 from trueup.records.audit.verifying import Verdict
-from trueup.server.api.call import Call
+from trueup.server.api.call import EVERYTHING, Call
 from trueup.server.api.operation import Answer, Lines, Needs, Operation, Target
 from trueup.server.api.refusals import BadQuery, NotFound, Unavailable
 from trueup.server.keeping.auditreading import AuditReading
 
 BASE = "/api/trueup/v1"
-EVERYTHING = "*"
 EXPORT_PAGE = 200
 EXPORTS = {Form.JSON: ("application/x-ndjson", "audit.jsonl"), Form.CEF: ("text/plain; charset=utf-8", "audit.cef")}
 

@@ -12,6 +12,7 @@ from trueup.model.manifest import Manifest, ref_of
 from trueup.model.refs import ObjectRef
 from trueup.server.api.call import Call
 from trueup.server.api.operation import Answer, Listed, Operation, Target
+from trueup.server.api.paging import ListQuery, page
 from trueup.server.keeping.secretrows import (
     REPOSITORY_TYPES,
     SECRET_TYPE,
@@ -38,7 +39,11 @@ class RepositoryAnswer(Struct, frozen=True, kw_only=True):
 
 
 class RepositoryList(Struct, frozen=True, kw_only=True):
+    """`total`: all that fit. `next` empty: this was the last page."""
+
     items: tuple[RepositoryAnswer, ...]
+    total: int
+    next: str
 
 
 class ClusterAnswer(Struct, frozen=True, kw_only=True):
@@ -47,7 +52,11 @@ class ClusterAnswer(Struct, frozen=True, kw_only=True):
 
 
 class ClusterList(Struct, frozen=True, kw_only=True):
+    """As RepositoryList."""
+
     items: tuple[ClusterAnswer, ...]
+    total: int
+    next: str
 
 
 class Places:
@@ -72,7 +81,10 @@ class Places:
             for row, ref in rows
             if shows(Target(f"{row.project}/{row.url}" if row.project else row.url, ref))
         ]
-        return Answer(body=RepositoryList(items=tuple(found)))
+        found_page = page(
+            found, call.query, lambda one: f"{one.row.name or one.row.url}\0{one.row.secret}\0{one.row.url}"
+        )
+        return Answer(body=RepositoryList(items=found_page.items, total=found_page.total, next=found_page.next))
 
     async def clusters(self, call: Call) -> Answer:
         """The one that we are in, which whoever sees an App sees, and those with a Secret."""
@@ -89,7 +101,8 @@ class Places:
             for row, ref in rows
             if shows(Target(f"{row.project}/{row.server}" if row.project else row.server, ref))
         ]
-        return Answer(body=ClusterList(items=tuple(found)))
+        found_page = page(found, call.query, lambda one: f"{one.row.name}\0{one.row.secret}\0{one.row.server}")
+        return Answer(body=ClusterList(items=found_page.items, total=found_page.total, next=found_page.next))
 
     async def _secrets(self, call: Call, types: tuple[str, ...]) -> list[Manifest]:
         client = self._clients.of(call.caller)
@@ -137,6 +150,7 @@ def operations(places: Places) -> list[Operation]:
             path=BASE + "/repositories",
             summary="Repositories that are known or used, without credentials",
             access=Listed("repositories"),
+            query=ListQuery,
             answer=RepositoryList,
             handler=places.repositories,
         ),
@@ -146,6 +160,7 @@ def operations(places: Places) -> list[Operation]:
             path=BASE + "/clusters",
             summary="Clusters that Apps go to, without credentials",
             access=Listed("clusters"),
+            query=ListQuery,
             answer=ClusterList,
             handler=places.clusters,
         ),

@@ -16,6 +16,7 @@ from trueup.model.manifest import Manifest, name_of, ref_of, resource_version_of
 from trueup.model.refs import ObjectRef
 from trueup.server.api.call import Call, missing
 from trueup.server.api.operation import Answer, Listed, Needs, Operation, Target
+from trueup.server.api.paging import ListQuery, page
 from trueup.server.api.refusals import BadQuery, Conflict
 from trueup.server.live.masking import shown
 from trueup.server.live.objects import MANAGER
@@ -48,7 +49,11 @@ class ProjectRow(Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class ProjectList(Struct, frozen=True, kw_only=True):
+    """`total`: all that fit. `next` empty: this was the last page."""
+
     items: tuple[ProjectRow, ...]
+    total: int
+    next: str
 
 
 class ProjectAnswer(Struct, frozen=True, kw_only=True):
@@ -76,7 +81,8 @@ class Projects:
         rows = [
             row_of(obj, counts) for name, obj in sorted(self._world.projects.items()) if shows(self.target_of(name))
         ]
-        return Answer(body=ProjectList(items=tuple(rows)))
+        found = page(rows, call.query, lambda row: row.name)
+        return Answer(body=ProjectList(items=found.items, total=found.total, next=found.next))
 
     async def get(self, call: Call) -> Answer:
         obj = self._world.projects[call.path["project"]]
@@ -212,6 +218,7 @@ def operations(projects: Projects) -> list[Operation]:
             path=BASE + "/projects",
             summary="AppProjects with their roles, and how many Applications each holds",
             access=Listed("projects"),
+            query=ListQuery,
             answer=ProjectList,
             handler=projects.list,
         ),

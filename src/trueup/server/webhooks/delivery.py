@@ -30,6 +30,8 @@ class Delivery(Struct, frozen=True, kw_only=True):
     headers: Mapping[str, str]
     query: Mapping[str, str]
     body: bytes
+    address: str = ""
+    """From where it came."""
 
     def __repr__(self) -> str:
         return f"Delivery({len(self.body)} bytes)"

@@ -11,6 +11,7 @@ from msgspec import Struct
 from trueup.model.news import News
 from trueup.server.webhooks.delivery import Delivery, Refused
 from trueup.server.webhooks.providers import Secrets, provider_of
+from trueup.sources.giturl import mask_url
 
 log = structlog.get_logger(__name__)
 
@@ -19,11 +20,12 @@ REMEMBERED = 10_000
 
 
 class Answer(Struct, frozen=True, kw_only=True):
-    """`sources` is how many were woken by it."""
+    """`sources` is how many were woken by it. `address`: from where it came."""
 
     provider: str
     sources: int
     news: tuple[str, ...] = ()
+    address: str = ""
 
 
 class Receiver:
@@ -51,7 +53,8 @@ class Receiver:
             marks = provider.marks(delivery)
             self._take_up(marks)
         except Refused as refused:
-            log.warning("webhook refused", provider=provider.name, why=refused.message)
+            why = refused.message
+            log.warning("webhook refused", provider=provider.name, why=why, address=delivery.address)
             raise
         woken = 0
         try:
@@ -60,8 +63,10 @@ class Receiver:
         except BaseException:
             self._give_back(marks)  # what failed on the way may be sent again
             raise
-        log.info("webhook taken", provider=provider.name, news=[str(one) for one in news], sources=woken)
-        answer = Answer(provider=provider.name, sources=woken, news=tuple(str(one) for one in news))
+        # A script may send the address with which it clones itself, its credentials in it.
+        shown = tuple(mask_url(str(one)) for one in news)
+        log.info("webhook taken", provider=provider.name, news=shown, sources=woken, address=delivery.address)
+        answer = Answer(provider=provider.name, sources=woken, news=shown, address=delivery.address)
         self._note(answer)
         return answer
 

@@ -10,6 +10,7 @@ from msgspec import Meta, Struct
 from trueup.model.refs import ObjectRef
 from trueup.server.api.call import Call, missing
 from trueup.server.api.operation import Answer, Events, Listed, Needs, Operation, Target
+from trueup.server.api.paging import ListQuery, page
 from trueup.server.api.refusals import BadQuery
 from trueup.server.live.masking import shown
 from trueup.server.world.following import follow
@@ -42,10 +43,8 @@ class FollowQuery(Struct, frozen=True, kw_only=True):
     search: str = ""
 
 
-class SourceQuery(Struct, frozen=True, kw_only=True):
-    search: str = ""
+class SourceQuery(ListQuery, frozen=True, kw_only=True):
     limit: Annotated[int, Meta(ge=1, le=500)] = 100
-    after: str = ""
 
 
 class SourcePage(Struct, frozen=True, kw_only=True, rename="camel"):
@@ -123,7 +122,7 @@ class Apps:
             )
         fits = search(query.search)
         event_id = self._world.apps.event_id
-        page = page_of(
+        found = page_of(
             (known.row for known in self.visible(call) if fits(known.row)),
             sort=query.sort,
             descending=query.descending,
@@ -133,7 +132,7 @@ class Apps:
             facets=query.facets,
             event_id=event_id,
         )
-        return Answer(body=page)
+        return Answer(body=found)
 
     async def get(self, call: Call) -> Answer:
         known = self.known(call)
@@ -166,17 +165,9 @@ class Sources:
     async def list(self, call: Call) -> Answer:
         shows, query = call.predicate("sources"), call.query
         event_id = self._world.sources.event_id
-        wanted = query.search.lower()
-        rows = sorted(
-            (known.row for known in self._world.sources if shows(Target(known.policy_object, known.ref))),
-            key=lambda row: row.key,
-        )
-        rows = [row for row in rows if wanted in f"{row.key} {row.url} {row.message}".lower()]
-        begin = next((number for number, row in enumerate(rows) if row.key > query.after), len(rows))
-        items = tuple(rows[begin : begin + query.limit])
-        more = begin + query.limit < len(rows)
-        page = SourcePage(items=items, total=len(rows), next=items[-1].key if more else "", event_id=event_id)
-        return Answer(body=page)
+        rows = [known.row for known in self._world.sources if shows(Target(known.policy_object, known.ref))]
+        found = page(rows, query, lambda row: row.key)
+        return Answer(body=SourcePage(items=found.items, total=found.total, next=found.next, event_id=event_id))
 
     async def get(self, call: Call) -> Answer:
         known = self.known(call)
