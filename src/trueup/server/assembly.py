@@ -289,7 +289,7 @@ def table(parts: Parts) -> list[Operation]:
         *world_operations.operations(apps, sources),
         *followone.operations(followone.OneFollowed(world.apps, apps), apps),
         *treeoperations.operations(treeoperations.AppTrees(apps, parts.trees), apps),
-        *acting_apps.operations(acting_apps.Acting(world, apps, clients), apps),
+        *acting_apps.operations(acting_apps.Acting(world, apps, clients, guarded=parts.guarded), apps),
         *acting_sources.operations(acting_sources.SourceActing(world, sources, clients), sources),
         *rights.operations(rights.Telling(world, apps), apps),
         *checking.operations(checking.Checking(world, clients)),

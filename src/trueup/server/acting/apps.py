@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -31,6 +31,7 @@ from trueup.model.manifest import Manifest, resource_version_of, uid_of
 from trueup.model.refs import GroupKind, ObjectRef
 from trueup.server.acting.decided import fresh, with_decided
 from trueup.server.acting.given import placed, ref_of_given
+from trueup.server.acting.overriding import Guarded, goes_elsewhere, unguarded
 from trueup.server.api.call import Call, check_uid, missing
 from trueup.server.api.dispatch import utc_now
 from trueup.server.api.operation import Answer, Listed, Needs, Operation, Target
@@ -116,11 +117,24 @@ class Asked(Struct, frozen=True, kw_only=True):
 class Acting:
     """The handlers."""
 
-    def __init__(self, world: World, apps: Apps, clients: Clients, clock: Callable[[], datetime] = utc_now) -> None:
+    def __init__(
+        self,
+        world: World,
+        apps: Apps,
+        clients: Clients,
+        clock: Callable[[], datetime] = utc_now,
+        guarded: Guarded = unguarded,
+    ) -> None:
         self._world = world
         self._apps = apps
         self._clients = clients
         self._clock = clock
+        self._guarded = guarded
+
+    async def require_override(self, call: Call, known: Known, revisions: Sequence[str]) -> None:
+        """Raises Forbidden where the settings want another right for a revision that is not the App's own."""
+        if self._guarded() and goes_elsewhere(known.obj, revisions):
+            await call.require("applications", "override", Target(known.policy_object, known.ref))
 
     async def sync(self, call: Call) -> Answer:
         body = call.body
@@ -136,6 +150,7 @@ class Acting:
             message=body.message,
         )
         call.note(message=body.message, revision=body.revision)
+        await self.require_override(call, self._apps.known(call), body.revision.split(","))
         who = call.caller.shown
         return await self._ask(
             call,
@@ -184,6 +199,7 @@ class Acting:
             )
         if body.until is not None and body.until <= self._clock():
             raise BadQuery("is in the past", field="until", hint="give a time to come, with its zone")
+        await self.require_override(call, self._apps.known(call), [body.revision])
         revision = whole(revisions)
         parts = revisions if len(revisions) > 1 else ()
         pin = Pin(revision=revision, parts=parts, by=call.caller.shown, reason=body.reason, until=body.until)

@@ -70,6 +70,10 @@ class Syncing:
         call.note(revision=body.revision, message=reason_of(body))
         if body.manifests:
             raise NotBuiltYet("local manifests are not synced", field="manifests", hint="push them to a branch")
+        known = self._apps.known(call)
+        sources = len(rows_of(spec_of(known.obj).get("sources")))
+        revisions = _revisions(known.obj, body, sources) or [body.revision]
+        await self._acting.require_override(call, known, revisions)
         return await self._begun(call, lambda obj: sync_operation(obj, who, body))
 
     async def rollback(self, call: Call) -> Answer:

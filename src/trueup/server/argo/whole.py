@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from msgspec import structs
 
 from trueup.server.acting.apps import Acting
+from trueup.server.acting.overriding import is_guarded
 from trueup.server.api.operation import Operation
 from trueup.server.argo import (
     badge,
@@ -56,7 +57,7 @@ def operations(
 ) -> list[Operation]:
     """`settings`: as they are now."""
     apps = ArgoApps(world)
-    acting = Acting(world, apps, clients)
+    acting = Acting(world, apps, clients, guarded=lambda: is_guarded(settings().data))
     repositories, clusters = Keeping(REPOSITORIES, world, clients), Keeping(CLUSTERS, world, clients)
     kept = projects.ArgoProjects(world, Projects(world, clients), clients, repositories, clusters)
     connections = Connections(controllers)

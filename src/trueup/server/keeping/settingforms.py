@@ -17,6 +17,7 @@ from trueup.model.duration import parse_duration
 from trueup.model.errors import InvalidInput
 from trueup.server.access.lint import Severity, lint
 from trueup.server.access.policy import policy_of
+from trueup.server.acting.overriding import SETTING
 from trueup.server.api.refusals import BadQuery
 from trueup.server.identity.settings import compiled
 from trueup.server.identity.sso.providers import ARGO, OURS, providers_of
@@ -38,6 +39,7 @@ KNOWN: dict[str, dict[str, str]] = {
         "passwordPattern": "what a new password must match (^.{8,32}$)",
         "users.session.duration": "how long a login lasts at most (24h)",
         "users.anonymous.enabled": "whether people may look around without signing in (false)",
+        SETTING: "whether a sync to another revision than an App's own, or a pin, needs the right override (false)",
         "oidc.config": "an OpenID provider to sign in with, as Argo CD writes it",
         "oidc.tls.insecure.skip.verify": "whether its certificate is not verified (false)",
         "trueup.sso": "more providers, a YAML list",
@@ -160,7 +162,13 @@ def _wrong(name: str, data: Mapping[str, str], resolve: Callable[[str], str]) ->
         yield next((key for key in _FOLDED if key in problem.field), ARGO), problem.message, problem.hint
 
 
-_BOOLEANS = ("admin.enabled", "users.anonymous.enabled", "oidc.tls.insecure.skip.verify", "statusbadge.enabled")
+_BOOLEANS = (
+    "admin.enabled",
+    "users.anonymous.enabled",
+    "oidc.tls.insecure.skip.verify",
+    "statusbadge.enabled",
+    SETTING,
+)
 
 
 def _wrong_policies(data: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
