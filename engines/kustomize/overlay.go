@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"path"
 	"slices"
@@ -62,7 +63,7 @@ func prepare(fs *snapshotFS, params *buildParams, notes bool) error {
 	}
 	if params.Overlay != nil {
 		if err := params.Overlay.apply(&k, fs, params.Path); err != nil {
-			return err
+			return in(path.Join(params.Path, name), err)
 		}
 	}
 	if params.Resources != nil && isEmpty(&k) {
@@ -81,6 +82,15 @@ func prepare(fs *snapshotFS, params *buildParams, notes bool) error {
 	at := path.Join(params.Path, name)
 	fs.overlay[at] = fs.remotes.localised(fs, merged, mounted(params.Path), at)
 	return nil
+}
+
+// in says of a problem that it is one with this file, unless it tells another.
+func in(at string, err error) error {
+	var problem *pipe.Problem
+	if errors.As(err, &problem) && problem.Path == "" {
+		problem.Path = at
+	}
+	return err
 }
 
 // findKustomization reads the file of the path as it stands in the Snapshot. Two of them are an error of the library.
@@ -168,10 +178,14 @@ func (o *overlay) setImages(k *types.Kustomization) {
 	}
 	for _, image := range o.Images {
 		same := func(other types.Image) bool { return other.Name == image.Name }
-		if i := slices.IndexFunc(k.Images, same); i >= 0 && o.Rules != rulesFlux {
-			keep(&image.NewName, k.Images[i].NewName)
-			keep(&image.NewTag, k.Images[i].NewTag)
-			keep(&image.Digest, k.Images[i].Digest)
+		if o.Rules != rulesFlux {
+			var old types.Image // of an image that the file does not name, there is nothing to keep
+			if i := slices.IndexFunc(k.Images, same); i >= 0 {
+				old = k.Images[i]
+			}
+			keep(&image.NewName, old.NewName)
+			keep(&image.NewTag, old.NewTag)
+			keep(&image.Digest, old.Digest)
 		}
 		set(&k.Images, image, same)
 	}

@@ -27,7 +27,7 @@ from trueup.model.rendering import ImageOverride
         ("web=registry:5000/new", ImageOverride(name="web", new_name="registry:5000/new")),
         ("web=registry:5000/new:2", ImageOverride(name="web", new_name="registry:5000/new", new_tag="2")),
         ("registry:5000/web:2", ImageOverride(name="registry:5000/web", new_tag="2")),
-        ("web=*:2", ImageOverride(name="web", new_tag="2")),
+        ("web=*:2", ImageOverride(name="web", new_name="*", new_tag="2")),
         ("web=new@sha256:abc", ImageOverride(name="web", new_name="new", digest="sha256:abc")),
         ("web", None),
         ("registry:5000/web", None),

@@ -1,4 +1,7 @@
-"""Kustomize's text form of an image override, as Argo CD's `kustomize.images` holds it: `[old=]new[:tag][@digest]`."""
+"""Kustomize's text form of an image override, as Argo CD's `kustomize.images` holds it: `[old=]new[:tag][@digest]`.
+
+A name or tag `*` is what the kustomization file says of the image already; the engine, which reads that, puts it in.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,6 @@ import re
 from trueup.model.rendering import ImageOverride
 
 _TAGGED = re.compile(r"^(?P<name>.*):(?P<tag>[A-Za-z0-9._\ue000-]+|\*)$")
-KEEP = "*"
-"""In place of a name or tag: leave it as it is."""
 
 
 def parse_image(text: str) -> ImageOverride | None:
@@ -24,11 +25,7 @@ def parse_image(text: str) -> ImageOverride | None:
     if equals:
         if not old or not (name or tag or digest):
             return None
-        return ImageOverride(name=old, new_name=_kept(name), new_tag=_kept(tag), digest=digest)
+        return ImageOverride(name=old, new_name=name, new_tag=tag, digest=digest)
     if not name or not (tag or digest):
         return None
-    return ImageOverride(name=name, new_tag=_kept(tag), digest=digest)
-
-
-def _kept(text: str) -> str:
-    return "" if text == KEEP else text
+    return ImageOverride(name=name, new_tag=tag, digest=digest)

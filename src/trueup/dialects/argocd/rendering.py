@@ -156,6 +156,13 @@ def _directory(options: DirectoryOptions, environment: Mapping[str, str]) -> Dir
 
 
 def _overlay(ref: ObjectRef, options: KustomizeOptions, environment: Mapping[str, str], field: str) -> Overlay:
+    if options.label_include_templates and options.common_labels and not options.label_without_selector:
+        raise InvalidInput(
+            "has a meaning with labelWithoutSelector only",
+            ref=ref,
+            field=f"{field}.kustomize.labelIncludeTemplates",
+            hint="remove it: labels that are in selectors are in templates too; or set labelWithoutSelector",
+        )
     annotations = options.common_annotations
     if options.common_annotations_envsubst:
         annotations = {key: expand(value, environment) for key, value in annotations.items()}
