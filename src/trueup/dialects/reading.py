@@ -36,7 +36,9 @@ def read_struct(type_: type[T], value: object, *, ref: ObjectRef, root: str) -> 
         message, _, path = str(error).partition(" - at ")
         path = path.strip("`")
         field = path.replace("$", root, 1) or root
-        raise InvalidInput(message, ref=ref, field=field, hint=_advice(schema_of(type_), path)) from error
+        raise InvalidInput(
+            message, ref=ref, field=field, hint=_advice(schema_of(type_, described=False), path)
+        ) from error
 
 
 def _advice(schema: Schema, path: str) -> str:

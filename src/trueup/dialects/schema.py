@@ -29,19 +29,19 @@ AnyObject: TypeAlias = Annotated[dict[str, Any], Meta(extra_json_schema=PRESERVE
 """An object whose inside is another schema's business; nothing in it is pruned."""
 
 
-def schema_of(type_: type[msgspec.Struct]) -> Schema:
-    """The schema of a struct, whole, with nested structs written out."""
-    return _schema(msgspec.inspect.type_info(type_))
+def schema_of(type_: type[msgspec.Struct], *, described: bool = True) -> Schema:
+    """The schema of a struct, whole, with nested structs written out. Descriptions are read from sources, which takes its time."""
+    return _schema(msgspec.inspect.type_info(type_), described)
 
 
-def _schema(node: msgspec.inspect.Type) -> Schema:
+def _schema(node: msgspec.inspect.Type, described: bool) -> Schema:
     match node:
         case msgspec.inspect.Metadata(type=inner, extra_json_schema=extra):
-            return {**_schema(inner), **(extra or {})}
+            return {**_schema(inner, described), **(extra or {})}
         case msgspec.inspect.UnionType(types=types):
-            return _union([item for item in types if not isinstance(item, msgspec.inspect.NoneType)])
+            return _union([item for item in types if not isinstance(item, msgspec.inspect.NoneType)], described)
         case msgspec.inspect.StructType():
-            return _struct(node)
+            return _struct(node, described)
         case msgspec.inspect.StrType():
             return _given(
                 {"type": "string"}, pattern=node.pattern, minLength=node.min_length, maxLength=node.max_length
@@ -53,29 +53,29 @@ def _schema(node: msgspec.inspect.Type) -> Schema:
         case msgspec.inspect.LiteralType(values=values):
             return {"type": "string", "enum": list(values)}
         case msgspec.inspect.VarTupleType(item_type=item) | msgspec.inspect.ListType(item_type=item):
-            return {"type": "array", "items": _schema(item)}
+            return {"type": "array", "items": _schema(item, described)}
         case msgspec.inspect.DictType(value_type=value):
             if isinstance(value, msgspec.inspect.AnyType):
                 return {"type": "object"}
-            return {"type": "object", "additionalProperties": _schema(value)}
+            return {"type": "object", "additionalProperties": _schema(value, described)}
         case msgspec.inspect.AnyType():
             return dict(PRESERVE)
     raise TypeError(f"{node} has no place in a CRD schema")
 
 
-def _union(types: list[msgspec.inspect.Type]) -> Schema:
+def _union(types: list[msgspec.inspect.Type], described: bool) -> Schema:
     if len(types) == 1:
-        return _schema(types[0])
+        return _schema(types[0], described)
     if {type(item) for item in types} == {msgspec.inspect.IntType, msgspec.inspect.StrType}:
         return {"anyOf": [{"type": "integer"}, {"type": "string"}], "x-kubernetes-int-or-string": True}
     raise TypeError(f"a CRD schema cannot say {types}")
 
 
-def _struct(node: msgspec.inspect.StructType) -> Schema:
-    docs = _field_docs(node.cls)
+def _struct(node: msgspec.inspect.StructType, described: bool) -> Schema:
+    docs = _field_docs(node.cls) if described else {}
     properties: Schema = {}
     for field in sorted(node.fields, key=lambda field: field.encode_name):
-        schema = _schema(field.type)
+        schema = _schema(field.type, described)
         if doc := docs.get(field.name):
             schema = {"description": doc, **schema}
         properties[field.encode_name] = schema

@@ -1,6 +1,6 @@
 """Fields that no version of a resource has. A cluster refuses or drops them; who writes one wants to know it before that.
 
-Told by the very schemas that the CRDs have, so that whatever they take is taken here.
+Told by the very structs that the CRDs are made of, so that whatever these take is taken here.
 """
 
 from __future__ import annotations
@@ -10,26 +10,60 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
-from trueup.dialects.registry import crds
-from trueup.dialects.schema import Schema
+from msgspec import Struct
+
+from trueup.dialects.argocd.application_resource import ApplicationSpec
+from trueup.dialects.argocd.appproject_resource import AppProjectSpec
+from trueup.dialects.argocd.shared import APP_PROJECT, APPLICATION
+from trueup.dialects.flux.bucket import BucketSpec
+from trueup.dialects.flux.externalartifact import ExternalArtifactSpec
+from trueup.dialects.flux.gitrepository_resource import GitRepositorySpec
+from trueup.dialects.flux.helmchart import HelmChartSpec
+from trueup.dialects.flux.helmrelease_resource import HelmReleaseSpec
+from trueup.dialects.flux.helmrepository import HelmRepositorySpec
+from trueup.dialects.flux.kustomization_resource import KustomizationSpec
+from trueup.dialects.flux.ocirepository_resource import OciRepositorySpec
+from trueup.dialects.flux.shared import (
+    BUCKET,
+    EXTERNAL_ARTIFACT,
+    GIT_REPOSITORY,
+    HELM_CHART,
+    HELM_RELEASE,
+    HELM_REPOSITORY,
+    KUSTOMIZATION,
+    OCI_REPOSITORY,
+)
+from trueup.dialects.schema import Schema, schema_of
 from trueup.model.errors import InvalidInput
-from trueup.model.manifest import Manifest, ref_of
+from trueup.model.manifest import Manifest, ref_of, spec_of
 from trueup.model.refs import GroupKind
 
-_METADATA = frozenset({"metadata", "status"})
-"""Not looked into: the first is the API server's to know, the second no person writes."""
+SPECS: dict[GroupKind, type[Struct]] = {
+    KUSTOMIZATION.group_kind: KustomizationSpec,
+    GIT_REPOSITORY.group_kind: GitRepositorySpec,
+    OCI_REPOSITORY.group_kind: OciRepositorySpec,
+    BUCKET.group_kind: BucketSpec,
+    HELM_REPOSITORY.group_kind: HelmRepositorySpec,
+    HELM_CHART.group_kind: HelmChartSpec,
+    EXTERNAL_ARTIFACT.group_kind: ExternalArtifactSpec,
+    HELM_RELEASE.group_kind: HelmReleaseSpec,
+    APPLICATION.group_kind: ApplicationSpec,
+    APP_PROJECT.group_kind: AppProjectSpec,
+}
+"""Every kind that there is a CRD of; a test keeps it whole."""
+_TOP = ("apiVersion", "kind", "metadata", "operation", "spec", "status")
 
 
 def unknown_fields(obj: Manifest) -> list[InvalidInput]:
     """One error for each, in the order in which they are written; nothing for what is no resource of any dialect."""
     ref = ref_of(obj)
-    schema = _schemas().get(ref.group_kind)
-    if schema is None:
+    spec = SPECS.get(ref.group_kind)
+    if spec is None:
         return []
-    shown = {key: value for key, value in obj.items() if key not in _METADATA}
+    found = [(name, list(_TOP)) for name in obj if name not in _TOP]
     return [
         InvalidInput("there is no such field", ref=ref, field=path, hint=_hint(path, known))
-        for path, known in _unknown(schema, shown, "")
+        for path, known in (*found, *_unknown(_schema(spec), spec_of(obj), "spec"))
     ]
 
 
@@ -61,10 +95,5 @@ def _unknown(schema: Schema, value: Any, path: str) -> Iterator[tuple[str, list[
 
 
 @cache
-def _schemas() -> dict[GroupKind, Schema]:
-    return {
-        GroupKind(crd["spec"]["group"], crd["spec"]["names"]["kind"]): crd["spec"]["versions"][0]["schema"][
-            "openAPIV3Schema"
-        ]
-        for crd in crds()
-    }
+def _schema(spec: type[Struct]) -> Schema:
+    return schema_of(spec, described=False)
