@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"path"
 	"regexp"
 	"strconv"
@@ -21,6 +22,8 @@ var (
 	line  = regexp.MustCompile(`\bline (\d+)`)
 	// What the sorter says of a document that is no YAML; its line counts within the document.
 	unreadable = regexp.MustCompile(`^YAML parse error on ([^\s:]+):`)
+	noManifest = regexp.MustCompile(`cannot unmarshal (\w+) into Go value of type util\.SimpleHead$`)
+	nested     = regexp.MustCompile(`nested reference name: (.+): unable to execute template$`)
 )
 
 // explain names the innermost template that is told of, and the chart otherwise.
@@ -34,6 +37,13 @@ func explain(err error, loaded *loadedChart) error {
 	}
 	text := err.Error()
 	problem = &pipe.Problem{Code: "Failed", Path: loaded.root, Message: shortened(text)}
+	if found := nested.FindStringSubmatch(text); found != nil {
+		// Each call of it tells of the next one: a thousand times the same words.
+		problem.Message = fmt.Sprintf("the template %q includes itself without end", found[1])
+	}
+	if found := noManifest.FindStringSubmatch(text); found != nil {
+		problem.Message = fmt.Sprintf("it renders a %s where a manifest should be", found[1])
+	}
 	if found := unreadable.FindStringSubmatch(text); found != nil {
 		problem.Path = loaded.place(found[1])
 		return problem

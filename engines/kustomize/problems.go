@@ -153,9 +153,16 @@ func placed(fs *snapshotFS, root string, problem *pipe.Problem, text string) *pi
 			problem.Path, problem.Line = at, line
 			problem.Message = fmt.Sprintf("the path %s leads outside the repository", match[1])
 		}
+	} else if match := outside.FindStringSubmatch(problem.Message); match != nil {
+		// A generator, patch or component: the library tells the path that it came to, whose last name is as it is written.
+		if at, line := mention(fs, path.Base(match[1])); at != "" {
+			problem.Path, problem.Line = at, line
+		}
 	}
 	return problem
 }
+
+var outside = regexp.MustCompile(`^the path (.+) leads outside`)
 
 // duplicateKeys finds the file and line of a key that is set twice; the library only knows the line in its own copy.
 func duplicateKeys(fs *snapshotFS) *pipe.Problem {

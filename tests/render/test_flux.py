@@ -254,8 +254,10 @@ async def test_nothing_is_fetched_while_rendering(flux: Render, kustomization: s
 async def test_a_build_stays_inside_the_repository_and_runs_nothing(
     flux: Render, files: dict[str, str], why: str
 ) -> None:
-    with pytest.raises((BuildFailed, NotBuiltYet), match=why):
+    with pytest.raises((BuildFailed, NotBuiltYet), match=why) as refused:
         await flux({f"app/{name}": content for name, content in files.items()}, "app")
+    if len(files) == 1:
+        assert str(refused.value.origin) in ("app/kustomization.yaml:1", "app/kustomization.yaml:2")
 
 
 @pytest.mark.parametrize(

@@ -168,6 +168,7 @@ async def test_a_kept_build_is_used_only_for_the_same_release_values_and_answers
         ({"web/templates/a.yaml": "{{ .Values.x | nofunc }}"}, {}, ["nofunc"], "web/templates/a.yaml", 1),
         ({"web/templates/a.yaml": "a: 1\n\n{{ fail \"not this way\" }}"}, {}, ["not this way"], "web/templates/a.yaml", 3),
         ({"web/templates/a.yaml": "{{ required \"name it\" .Values.name }}"}, {}, ["name it"], "web/templates/a.yaml", 1),
+        ({"web/templates/a.yaml": "true"}, {}, ["it renders a bool where a manifest"], "web/templates/a.yaml", 0),
         ({"web/templates/a.yaml": "a: [1\nb: 2"}, {}, ["yaml"], "web/templates/a.yaml", 0),
         ({"web/Chart.yaml": "name: web\nversion: nonsense\n"}, {}, ["version"], "web/Chart.yaml", 0),
         ({"web/Chart.yaml": CHART + "type: library\n"}, {}, ["not installable"], "web/Chart.yaml", 0),
