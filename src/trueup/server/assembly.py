@@ -274,6 +274,10 @@ class Parts(Struct, frozen=True, kw_only=True):
     local: Local = Local()
     links: Linking = NO_LINKS
 
+    def guarded(self) -> bool:
+        """Whether syncs to other revisions need a right of their own."""
+        return is_guarded(self.identity.settings().data)
+
 
 def table(parts: Parts) -> list[Operation]:
     """Every operation there is. Routes, rights, documents and tests are made from it."""
