@@ -28,6 +28,7 @@ from trueup.server.about import About, about_operations
 from trueup.server.acting import apps as acting_apps
 from trueup.server.acting import checking, rights
 from trueup.server.acting import sources as acting_sources
+from trueup.server.acting.overriding import is_guarded
 from trueup.server.api.auditing import Auditor, Unaudited
 from trueup.server.api.dispatch import Api, problems_for_unknown_paths, utc_now
 from trueup.server.api.headers import add_headers
