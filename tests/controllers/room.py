@@ -6,7 +6,7 @@ import asyncio
 import copy
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 from msgspec import Struct
 
@@ -108,6 +108,7 @@ class Room:
             tracking=Tracking(_Seen(self), self.managed),
             control=self.cluster.client("trueup"),
             applier_for=lambda rules: self.cluster.client(rules.field_manager),
+            access_for=_no_access,
             established=_established,
             writer=StatusWriter(self, self.resources, on_write=lambda _: None),
             events=cast("EventWriter", self),
@@ -269,3 +270,7 @@ async def _established(crd: Manifest) -> None:
 
 async def _no_capabilities() -> Capabilities:
     return Capabilities()
+
+
+def _no_access(_: object) -> NoReturn:
+    raise AssertionError("nobody does anything with objects here")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
 import os
@@ -20,15 +19,7 @@ from tests.e2e.remote import Remote, remote_namespace
 from tests.e2e.stack import Stack, git_repository, until
 from tests.e2e.test_argocd import FINALIZER, application, automated, until_status
 from tests.e2e.test_helmreleases import chart, helm, helm_release, until_release
-from tests.e2e.test_livetrees import followed
-from tests.e2e.test_livetrees import until as until_tree
 from tests.peers.locate import find_program
-from trueup.apps.comparison import ObjectWish
-from trueup.cluster.client import KubeClient
-from trueup.cluster.config import load_config
-from trueup.cluster.sharedtoken import read_token
-from trueup.model.refs import ObjectRef
-from trueup.server.comparing.asking import ControllerRefused, Controllers
 
 
 @pytest.fixture(scope="session")
@@ -391,30 +382,6 @@ def test_a_token_is_exchanged_where_no_secret_is(stack: Stack, namespace: str) -
         assert data_of(stack.get("configmap", "settings", namespace)) == {"colour": "blue"}
     finally:
         local.close()
-
-
-async def test_servers_see_the_tree_and_the_objects_of_the_target_cluster(
-    stack: Stack, namespace: str, remote: Remote, there: str
-) -> None:
-    repo = stack.repository(namespace, {"web.yaml": deployment("web"), "settings.yaml": config(colour="blue")})
-    stack.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings", "namespace": namespace}})
-    stack.apply(kubeconfig_secret(namespace, remote.kubeconfig()))
-    stack.kustomization(namespace, repo.url, wait=True, **THERE)
-    await asyncio.to_thread(stack.until_applied, namespace)
-    app = ObjectRef("kustomize.toolkit.fluxcd.io", "Kustomization", namespace, "app")
-    async with followed(stack) as trees:
-        await until_tree(trees, app, lambda nodes: any(ref.kind == "Pod" for ref in nodes))
-        tree = trees.tree(app)
-        assert tree is not None
-        pod = next(node.ref for node in tree.nodes if node.ref.kind == "Pod")
-    assert remote.api.get("pod", pod.name, there)
-    async with KubeClient(load_config(stack.kubeconfig)) as client:
-        controllers = Controllers([f"http://127.0.0.1:{stack.http_port}"], lambda: read_token(client, "trueup-system"))
-        settings = ObjectRef("", "ConfigMap", namespace, "settings")
-        assert (await controllers.see(ObjectWish(app=app, ref=settings))).manifest["data"] == {"colour": "blue"}
-        assert (await controllers.see(ObjectWish(app=app, ref=pod))).manifest["kind"] == "Pod"
-        with pytest.raises(ControllerRefused, match="is no object of"):
-            await controllers.see(ObjectWish(app=app, ref=ObjectRef("", "ConfigMap", "kube-system", "settings")))
 
 
 def test_an_application_whose_cluster_is_registered_no_more_is_let_go_and_its_objects_are_kept(

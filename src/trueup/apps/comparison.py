@@ -96,17 +96,6 @@ class Comparison(Struct, frozen=True, kw_only=True, rename="camel"):
     """Of a HelmRelease: what comes next."""
 
 
-class ObjectWish(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """One object of an App as it is in its own cluster."""
-
-    app: ObjectRef
-    ref: ObjectRef
-
-
-class ObjectSeen(Struct, frozen=True, kw_only=True):
-    manifest: dict[str, Any]
-
-
 class CommitsWish(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """Who made revisions of an App's source; each as the history shows it, in full."""
 

@@ -160,10 +160,11 @@ def run(
             controller.compare,
             controller.impact,
             controller.commits,
-            controller.see,
             answering(database),
             controller.probe,
             answering_audit(database, options.state_dir),
+            controller.objects,
+            controller.logs,
         ),
     )
 

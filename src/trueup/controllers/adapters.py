@@ -13,6 +13,7 @@ from trueup.cluster.applier import ClusterApplier
 from trueup.cluster.client import KubeClient
 from trueup.cluster.liveview import LiveView
 from trueup.cluster.resource import Resource
+from trueup.controllers.access import Access
 from trueup.controllers.managed import Kept
 from trueup.controllers.metrics import Metrics
 from trueup.controllers.sites.confined import ConfinedApplier
@@ -147,13 +148,19 @@ class Appliers:
         self._reach = reach
         self._known: dict[tuple[str, str], ClusterApplier] = {}
 
+    def access(self, rules: SyncRules) -> Access:
+        """What people do with the App's objects is done by the same rights."""
+        return Access(self._client_for(rules), self._reach.check)
+
+    def _client_for(self, rules: SyncRules) -> KubeClient:
+        account = rules.service_account
+        return self._client.impersonate(f"system:serviceaccount:{account}") if account else self._client
+
     def __call__(self, rules: SyncRules) -> ClusterApplier:
         key = (rules.service_account, rules.field_manager)
         applier = self._known.get(key)
         if applier is None:
-            client = self._client
-            if rules.service_account:
-                client = client.impersonate(f"system:serviceaccount:{rules.service_account}")
+            client = self._client_for(rules)
             confined = self._reach != EVERYTHING
             manager = rules.field_manager
             applier = ConfinedApplier(client, manager, self._reach) if confined else ClusterApplier(client, manager)

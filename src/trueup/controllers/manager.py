@@ -21,9 +21,10 @@ from trueup.apps.comparison import (
     Comparison,
     Impact,
     ImpactWish,
-    ObjectSeen,
-    ObjectWish,
 )
+from trueup.apps.objects.asks import LogsWish, ObjectsWish, Told
+from trueup.apps.objects.podlogs import LogLine
+from trueup.apps.objects.refusals import NotAtWork
 from trueup.apps.probe import Probe, ProbeWish
 from trueup.cluster.client import KubeClient
 from trueup.cluster.config import ClusterConfig
@@ -36,7 +37,6 @@ from trueup.controllers.sourcereport import Packer
 from trueup.controllers.term import ControllerOptions, Setup, WorkingTerm, utc_now
 from trueup.dialects.dialect import Dialect
 from trueup.model.apierror import ApiError, ClusterUnreachable, KindNotServed, LeaseLost
-from trueup.model.errors import Transient
 from trueup.model.news import News, NewsKind
 from trueup.records.record import Recorder
 from trueup.render.engine.pool import EnginePool
@@ -137,7 +137,7 @@ class Controller:
         return self._present.trees.lines(since) if self._present is not None else None
 
     async def compare(self, wish: CompareWish) -> Comparison:
-        """What a sync of an App would do. Raises Transient while another process has the Lease, or none."""
+        """What a sync of an App would do. Raises NotAtWork while another process has the Lease, or none."""
         return await self._at_work().comparing.compare(wish)
 
     async def impact(self, wish: ImpactWish) -> Impact:
@@ -145,9 +145,13 @@ class Controller:
         present = self._at_work()
         return await present.comparing.impact(wish, present.apps.readers)
 
-    async def see(self, wish: ObjectWish) -> ObjectSeen:
-        """One object of an App, wherever it lives. Raises as `compare`."""
-        return await self._at_work().looking.see(wish)
+    async def objects(self, wish: ObjectsWish) -> Told:
+        """Something done with an object of an App, wherever it lives. Raises as `compare`."""
+        return await self._at_work().objects.do(wish)
+
+    async def logs(self, wish: LogsWish) -> AsyncGenerator[list[LogLine], None]:
+        """Logs of an App's pods, wherever they run. Raises as `compare`."""
+        return await self._at_work().objects.logs(wish)
 
     async def commits(self, wish: CommitsWish) -> Commits:
         """Who made revisions of an App's source. Raises as `compare`."""
@@ -159,7 +163,7 @@ class Controller:
 
     def _at_work(self) -> WorkingTerm:
         if self._present is None:
-            raise Transient("this process is not at work", hint="ask the controller that has the Lease")
+            raise NotAtWork("this process is not at work", hint="ask the controller that has the Lease")
         return self._present
 
     async def internal_token(self) -> str:

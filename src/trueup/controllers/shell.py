@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from trueup.controllers.access import Access
 from trueup.controllers.events import EventWriter
 from trueup.controllers.lockdown import OPEN, Lockdown
 from trueup.controllers.managed import ManagedObjects
@@ -92,6 +93,8 @@ class AppShell:
     control: Applier
     """The controller's own rights, for looks that no tenant has to be able to take."""
     applier_for: Callable[[SyncRules], Applier]
+    access_for: Callable[[SyncRules], Access]
+    """By the same rights, for what people do with objects."""
     established: Established
     writer: StatusWriter
     events: EventWriter

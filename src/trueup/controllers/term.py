@@ -27,12 +27,12 @@ from trueup.controllers.adapters import (
     ClusterPatcher,
     CountedRenderer,
 )
+from trueup.controllers.appobjects import AppObjects
 from trueup.controllers.apps import AppController
 from trueup.controllers.comparing import Comparing
 from trueup.controllers.credentials import SourceCredentials
 from trueup.controllers.events import EventWriter
 from trueup.controllers.lockdown import Lockdown
-from trueup.controllers.looking import Looking
 from trueup.controllers.memory import AppMemory
 from trueup.controllers.metrics import Metrics
 from trueup.controllers.pauses import collect_all
@@ -159,7 +159,7 @@ class WorkingTerm:
         self.sources: SourceController
         self.trees: Trees
         self.comparing: Comparing
-        self.looking: Looking
+        self.objects: AppObjects
         self.probing: Probing
         self.webhooks = WebhookSecrets(
             ValueStore(self._read_value, seconds=SECONDS),
@@ -213,13 +213,14 @@ class WorkingTerm:
             tracking=parts.tracking,
             control=parts.control,
             applier_for=parts.applier_for,
+            access_for=parts.applier_for.access,
             established=parts.definitions.wait,
             releases=parts.releases,
         )
         sites = self._sites(Site("in-cluster", cluster_id, shell, parts.branch), means, watching)
         self.apps = AppController(shell, sites, self._placed)
         self.comparing = Comparing(shell, self.apps.shell_of, self.apps.foretell)
-        self.looking = Looking(shell, self.apps.shell_of, self.trees.below_version)
+        self.objects = AppObjects(shell, sites, self.trees.refs)
         self.probing = Probing(self._read_value, fetchers, credentials, self.client, self.options.control_namespace)
         for ref, blob in (await state.load()).items():
             self._restore(ref, blob)

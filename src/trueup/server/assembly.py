@@ -69,7 +69,8 @@ from trueup.server.linking import operations as linking
 from trueup.server.linking.filling import Linking, Links
 from trueup.server.linking.linking import DeepLinks
 from trueup.server.live import logs, objects, treeevents
-from trueup.server.live.place import Clients
+from trueup.server.live.far import Far
+from trueup.server.live.place import Clients, Reaches
 from trueup.server.local import Local, local_operations
 from trueup.server.measures import SizeCounts, Sizes
 from trueup.server.operationkeys import DatabaseKeys
@@ -266,8 +267,8 @@ class Parts(Struct, frozen=True, kw_only=True):
     trees: Trees
     audit: Audit
     controllers: Asks
-    far: objects.Far | None = None
-    """Who looks at objects in other clusters; None where people have Kubernetes' rights, which say nothing of those."""
+    far: Far | None = None
+    """Who reaches objects in other clusters; None where people have Kubernetes' rights, which say nothing of those."""
     forwarding: Forwarding = NOWHERE
     database: str = ""
     history: Callable[[str], History] = History
@@ -284,8 +285,9 @@ def table(parts: Parts) -> list[Operation]:
     """Every operation there is. Routes, rights, documents and tests are made from it."""
     world, clients = parts.world, parts.clients
     apps, sources = world_operations.Apps(world), world_operations.Sources(world)
+    reaches = Reaches(clients, parts.far, apps.is_app)
     past = keeping_past.Past(apps, parts.database, parts.history)
-    projects, seen = keeping_projects.Projects(world, clients), objects.Objects(apps, clients, far=parts.far)
+    projects, seen = keeping_projects.Projects(world, clients), objects.Objects(apps, reaches)
     deep = DeepLinks(world, clients, seen, parts.links, lambda: parts.identity.settings().urls)
     return [
         *about_operations(parts.about),
@@ -299,8 +301,8 @@ def table(parts: Parts) -> list[Operation]:
         *rights.operations(rights.Telling(world, apps), apps),
         *checking.operations(checking.Checking(world, clients)),
         *objects.operations(seen, apps),
-        *logs.operations(logs.Logs(apps, clients), apps),
-        *treeevents.operations(treeevents.TreeEvents(apps, parts.trees, clients), apps),
+        *logs.operations(logs.PodLogs(apps, reaches), apps),
+        *treeevents.operations(treeevents.TreeEvents(apps, parts.trees, reaches), apps),
         *comparing.operations(comparing.Plans(apps, parts.controllers), apps),
         *revisions.operations(revisions.Revisions(apps, parts.controllers), apps),
         *impact.operations(impact.Impacts(sources, world, parts.controllers), sources),

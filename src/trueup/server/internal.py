@@ -1,4 +1,5 @@
-"""The controller's door for our own servers: live trees as a stream of lines, and comparisons, for whoever knows the shared token.
+"""The controller's door for our own servers, for whoever knows the shared token: live trees and logs as streams of lines,
+comparisons, and what is done with objects in other clusters.
 
 Handed functions, as all of the controller's HTTP side. A reader that does not read is cut; it may come again and go on.
 """
@@ -8,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import hmac
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from typing import Any
+from contextlib import aclosing
+from typing import Any, TypeVar
 
 import msgspec
 import structlog
@@ -22,12 +24,15 @@ from trueup.apps.comparison import (
     Comparison,
     Impact,
     ImpactWish,
-    ObjectSeen,
-    ObjectWish,
 )
+from trueup.apps.objects.asks import LogsWish, ObjectsWish, Told
+from trueup.apps.objects.podlogs import LogLine
 from trueup.apps.probe import Probe, ProbeWish
 from trueup.model.errors import Transient, TrueupError
 from trueup.server.api.problems import MEDIA_TYPE, encoded, problem_of
+from trueup.server.api.reading import read_whole
+from trueup.server.api.refusals import TooMany
+from trueup.server.api.streaming import with_pauses
 from trueup.server.sharedaudit import AuditAnswer, AuditQuestion
 from trueup.server.sharedhistory import HistoryAnswer, HistoryQuestion
 
@@ -37,17 +42,25 @@ TREES = "/internal/v1/trees"
 COMPARE = "/internal/v1/compare"
 IMPACT = "/internal/v1/impact"
 COMMITS = "/internal/v1/commits"
-OBJECT = "/internal/v1/object"
+OBJECTS = "/internal/v1/objects"
+LOGS = "/internal/v1/logs"
 HISTORY = "/internal/v1/history"
 AUDIT = "/internal/v1/audit"
 PROBE = "/internal/v1/probe"
 COMPARE_SECONDS = 50.0
 """In which a comparison has to be made: less than its asker waits."""
 MOST_READERS = 32
+MOST_LOGS = 100
+"""Streams of logs at once, each of up to fifty containers."""
+LARGEST_WISH = 2 * 1024 * 1024
+"""Bytes; a patch may have one million."""
+HEARTBEAT_SECONDS = 5.0
+"""After which a stream of logs that has no news says so: a reader that has gone is noticed by that."""
 SLOW_SECONDS = 20.0
 """In which a reader has to take what was written."""
 LONGEST_POSITION = 64
 
+Wish = TypeVar("Wish")
 Handler = Callable[[web.Request], Awaitable[web.Response]]
 
 
@@ -59,14 +72,23 @@ class Internal(Struct, frozen=True):
     compare: Callable[[CompareWish], Awaitable[Comparison]] | None = None
     impact: Callable[[ImpactWish], Awaitable[Impact]] | None = None
     commits: Callable[[CommitsWish], Awaitable[Commits]] | None = None
-    see: Callable[[ObjectWish], Awaitable[ObjectSeen]] | None = None
     history: Callable[[HistoryQuestion], Awaitable[HistoryAnswer]] | None = None
     probe: Callable[[ProbeWish], Awaitable[Probe]] | None = None
     audit: Callable[[AuditQuestion], Awaitable[AuditAnswer]] | None = None
+    objects: Callable[[ObjectsWish], Awaitable[Told]] | None = None
+    """Does something with an object of an App, in whichever cluster it lives."""
+    logs: Callable[[LogsWish], Awaitable[AsyncGenerator[list[LogLine], None]]] | None = None
+    """Nothing is open before the generator is asked for its first lines."""
 
 
-def add_internal(app: web.Application, internal: Internal, *, slow_seconds: float = SLOW_SECONDS) -> None:
-    readers = 0
+def add_internal(
+    app: web.Application,
+    internal: Internal,
+    *,
+    slow_seconds: float = SLOW_SECONDS,
+    heartbeat_seconds: float = HEARTBEAT_SECONDS,
+) -> None:
+    readers = followers = 0
 
     async def trees(request: web.Request) -> web.StreamResponse:
         nonlocal readers
@@ -83,17 +105,36 @@ def add_internal(app: web.Application, internal: Internal, *, slow_seconds: floa
             readers -= 1
             await lines.aclose()
 
+    async def logs(request: web.Request) -> web.StreamResponse:
+        nonlocal followers
+        await _check(request, internal)
+        if internal.logs is None:
+            raise web.HTTPNotFound(text="this process reads no logs\n")
+        if followers >= MOST_LOGS:
+            return _problem(TooMany(f"{followers} streams of logs are read already", hint="close some of them"))
+        followers += 1
+        try:
+            try:
+                async with asyncio.timeout(COMPARE_SECONDS):
+                    lines = await internal.logs(await _wish(request, LogsWish))
+            except (TrueupError, TimeoutError) as error:
+                return _problem(_known(error))
+            return await _stream(request, _framed(lines, heartbeat_seconds), slow_seconds)
+        finally:
+            followers -= 1
+
     app.router.add_get(TREES, trees)
     for path, of, function in (
         (COMPARE, CompareWish, internal.compare),
         (IMPACT, ImpactWish, internal.impact),
         (COMMITS, CommitsWish, internal.commits),
-        (OBJECT, ObjectWish, internal.see),
+        (OBJECTS, ObjectsWish, internal.objects),
         (HISTORY, HistoryQuestion, internal.history),
         (AUDIT, AuditQuestion, internal.audit),
         (PROBE, ProbeWish, internal.probe),
     ):
         app.router.add_post(path, _answering(internal, of, function))
+    app.router.add_post(LOGS, logs)
 
 
 def _answering(internal: Internal, of: type[Any], function: Callable[[Any], Awaitable[Struct]] | None) -> Handler:
@@ -109,16 +150,37 @@ async def _answered(
 ) -> web.Response:
     if function is None:
         raise web.HTTPNotFound(text="this process compares nothing\n")
+    wish = await _wish(request, of)
     try:
         async with asyncio.timeout(COMPARE_SECONDS):
-            answer = await function(msgspec.json.decode(await request.read(), type=of))
-    except TrueupError as error:
-        return _problem(error)
-    except TimeoutError:
-        return _problem(Transient(f"it took longer than {COMPARE_SECONDS:.0f} s", hint="try again; it may be kept now"))
-    except msgspec.MsgspecError as error:
-        raise web.HTTPBadRequest(text=f"no wish: {error}\n") from error
+            answer = await function(wish)
+    except (TrueupError, TimeoutError) as error:
+        return _problem(_known(error))
     return web.Response(body=msgspec.json.encode(answer), content_type="application/json")
+
+
+async def _wish(request: web.Request, of: type[Wish]) -> Wish:
+    body = await read_whole(request.content, LARGEST_WISH)
+    if body is None:
+        raise web.HTTPRequestEntityTooLarge(max_size=LARGEST_WISH, actual_size=request.content_length or 0)
+    try:
+        return msgspec.json.decode(body, type=of)
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise web.HTTPBadRequest(text=f"no wish: {error}\n") from error
+
+
+def _known(error: TrueupError | TimeoutError) -> TrueupError:
+    if isinstance(error, TrueupError):
+        return error
+    said = f"it took longer than {COMPARE_SECONDS:.0f} s"
+    return Transient(said, reason="Timeout", hint="try again; it may be kept now")
+
+
+async def _framed(lines: AsyncGenerator[list[LogLine], None], seconds: float) -> AsyncGenerator[bytes]:
+    """One JSON array on a line for what came together; an empty line for each time in which nothing came."""
+    async with aclosing(with_pauses(lines, seconds)) as batches:
+        async for batch in batches:
+            yield (msgspec.json.encode(batch) if batch else b"") + b"\n"
 
 
 def _problem(error: TrueupError) -> web.Response:
@@ -135,15 +197,17 @@ async def _check(request: web.Request, internal: Internal) -> None:
 
 
 async def _stream(request: web.Request, lines: AsyncGenerator[bytes], slow_seconds: float) -> web.StreamResponse:
+    """Until it ends or its reader goes. It is closed by then."""
     response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson", "Cache-Control": "no-store"})
     await response.prepare(request)
     try:
-        async for chunk in lines:
-            async with asyncio.timeout(slow_seconds):
-                await response.write(chunk)
+        async with aclosing(lines):
+            async for chunk in lines:
+                async with asyncio.timeout(slow_seconds):
+                    await response.write(chunk)
         await response.write_eof()
     except TimeoutError:
-        log.warning("a reader of trees that did not read was cut", peer=request.remote)
+        log.warning("a reader that did not read was cut", peer=request.remote, path=request.path)
         if request.transport is not None:
             request.transport.abort()
     except ConnectionError:

@@ -257,3 +257,21 @@ async def test_a_site_that_nobody_waits_for_any_more_is_not_left_open(world: Wor
     world.sites.leave(SHOP)
     await asyncio.sleep(SETTLED)
     assert world.opened == world.closed
+
+
+async def test_why_a_site_is_not_reached_is_known_while_it_is_so(world: World) -> None:
+    world.secrets = {IN_SHOP: "a"}
+    assert world.sites.problem(SHOP) is None
+    await begin(world, SHOP, IN_SHOP)
+    world.down = {"a"}
+    await asyncio.sleep(2 * HEARTBEAT)
+    assert (found := world.sites.problem(SHOP)) is not None
+    assert found.reason == "ClusterUnreachable"
+    world.down = set()
+    await asyncio.sleep(SETTLED)
+    assert world.sites.problem(SHOP) is None
+    del world.secrets[IN_SHOP]
+    world.sites.value_changed(IN_SHOP.ref)
+    await asyncio.sleep(SETTLED)
+    assert (found := world.sites.problem(SHOP)) is not None, "though its App has not left it yet"
+    assert found.reason == "ClusterNotFound"

@@ -10,14 +10,14 @@ import pytest
 from tests.server.argo.kit import application
 from trueup.apps.comparison import Comparison, FieldRow, ObjectComparison
 from trueup.apps.livetree import LiveNode
+from trueup.apps.objects.actions import Action, Parameter
+from trueup.apps.objects.podlogs import LogLine, chooser
 from trueup.model.health import Health
 from trueup.model.refs import ObjectRef
 from trueup.model.sight import Sight
 from trueup.server.api.refusals import BadQuery
 from trueup.server.argo.objects import LogQuery, action_row, encode_line, log_options, read_patch
 from trueup.server.argo.trees import commit_of, managed_row, manifests_answer, tree_of
-from trueup.server.live.actions import Action, Parameter
-from trueup.server.live.podlogs import LogLine, chooser
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 WEB = LiveNode(

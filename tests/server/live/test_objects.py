@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.server.api.support import serving
 from tests.server.test_matrix import NoCluster, a_world
-from trueup.apps.comparison import ObjectSeen, ObjectWish
 from trueup.cluster.resource import Resource
 from trueup.model.manifest import Manifest
-from trueup.model.refs import ObjectRef
 from trueup.server.access.policy import policy_of
+from trueup.server.live.far import Far
 from trueup.server.live.objects import Objects, operations
+from trueup.server.live.place import Reaches
 from trueup.server.world.operations import Apps
 
 POLICY = "p, ann, applications, *, ns:team-a/*, allow"
@@ -23,7 +25,7 @@ PARENT = "/api/trueup/v1/apps/Kustomization/team-a/web/object"
 async def test_rights_on_the_parent_change_no_app_below_it(method: str, body: object) -> None:
     """Else whoever may patch a parent's objects could move a child into a project of others, or write its status."""
     apps = Apps(a_world())
-    async with serving(operations(Objects(apps, NoCluster()), apps)) as served:
+    async with serving(operations(Objects(apps, reaches(apps, Untouched())), apps)) as served:
         served.authority.update(policy_of({"policy.csv": POLICY}), {})
         answer = await served.client.request(method, f"{PARENT}?{WHERE}", json=body, headers={"X-User": "ann"})
         problem = await answer.json()
@@ -34,22 +36,27 @@ async def test_rights_on_the_parent_change_no_app_below_it(method: str, body: ob
 async def test_the_app_itself_is_no_object_to_patch_either() -> None:
     apps = Apps(a_world())
     where = "group=kustomize.toolkit.fluxcd.io&kind=Kustomization&namespace=team-a&name=web"
-    async with serving(operations(Objects(apps, NoCluster()), apps)) as served:
+    async with serving(operations(Objects(apps, reaches(apps, Untouched())), apps)) as served:
         served.authority.update(policy_of({"policy.csv": POLICY}), {})
         answer = await served.client.patch(f"{PARENT}?{where}", json={"status": {}}, headers={"X-User": "ann"})
     assert answer.status == 403
 
 
-class OneController:
-    """Knows one Secret of another cluster."""
+class Untouched:
+    """A client of our own cluster that nobody may use."""
 
-    def __init__(self) -> None:
-        self.asked: list[ObjectWish] = []
+    impersonates = False
 
-    async def see(self, wish: ObjectWish) -> ObjectSeen:
-        self.asked.append(wish)
-        metadata = {"name": wish.ref.name, "namespace": wish.ref.namespace, "resourceVersion": "7"}
-        return ObjectSeen(manifest={"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": {"a": "Yg=="}})
+    def of(self, caller: object) -> Any:
+        del caller
+        return self
+
+    def __getattr__(self, name: str) -> Any:
+        raise AssertionError(f"{name} was asked of the cluster")
+
+
+def reaches(apps: Apps, cluster: Any = None, far: Far | None = None) -> Reaches:
+    return Reaches(cluster or NoCluster(), far, apps.is_app)
 
 
 FAR = "kind=Secret&namespace=team-a&name=keys"
@@ -66,25 +73,9 @@ def far_apps() -> Apps:
     return Apps(world)
 
 
-async def test_an_object_in_another_cluster_is_asked_of_the_controller_and_never_of_ours() -> None:
-    controller = OneController()
-    apps = far_apps()
-    async with serving(operations(Objects(apps, NoCluster(), far=controller), apps)) as served:
-        served.authority.update(policy_of({"policy.csv": POLICY}), {})
-        answer = await served.client.get(f"{PARENT}?{FAR}", headers={"X-User": "ann"})
-        body = await answer.json()
-        refused = await served.client.delete(f"{PARENT}?{FAR}", headers={"X-User": "ann"})
-        problem = await refused.json()
-    assert answer.status == 200, body
-    assert body["manifest"]["data"] != {"a": "Yg=="}
-    assert body["actions"] == []
-    assert [wish.ref for wish in controller.asked] == [ObjectRef("", "Secret", "team-a", "keys")]
-    assert (refused.status, problem["reason"]) == (422, "OtherCluster")
-
-
 async def test_where_nobody_looks_there_the_answer_says_which_cluster_has_it() -> None:
     apps = far_apps()
-    async with serving(operations(Objects(apps, NoCluster()), apps)) as served:
+    async with serving(operations(Objects(apps, reaches(apps)), apps)) as served:
         served.authority.update(policy_of({"policy.csv": POLICY}), {})
         answer = await served.client.get(f"{PARENT}?{FAR}", headers={"X-User": "ann"})
         problem = await answer.json()
@@ -139,7 +130,7 @@ def with_a_deployment() -> Apps:
 async def test_a_delete_that_names_a_uid_leaves_what_took_its_name_alone() -> None:
     apps, cluster = with_a_deployment(), OneObject()
     where = f"{PARENT}?group=apps&kind=Deployment&namespace=team-a&name=web"
-    async with serving(operations(Objects(apps, cluster), apps)) as served:  # type: ignore[arg-type]
+    async with serving(operations(Objects(apps, reaches(apps, cluster)), apps)) as served:
         served.authority.update(policy_of({"policy.csv": POLICY}), {})
         refused = await served.client.delete(f"{where}&uid=before", headers={"X-User": "ann"})
         assert (refused.status, cluster.deleted) == (412, [])
@@ -154,7 +145,7 @@ async def test_a_delete_that_names_a_uid_leaves_what_took_its_name_alone() -> No
 async def test_what_was_asked_of_a_version_is_sent_with_it(given: str, sent: dict[str, str]) -> None:
     apps, cluster = with_a_deployment(), OneObject()
     where = f"{PARENT}?group=apps&kind=Deployment&namespace=team-a&name=web"
-    async with serving(operations(Objects(apps, cluster), apps)) as served:  # type: ignore[arg-type]
+    async with serving(operations(Objects(apps, reaches(apps, cluster)), apps)) as served:
         served.authority.update(policy_of({"policy.csv": POLICY}), {})
         headers = {"X-User": "ann", "If-Match": given}
         async with served.client.patch(where, json={"spec": {"replicas": 2}}, headers=headers) as answer:

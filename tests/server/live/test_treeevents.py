@@ -15,11 +15,13 @@ from tests.server.keeping.test_placekeeping import OneClient
 from trueup.apps.events import EventRow
 from trueup.apps.identity import APPLICATION
 from trueup.apps.livetree import LiveNode
+from trueup.apps.objects.events import MOST, chosen
 from trueup.cluster.client import KubeClient
 from trueup.cluster.config import load_config
 from trueup.model.refs import ObjectRef
 from trueup.server.access.policy import policy_of
-from trueup.server.live.treeevents import MOST, TreeEvents, chosen, operations
+from trueup.server.live.place import Reaches
+from trueup.server.live.treeevents import TreeEvents, operations
 from trueup.server.world.operations import Apps
 from trueup.server.world.trees import Trees
 
@@ -80,7 +82,9 @@ async def test_events_of_deployment_and_pod_are_told_and_none_of_others(
         ):
             await client.create(one)
         apps = Apps(world)
-        async with serving(operations(TreeEvents(apps, trees, OneClient(client)), apps)) as served:
+        async with serving(
+            operations(TreeEvents(apps, trees, Reaches(OneClient(client), None, apps.is_app)), apps)
+        ) as served:
             served.authority.update(policy_of({"policy.csv": "p, ann, applications, get, shop/*, allow"}), {})
 
             async def ask(who: str) -> tuple[int, Any]:

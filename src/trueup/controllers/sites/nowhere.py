@@ -36,6 +36,7 @@ def make_nowhere(home: AppShell) -> Site:
         managed=managed,
         tracking=Tracking(_Blind(), managed),
         applier_for=_nothing,
+        access_for=_nothing,
         established=_never,
         releases=releases,
     )

@@ -88,6 +88,7 @@ class Parts:
             tracking=self.tracking,
             control=self.control,
             applier_for=self.applier_for,
+            access_for=self.applier_for.access,
             established=self.definitions.wait,
             releases=self.releases,
         )

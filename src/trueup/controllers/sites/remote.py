@@ -24,7 +24,7 @@ from trueup.controllers.sites.opening import (
     watch_definitions,
     watch_releases,
 )
-from trueup.controllers.sites.site import ClusterReplaced, Site
+from trueup.controllers.sites.site import UNNAMED, ClusterReplaced, Site
 from trueup.controllers.sites.ways import Way
 from trueup.model.apierror import ApiError
 from trueup.model.manifest import uid_of
@@ -35,8 +35,6 @@ KUBE_SYSTEM = "/api/v1/namespaces/kube-system"
 PROBE_SECONDS = 10.0
 LIST_SECONDS = 30.0
 """For how long a sync waits until a kind is listed there, before it says that the cluster does not answer."""
-UNNAMED = "at-"
-"""Begins what stands for the uid of a cluster that does not tell it."""
 RETRY = RetryPolicy(attempts=3)
 """Fewer tries than at home: whoever waits for a cluster that is away holds a worker."""
 

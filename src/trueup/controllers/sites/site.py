@@ -20,6 +20,10 @@ class ClusterReplaced(SiteUnavailable):
     """Another cluster answers at the same address."""
 
 
+UNNAMED = "at-"
+"""Begins what stands for the uid of a cluster that does not tell it."""
+
+
 @dataclass(eq=False, slots=True, weakref_slot=True)
 class Site:
     """`shell` is the App loop's world with this cluster in it. `name` is for people."""
@@ -36,3 +40,8 @@ class Site:
     """Apps whose objects live here; not counted at home."""
     busy: int = 0
     """Looks at its Apps that are under way; not counted at home."""
+
+    @property
+    def is_named(self) -> bool:
+        """Whether the cluster tells its uid."""
+        return not self.cluster_id.startswith(UNNAMED)

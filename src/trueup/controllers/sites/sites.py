@@ -111,6 +111,17 @@ class Sites:
         link = self._link_of.get(app)
         return target is None or (link is not None and link.target == target and link.is_home)
 
+    def problem(self, app: ObjectRef) -> SiteUnavailable | None:
+        """Why its objects cannot be reached now, though they may have been before."""
+        link, site = self._link_of.get(app), self.at(app)
+        found = (link.problem if link is not None else None) or site.problem
+        return SiteUnavailable(found.message, reason=found.reason, hint=found.hint) if found is not None else None
+
+    def may_be_home(self, site: Site) -> bool:
+        """Whether it is the controller's own cluster, if by another way; so it may be where the cluster does not tell who it is."""
+        known = self.home.cluster_id
+        return site is self.home or site.cluster_id == known or not site.is_named
+
     def is_led(self, app: ObjectRef) -> bool:
         """Whether its target leads anywhere, if only to a cluster that does not answer now."""
         link = self._link_of.get(app)

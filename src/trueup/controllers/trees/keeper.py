@@ -131,11 +131,6 @@ class TreeKeeper:
         tree = self._trees.get(app)
         return () if tree is None else tuple(self._nodes(tree, [*tree.standing, *sorted(tree.below)]))
 
-    def below_version(self, app: ObjectRef, ref: ObjectRef) -> str:
-        """Of an object that hangs below what the App manages; empty: none of its."""
-        tree = self._trees.get(app)
-        return self._below[ref].version if tree is not None and ref in tree.below else ""
-
     @property
     def has_news(self) -> bool:
         return bool(self._news or self._gone)

@@ -79,9 +79,9 @@ class Trees:
             branch.keeper.app_seen(app, standing_of(memory))
         branch.stir()
 
-    def below_version(self, app: ObjectRef, ref: ObjectRef) -> str:
-        """Of an object that hangs below what the App manages; empty: none of its, or nobody has read trees yet."""
-        return self._branch_of(app).keeper.below_version(app, ref)
+    def refs(self, app: ObjectRef) -> tuple[ObjectRef, ...]:
+        """Of everything in its tree; none while nobody has read trees yet."""
+        return tuple(node.ref for node in self._nodes(app))
 
     async def run(self) -> None:
         """Until cancelled; then readers are told to come again."""

@@ -12,6 +12,7 @@ from msgspec import Struct
 from trueup.apps.asks import ARGOCD, Ask, request_suspension
 from trueup.apps.identity import policy_object
 from trueup.apps.leaving import leaving_patch
+from trueup.apps.objects.refusals import check_uid
 from trueup.apps.pins import Pin, read_revisions, whole
 from trueup.apps.suspension import with_suspension, without_suspension
 from trueup.apps.wishes import (
@@ -32,7 +33,7 @@ from trueup.model.refs import GroupKind, ObjectRef
 from trueup.server.acting.decided import fresh, with_decided
 from trueup.server.acting.given import placed, ref_of_given
 from trueup.server.acting.overriding import Guarded, goes_elsewhere, unguarded
-from trueup.server.api.call import Call, check_uid, missing
+from trueup.server.api.call import Call, missing
 from trueup.server.api.dispatch import utc_now
 from trueup.server.api.operation import Answer, Listed, Needs, Operation, Target
 from trueup.server.api.refusals import BadQuery, Conflict, PreconditionFailed

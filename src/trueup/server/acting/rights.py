@@ -8,10 +8,10 @@ from __future__ import annotations
 from msgspec import Struct
 
 from trueup.apps.asks import ARGOCD
+from trueup.apps.objects.actions import names_of
 from trueup.server.api.call import Call
 from trueup.server.api.operation import Answer, Listed, Needs, Operation, Target
 from trueup.server.api.refusals import BadQuery
-from trueup.server.live.actions import names_of
 from trueup.server.live.objects import ObjectQuery
 from trueup.server.world.operations import APP, BASE, Apps
 from trueup.server.world.rows import Known

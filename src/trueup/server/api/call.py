@@ -7,12 +7,13 @@ from typing import Any, TypeVar
 
 from aiohttp import web
 
+from trueup.apps.objects.refusals import check_version
 from trueup.model.errors import TrueupError
 from trueup.model.refs import ObjectRef
 from trueup.server.api.authority import Authority, Sight
 from trueup.server.api.caller import Caller
 from trueup.server.api.operation import Operation, Target
-from trueup.server.api.refusals import Forbidden, NotFound, PreconditionFailed
+from trueup.server.api.refusals import Forbidden, NotFound
 
 T = TypeVar("T")
 EVERYTHING = "*"
@@ -133,21 +134,13 @@ class Call:
         self.notes.refused, self.notes.message = error.reason, error.message
 
     def check_version(self, version: str) -> None:
-        """Raises PreconditionFailed when the caller thought of another version (`If-Match`)."""
-        wanted = self.request.headers.get("If-Match", "").strip()
-        if wanted and wanted != "*" and f'"{version}"' not in (part.strip() for part in wanted.split(",")):
-            raise PreconditionFailed("it has changed since you read it", hint="read it again, and decide anew")
+        """Raises OtherVersion when the caller thought of another version (`If-Match`)."""
+        check_version(self.request.headers.get("If-Match", ""), version)
 
     @property
     def last_event_id(self) -> str:
         """Where a stream that was cut is to go on; empty: from now."""
         return self.request.headers.get("Last-Event-ID", "") or self.request.query.get("since", "")
-
-
-def check_uid(wanted: str, uid: str) -> None:
-    """Raises PreconditionFailed when another object has its name by now; empty: the caller does not mind."""
-    if wanted and wanted != uid:
-        raise PreconditionFailed("another one has this name by now", hint="look at it again, and decide anew")
 
 
 def missing(target: Target) -> NotFound:

@@ -45,8 +45,12 @@ def status_of(error: TrueupError) -> int:
             return 501
         case TrueupError(reason="RefNotFound" | "RevisionGone"):
             return 422  # trying again helps only once somebody has pushed it
+        case TrueupError(reason="Forbidden"):
+            return 403
         case TrueupError(reason="NotFound"):
             return 404
+        case TrueupError(reason="PreconditionFailed"):
+            return 412
         case TrueupError(reason="TooManyRequests"):
             return 429
         case InvalidInput():

@@ -96,6 +96,13 @@ class TooMany(Refused):
         self.retry_after = retry_after
 
 
+class OutcomeUnknown(Refused):
+    """Whoever was to do it went away before it answered: it may be done or not."""
+
+    status = 502
+    reason = "OutcomeUnknown"
+
+
 class Unavailable(Refused):
     """What is needed for an answer is away; it may be back soon."""
 

@@ -97,7 +97,7 @@ async def _pump(
         await _write(response, first)
         async with contextlib.aclosing(with_pauses(source, HEARTBEAT_SECONDS)) as chunks:
             async for chunk in chunks:
-                if not await valid():
+                if not await valid() or _has_gone(response):
                     return
                 await _write(response, heartbeat if chunk is None else chunk)
         await response.write_eof()
@@ -119,6 +119,12 @@ class _DoesNotRead(Exception):
 
 class _Gone(Exception):
     """The client has."""
+
+
+def _has_gone(response: web.StreamResponse) -> bool:
+    """Of a stream that has no sign of life to send, nothing else would tell."""
+    transport = response._req.transport if response._req is not None else None
+    return transport is None or transport.is_closing()
 
 
 async def _write(response: web.StreamResponse, data: bytes) -> None:

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
+from trueup.apps.objects.actions import Action, actions_of
+from trueup.apps.objects.asks import LogsOf
+from trueup.apps.objects.podlogs import LogLine, LogOptions
 from trueup.dialects.reading import format_time
-from trueup.model.manifest import ref_of
+from trueup.model.errors import TrueupError
+from trueup.model.manifest import Manifest
 from trueup.model.refs import ObjectRef
 from trueup.server.api.call import Call
 from trueup.server.api.dispatch import utc_now
 from trueup.server.api.operation import Answer, Lines, Needs, Operation, Surface
+from trueup.server.api.problems import status_of
 from trueup.server.api.refusals import BadQuery
 from trueup.server.argo.finding import APP, ArgoApps, Place
-from trueup.server.live.actions import Action, actions_of
-from trueup.server.live.logs import sources_of
 from trueup.server.live.masking import shown
-from trueup.server.live.objects import Objects
-from trueup.server.live.place import Clients, check_here
-from trueup.server.live.podlogs import LogLine, LogOptions, merged
+from trueup.server.live.objects import Objects, Propagation
+from trueup.server.live.place import Reaches
 from trueup.server.world.rows import Known
 from trueup.server.world.treeoperations import remembered
 from trueup.server.world.trees import Trees
@@ -100,31 +103,33 @@ class LogQuery(Place, frozen=True, kw_only=True, rename="camel"):
 class ArgoObjects:
     """The handlers."""
 
-    def __init__(self, apps: ArgoApps, objects: Objects, clients: Clients, trees: Trees) -> None:
+    def __init__(self, apps: ArgoApps, objects: Objects, reaches: Reaches, trees: Trees) -> None:
         self._apps = apps
         self._trees = trees
         self._objects = objects
-        self._clients = clients
+        self._reaches = reaches
 
     async def get(self, call: Call) -> Answer:
-        live, _ = await self._objects.seen(call, call.query.ref)
-        return Answer(body={"manifest": _text(shown(live, managed_fields=True))})
+        seen = await self._objects.seen(call, call.query.ref)
+        return Answer(body={"manifest": _text(shown(seen.manifest, managed_fields=True))})
 
     async def patch(self, call: Call) -> Answer:
         """The body is a text that holds the patch."""
         if call.query.patch_type not in ("", MERGE):
             raise BadQuery(f"{call.query.patch_type[:60]} is not taken here", field="patchType", hint=f"send {MERGE}")
-        _, after = await self._objects.patched(call, call.query.ref, read_patch(call.body))
-        return Answer(body={"manifest": _text(shown(after, managed_fields=True))})
+        done = await self._objects.patched(call, call.query.ref, read_patch(call.body))
+        return Answer(body={"manifest": _text(shown(done.after or {}, managed_fields=True))})
 
     async def delete(self, call: Call) -> Answer:
-        propagation = "Orphan" if call.query.orphan else ("Background" if call.query.force else "Foreground")
+        propagation: Propagation = (
+            "Orphan" if call.query.orphan else ("Background" if call.query.force else "Foreground")
+        )
         await self._objects.deleted(call, call.query.ref, propagation, force=call.query.force)
         return Answer(body={})
 
     async def actions(self, call: Call) -> Answer:
-        live, here = await self._objects.seen(call, call.query.ref)
-        found = actions_of(live, ref_of(live).group_kind) if here else ()
+        seen = await self._objects.seen(call, call.query.ref)
+        found = actions_of(seen.manifest, seen.ref.group_kind)
         return Answer(body={"actions": [action_row(one) for one in found]})
 
     async def act(self, call: Call) -> Answer:
@@ -141,10 +146,17 @@ class ArgoObjects:
         query = call.query
         known = self._apps.known(call)
         refs = self._named(known, query) if query.resource_name else [known.ref]
-        for ref in refs:
-            check_here(known, ref)
-        found = [event for ref in refs for event in await self._objects.events_of(call, ref)]
+        found = [event for ref in refs for event in await self._events_of(call, ref)]
         return Answer(body={"metadata": {}, "items": [shown(one) for one in found]})
+
+    async def _events_of(self, call: Call, ref: ObjectRef) -> tuple[Manifest, ...]:
+        """None of what the tree still shows and has gone."""
+        try:
+            return await self._objects.events_of(call, ref)
+        except TrueupError as error:
+            if status_of(error) == 404:
+                return ()
+            raise
 
     def _named(self, known: Known, query: EventQuery) -> list[ObjectRef]:
         """Argo CD tells no kind: those of the Application's objects that are called so."""
@@ -164,9 +176,9 @@ class ArgoObjects:
             ref = ObjectRef("", "Pod", query.namespace, pod)
         elif query.kind and query.resource_name:
             ref = ObjectRef(query.group, query.kind, query.namespace, query.resource_name)
-        client = self._clients.of(call.caller)
-        sources = await sources_of(client, self._apps.known(call), ref, query.container)
-        return Lines(source=_log(merged(client, sources, log_options(query))))
+        reach = self._reaches.of(call.caller, self._apps.known(call), ref)
+        found = await reach.logs(LogsOf(ref=ref, container=query.container), log_options(query))
+        return Lines(source=_log(found.lines))
 
 
 def log_options(query: LogQuery) -> LogOptions:
@@ -182,9 +194,10 @@ def log_options(query: LogQuery) -> LogOptions:
     )
 
 
-async def _log(lines: AsyncIterator[list[LogLine]]) -> AsyncIterator[bytes]:
-    async for some in lines:
-        yield b"".join(encode_line(line) for line in some)
+async def _log(lines: AsyncGenerator[list[LogLine], None]) -> AsyncIterator[bytes]:
+    async with aclosing(lines):
+        async for some in lines:
+            yield b"".join(encode_line(line) for line in some)
     yield msgspec.json.encode({"result": {"content": "", "timeStampStr": "", "podName": "", "last": True}}) + b"\n"
 
 

@@ -35,8 +35,9 @@ from trueup.server.keeping.places import Places
 from trueup.server.keeping.projects import Projects
 from trueup.server.linking.filling import Linking, NoLinks
 from trueup.server.linking.linking import DeepLinks
-from trueup.server.live.objects import Far, Objects
-from trueup.server.live.place import Clients
+from trueup.server.live.far import Far
+from trueup.server.live.objects import Objects
+from trueup.server.live.place import Clients, Reaches
 from trueup.server.world.trees import Trees
 from trueup.server.world.world import World
 
@@ -57,6 +58,7 @@ def operations(
 ) -> list[Operation]:
     """`settings`: as they are now."""
     apps = ArgoApps(world)
+    reaches = Reaches(clients, far, apps.is_app)
     acting = Acting(world, apps, clients, guarded=lambda: is_guarded(settings().data))
     repositories, clusters = Keeping(REPOSITORIES, world, clients), Keeping(CLUSTERS, world, clients)
     kept = projects.ArgoProjects(world, Projects(world, clients), clients, repositories, clusters)
@@ -66,14 +68,14 @@ def operations(
     def data() -> Mapping[str, str]:
         return settings().data
 
-    seen = Objects(apps, clients, far=far)
+    seen = Objects(apps, reaches)
     deep = DeepLinks(world, clients, seen, links, lambda: settings().urls)
     found = [
         *reading.operations(reading.Reading(apps, world.apps, acting), apps),
         *changing.operations(changing.Changing(world, apps, acting), apps),
         *syncing.operations(syncing.Syncing(apps, acting), apps),
         *trees.operations(trees.ArgoTrees(apps, live, controllers), apps),
-        *objects.operations(objects.ArgoObjects(apps, seen, clients, live), apps),
+        *objects.operations(objects.ArgoObjects(apps, seen, reaches, live), apps),
         *revisions.operations(revisions.Belongings(world, apps, controllers, deep), apps, kept),
         *projects.operations(kept),
         *places.operations(places.ArgoPlaces(Places(world, clients), repositories, clusters, connections, clients)),

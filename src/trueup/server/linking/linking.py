@@ -44,7 +44,7 @@ class DeepLinks:
 
     async def of_object(self, call: Call, known: Known, ref: ObjectRef, *, annotated: bool = False) -> tuple[Link, ...]:
         """Raises as `Objects.live`: for what is not the App's, or no longer in the cluster."""
-        live, _ = await self._objects.seen(call, ref)
+        live = (await self._objects.seen(call, ref)).manifest
         found: tuple[Link, ...] = ()
         if self._links.declares(Of.RESOURCE):
             values = await self._values(call, known, Of.RESOURCE, live)

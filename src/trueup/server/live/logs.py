@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta, Struct
 
-from trueup.cluster.client import KubeClient
-from trueup.model.manifest import Manifest, name_of, namespace_of, spec_of
+from trueup.apps.objects.asks import LogsOf
+from trueup.apps.objects.podlogs import LogLine, LogOptions, chooser
 from trueup.model.refs import ObjectRef
 from trueup.server.api.call import Call
 from trueup.server.api.operation import Event, Events, Lines, Needs, Operation, Reply
-from trueup.server.api.refusals import NotFound
-from trueup.server.live.place import Clients, find, pods_of, pods_of_app
-from trueup.server.live.podlogs import MOST_PODS, LogLine, LogOptions, LogSource, chooser, merged
+from trueup.server.live.place import Reaches
 from trueup.server.world.operations import APP, Apps
-from trueup.server.world.rows import Known
 
 _FILE_NAME = re.compile(r"[^A-Za-z0-9._-]")
 
@@ -44,16 +42,15 @@ class LogQuery(Struct, frozen=True, kw_only=True, rename="camel"):
     download: bool = False
 
 
-class Logs:
-    def __init__(self, apps: Apps, clients: Clients) -> None:
+class PodLogs:
+    def __init__(self, apps: Apps, reaches: Reaches) -> None:
         self._apps = apps
-        self._clients = clients
+        self._reaches = reaches
 
     async def read(self, call: Call) -> Reply:
         query = call.query
-        client, app = self._clients.of(call.caller), self._apps.known(call)
+        app = self._apps.known(call)
         ref = ObjectRef(query.group, query.kind, query.namespace, query.name) if query.kind else None
-        sources = await sources_of(client, app, ref, query.container)
         options = LogOptions(
             follow=query.follow and not query.download,
             previous=query.previous,
@@ -64,58 +61,33 @@ class Logs:
             invert=query.invert,
         )
         chooser(options)  # a pattern that is none is refused before the stream begins
-        lines = merged(client, sources, options)
+        found = await self._reaches.of(call.caller, app, ref).logs(LogsOf(ref=ref, container=query.container), options)
         if query.download:
             name = _FILE_NAME.sub("-", query.name or app.ref.name)
             headers = {"Content-Disposition": f'attachment; filename="{name}.log"'}
-            return Lines(
-                source=_text(lines, several=len(sources) > 1), media_type="text/plain; charset=utf-8", headers=headers
-            )
-        return Events(source=_events(lines))
+            text = _text(found.lines, several=found.sources > 1)
+            return Lines(source=text, media_type="text/plain; charset=utf-8", headers=headers)
+        return Events(source=_events(found.lines))
 
 
-async def sources_of(client: KubeClient, app: Known, ref: ObjectRef | None, container: str = "") -> list[LogSource]:
-    """The logs of a pod, of a workload's pods, or without `ref` of all of the App's. Raises NotFound where there is none."""
-    pods = await pods_of(client, await find(client, app, ref)) if ref else await pods_of_app(client, app)
-    resource = await client.discovery.resource("", "v1", "Pod")
-    sources = [
-        LogSource(pod=name_of(pod), container=name, path=resource.path(namespace_of(pod), name_of(pod), "log"))
-        for pod in pods[:MOST_PODS]
-        for name in containers_of(pod)
-        if not container or name == container
-    ]
-    if not sources:
-        raise NotFound("there is no pod whose log could be read", hint="does it have pods now? See the tree")
-    return sources
-
-
-async def _events(lines: AsyncIterator[list[LogLine]]) -> AsyncIterator[Event]:
+async def _events(lines: AsyncGenerator[list[LogLine], None]) -> AsyncIterator[Event]:
     """`lines` with what has come since the last; `end` when there will be no more."""
-    async for some in lines:
-        yield Event(msgspec.json.encode({"lines": some}), event="lines")
+    async with aclosing(lines):
+        async for some in lines:
+            yield Event(msgspec.json.encode({"lines": some}), event="lines")
     yield Event(b"{}", event="end")
 
 
-async def _text(lines: AsyncIterator[list[LogLine]], *, several: bool) -> AsyncIterator[bytes]:
-    async for some in lines:
-        yield b"".join(
-            (f"[{line.pod}/{line.container}] " if several else "").encode() + line.text.encode() + b"\n"
-            for line in some
-        )
+async def _text(lines: AsyncGenerator[list[LogLine], None], *, several: bool) -> AsyncIterator[bytes]:
+    async with aclosing(lines):
+        async for some in lines:
+            yield b"".join(
+                (f"[{line.pod}/{line.container}] " if several else "").encode() + line.text.encode() + b"\n"
+                for line in some
+            )
 
 
-def containers_of(pod: Manifest) -> list[str]:
-    """Those that run first, then the ones that began before them."""
-    spec = spec_of(pod)
-    return [
-        str(container.get("name"))
-        for part in ("containers", "initContainers")
-        for container in spec.get(part) or ()
-        if isinstance(container, dict)
-    ]
-
-
-def operations(logs: Logs, apps: Apps) -> list[Operation]:
+def operations(logs: PodLogs, apps: Apps) -> list[Operation]:
     return [
         Operation(
             id="objects.logs",

@@ -1,33 +1,30 @@
 """Operations on single objects of an App: the whole manifest, patches, deletion, actions, events.
 
-Each is done with one request to the API server when a person asks; which objects there are, the live tree says.
+Each is asked of the object's cluster when a person asks; which objects there are, the live tree says.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
 
-from trueup.apps.comparison import ObjectSeen, ObjectWish
 from trueup.apps.events import EventRow, read_event
-from trueup.cluster.client import KubeClient
-from trueup.model.manifest import Manifest, ref_of, resource_version_of, uid_of
+from trueup.apps.objects.actions import Action, actions_of
+from trueup.apps.objects.asks import Act, Change, Done, Remove, Seen
+from trueup.apps.objects.reach import MANAGER, Reach
+from trueup.model.manifest import Manifest, resource_version_of
 from trueup.model.refs import ObjectRef
-from trueup.server.api.call import Call, check_uid
-from trueup.server.api.dispatch import utc_now
+from trueup.server.api.call import Call
 from trueup.server.api.operation import Answer, Needs, Operation
-from trueup.server.api.refusals import BadQuery, Forbidden
-from trueup.server.live.actions import Action, Creation, Patch, Replacement, actions_of, effect_of
+from trueup.server.api.refusals import BadQuery
 from trueup.server.live.masking import refuse_masks, shown
-from trueup.server.live.place import Clients, Placed, check_here, find
+from trueup.server.live.place import Reaches
 from trueup.server.world.operations import APP, Apps
 
-MANAGER = "trueup-server"
-"""The field manager of changes that people make through the API."""
+__all__ = ["MANAGER"]
 
 
 class ObjectQuery(Struct, frozen=True, kw_only=True, rename="camel"):
@@ -72,7 +69,7 @@ class ActionBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     parameters: dict[str, str] = {}
 
 
-class Done(Struct, frozen=True, kw_only=True):
+class Acted(Struct, frozen=True, kw_only=True):
     ref: str
     message: str
 
@@ -90,169 +87,102 @@ class EventList(Struct, frozen=True, kw_only=True):
     items: tuple[EventRow, ...]
 
 
-class Far(Protocol):
-    """A controller, which has the clients of other clusters."""
-
-    async def see(self, wish: ObjectWish) -> ObjectSeen:
-        """Raises NotFound for what is not the App's, and what keeps its cluster from being asked."""
-        ...
-
-
 class Objects:
-    """The handlers."""
+    """The handlers. Where an object lives they do not know: `reaches` does."""
 
-    def __init__(
-        self, apps: Apps, clients: Clients, clock: Callable[[], datetime] = utc_now, far: Far | None = None
-    ) -> None:
-        """`far` looks into other clusters; None: nobody does."""
+    def __init__(self, apps: Apps, reaches: Reaches) -> None:
         self._apps = apps
-        self._far = far
-        self._clients = clients
-        self._clock = clock
+        self._reaches = reaches
 
     async def get(self, call: Call) -> Answer:
-        live, here = await self.seen(call, call.query.ref)
+        seen = await self.seen(call, call.query.ref)
         body = ObjectAnswer(
-            manifest=shown(live, managed_fields=call.query.managed_fields),
-            actions=actions_of(live, ref_of(live).group_kind) if here else (),
+            manifest=shown(seen.manifest, managed_fields=call.query.managed_fields),
+            actions=actions_of(seen.manifest, seen.ref.group_kind),
         )
-        etag = f'"{resource_version_of(live)}"'
+        etag = f'"{resource_version_of(seen.manifest)}"'
         return Answer(body=body, etag=etag)
 
-    async def seen(self, call: Call, ref: ObjectRef) -> tuple[Manifest, bool]:
-        """An object as it is now, and whether it is in our cluster, where things can be done with it. Raises as `live`."""
-        app = self._apps.known(call)
-        if self._far is None or not app.elsewhere or ref == app.ref:
-            return (await self.live(call, ref)).live, True
-        return (await self._far.see(ObjectWish(app=app.ref, ref=ref))).manifest, False
+    async def seen(self, call: Call, ref: ObjectRef) -> Seen:
+        """An object as it is now. Raises NoSuchObject for what is not the App's, or no longer in its cluster; Elsewhere."""
+        return await self._reach(call, ref).see(ref)
 
     async def patch(self, call: Call) -> Answer:
-        ref, after = await self.patched(call, call.query.ref, call.body, dry_run=call.query.dry_run)
-        return Answer(body=ObjectAnswer(manifest=shown(after), actions=actions_of(after, ref.group_kind)))
+        done = await self.patched(call, call.query.ref, call.body, dry_run=call.query.dry_run)
+        after = done.after or {}
+        return Answer(body=ObjectAnswer(manifest=shown(after), actions=actions_of(after, done.ref.group_kind)))
 
-    async def patched(
-        self, call: Call, ref: ObjectRef, patch: dict[str, Any], *, dry_run: bool = False
-    ) -> tuple[ObjectRef, Manifest]:
-        """A JSON merge patch (RFC 7386). What was patched, and how it is now."""
+    async def patched(self, call: Call, ref: ObjectRef, patch: dict[str, Any], *, dry_run: bool = False) -> Done:
+        """A JSON merge patch (RFC 7386)."""
         if refuse_masks(patch):
             raise BadQuery(
                 "the patch holds masked values, which would replace the real ones",
                 field="body",
                 hint="leave out what you did not change",
             )
-        self._refuse_app(ref)
-        placed = await self.live(call, ref)
-        before, resource = placed.live, placed.resource
-        call.check_version(resource_version_of(before))
-        # What was asked for was asked of this version, so that it holds until the API server has it.
-        body = _with_version(patch, before) if "If-Match" in call.request.headers else patch
-        after = await self._client(call).merge_patch(
-            resource, placed.ref.name, placed.ref.namespace, body, manager=MANAGER, dry_run=dry_run
-        )
+        ask = Change(ref=ref, patch=patch, if_match=call.request.headers.get("If-Match", ""), dry_run=dry_run)
+        done = await self._reach(call, ref).change(ask)
         if dry_run:
-            call.note(target=str(placed.ref), message="only tried: nothing was changed")
+            call.note(target=str(done.ref), message="only tried: nothing was changed")
         else:
-            _note(call, placed.ref, before, after)
-        return placed.ref, after
+            _note(call, done)
+        return done
 
     async def delete(self, call: Call) -> Answer:
         query = call.query
-        ref = await self.deleted(call, query.ref, query.propagation.capitalize(), force=query.force, uid=query.uid)
-        return Answer(body=Done(ref=str(ref), message="it is being deleted"), status=202)
+        ref = await self.deleted(call, query.ref, _PROPAGATION[query.propagation], force=query.force, uid=query.uid)
+        return Answer(body=Acted(ref=str(ref), message="it is being deleted"), status=202)
 
-    async def deleted(self, call: Call, ref: ObjectRef, propagation: str, *, force: bool, uid: str = "") -> ObjectRef:
-        self._refuse_app(ref)
-        placed = await self.live(call, ref)
-        before, resource = placed.live, placed.resource
-        call.check_version(resource_version_of(before))
-        check_uid(uid, uid_of(before))
-        await self._client(call).delete(
-            resource,
-            placed.ref.name,
-            placed.ref.namespace,
-            uid=uid_of(before),
-            propagation=propagation,
-            grace_seconds=0 if force else None,
-        )
-        _note(call, placed.ref, before, None)
-        return placed.ref
+    async def deleted(
+        self, call: Call, ref: ObjectRef, propagation: Propagation, *, force: bool, uid: str = ""
+    ) -> ObjectRef:
+        if_match = call.request.headers.get("If-Match", "")
+        ask = Remove(ref=ref, propagation=propagation, force=force, uid=uid, if_match=if_match)
+        done = await self._reach(call, ref).remove(ask)
+        _note(call, done)
+        return done.ref
 
     async def act(self, call: Call) -> Answer:
-        ref, message = await self.acted(call, call.query.ref, call.body.action, call.body.parameters)
-        return Answer(body=Done(ref=str(ref), message=message), status=202)
+        done = await self.acted(call, call.query.ref, call.body.action, call.body.parameters)
+        return Answer(body=Acted(ref=str(done.ref), message=done.message), status=202)
 
-    async def acted(
-        self, call: Call, wanted: ObjectRef, action: str, parameters: dict[str, str]
-    ) -> tuple[ObjectRef, str]:
-        """On what it was done, and what was done."""
-        placed = await self.live(call, wanted)
-        before, resource = placed.live, placed.resource
-        effect = effect_of(action, before, placed.ref.group_kind, parameters, self._clock())
-        client, ref = self._client(call), placed.ref
-        match effect:
-            case Patch():
-                body = _with_version(effect.body, before)
-                after: Manifest | None = await client.merge_patch(
-                    resource, ref.name, ref.namespace, body, manager=MANAGER
-                )
-                message = f"{action}: done"
-            case Creation():
-                after = await client.create(effect.manifest, manager=MANAGER)
-                message = f"{action}: made {after['kind']}/{after['metadata']['name']}"
-            case Replacement():
-                await client.delete(resource, ref.name, ref.namespace, uid=uid_of(before))
-                after, message = None, f"{action}: another will take its place"
-        _note(call, ref, before, after, message)
-        return ref, message
+    async def acted(self, call: Call, ref: ObjectRef, action: str, parameters: dict[str, str]) -> Done:
+        done = await self._reach(call, ref).act(Act(ref=ref, action=action, parameters=parameters))
+        _note(call, done)
+        return done
 
     async def events(self, call: Call) -> Answer:
         """Newest last."""
         query = call.query
         ref = self._apps.known(call).ref
         if query.kind:
-            ref = (await self.live(call, ObjectRef(query.group, query.kind, query.namespace, query.name))).ref
+            ref = ObjectRef(query.group, query.kind, query.namespace, query.name)
         found = await self.events_of(call, ref)
         rows = sorted((read_event(event) for event in found), key=lambda row: row.at)
         return Answer(body=EventList(items=tuple(row for row in rows if row.ref.group == ref.group)))
 
-    async def events_of(self, call: Call, ref: ObjectRef) -> list[Manifest]:
-        client = self._client(call)
-        resource = await client.discovery.resource("", "v1", "Event")
-        selector = f"involvedObject.kind={ref.kind},involvedObject.name={ref.name}"
-        return await client.list_all(resource, ref.namespace or "default", field_selector=selector)
+    async def events_of(self, call: Call, ref: ObjectRef) -> tuple[Manifest, ...]:
+        """As the cluster has them. Raises as `seen`."""
+        return await self._reach(call, ref).events(ref)
 
-    # parts
-
-    def _client(self, call: Call) -> KubeClient:
-        return self._clients.of(call.caller)
-
-    def _refuse_app(self, ref: ObjectRef) -> None:
-        """An App among the objects of another is changed with rights on itself: those on the other say nothing of its project."""
-        if self._apps.is_app(ref):
-            raise Forbidden(
-                f"{ref} is an App of its own",
-                hint="change or delete it as an App, with the rights on that one",
-                ref=ref,
-            )
-
-    async def live(self, call: Call, ref: ObjectRef) -> Placed:
-        """Raises NotFound for what is not the App's, or no longer in the cluster; Elsewhere."""
-        app = self._apps.known(call)
-        check_here(app, ref)
-        return await find(self._client(call), app, ref)
+    def _reach(self, call: Call, ref: ObjectRef) -> Reach:
+        return self._reaches.of(call.caller, self._apps.known(call), ref)
 
 
-def _with_version(body: dict[str, Any], before: Manifest) -> dict[str, Any]:
-    """Only what was looked at is changed: a 409 when somebody was faster."""
-    return {**body, "metadata": {**(body.get("metadata") or {}), "resourceVersion": resource_version_of(before)}}
+Propagation = Literal["Background", "Foreground", "Orphan"]
+_PROPAGATION: dict[str, Propagation] = {
+    "background": "Background",
+    "foreground": "Foreground",
+    "orphan": "Orphan",
+}
 
 
-def _note(call: Call, ref: ObjectRef, before: Manifest, after: Manifest | None, message: str = "") -> None:
+def _note(call: Call, done: Done) -> None:
     call.note(
-        target=str(ref),
-        message=message,
-        before=msgspec.json.encode(shown(before)).decode(),
-        after=msgspec.json.encode(shown(after)).decode() if after is not None else "",
+        target=str(done.ref),
+        message=done.message,
+        before=msgspec.json.encode(shown(done.before)).decode(),
+        after=msgspec.json.encode(shown(done.after)).decode() if done.after is not None else "",
     )
 
 
@@ -303,7 +233,7 @@ def operations(objects: Objects, apps: Apps) -> list[Operation]:
             summary="Delete one object of an App",
             access=Needs("applications", "delete/*", apps.target, _fine("delete")),
             query=DeleteQuery,
-            answer=Done,
+            answer=Acted,
             status=202,
             handler=objects.delete,
         ),
@@ -315,7 +245,7 @@ def operations(objects: Objects, apps: Apps) -> list[Operation]:
             access=Needs("applications", "action/*", apps.target, _action),
             query=ObjectQuery,
             body=ActionBody,
-            answer=Done,
+            answer=Acted,
             status=202,
             handler=objects.act,
         ),

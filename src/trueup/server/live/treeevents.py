@@ -1,52 +1,28 @@
-"""Kubernetes' Events about everything in an App's tree, as long as the cluster keeps them; nothing of them is recorded.
-
-One list for each namespace, whatever the number of objects, as the person. What cannot be listed is said, and hides nothing else.
-"""
+"""Kubernetes' Events about everything in an App's tree, as long as the clusters keep them; nothing of them is recorded."""
 
 from __future__ import annotations
 
-import asyncio
-from collections import Counter
-from collections.abc import Iterable
-
-from msgspec import Struct
-
-from trueup.apps.events import EventRow, read_event
-from trueup.cluster.client import KubeClient
-from trueup.model.apierror import ApiError
-from trueup.model.refs import ObjectRef
+from trueup.apps.objects.asks import EventRows
+from trueup.apps.objects.events import chosen
+from trueup.model.errors import Transient
 from trueup.server.api.call import Call
 from trueup.server.api.operation import Answer, Needs, Operation
-from trueup.server.live.place import Clients, check_here, declared
+from trueup.server.api.refusals import Refused
+from trueup.server.live.place import Reaches, declared
 from trueup.server.world.operations import APP, Apps
 from trueup.server.world.treeoperations import visible_nodes
 from trueup.server.world.trees import Trees
 
-MOST_NAMESPACES = 20
-"""Those with the most objects of the App."""
-PAGE = 2000
-"""Events that are read of a namespace."""
-MOST = 500
-AT_ONCE = 4
-
-
-class TreeEventList(Struct, frozen=True, kw_only=True):
-    """The newest last. `notes`: what is not among them, and why."""
-
-    items: tuple[EventRow, ...]
-    notes: tuple[str, ...]
-
 
 class TreeEvents:
-    def __init__(self, apps: Apps, trees: Trees, clients: Clients) -> None:
+    def __init__(self, apps: Apps, trees: Trees, reaches: Reaches) -> None:
         self._apps = apps
         self._trees = trees
-        self._clients = clients
+        self._reaches = reaches
 
     async def get(self, call: Call) -> Answer:
-        """Raises Elsewhere for an App whose objects live in another cluster."""
+        """Of objects in a cluster that is not reached it is said why; the App's own are told all the same."""
         known = self._apps.known(call)
-        check_here(known)
         tree = self._trees.tree(known.ref)
         if tree is not None:
             nodes = await visible_nodes(call, self._trees, known.ref, tree.nodes)
@@ -55,40 +31,14 @@ class TreeEvents:
             found = declared(known)
             sees = await call.sight(found)
             refs = {known.ref, *filter(sees, found)}
-        client, turn, notes = self._clients.of(call.caller), asyncio.Semaphore(AT_ONCE), list[str]()
-        counts = Counter(ref.namespace or "default" for ref in refs)
-        asked = [namespace for namespace, _ in counts.most_common(MOST_NAMESPACES)]
-        if len(counts) > len(asked):
-            notes.append(f"of {len(counts)} namespaces the {len(asked)} with the most objects were asked")
-
-        async def of(namespace: str) -> list[EventRow]:
-            async with turn:
-                return await _listed(client, namespace, notes)
-
-        rows = [row for some in await asyncio.gather(*map(of, asked)) for row in some]
-        return Answer(body=chosen(rows, refs, tuple(notes)))
-
-
-def chosen(rows: Iterable[EventRow], refs: set[ObjectRef], notes: tuple[str, ...]) -> TreeEventList:
-    """Those about the objects, the newest last."""
-    fitting = sorted((row for row in rows if row.ref in refs), key=lambda row: row.at)
-    if len(fitting) > MOST:
-        notes = (*notes, f"the newest {MOST} of {len(fitting)}")
-    return TreeEventList(items=tuple(fitting[-MOST:]), notes=notes)
-
-
-async def _listed(client: KubeClient, namespace: str, notes: list[str]) -> list[EventRow]:
-    resource = await client.discovery.resource("", "v1", "Event")
-    try:
-        page = await client.list_page(resource, namespace, limit=PAGE)
-    except ApiError as error:
-        if not error.is_forbidden:
-            raise
-        notes.append(f"you may not list events in namespace {namespace}")
-        return []
-    if page.continue_token:
-        notes.append(f"namespace {namespace} has more than {PAGE} events, of which {PAGE} were read")
-    return [read_event(event) for event in page]
+        if not known.elsewhere:
+            return Answer(body=await self._reaches.of(call.caller, known).all_events(refs))
+        own = await self._reaches.of(call.caller, known, known.ref).all_events({known.ref})
+        try:
+            there = await self._reaches.of(call.caller, known).all_events(refs - {known.ref})
+        except (Refused, Transient) as error:
+            there = EventRows(items=(), notes=(error.message,))
+        return Answer(body=chosen((*own.items, *there.items), refs, (*own.notes, *there.notes)))
 
 
 def operations(events: TreeEvents, apps: Apps) -> list[Operation]:
@@ -99,7 +49,7 @@ def operations(events: TreeEvents, apps: Apps) -> list[Operation]:
             path=APP + "/tree/kubernetes-events",
             summary="Kubernetes' Events about everything in an App's tree, that the cluster still has",
             access=Needs("applications", "get", apps.target),
-            answer=TreeEventList,
+            answer=EventRows,
             handler=events.get,
         )
     ]

@@ -11,11 +11,11 @@ from tests.server.pages.stage.tree import manifests_of
 from tests.server.pages.stage.world import NOW
 from tests.server.pages.stage.worldcluster import merged
 from trueup.apps.comparison import CommitRow, Comparison, FieldRow, ObjectComparison
+from trueup.apps.objects.actions import actions_of
 from trueup.model.refs import GroupKind, ObjectRef
 from trueup.server.api.call import Call
 from trueup.server.api.operation import Answer, Needs, Operation, Reply
 from trueup.server.api.refusals import PreconditionFailed
-from trueup.server.live.actions import actions_of
 from trueup.server.live.objects import ActionBody, DeleteQuery, ObjectQuery, PatchQuery
 from trueup.server.world.operations import APP, Apps
 

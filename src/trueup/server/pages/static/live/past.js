@@ -36,16 +36,14 @@ export async function lineOf(path, app, query, abort) {
   }
 }
 
-/** Kubernetes' Events of all its objects, which the cluster keeps for about an hour; of an App in another cluster the App's own. @param {string} path @param {Ref} app @param {AbortSignal} abort @returns {Promise<Row[]>} */
+/** Kubernetes' Events of all its objects, which their cluster keeps for about an hour. `notes`: what is not among them, and why. @param {string} path @param {Ref} app @param {AbortSignal} abort @returns {Promise<{rows: Row[], notes: string[]}>} */
 export async function eventsOf(path, app, abort) {
-  const { items } = await call(`${path}/tree/kubernetes-events`, { signal: abort }).catch((/** @type {unknown} */ error) => {
-    if (!(error instanceof Problem) || error.details.reason !== "OtherCluster") throw error;
-    return call(`${path}/events`, { signal: abort });
-  });
+  const { items, notes } = await call(`${path}/tree/kubernetes-events`, { signal: abort });
   const own = `${app.kind}/${app.namespace}/${app.name}`;
   /** @param {any} event */
   const about = (event) => (`${event.ref.kind}/${event.ref.namespace}/${event.ref.name}` === own ? "" : `${event.ref.kind}/${event.ref.name}: `);
-  return items.filter((/** @type {any} */ event) => event.at).map((/** @type {any} */ event, /** @type {number} */ i) => ({ id: `e${i}-${event.at}`, at: event.at, app, kind: "event", record: 0, revision: "", result: event.warning ? "failed" : "succeeded", took: 0, by: event.component ?? "", reason: event.reason, message: `${about(event)}${event.message}`, counts: {}, manifests: 0 }));
+  const rows = items.filter((/** @type {any} */ event) => event.at).map((/** @type {any} */ event, /** @type {number} */ i) => ({ id: `e${i}-${event.at}`, at: event.at, app, kind: "event", record: 0, revision: "", result: event.warning ? "failed" : "succeeded", took: 0, by: event.component ?? "", reason: event.reason, message: `${about(event)}${event.message}`, counts: {}, manifests: 0 }));
+  return { rows, notes: notes ?? [] };
 }
 
 /** @param {string} path @param {string[]} revisions @param {AbortSignal} abort @returns {Promise<Commits>} what cannot be told is left out */

@@ -28,7 +28,7 @@ export function HistoryView({ path, app }) {
   const { data, problem, again, waiting } = useLoaded(`${key} ${after} ${app.version}`, (abort) => lineOf(path, ref, { kind: kinds, after }, abort));
   const events = useLoaded(lanes.includes("event") ? path : null, (abort) => eventsOf(path, ref, abort));
   const rows = useMemo(() => {
-    const all = new Map([...older, ...(data?.items ?? []), ...(events.data ?? [])].map((row) => [row.id, row]));
+    const all = new Map([...older, ...(data?.items ?? []), ...(events.data?.rows ?? [])].map((row) => [row.id, row]));
     return [...all.values()].sort((a, b) => Date.parse(b.at) - Date.parse(a.at));
   }, [data, older, events.data]);
   const commits = useLoaded(rows.length ? rows.map((row) => row.revision).join(" ") : null, (abort) => commitsOf(path, rows.map((row) => row.revision), abort)).data;
@@ -48,6 +48,7 @@ export function HistoryView({ path, app }) {
   return html`<div class="stack past">
     ${!data.recorded && html`<${Notice} tone="warn" title=${t("history.remembered")}>${data.notes[0]}<//>`}
     ${data.recorded && data.notes.map((note) => html`<${Notice} key=${note} tone="none">${note}<//>`)}
+    ${events.data?.notes.map((note) => html`<${Notice} key=${note} tone="none">${note}<//>`)}
     <section class="card"><div class="body"><${Timeline} entries=${entries} lanes=${lanes} span=${span} chosen=${row?.id ?? null} pointer=${at ? Date.parse(at) : null} name=${`${name}-timeline`} onChoose=${(/** @type {any} */ entry) => open(rows.find((one) => one.id === entry.id))} onMoment=${data.recorded ? (/** @type {number} */ time) => setQuery({ at: new Date(time).toISOString(), moment: null, show: show === "list" ? "then" : show }) : undefined} label=${t("history.of", { name })} /></div></section>
     <div class="toolbar">
       ${data.recorded && html`<span class="btn-group" role="group" aria-label=${t("past.view")}>${views.map((id) => html`<${Button} key=${id} small pressed=${show === id} onClick=${() => setQuery({ show: id === "list" ? null : id, object: null })}>${word("past", id)}<//>`)}</span>`}

@@ -7,9 +7,21 @@ from collections.abc import AsyncGenerator
 
 import pytest
 
+from trueup.apps.objects.podlogs import (
+    AT_ONCE_SIZE,
+    LONGEST,
+    WAITING,
+    WAITING_SIZE,
+    LogLine,
+    LogOptions,
+    LogSource,
+    chooser,
+    merged,
+    query_of,
+    read_line,
+)
 from trueup.cluster.wire import split_texts
 from trueup.model.errors import InvalidInput, Transient
-from trueup.server.live.podlogs import WAITING, LogLine, LogOptions, LogSource, chooser, merged, query_of, read_line
 
 WEB = LogSource(pod="web-1", container="main", path="/web-1/log")
 API = LogSource(pod="api-1", container="main", path="/api-1/log")
@@ -121,7 +133,7 @@ async def test_with_a_pattern_the_tail_is_of_the_lines_that_match() -> None:
 
 
 async def test_of_matching_lines_only_so_much_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("trueup.server.live.podlogs.LARGEST_TAIL", 20)
+    monkeypatch.setattr("trueup.apps.objects.podlogs.LARGEST_TAIL", 20)
     pods = Pods({WEB.path: [b"x%08d" % number for number in range(100)]})
     found = await all_of(pods, LogOptions(pattern="x", tail=50), WEB)
     assert [line.text for line in found] == ["x00000098", "x00000099"]
@@ -140,3 +152,20 @@ async def test_the_last_words_of_a_program_are_shown_though_it_did_not_end_the_l
 async def test_a_program_that_never_ends_a_line_fills_no_memory() -> None:
     found = [line async for line in split_texts(chunks(*[b"x" * 100] * 100, b"\nshort\n"), longest=250)]
     assert found == [b"x" * 250, b"short"]
+
+
+async def test_few_lines_that_are_long_are_not_kept_without_end_either() -> None:
+    pods = Pods({WEB.path: [b"x" * LONGEST] * 200})
+    stream = merged(pods, [WEB], LogOptions(follow=True))
+    first = await anext(stream)
+    for _ in range(1000):
+        await asyncio.sleep(0)
+    assert sum(len(line.text) for line in first) <= AT_ONCE_SIZE + LONGEST
+    assert pods.read * LONGEST <= WAITING_SIZE + AT_ONCE_SIZE + 3 * LONGEST
+    await stream.aclose()
+
+
+async def test_none_is_lost_however_many_pods_talk_at_once() -> None:
+    sources = [LogSource(pod=f"p{number}", container="main", path=f"/{number}") for number in range(20)]
+    pods = Pods({one.path: [b"x"] * (WAITING // 5) for one in sources})
+    assert len(await all_of(pods, LogOptions(), *sources)) == 20 * (WAITING // 5)

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from trueup.apps.objects.actions import Creation, Patch, Replacement, actions_of, effect_of
 from trueup.model.errors import InvalidInput
 from trueup.model.refs import GroupKind
-from trueup.server.live.actions import Creation, Patch, Replacement, actions_of, effect_of
 
 NOW = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
 DEPLOYMENT = GroupKind("apps", "Deployment")

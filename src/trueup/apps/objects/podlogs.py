@@ -10,7 +10,7 @@ import asyncio
 import re
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from datetime import datetime
 from typing import Protocol
 
@@ -20,13 +20,17 @@ from msgspec import Struct
 
 from trueup.dialects.reading import parse_time
 from trueup.model.errors import InvalidInput, TrueupError
+from trueup.model.manifest import Manifest, spec_of
 
 log = structlog.get_logger(__name__)
 
 MOST_PODS = 50
 WAITING = 1000
 """Lines that were read and not yet taken; then the pods are read no further."""
+WAITING_SIZE = 1024 * 1024
+"""The same by their size, in characters."""
 AT_ONCE = 200
+AT_ONCE_SIZE = 256 * 1024
 LONGEST = 64 * 1024
 """Bytes of a line that are shown."""
 LARGEST_TAIL = 8 * 1024 * 1024
@@ -46,7 +50,7 @@ class LogSource(Struct, frozen=True, kw_only=True):
     path: str
 
 
-class LogOptions(Struct, frozen=True, kw_only=True):
+class LogOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`tail` None: all there is. `pattern` is RE2; a line is shown when it matches, or with `invert` when it does not."""
 
     follow: bool = False
@@ -109,45 +113,80 @@ def read_line(raw: bytes, source: LogSource) -> LogLine:
     return LogLine(pod=source.pod, container=source.container, text=text, at=at)
 
 
+class Waiting:
+    """Lines that were read and not yet taken. Who reads on waits while there are enough of them, by number or by size."""
+
+    def __init__(self) -> None:
+        self._lines: deque[LogLine] = deque()
+        self._size = 0
+        self._ended = False
+        self._came, self._taken = asyncio.Event(), asyncio.Event()
+
+    async def put(self, line: LogLine) -> None:
+        while len(self._lines) >= WAITING or self._size >= WAITING_SIZE:
+            self._taken.clear()
+            await self._taken.wait()
+        self._lines.append(line)
+        self._size += len(line.text)
+        self._came.set()
+
+    def end(self) -> None:
+        self._ended = True
+        self._came.set()
+
+    async def take(self) -> list[LogLine]:
+        """Those that have come, as many as go together; none: the end."""
+        while not self._lines and not self._ended:
+            self._came.clear()
+            await self._came.wait()
+        lines, size = list[LogLine](), 0
+        while self._lines and len(lines) < AT_ONCE and size < AT_ONCE_SIZE:
+            line = self._lines.popleft()
+            lines.append(line)
+            size += len(line.text)
+        self._size -= size
+        self._taken.set()
+        return lines
+
+
 async def merged(
     reader: Reader, sources: Sequence[LogSource], options: LogOptions
 ) -> AsyncGenerator[list[LogLine], None]:
     """Lines that had come when they were asked for, together. Ends when all of the pods' logs have ended."""
-    shown = chooser(options)
-    queue: asyncio.Queue[LogLine | None] = asyncio.Queue(WAITING)
+    shown, waiting = chooser(options), Waiting()
 
     async def read(source: LogSource) -> None:
         last = _Last(options.tail) if options.pattern and not options.follow and options.tail is not None else None
         try:
-            async for raw in reader.lines(source.path, query=query_of(options, source.container)):
-                line = read_line(raw, source)
-                if not shown(line.text):
-                    continue
-                if last is not None:
-                    last.add(line)
-                else:
-                    await queue.put(line)
+            async with aclosing(reader.lines(source.path, query=query_of(options, source.container))) as raws:
+                async for raw in raws:
+                    line = read_line(raw, source)
+                    if not shown(line.text):
+                        continue
+                    if last is not None:
+                        last.add(line)
+                    else:
+                        await waiting.put(line)
             for line in last.lines if last is not None else ():
-                await queue.put(line)
+                await waiting.put(line)
         except Exception as error:
             why = error.message if isinstance(error, TrueupError) else "it cannot be read; the server's log says why"
             if not isinstance(error, TrueupError):
                 log.exception("a pod's log cannot be read", pod=source.pod, container=source.container)
-            await queue.put(LogLine(pod=source.pod, container=source.container, text=why, error=True))
+            await waiting.put(LogLine(pod=source.pod, container=source.container, text=why, error=True))
 
     async def read_all() -> None:
-        async with asyncio.TaskGroup() as tasks:
-            for source in sources[:MOST_PODS]:
-                tasks.create_task(read(source), name=f"log of {source.pod}")
-        await queue.put(None)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for source in sources[:MOST_PODS]:
+                    tasks.create_task(read(source), name=f"log of {source.pod}")
+        finally:
+            waiting.end()
 
     reading = asyncio.create_task(read_all(), name="logs")
     try:
-        while (line := await queue.get()) is not None:
-            lines, ended = _ready(line, queue)
+        while lines := await waiting.take():
             yield lines
-            if ended:
-                break
         await reading
     finally:
         reading.cancel()
@@ -173,11 +212,12 @@ class _Last:
             self._size -= len(self.lines.popleft().text)
 
 
-def _ready(first: LogLine, queue: asyncio.Queue[LogLine | None]) -> tuple[list[LogLine], bool]:
-    """The first and what has come meanwhile, and whether that was the end."""
-    lines = [first]
-    while len(lines) < AT_ONCE and not queue.empty():
-        if (line := queue.get_nowait()) is None:
-            return lines, True
-        lines.append(line)
-    return lines, False
+def containers_of(pod: Manifest) -> list[str]:
+    """Those that run first, then the ones that began before them."""
+    spec = spec_of(pod)
+    return [
+        str(container.get("name"))
+        for part in ("containers", "initContainers")
+        for container in spec.get(part) or ()
+        if isinstance(container, dict)
+    ]
