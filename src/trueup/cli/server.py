@@ -29,7 +29,7 @@ from trueup.model.rights import Rights
 from trueup.records.audit.entry import AuditLog, NoAudit
 from trueup.records.audit.service import AuditService
 from trueup.server.api.listening import Bounds, Listener
-from trueup.server.api.proxies import behind, trusting
+from trueup.server.api.proxies import behind, root_of, trusting
 from trueup.server.api.streaming import MOST
 from trueup.server.api.tls import Certificate, own_certificate
 from trueup.server.assembly import Serving, serving
@@ -110,7 +110,9 @@ def server(
         list[str] | None,
         typer.Option(help="Address or network of a proxy whose X-Forwarded headers are believed; may be repeated."),
     ] = None,
-    root_path: Annotated[str, typer.Option(help="Path below which a proxy offers us: /trueup.")] = "",
+    root_path: Annotated[
+        str, typer.Option(help="Path below which a proxy offers us, whether it takes it away or not: /trueup.")
+    ] = "",
     max_connections: Annotated[int, typer.Option(min=10, help="Connections at once.")] = 4000,
     max_streams: Annotated[int, typer.Option(min=10, help="Lists, trees and logs that are followed at once.")] = MOST,
     embedded_home: Annotated[
@@ -128,7 +130,8 @@ def server(
     audit_service = make_audit(database, folder, audit_settings, audit_key)
     local = this_machine(embedded_home)
     names = names_of(user_prefix, group_prefix)
-    reaching = behind(trusted_proxy or (), root_path.rstrip("/"))
+    root = root_of(root_path)
+    reaching = behind(trusted_proxy or (), root)
 
     async def run() -> None:
         async def token() -> str:
@@ -152,6 +155,7 @@ def server(
                 max_streams=max_streams,
                 https=certificate is not None and not loopback_port,
                 reaching=reaching,
+                root=root,
                 rights=rights,
                 names=names,
             )

@@ -30,7 +30,7 @@ from trueup.server.acting import checking, rights
 from trueup.server.acting import sources as acting_sources
 from trueup.server.acting.overriding import is_guarded
 from trueup.server.api.auditing import Auditor, Unaudited
-from trueup.server.api.dispatch import Api, problems_for_unknown_paths, utc_now
+from trueup.server.api.dispatch import Api, unknown_paths, utc_now
 from trueup.server.api.headers import add_headers
 from trueup.server.api.idempotency import PURPOSE, Idempotency, random_secrets
 from trueup.server.api.listening import refuse_old_versions
@@ -116,6 +116,8 @@ class Serving(Struct, frozen=True, kw_only=True):
     max_streams: int = MOST
     """Streams at once, whoever reads them."""
     reaching: Reaching = directly
+    root: str = ""
+    """The path below which a proxy offers us (`/trueup`), whether it takes it away before it asks or not."""
     local: Local = Local()
     """Of a server of `trueup up`: what the pages may say of this machine."""
     per_client: int = 1000
@@ -343,10 +345,15 @@ def table(parts: Parts) -> list[Operation]:
 
 def application(api: Api, identity: IdentityService, options: Serving, pages: PageFiles) -> web.Application:
     app = web.Application(
-        middlewares=[refuse_old_versions, per_client(options.reaching, options.per_client), problems_for_unknown_paths]
+        middlewares=[
+            refuse_old_versions,
+            per_client(options.reaching, options.per_client),
+            unknown_paths(options.root),
+        ]
     )
     app.on_response_prepare.append(add_headers(https=options.https))
     identity.add_to(app)
-    api.add_to(app)
-    add_pages(app, pages)  # last: every other address is a page
+    for root in dict.fromkeys((options.root, "")):
+        api.add_to(app, root)
+    add_pages(app, pages, base=options.root)  # last: every other address is a page
     return app

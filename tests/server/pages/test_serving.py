@@ -103,7 +103,12 @@ async def test_all_is_served_below_a_path_where_that_is_asked_for() -> None:
         assert f'src="/trueup{ROOT}/main.js"' in text
         assert 'content="/trueup"' in text
         assert (await client.get(f"/trueup{ROOT}/main.js")).status == 200
-        assert (await client.get("/apps", headers=AS_IT_IS)).status == 404
+        bare = await client.get("/trueup", allow_redirects=False)
+        assert (bare.status, bare.headers["Location"]) == (307, "/trueup/")
+        # A proxy that takes the path away asks without it, and its browser is told the whole one all the same.
+        assert await (await client.get("/apps", headers=AS_IT_IS)).text() == text
+        assert (await client.get(f"{ROOT}/main.js")).status == 200
+        assert (await client.get("/trueup/api/nothing", headers=AS_IT_IS)).status == 404
 
 
 def test_the_policy_allows_nothing_unsafe_and_no_other_host() -> None:

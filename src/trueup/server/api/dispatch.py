@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 
 import structlog
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 from msgspec import structs
 
 from trueup.model.errors import TrueupError
@@ -91,13 +92,14 @@ class Api:
         self._clock = clock
         _check_unique(self.operations)
 
-    def add_to(self, app: web.Application) -> None:
+    def add_to(self, app: web.Application, root: str = "") -> None:
+        """`root`: a path before all of ours, for whom a proxy asks by the address that the browser used."""
         for operation in self.operations:
             handler = self._handler(operation)
             if operation.method == "GET":
-                app.router.add_get(operation.path, handler, allow_head=not operation.streams)
+                app.router.add_get(root + operation.path, handler, allow_head=not operation.streams)
             else:
-                app.router.add_route(operation.method, operation.path, handler)
+                app.router.add_route(operation.method, root + operation.path, handler)
 
     def _handler(self, operation: Operation) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def handle(request: web.Request) -> web.StreamResponse:
@@ -341,20 +343,26 @@ async def _require(call: Call, access: Needs) -> None:
         raise
 
 
-@web.middleware
-async def problems_for_unknown_paths(
-    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-) -> web.StreamResponse:
-    """404 and 405 of the router, in the manner of the API that was meant."""
-    try:
-        return await handler(request)
-    except web.HTTPException as error:
-        if error.status < 400 or not f"{request.path}/".startswith("/api/"):
-            raise
-        response = refuse(request, _unrouted(request, error), surface_of(request.path))
-        if "Allow" in error.headers:
-            response.headers["Allow"] = error.headers["Allow"]
-        return response
+def unknown_paths(root: str = "") -> Middleware:
+    """404 and 405 of the router, in the manner of the API that was meant. `root` as of `Api.add_to`."""
+
+    @web.middleware
+    async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except web.HTTPException as error:
+            path = request.path.removeprefix(root)
+            if error.status < 400 or not f"{path}/".startswith("/api/"):
+                raise
+            response = refuse(request, _unrouted(request, error), surface_of(path))
+            if "Allow" in error.headers:
+                response.headers["Allow"] = error.headers["Allow"]
+            return response
+
+    return problems
+
+
+problems_for_unknown_paths = unknown_paths()
 
 
 def _unrouted(request: web.Request, error: web.HTTPException) -> TrueupError:

@@ -6,6 +6,7 @@ Only proxies whose addresses were named are believed; everybody else could write
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 
@@ -17,6 +18,7 @@ from trueup.server.api.answering import refuse, surface_of
 from trueup.server.api.refusals import TooMany
 from trueup.server.identity.reach import Reach, directly, holder
 
+_ROOT = re.compile(r"(?:/[A-Za-z0-9._~-]+)*")
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -39,6 +41,14 @@ def behind(proxies: Iterable[str], root: str = "") -> Callable[[web.Request], Re
         return Reach(address=address, host=host, secure=scheme == "https" or reach.secure, root=root)
 
     return reaching
+
+
+def root_of(text: str) -> str:
+    """`trueup/` -> `/trueup`; empty: we have the whole address. Raises InvalidInput."""
+    root = "/" + text.strip("/") if text.strip("/") else ""
+    if not _ROOT.fullmatch(root):
+        raise InvalidInput(f"{text!r} is no path", field="root-path", hint="letters, digits and - . _ ~ : /trueup")
+    return root
 
 
 def trusting(proxies: Iterable[str]) -> Callable[[str], bool]:

@@ -25,7 +25,7 @@ from trueup.server.identity.crosssite import check_same_site, origins_of
 from trueup.server.identity.localtokens import Claims
 from trueup.server.identity.logins import Logins
 from trueup.server.identity.reach import Reach, Reaching, directly
-from trueup.server.identity.returning import safe_return
+from trueup.server.identity.returning import below, safe_return
 from trueup.server.identity.revocation import Revocations
 from trueup.server.identity.sealing import open_sealed, seal
 from trueup.server.identity.sessions import Login, Session
@@ -195,7 +195,7 @@ class SignIn:
         reach, settings = self._desk.reaching(request), self._desk.settings()
         kept = cookies.joined(cookies.ID_TOKEN, request.cookies)
         gone = cookies.taken_away(cookies.ID_TOKEN, request.cookies, secure=reach.secure)
-        put(request, *(structs.replace(cookie, path=LOGOUT) for cookie in gone))
+        put(request, *(structs.replace(cookie, path=below(LOGOUT, reach.root)) for cookie in gone))
         try:
             told = open_sealed(settings.keys, cookies.ID_TOKEN, kept, KeptIdToken)
             client = self._desk.clients.get(told.provider)
@@ -252,7 +252,7 @@ class SignIn:
             made = cookies.laid_out(cookies.ID_TOKEN, value, secure=reach.secure, seconds=lasts)
         except ValueError:
             return  # without it the provider asks at logout
-        put(request, *(structs.replace(cookie, path=LOGOUT) for cookie in made))
+        put(request, *(structs.replace(cookie, path=below(LOGOUT, reach.root)) for cookie in made))
 
     def _tokens(self, request: web.Request) -> list[str]:
         shown = (_bearer_of(request), cookies.joined(cookies.ARGO, request.cookies))

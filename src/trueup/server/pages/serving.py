@@ -44,8 +44,17 @@ def add_pages(app: web.Application, files: PageFiles, *, base: str = "") -> None
             raise web.HTTPNotFound(text="no such address\n")
         return _answer(request, documents[module_for(pages, path)], ASK_AGAIN, headers)
 
-    app.router.add_get(f"{base}/assets/{{digest}}/{{path:.+}}", asset)
-    app.router.add_get(f"{base}/{{path:.*}}", any_page)
+    async def to_base(request: web.Request) -> web.Response:
+        del request
+        raise web.HTTPTemporaryRedirect(f"{base}/")
+
+    # A proxy may ask by the address that the browser used, or take the base away before.
+    for root in dict.fromkeys((base, "")):
+        app.router.add_get(f"{root}/assets/{{digest}}/{{path:.+}}", asset)
+    if base:
+        app.router.add_get(base, to_base)
+    for root in dict.fromkeys((base, "")):
+        app.router.add_get(f"{root}/{{path:.*}}", any_page)
 
 
 def _wants_html(request: web.Request) -> bool:
