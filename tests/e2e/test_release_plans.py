@@ -52,6 +52,10 @@ async def test_what_comes_next_of_a_release_is_told_and_nothing_of_it_done(
             "why": plan["release"]["why"],
             "current": "",
             "wanted": "web@0.1.0",
+            "becomes": "web@0.1.0",
+            "record": 0,
+            "nextRecord": 1,
+            "values": [{"path": "text", "before": "", "after": '"first"'}],
         }
         assert {name: one["action"] for name, one in objects.items()} == dict.fromkeys(
             ("web-config", "web-extra", "web-token"), "created"
@@ -65,6 +69,7 @@ async def test_what_comes_next_of_a_release_is_told_and_nothing_of_it_done(
         await asyncio.to_thread(until_release, stack, namespace, reason="InstallSucceeded", version=1)
         plan, objects = await plan_of(api, app)
         assert (plan["release"]["action"], plan["counts"]) == ("none", {"unchanged": 3})
+        assert (plan["release"]["becomes"], plan["release"]["nextRecord"], plan["release"]["values"]) == ("", 1, [])
 
         await asyncio.to_thread(stack.merge, "configmap", "web-extra", namespace, {"data": {"text": "by hand"}})
         plan, objects = await plan_of(api, app)
@@ -93,6 +98,11 @@ async def test_what_comes_next_of_a_release_is_told_and_nothing_of_it_done(
             ("web-before", ["pre-upgrade"], 3)
         ]
         assert "s3cr3t-canary" not in str(plan)
+        assert (plan["release"]["record"], plan["release"]["nextRecord"]) == (1, 2)
+        assert plan["release"]["values"] == [
+            {"path": "extra", "before": "", "after": "false"},
+            {"path": "text", "before": '"first"', "after": '"second"'},
+        ]
         rows = stack.api.list("secret", namespace, "labelSelector=owner%3Dhelm")
         assert [row["metadata"]["labels"]["version"] for row in rows] == ["1"]
         assert (stack.get("configmap", "web-extra", namespace) or {})["data"] == {"text": "by hand"}

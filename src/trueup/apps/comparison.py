@@ -67,16 +67,23 @@ class CommitRow(Struct, frozen=True, kw_only=True):
     verified: str = ""
 
 
-class ReleaseStep(Struct, frozen=True, kw_only=True):
+class ReleaseStep(Struct, frozen=True, kw_only=True, rename="camel"):
     """`action`: install, upgrade, rollback, uninstall, test, or none: then objects are what differs from the release's record.
 
-    `current` and `wanted` are charts, `NAME@VERSION`; `current` empty: there is no release. `why` may be empty.
+    `current`, `wanted` and `becomes` are charts, `NAME@VERSION`: of the last record, as declared, and of the record that the action
+    makes (a rollback's is an earlier one); `current` empty: there is no release; `becomes` empty: no record is made. `why` may be empty.
+    `record` and `next_record`: the number of the last record of Helm's, 0: there is none, and of the newest one afterwards. `values`: those
+    that the new record has other than the last; of what may be a Secret's only the path is told.
     """
 
     action: str
     why: str
     current: str
     wanted: str
+    becomes: str = ""
+    record: int = 0
+    next_record: int = 0
+    values: tuple[FieldRow, ...] = ()
 
 
 class Comparison(Struct, frozen=True, kw_only=True, rename="camel"):

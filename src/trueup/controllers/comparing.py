@@ -203,7 +203,14 @@ class Comparing:
             counts=dict(Counter(one.action for one in objects)),
             commit=await commit_of(snapshot),
             release=ReleaseStep(
-                action=foretold.action, why=foretold.why, current=foretold.current, wanted=foretold.wanted
+                action=foretold.action,
+                why=foretold.why,
+                current=foretold.current,
+                wanted=foretold.wanted,
+                becomes=foretold.becomes,
+                record=foretold.record,
+                next_record=foretold.next_record,
+                values=tuple(FieldRow(path=one.path, before=one.before, after=one.after) for one in foretold.values),
             ),
         )
 

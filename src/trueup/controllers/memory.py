@@ -67,6 +67,8 @@ class Saved(Struct, kw_only=True):
     operation: OperationStatus | None = None
     record: str = ""
     """Of a Helm release: which record is the newest, and which writing of it."""
+    plain_values: tuple[str, ...] = ()
+    """Of a Helm release: digests of the last values that were gathered without any Secret, which people may therefore be shown."""
     progress: Progress | None = None
     """Of a sync of several steps that is under way."""
     hooks: tuple[HookResult, ...] = ()

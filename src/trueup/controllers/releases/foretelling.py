@@ -13,12 +13,14 @@ from trueup.controllers.releases.actions import inventory_of, rendered
 from trueup.controllers.releases.applying import content_of, refuse_others
 from trueup.controllers.releases.hooks import hook_objects
 from trueup.controllers.releases.records import StoredRelease
+from trueup.controllers.releases.valuechanges import value_changes, values_of
 from trueup.controllers.releases.work import ReleaseWork
+from trueup.model.change import FieldChange
 from trueup.model.errors import TrueupError
 from trueup.model.inventory import Inventory
 from trueup.model.manifest import Manifest
 from trueup.model.release import CrdPolicy, DriftMode
-from trueup.model.releaserecord import Hook
+from trueup.model.releaserecord import Hook, Release
 from trueup.model.releasestate import ReleaseAction
 from trueup.render.releases import Document
 from trueup.sync.releases.decide import Next
@@ -50,6 +52,11 @@ class Foretold(Struct, frozen=True, kw_only=True):
     current: str
     """Chart and version of the last record; empty: there is none."""
     wanted: str
+    becomes: str
+    """Chart and version of the record that the action makes; empty: it makes none."""
+    record: int
+    """The last record's number; 0: there is none."""
+    next_record: int
     content: Content | None
     inventory: Inventory
     definitions: tuple[Manifest, ...] = ()
@@ -57,6 +64,8 @@ class Foretold(Struct, frozen=True, kw_only=True):
     hooks: tuple[ForetoldHook, ...] = ()
     heals: bool = True
     tainted: bool = True
+    values: tuple[FieldChange, ...] = ()
+    """Which values the new record has other than the last one, those that may be a Secret's hidden."""
     notices: tuple[str, ...] = ()
 
 
@@ -74,14 +83,19 @@ async def foretell(
         for record in {one.ref: one for one in (*deployed[:1], stored) if one is not None}.values():
             inventory = inventory.union(await inventory_of(work, record))
     parts: dict[str, object] = {}
+    newest = stored.release.version if stored is not None else 0
+    becomes = ""
+    values: tuple[FieldChange, ...] = ()
     content: Content | None = None
     match action:
         case ReleaseAction.INSTALL | ReleaseAction.UPGRADE:
-            content, hooks, parts = await _released(work, action, stored, inventory, notices)
+            content, hooks, parts, values = await _released(work, action, stored, inventory, notices)
+            becomes = str(work.chart)
         case ReleaseAction.ROLLBACK:
             assert target is not None
             content = await content_of(work, target.objects, tainted=True)
             hooks = await _hooks(work, target.release.hooks, action, enabled=work.spec.rollback.hooks)
+            becomes, values = str(target.release.metadata), _changed(work, stored, target.release, target.config_digest)
         case ReleaseAction.UNINSTALL:
             hooks = await _hooks(
                 work, stored.release.hooks if stored else (), action, enabled=work.spec.uninstall.hooks
@@ -98,6 +112,10 @@ async def foretell(
         why=found.why,
         current=str(stored.release.metadata) if stored is not None else "",
         wanted=str(work.chart),
+        becomes=becomes,
+        record=newest,
+        next_record=newest + 1 if becomes else newest,
+        values=values,
         content=content,
         inventory=inventory,
         hooks=hooks,
@@ -112,7 +130,7 @@ async def _released(
     stored: StoredRelease | None,
     inventory: Inventory,
     notices: list[str],
-) -> tuple[Content, tuple[ForetoldHook, ...], dict[str, object]]:
+) -> tuple[Content, tuple[ForetoldHook, ...], dict[str, object], tuple[FieldChange, ...]]:
     """As an install or an upgrade would render it; the CRDs of the chart apart, which come first and are never pruned."""
     upgrades = action is ReleaseAction.UPGRADE
     rules = work.spec.upgrade if upgrades else work.spec.install
@@ -142,7 +160,20 @@ async def _released(
     if work.spec.test.enable:
         hooks += await _tests(work, prepared.release.hooks)
     replaces = rules.crds is CrdPolicy.CREATE_REPLACE
-    return content, hooks, {"definitions": definitions, "replace": replaces, "tainted": prepared.tainted}
+    changed = _changed(work, stored, prepared.release, prepared.config_digest)
+    return content, hooks, {"definitions": definitions, "replace": replaces, "tainted": prepared.tainted}, changed
+
+
+def _changed(work: ReleaseWork, stored: StoredRelease | None, made: Release, digest: str) -> tuple[FieldChange, ...]:
+    """From the last record's values to those of the one that would be made, whose values have this digest."""
+    before, after = values_of(stored.release.config) if stored is not None else {}, values_of(made.config)
+    plain = work.memory.saved.plain_values
+    known = [work.spec.values]
+    if stored is not None and stored.config_digest in plain:
+        known.append(before)
+    if digest in plain:
+        known.append(after)
+    return value_changes(before, after, known, work.shell.secret_key)
 
 
 async def _hooks(
