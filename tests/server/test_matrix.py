@@ -46,7 +46,7 @@ OWN, FOREIGN = "team-a", "team-b"
 DECIDED_INSIDE = {
     # Their handlers ask for rights by what the body or a part of the path names; tests of their own try each.
     "session.get", "session.end", "accounts.list", "accounts.get", "accounts.password", "accounts.create-token",
-    "accounts.delete-token", "accounts.end-sessions", "projects.create-token", "projects.delete-token",
+    "accounts.delete-token", "accounts.end-sessions", "accounts.forget", "projects.create-token", "projects.delete-token",
     "argo.accounts-list", "argo.can-i", "argo.accounts-get", "argo.password", "argo.account-token-create",
     "argo.account-token-delete", "argo.project-token-create", "argo.project-token-delete",
     "about.standing", "session.may", "about.local",

@@ -301,6 +301,7 @@ CHANGES = [
         "/api/v1/account/password",
         {"name": "robot", "newPassword": "long-enough", "currentPassword": "alice-secret"},
     ),
+    ("DELETE", "/api/trueup/v1/accounts/robot/credentials", None),
     ("POST", "/api/v1/account/robot/token", {}),
     ("DELETE", "/api/v1/account/robot/token/ci", None),
     ("POST", "/api/v1/projects/shop/roles/ci/token", {}),
@@ -474,6 +475,26 @@ async def test_a_disabled_user_is_out_at_once(served: Served) -> None:
     served.store.set(Form.CONFIG_MAP, SETTINGS, {"accounts.alice": "login", "accounts.alice.enabled": "false"})
     for options in ({"cookie": cookie}, {"token": token}):
         assert (await served.ask("GET", SESSION, **options))[0] == 401
+
+
+async def test_what_a_user_had_is_taken_away_and_is_no_namesakes(served: Served) -> None:
+    admin, cookie = await served.argo_token("admin", "admin-secret"), await served.log_in()
+    path = "/api/trueup/v1/accounts"
+    _, made, _ = await served.ask("POST", f"{path}/alice/tokens", token=admin, json={"id": "ci"})
+    assert (await served.ask("DELETE", f"{path}/alice/credentials", cookie=cookie))[0] == 404  # it may be stolen
+    assert (await served.ask("DELETE", f"{path}/alice/credentials", token=admin))[0] == 204
+    for options in ({"cookie": cookie}, {"token": made["token"]}):
+        assert (await served.ask("GET", SESSION, **options))[0] == 401
+    assert not [key for key in served.store.read(Form.SECRET, SECRETS) if key.startswith("accounts.alice.")]
+    _, account, _ = await served.ask("GET", f"{path}/alice", token=admin)
+    assert (account["hasPassword"], account["tokens"]) == (False, [])
+    assert served.store.read(Form.SECRET, SECRETS)["admin.password"]
+    assert (await served.ask("DELETE", f"{path}/admin/credentials", token=admin))[0] == 422
+
+    left = {**served.store.read(Form.SECRET, SECRETS), "accounts.gone.password": b"hash"}
+    served.store.set(Form.SECRET, SECRETS, left)
+    assert (await served.ask("DELETE", f"{path}/gone/credentials", token=admin))[0] == 204
+    assert (await served.ask("DELETE", f"{path}/gone/credentials", token=admin))[0] == 404
 
 
 async def test_the_ways_in_are_told_to_everybody_and_hold_no_secret(served: Served) -> None:

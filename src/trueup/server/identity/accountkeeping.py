@@ -16,7 +16,16 @@ from trueup.model.errors import InvalidInput
 from trueup.server.api.caller import Caller, Via
 from trueup.server.api.refusals import BadQuery, Conflict, Forbidden, Impossible, NotFound
 from trueup.server.identity import localtokens
-from trueup.server.identity.accounts import Account, Capability, Token, accounts_of, with_password, with_tokens
+from trueup.server.identity.accounts import (
+    ADMIN,
+    Account,
+    Capability,
+    Token,
+    accounts_of,
+    with_password,
+    with_tokens,
+    without_credentials,
+)
 from trueup.server.identity.localtokens import Claims
 from trueup.server.identity.logins import Logins
 from trueup.server.identity.passwords import LONGEST, Passwords
@@ -132,6 +141,23 @@ class AccountKeeping:
             return with_tokens(data, name, tokens.values())
 
         await self._store.write(Form.SECRET, SECRETS, change)
+
+    async def forget(self, name: str) -> None:
+        """Password, tokens and sessions go, also those that a user left who is in the settings no more: they would be its namesake's."""
+        if name == ADMIN:
+            raise Impossible("admin keeps its password", hint='to keep it out, set admin.enabled: "false"')
+        found: list[str] = []
+
+        def change(data: Data) -> Data | None:
+            after = without_credentials(data, name)
+            found[:] = sorted(data.keys() - after.keys())
+            return after if found else None
+
+        await self._store.write(Form.SECRET, SECRETS, change)
+        if name in self._settings().accounts:
+            await self.end_sessions(name)
+        elif not found:
+            raise NotFound(f"there is no user {name[:60]!r}, and nothing left of one")
 
     async def end_sessions(self, name: str) -> None:
         """Wherever the user is signed in, they are so no more. Tokens for the API stay."""

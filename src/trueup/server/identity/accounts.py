@@ -104,6 +104,30 @@ def with_tokens(secrets: Data, name: str, tokens: Iterable[Token]) -> dict[str, 
     return {**secrets, secret_key(name, "tokens"): msgspec.json.encode(rows)}
 
 
+def without_credentials(secrets: Data, name: str) -> dict[str, bytes]:
+    """Without its password and tokens, as if it were new."""
+    gone = {secret_key(name, what) for what in ("password", "passwordMtime", "tokens")}
+    return {key: value for key, value in secrets.items() if key not in gone}
+
+
+def wrong_with(key: str, value: str) -> tuple[str, str] | None:
+    """What is wrong with a setting `accounts.*`, and what to do: such a user would not be there, or could do nothing."""
+    if not key.startswith("accounts."):
+        return None
+    match = _ACCOUNT.fullmatch(key)
+    if match is None:
+        return f"{key} makes no user", "write accounts.NAME or accounts.NAME.enabled; a name has no dot"
+    if len(match[1].encode()) > LONGEST_NAME:
+        return f"the name is longer than {LONGEST_NAME} bytes, so it could not sign in", "choose a shorter one"
+    if match[2]:
+        said = _text(value.encode()).lower()
+        return None if said in ("true", "false") else (f"is {value!r}", 'write "true" or "false"')
+    words = [word.strip() for word in value.split(",") if word.strip()]
+    if odd := [word for word in words if word not in set(Capability)]:
+        return f"{odd[0]!r} is no capability", "write apiKey, login, or both with a comma"
+    return None
+
+
 def _capabilities(text: str) -> frozenset[Capability]:
     """`apiKey, login`; words that are none are passed over, as Argo CD does."""
     words = {word.strip() for word in text.split(",")}

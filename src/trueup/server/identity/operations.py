@@ -274,6 +274,15 @@ def operations(parts: Parts) -> list[Operation]:
             status=204,
         ),
         Operation(
+            id="accounts.forget",
+            method="DELETE",
+            path=one + "/credentials",
+            summary="Take a local user's password, API tokens and sessions away, as before the user is removed",
+            access=SIGNED_IN,
+            handler=accounts.forget,
+            status=204,
+        ),
+        Operation(
             id="projects.create-token",
             method="POST",
             path=role,
@@ -410,6 +419,13 @@ class _Accounts:
     async def end_sessions(self, call: Call) -> Answer:
         await may(call, "update")
         await self._parts.keeping.end_sessions(call.path["name"])
+        return Answer(status=204)
+
+    async def forget(self, call: Call) -> Answer:
+        """By the right alone: a stolen session is not enough to shut its owner out."""
+        call.note(target=f"user {call.path['name'][:64]}")
+        await call.require("accounts", "update", Target(call.path["name"]))
+        await self._parts.keeping.forget(call.path["name"])
         return Answer(status=204)
 
     async def create_project_token(self, call: Call) -> Answer:

@@ -19,6 +19,7 @@ from trueup.server.access.lint import Severity, lint
 from trueup.server.access.policy import policy_of
 from trueup.server.acting.overriding import SETTING
 from trueup.server.api.refusals import BadQuery
+from trueup.server.identity.accounts import wrong_with
 from trueup.server.identity.settings import compiled
 from trueup.server.identity.sso.providers import ARGO, OURS, providers_of
 from trueup.server.linking.declared import Of, read_links
@@ -158,6 +159,9 @@ def _wrong(name: str, data: Mapping[str, str], resolve: Callable[[str], str]) ->
                 function(text)
             except InvalidInput as error:
                 yield key, error.message, error.hint
+    for key in sorted(data):
+        if (wrong := wrong_with(key, data[key])) is not None:
+            yield key, *wrong
     for problem in providers_of(data, resolve).problems:
         yield next((key for key in _FOLDED if key in problem.field), ARGO), problem.message, problem.hint
 
