@@ -84,12 +84,20 @@ def beginning() -> list[Manifest]:
             {
                 "url": "https://trueup.example.com",
                 "accounts.alice": "apiKey, login",
+                "accounts.robot": "apiKey",
+                "statusbadge.enabled": "true",
                 "users.session.duration": "12h",
                 "oidc.config": f"name: Example\nissuer: https://login.example.com\nclientID: trueup\nclientSecret: {KEPT_SECRET}\n",
                 "kustomize.buildOptions": "--enable-helm",
             },
         ),
-        settings("argocd-rbac-cm", {"policy.csv": "p, role:dev, applications, sync, */*, allow\ng, malee, role:dev\n"}),
+        settings(
+            "argocd-rbac-cm",
+            {
+                "policy.csv": "p, role:dev, applications, sync, */*, allow\ng, malee, role:dev\n",
+                "policy.default": "role:readonly",
+            },
+        ),
     ]  # fmt: skip
 
 

@@ -38,6 +38,7 @@ from trueup.server.api.listening import Bounds, Listener
 from trueup.server.api.operation import Operation, Reply
 from trueup.server.comparing import impact
 from trueup.server.comparing import operations as comparing
+from trueup.server.identity.store import SETTINGS, Form, MemoryStore
 from trueup.server.identity.whole import IdentityService, Surroundings
 from trueup.server.keeping import audit, past, then, timeline
 from trueup.server.keeping.auditreading import AuditReading
@@ -85,7 +86,8 @@ _folders: list[tempfile.TemporaryDirectory[str]] = []
 class Stage:
     """What a test may do to the world behind the pages."""
 
-    def __init__(self, count: int, identity: IdentityService) -> None:
+    def __init__(self, count: int, identity: IdentityService, store: MemoryStore) -> None:
+        self.store = store
         self.world = make_world(count)
         self.cluster = Cluster(self._project)
         self._identity = identity
@@ -109,7 +111,9 @@ class Stage:
         return sorted((known.row for known in self.world.apps), key=sort_key(Sort.STATUS))
 
     def _project(self, obj: Manifest | None, kind: str, name: str) -> None:
-        if kind == "AppProject" and obj is not None:
+        if name == SETTINGS and obj is not None:
+            self.store.set(Form.CONFIG_MAP, SETTINGS, obj["data"])  # which the server watches
+        elif kind == "AppProject" and obj is not None:
             self.world.projects[name] = obj
         elif kind == "AppProject":
             self.world.projects.pop(name, None)
@@ -191,15 +195,16 @@ def past_operations(apps: world_operations.Apps) -> list[Operation]:
 
 @contextlib.asynccontextmanager
 async def running_stage(count: int = 400) -> AsyncIterator[Stage]:
+    store = a_store()
     around = Surroundings(
-        store=a_store({"statusbadge.enabled": "true"}),
+        store=store,
         projects=MemoryProjects(),
         scopes=lambda: ("groups",),
         clock=Clock(NOW),
         forward=Clock().forward,
     )
     async with IdentityService(around) as identity:
-        stage = Stage(count, identity)
+        stage = Stage(count, identity, store)
         await stage.listen()
         try:
             async with stage.links:

@@ -6,7 +6,9 @@ import { href, query, setQuery } from "../lib/route.js";
 import { Problem, call } from "../live/api.js";
 import { me } from "../live/session.js";
 import { useLoaded } from "../live/resource.js";
-import { useCan } from "../admin/can.js";
+import { ADMIN, formOf, yamlOf } from "../lib/accountforms.js";
+import { AccountDialog, MAP } from "../admin/account.js";
+import { MayNotChange, useCan } from "../admin/can.js";
 import { useTitle } from "../shell.js";
 import { Ago, Button, Chip, Empty, Facts, Field, Notice, Waiting, Wrong } from "../ui/basics.js";
 import { Icon } from "../ui/icon.js";
@@ -22,6 +24,8 @@ const DAYS = [7, 30, 90, 365, 0];
 export function Page() {
   useTitle([{ label: t("nav.accounts") }]);
   const chosen = query.value.get("account");
+  const deed = query.value.get("do");
+  const can = useCan("settings", "update", MAP);
   const { data, problem, again } = useLoaded("accounts", async (abort) => /** @type {Account[]} */ ((await call("/accounts", { signal: abort })).items));
   if (problem && !data) return html`<${Wrong} problem=${problem} again=${again} />`;
   if (!data) return html`<${Waiting} rows=${6} height=${22} />`;
@@ -33,14 +37,20 @@ export function Page() {
     { id: "may", label: t("accounts.may"), width: "minmax(140px, 2fr)", cell: (account) => html`<span class="chips">${account.capabilities.map((name) => html`<${Chip} key=${name}>${word("capability", name)}<//>`)}</span>` },
     { id: "tokens", label: t("accounts.tokens"), width: "110px", cell: (account) => html`<span class="num">${account.tokens.length}</span>` },
   ];
-  const narrow = matchMedia("(max-width: 700px)").matches;
-  return html`<div class="page-head"><h1>${t("nav.accounts")}</h1></div><p class="muted">${t("accounts.what")}</p>
-    ${data.length ? html`<div class="card grow-sheet"><${Table} label=${t("nav.accounts")} columns=${narrow ? columns.filter((column) => column.narrow) : columns} total=${data.length} at=${(/** @type {number} */ i) => data[i]} id=${(/** @type {Account} */ account) => account.name} row=${44} current=${chosen} onOpen=${(/** @type {Account} */ account) => setQuery({ account: account.name })} /></div>` : html`<${Empty} icon="users" title=${t("accounts.none")}>${t("accounts.none.what")}<//>`}
-    ${one && html`<${One} key=${one.name} account=${one} again=${again} />`}`;
+  const done = (/** @type {string | null} */ name) => {
+    setQuery({ do: null, account: name });
+    again();
+  };
+  return html`<div class="page-head"><h1>${t("nav.accounts")}</h1><span class="grow"></span>${can && html`<${Button} icon="plus" onClick=${() => setQuery({ do: "new", account: null })}>${t("accounts.new")}<//>`}</div><p class="muted">${t("accounts.what")}</p>
+    ${can === false && html`<${MayNotChange} resource="settings" action="update" object=${MAP} />`}
+    ${data.length ? html`<div class="card grow-sheet"><${Table} label=${t("nav.accounts")} columns=${columns} total=${data.length} at=${(/** @type {number} */ i) => data[i]} id=${(/** @type {Account} */ account) => account.name} row=${44} current=${chosen} onOpen=${(/** @type {Account} */ account) => setQuery({ account: account.name })} /></div>` : html`<${Empty} icon="users" title=${t("accounts.none")}>${t("accounts.none.what")}<//>`}
+    ${one && html`<${One} key=${one.name} account=${one} again=${again} can=${can === true} />`}
+    ${deed === "new" && html`<${AccountDialog} deed="new" account=${null} accounts=${data} can=${can !== false} onDone=${done} />`}
+    ${one && (deed === "edit" || deed === "disable" || (deed === "remove" && one.name !== ADMIN)) && html`<${AccountDialog} key=${`${deed} ${one.name}`} deed=${deed} account=${one} accounts=${data} can=${can !== false} onDone=${done} />`}`;
 }
 
-/** @param {{account: Account, again: () => void}} props */
-function One({ account, again }) {
+/** @param {{account: Account, again: () => void, can: boolean}} props `can`: its place in the settings may be changed */
+function One({ account, again, can: canChange }) {
   const isMe = me.value?.name === account.name && me.value.mayChangePassword;
   const can = useCan("accounts", "update", account.name);
   const may = isMe || can !== false;
@@ -67,8 +77,8 @@ function One({ account, again }) {
       busy.current = false;
     }
   };
-  const yaml = `# ConfigMap argocd-cm\ndata:\n  accounts.${account.name}: ${account.capabilities.join(", ")}\n  accounts.${account.name}.enabled: "${account.enabled}"\n`;
-  return html`<${Panel} title=${html`<h2>${account.name}</h2>`} label=${account.name} onClose=${() => setQuery({ account: null })}><div class="stack">
+  const actions = canChange && html`<${Button} small icon="pencil" onClick=${() => setQuery({ do: "edit" })}>${t("accounts.edit")}<//><${Button} small icon=${account.enabled ? "pause" : "play"} onClick=${() => setQuery({ do: "disable" })}>${t(account.enabled ? "accounts.disable" : "accounts.enable")}<//>${account.name !== ADMIN && html`<${Button} small icon="trash" label=${t("accounts.remove.open")} onClick=${() => setQuery({ do: "remove" })} />`}`;
+  return html`<${Panel} title=${html`<h2>${account.name}</h2>`} label=${account.name} actions=${actions} onClose=${() => setQuery({ account: null })}><div class="stack">
     ${problem && html`<${Notice} tone="bad" title=${problem.details.title}>${problem.details.detail} ${problem.details.hint}<//>`}
     ${!may && html`<${Notice} tone="none" icon="lock" title=${t("can.not")}>${t("can.line")} <code>p, ROLE, accounts, update, ${account.name}, allow</code><//>`}
     <${Facts} rows=${[[t("apps.status"), html`<${Status} status=${account.enabled ? "Ready" : "Suspended"} />`], [t("accounts.may"), account.capabilities.map((name) => word("capability", name)).join(", ") || "–"], [t("session.password"), account.hasPassword ? t("fact.yes") : t("fact.no")]]} />
@@ -79,7 +89,7 @@ function One({ account, again }) {
     </section>
     ${may && html`<${Password} own=${isMe} onSet=${(/** @type {any} */ body) => act(() => call(`${path}/password`, { method: "PUT", body }), t("accounts.password.set"))} />
       <div class="row"><${Button} icon="log-out" onClick=${() => act(() => call(`${path}/sessions`, { method: "DELETE" }), t("accounts.out.done", { name: account.name }))}>${t("accounts.out")}<//></div>`}
-    <${Yaml} text=${yaml} title=${t("place.yaml")} name=${`${account.name}.yaml`} />
+    <${Yaml} text=${yamlOf(formOf(account))} title=${t("place.yaml")} name=${`${account.name}.yaml`} />
     <p class="faint">${t("accounts.git")} <a href=${href(`/settings?map=argocd-cm&key=${encodeURIComponent(`accounts.${account.name}`)}`)}>${t("nav.settings")}</a></p>
   </div><//>`;
 }
