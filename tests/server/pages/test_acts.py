@@ -16,6 +16,7 @@ from tests.server.pages.test_looks import found_by_axe
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group("pages")]
 WEB = "/apps/Kustomization/shop/web"
 ARGO = "/apps/Application/shop/api"
+HELM = "/apps/HelmRelease/shop/gateway"
 DEPLOYMENT = "node=Deployment.apps/shop/web"
 
 
@@ -305,13 +306,57 @@ async def test_what_has_the_name_of_what_was_to_be_deleted_is_left_alone(own_sta
     page = await opened(own_stage, "/apps?q=kind:Application+namespace:shop")
     await expect(page.locator(".table .line .app-name").first).to_be_visible()
     await page.get_by_label("Choose api", exact=True).check()
-    own_stage.change("Application", "shop", "api", another)
     await page.get_by_role("region", name="Chosen Apps").get_by_role("button", name="More actions").click()
     await page.get_by_role("menuitem", name="Delete…").click()
     await dialog(page).get_by_label("Type 1 to go on").fill("1")
+    own_stage.change("Application", "shop", "api", another)
     await dialog(page).get_by_role("button", name="Delete 1 App").click()
     await expect(dialog(page)).to_contain_text("another one has this name by now")
+    await dialog(page).get_by_role("button", name="Close").last.click()
+    await page.reload()
+    await page.get_by_label("Choose api", exact=True).check()
+    own_stage.change("Application", "shop", "api", lambda obj: obj["metadata"].update(uid="a third"))
+    await page.get_by_role("region", name="Chosen Apps").get_by_role("button", name="More actions").click()
+    await page.get_by_role("menuitem", name="Delete…").click()
+    await expect(dialog(page)).to_contain_text("another one has this name by now")
+    await expect(dialog(page).get_by_role("button", name="Delete 0 Apps")).to_be_disabled()
     assert own_stage.world.app("Application", "shop", "api") is not None
+
+
+async def test_many_are_deleted_after_each_said_what_goes_and_what_stays(own_stage: Stage, opened: Open) -> None:
+    def kept(obj: dict[str, Any]) -> None:
+        obj["spec"]["prune"] = False
+        obj["status"]["inventory"] = {"entries": [{"id": f"shop_kept-{i}__ConfigMap", "v": "v1"} for i in range(3)]}
+
+    own_stage.change("Kustomization", "shop", "worker", kept)
+    page = await opened(own_stage, "/apps?q=namespace:shop+kind:Kustomization&sort=name")
+    await expect(page.locator(".table .line .app-name").first).to_be_visible()
+    await page.get_by_label("Choose web", exact=True).check()
+    await page.get_by_label("Choose worker", exact=True).check()
+    await page.get_by_role("region", name="Chosen Apps").get_by_role("button", name="More actions").click()
+    await page.get_by_role("menuitem", name="Delete…").click()
+    sheet = dialog(page)
+    await expect(sheet).to_contain_text("9 objects are deleted · 3 objects stay")
+    await expect(sheet).to_contain_text("data that Git does not bring back: Namespace/shop")
+    await expect(sheet.get_by_role("listitem").filter(has_text="worker")).to_contain_text(
+        "its 3 objects stay. spec.prune is off"
+    )
+    web = sheet.get_by_role("listitem").filter(has_text="web")
+    await expect(web).to_contain_text("goes with its 9 objects")
+    await sheet.get_by_text("what they own first").click()
+    await expect(web).to_contain_text("goes after its 9 objects")
+    assert await found_by_axe(page) == []
+    await sheet.get_by_label("They stay").check()
+    await expect(web).to_contain_text("its 9 objects stay")
+    await expect(sheet).to_contain_text("0 objects are deleted · 12 objects stay")
+    await expect(sheet).not_to_contain_text("does not bring back: Namespace")
+    await sheet.get_by_label("Type 2 to go on").fill("2")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if request.method == "DELETE" else None)
+    await sheet.get_by_role("button", name="Delete 2 Apps").click()
+    await expect(sheet).to_contain_text("2 of 2 done, 0 failed")
+    assert sorted(own_stage.heard) == ["apps.delete web", "apps.delete worker"]
+    assert all("keepObjects=true" in url and "uid=" in url for url in asked)
 
 
 async def test_an_application_without_its_finalizer_leaves_its_objects_and_says_so(
@@ -360,6 +405,26 @@ async def test_an_object_is_scaled_edited_after_its_difference_and_deleted(own_s
         "objects.patch Deployment/web {'spec': {'replicas': 4}}",
         "objects.delete Deployment/web uid-Deployment-web orphan",
     ]
+
+
+async def test_a_release_tells_its_charts_its_values_and_its_hooks_before_it_is_synced(
+    stage: Stage, opened: Open
+) -> None:
+    page = await opened(stage, f"{HELM}?do=sync")
+    told = dialog(page).get_by_role("region", name="The Helm release")
+    await expect(told).to_contain_text(re.compile("Upgrade.*1.9.0.*2.0.1.*release 4 becomes 5"))
+    await expect(told).to_contain_text("11 values change")
+    await expect(told.locator("dl > div").filter(has_text="image.tag").get_by_role("deletion")).to_have_text("1.9.0")
+    await expect(told.locator("dl > div").filter(has_text="legacy.enabled")).to_contain_text("no longer set")
+    await expect(told.locator("dl > div").filter(has_text="database.password").get_by_text("hidden")).to_have_count(2)
+    await expect(told.get_by_text("features.new-5")).to_have_count(0)
+    await told.get_by_role("button", name="Show 3 more").press("Enter")
+    await expect(told.get_by_text("features.new-5")).to_be_visible()
+    hooks = dialog(page).get_by_role("listitem").filter(has_text="Job/shop/")
+    await expect(hooks.first).to_contain_text(re.compile("migrate.*weight -5.*before the upgrade"))
+    await expect(hooks.last).to_contain_text("after the upgrade")
+    await page.goto(stage.url + f"/diff?app={HELM.removeprefix('/apps/')}&revision=main")
+    await expect(page.get_by_role("region", name="The Helm release")).to_contain_text("release 4 becomes 5")
 
 
 async def test_many_apps_are_chosen_by_keyboard_and_each_says_what_will_happen(own_stage: Stage, opened: Open) -> None:

@@ -13,6 +13,7 @@ from playwright.async_api import Route, expect
 from tests.server.pages.conftest import Open
 from tests.server.pages.stage.cluster import KEPT_SECRET
 from tests.server.pages.stage.running import Stage
+from trueup.server.identity.store import SECRETS, Form
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group("pages")]
 FORM_RESTS = 500
@@ -281,3 +282,107 @@ async def test_about_says_who_one_is_and_whether_the_server_sees_everything(stag
     await expect(page.get_by_role("heading", level=1)).to_contain_text("Trueup")
     await expect(page.locator("main")).to_contain_text("It sees everything that it should")
     await expect(page.locator("main")).to_contain_text("malee")
+
+
+async def test_a_user_is_made_by_keyboard_with_the_settings_that_it_writes_beside_it(
+    own_stage: Stage, opened: Open
+) -> None:
+    page = await opened(own_stage, "/accounts")
+    await page.get_by_role("button", name="New user").press("Enter")
+    dialog = page.get_by_role("dialog")
+    name = dialog.get_by_label("Name", exact=True)
+    await expect(name).to_be_focused()
+    make = dialog.get_by_role("button", name="Make the user")
+    for typed, told in (
+        ("alice", "a user of this name already"),
+        ("a.b", "it would be no user"),
+        ("b" * 33, "At most 32"),
+    ):
+        await name.fill(typed)
+        await expect(dialog).to_contain_text(told)
+        await expect(make).to_be_disabled()
+    await name.fill("ci-bot")
+    await page.keyboard.press("Tab")
+    await page.keyboard.press("Space")
+    await expect(dialog).to_contain_text("Choose at least one")
+    await page.keyboard.press("Tab")
+    await page.keyboard.press("Space")
+    await page.clock.run_for(FORM_RESTS)
+    written = dialog.get_by_role("region", name="What it writes").last
+    await expect(written).to_contain_text("accounts.ci-bot: apiKey")
+    await expect(written).to_contain_text("accounts.alice: apiKey, login")
+    await expect(dialog).to_contain_text("it has the role role:readonly")
+    await expect(dialog).to_contain_text("g, ci-bot, role:readonly")
+    assert (await own_stage.cluster.get("ConfigMap", "argocd-cm", "") or {})["data"].get("accounts.ci-bot") is None
+    await make.press("Enter")
+    panel = page.get_by_role("complementary", name="ci-bot")
+    await expect(panel).to_contain_text("have API tokens")
+    await expect(panel.get_by_role("button", name="Give out a token")).to_be_visible()
+    await expect(page.get_by_role("row", name=re.compile("ci-bot"))).to_be_visible()
+
+
+async def test_a_user_is_disabled_changed_and_removed_with_all_that_was_its_own(own_stage: Stage, opened: Open) -> None:
+    page = await opened(own_stage, "/accounts?account=alice")
+    panel, dialog = page.get_by_role("complementary", name="alice"), page.get_by_role("dialog")
+    await panel.get_by_role("button", name="Disable").click()
+    await page.clock.run_for(FORM_RESTS)
+    written = dialog.get_by_role("region", name="What it writes").last
+    await expect(written).to_contain_text("accounts.alice.enabled: 'false'")
+    await dialog.get_by_role("button", name="Save").click()
+    await expect(page.get_by_role("row", name=re.compile("alice"))).to_contain_text("Suspended")
+
+    await panel.get_by_role("button", name="Change").click()
+    await dialog.get_by_label(re.compile("^Enabled")).check()
+    await dialog.get_by_label(re.compile("^Have API tokens")).uncheck()
+    await page.clock.run_for(FORM_RESTS)
+    await dialog.get_by_role("button", name="Save").click()
+    await expect(panel).to_contain_text("it lacks the capability apiKey")
+    settings = await own_stage.cluster.get("ConfigMap", "argocd-cm", "") or {}
+    assert {key: value for key, value in settings["data"].items() if "alice" in key} == {"accounts.alice": "login"}
+
+    await panel.get_by_role("button", name="Remove…").click()
+    await expect(dialog).to_contain_text("its password")
+    go = dialog.get_by_role("button", name="Remove the user")
+    await page.clock.run_for(FORM_RESTS)
+    await expect(go).to_be_disabled()
+    await dialog.get_by_label("Type alice to go on").fill("alice")
+    await go.click()
+    await expect(page.get_by_role("row", name=re.compile("alice"))).to_have_count(0)
+    await expect(panel).to_have_count(0)
+    assert not [key for key in own_stage.store.read(Form.SECRET, SECRETS) if "alice" in key]
+
+
+async def test_who_may_not_change_the_settings_is_told_so_and_admin_is_only_disabled(
+    own_stage: Stage, opened: Open
+) -> None:
+    page = await opened(own_stage, "/accounts?account=admin&do=remove")
+    await expect(page.get_by_role("complementary", name="admin")).to_be_visible()
+    await expect(page.get_by_role("dialog")).to_have_count(0)
+    await expect(page.get_by_role("button", name="Remove…")).to_have_count(0)
+    await page.get_by_role("button", name="Disable").click()
+    await page.clock.run_for(FORM_RESTS)
+    await expect(page.get_by_role("dialog")).to_contain_text("admin.enabled: 'false'")
+    page = await opened(own_stage, "/accounts?do=new", who="guest", lang="th", width=390)
+    await expect(page.get_by_role("dialog")).to_contain_text("p, ROLE, settings, update, argocd-cm, allow")
+    await expect(page.get_by_role("button", name="ผู้ใช้ใหม่")).to_have_count(0)
+    await expect(page.get_by_role("button", name="สร้างผู้ใช้")).to_be_disabled()
+
+
+LISTS = {"/apps": (3, 6, 7), "/sources": (2, 4, 5), "/audit": (3, 5, 6), "/accounts": (2, 4, 4)}
+"""How many columns there are where there is room for few, for some, for all."""
+CUT = """() => [...document.querySelectorAll(".table .head, .table .line")].filter((row) => row.scrollWidth > row.clientWidth
+  || row.scrollHeight > row.clientHeight + 4).length"""
+
+
+@pytest.mark.parametrize("path", LISTS)
+async def test_a_list_shows_as_much_as_it_has_room_for_while_the_window_changes(
+    stage: Stage, opened: Open, path: str
+) -> None:
+    page = await opened(stage, path)
+    shown = page.locator(".table .line").first.locator("[role=gridcell]:visible")
+    await expect(page.locator(".table .line").first).to_be_visible()
+    few, some, every = LISTS[path]
+    for width, count in ((1440, every), (900, some), (390, few), (900, some), (720, few), (1440, every)):
+        await page.set_viewport_size({"width": width, "height": 900})
+        await expect(shown).to_have_count(count)
+        assert await page.evaluate(CUT) == 0

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 const lib = "../../../../src/trueup/server/pages/static/lib";
-const { endOf, helpFor, restartedOf, stepsOf, turnsOf } = await import(`${lib}/plan.js`);
+const { chartsOf, endOf, helpFor, isIdle, plainValue, restartedOf, stepsOf, turnsOf } = await import(`${lib}/plan.js`);
 const { mergePatch, patched, same } = await import(`${lib}/mergepatch.js`);
 const { FORMS, joined, lineOf, manifestsOf, missingOf, startOf, valueAt, withValue } = await import(`${lib}/drafts.js`);
 const { inTurn, whyNot } = await import(`${lib}/bulk.js`);
@@ -32,6 +32,21 @@ test("what rolls pods is told from what only scales them", () => {
   const image = planned("Deployment", "web", "configured", { group: "apps", fields: [{ path: "spec.template.spec.containers[0].image" }] });
   const scale = planned("Deployment", "api", "configured", { group: "apps", fields: [{ path: "spec.replicas" }] });
   assert.deepEqual(restartedOf([image, scale]), [image]);
+});
+
+test("a release's chart is named once, and as a whole where another takes its place", () => {
+  const of = (current, becomes, wanted = becomes) => chartsOf({ current, becomes, wanted });
+  assert.deepEqual(of("", "web@1.0.0"), { name: "web", from: "", to: "1.0.0" });
+  assert.deepEqual(of("web@1.0.0", "web@2.0.0+abc"), { name: "web", from: "1.0.0", to: "2.0.0+abc" });
+  assert.deepEqual(of("web@1.0.0", "shop@1.0.0"), { name: "", from: "web@1.0.0", to: "shop@1.0.0" });
+  assert.deepEqual(of("web@2.0.0", "web@1.0.0", "web@2.0.0"), { name: "web", from: "2.0.0", to: "1.0.0" });
+  assert.deepEqual(of("web@1.0.0", "", "web@1.0.0"), { name: "web", from: "1.0.0", to: "" });
+  assert.deepEqual(["2", '"a b"', '"cut sho…', ""].map(plainValue), ["2", "a b", "cut sho…", ""]);
+});
+
+test("a plan that changes no object may still make a release", () => {
+  const plan = (action) => ({ objects: [planned("Service", "web", "unchanged")], release: action && { action } });
+  assert.deepEqual(["", "none", "upgrade", "test"].map((action) => isIdle(plan(action))), [true, true, false, false]);
 });
 
 test("each object is followed by what the sync reports, else by the tree", () => {

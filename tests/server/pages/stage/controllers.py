@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from tests.server.pages.stage.plans import plan_of
+from tests.server.pages.stage.plans import plan_of, release_plan_of
 from tests.server.pages.stage.tree import manifests_of
 from tests.server.pages.stage.world import FIRST, NOW, OLDER, REVISION
 from trueup.apps.comparison import (
@@ -64,6 +64,8 @@ class StageControllers:
             )
         if wish.app.kind == "Application" and wish.only is None:
             return plan_of(wish.app, full, commit_row(full), prune=wish.prune)
+        if wish.app.kind == "HelmRelease" and wish.only is None:
+            return release_plan_of(wish.app)
         objects = (_one(wish.only),) if wish.only is not None else _changes(wish)
         return Comparison(
             app=wish.app,

@@ -10,7 +10,7 @@ from msgspec import Struct
 from tests.server.pages.stage.tree import manifests_of
 from tests.server.pages.stage.world import NOW
 from tests.server.pages.stage.worldcluster import merged
-from trueup.apps.comparison import CommitRow, Comparison, FieldRow, ObjectComparison
+from trueup.apps.comparison import CommitRow, Comparison, FieldRow, ObjectComparison, ReleaseStep
 from trueup.apps.objects.actions import actions_of
 from trueup.model.refs import GroupKind, ObjectRef
 from trueup.server.api.call import Call
@@ -61,6 +61,49 @@ def plan_of(app: ObjectRef, full: str, commit: CommitRow | None, *, prune: bool 
         objects=tuple(objects),
         hooks=(one("Job", "migrate", "created", group="batch", hook=("PreSync",)),),
         commit=commit,
+    )
+
+
+def release_plan_of(app: ObjectRef) -> Comparison:
+    """Of a HelmRelease whose chart has a newer version; one of its values comes from a Secret."""
+    rows = (
+        ("database.password", "(hidden)", "(hidden)"),
+        ("image.tag", '"1.9.0"', '"2.0.1"'),
+        ("ingress.hosts", "", '["shop.example.com","www.shop.example.com"]'),
+        ("legacy.enabled", "true", ""),
+        ("motto", '"quick"', '"good, quick and with more words than would fit into one line of a narrow dialog"'),
+        *((f"features.new-{i}", "false", "true") for i in range(6)),
+    )
+    chart = app.name
+    return Comparison(
+        app=app,
+        revision="2.0.1",
+        full_revision="2.0.1",
+        at=NOW,
+        objects=(
+            one("ConfigMap", f"{chart}-features", "created"),
+            one(
+                "Deployment",
+                chart,
+                "configured",
+                group="apps",
+                fields=(FieldRow(path="spec.template.spec.containers[0].image", before='"1.9.0"', after='"2.0.1"'),),
+            ),
+        ),
+        hooks=(
+            one("Job", f"{chart}-migrate", "hook", group="batch", hook=("pre-upgrade",), wave=-5),
+            one("Job", f"{chart}-warm-up", "hook", group="batch", hook=("post-upgrade",)),
+        ),
+        release=ReleaseStep(
+            action="upgrade",
+            why="the chart's version differs: 1.9.0 is released, 2.0.1 is wanted",
+            current=f"{chart}@1.9.0",
+            wanted=f"{chart}@2.0.1",
+            becomes=f"{chart}@2.0.1",
+            record=4,
+            next_record=5,
+            values=tuple(FieldRow(path=path, before=before, after=after) for path, before, after in rows),
+        ),
     )
 
 

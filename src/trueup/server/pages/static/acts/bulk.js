@@ -4,7 +4,7 @@ import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { t } from "../i18n/i18n.js";
 import { href } from "../lib/route.js";
 import { RIGHT_OF, inTurn, whyNot } from "../lib/bulk.js";
-import { changesOf, deletedOf, restartedOf } from "../lib/plan.js";
+import { changesOf, chartsOf, deletedOf, isIdle, restartedOf } from "../lib/plan.js";
 import { Problem, call } from "../live/api.js";
 import { rootOf } from "../live/app.js";
 import { idOf, pageOf } from "../live/apps.js";
@@ -13,7 +13,10 @@ import { useLoaded } from "../live/resource.js";
 import { Button, Check, Field, Notice, Waiting, Wrong } from "../ui/basics.js";
 import { Dialog, Menu } from "../ui/layers.js";
 import { Status } from "../ui/status.js";
+import { HowMany, fateInWords, useFates } from "./bulkdelete.js";
+import { queryOf } from "./delete.js";
 import { Typed } from "./doing.js";
+import { actionOf } from "./release.js";
 import { MOST, chosen, clear } from "./selection.js";
 import { Until } from "./suspend.js";
 
@@ -47,18 +50,20 @@ export function BulkBar({ total, onAll }) {
 function Bulk({ deed, apps, onClose }) {
   const rights = useLoaded(deed, (abort) => rightsOf(apps.map(idOf), abort));
   const plans = usePlans(deed === "sync" && rights.data ? apps.filter((app) => !whyNot(deed, app, rights.data?.get(idOf(app)))) : null);
-  const isUnforeseen = (/** @type {App} */ app) => plans.get(idOf(app))?.gone === null;
+  const fates = useFates(deed === "delete" && rights.data ? apps.filter((app) => !whyNot(deed, app, rights.data?.get(idOf(app)))) : null);
+  const problemOf = (/** @type {App} */ app) => (deed === "delete" ? (fates.get(idOf(app))?.problem ?? "") : plans.get(idOf(app))?.gone === null ? (plans.get(idOf(app))?.text ?? "") : "");
   const [results, setResults] = useState(/** @type {ReadonlyMap<string, Result>} */ (new Map()));
   const [phase, setPhase] = useState(/** @type {"look" | "run" | "end"} */ ("look"));
   const [reason, setReason] = useState("");
   const [until, setUntil] = useState("");
   const [typed, setTyped] = useState("");
+  const [how, setHow] = useState(/** @type {import("./delete.js").Propagation} */ ("background"));
   const [agreed, setAgreed] = useState(0);
   const stopped = useRef(false);
   useEffect(() => () => void (stopped.current = true), []);
   const why = useMemo(() => new Map(apps.map((app) => [idOf(app), rights.data ? whyNot(deed, app, rights.data.get(idOf(app))) : ""])), [rights.data]);
-  const going = apps.filter((app) => rights.data && !why.get(idOf(app)) && !isUnforeseen(app));
-  const isForeseen = deed !== "sync" || going.every((app) => plans.has(idOf(app)));
+  const going = apps.filter((app) => rights.data && !why.get(idOf(app)) && !problemOf(app));
+  const isForeseen = going.every((app) => (deed === "sync" ? plans.has(idOf(app)) : deed !== "delete" || fates.has(idOf(app))));
   const gone = going.reduce((n, app) => n + (plans.get(idOf(app))?.gone ?? 0), 0);
   const tell = (/** @type {App} */ app, /** @type {Result} */ result) => setResults((was) => new Map(was).set(idOf(app), result));
   const run = async (/** @type {readonly App[]} */ some) => {
@@ -67,7 +72,7 @@ function Bulk({ deed, apps, onClose }) {
     await inTurn(some, AT_ONCE, async (app) => {
       tell(app, { state: "busy", text: t("bulk.asking") });
       try {
-        await ask(deed, app, { reason, until });
+        await ask(deed, app, { reason, until, how });
         tell(app, { state: "good", text: t(/** @type {any} */ (`bulk.done.${deed}`)) });
       } catch (error) {
         const { status, detail, title } = error instanceof Problem ? error.details : { status: -1, detail: String(error), title: "" };
@@ -89,17 +94,17 @@ function Bulk({ deed, apps, onClose }) {
     ${apps.length >= MOST && html`<${Notice} tone="idle">${t("bulk.most", { n: MOST })}<//>`}
     ${phase === "look" && isForeseen && gone > 0 && html`<${Check} checked=${agreed === gone} onChange=${(/** @type {boolean} */ on) => setAgreed(on ? gone : 0)}>${t("sync.sure", { n: gone })}<//>`}
     ${phase === "look" && deed === "suspend" && html`<div class="act-two"><${Field} label=${t("suspend.reason")} help=${t("suspend.reason.help")}>${(/** @type {any} */ attributes) => html`<input ...${attributes} class="input" maxlength="200" value=${reason} onInput=${(/** @type {any} */ event) => setReason(event.currentTarget.value)} />`}<//><${Until} label=${t("suspend.until")} help=${t("suspend.until.help")} value=${until} onValue=${setUntil} /></div>`}
-    ${phase === "look" && deed === "delete" && html`<${Notice} tone="bad">${t("bulk.delete.what")}<//><${Typed} word=${word} typed=${typed} onTyped=${setTyped} />`}
-    ${!rights.data && !rights.problem ? html`<${Waiting} rows=${6} />` : html`<ul class="act-apps">${apps.slice(0, SHOWN).map((app) => html`<li key=${idOf(app)}><span class="act-who"><a class="clip" href=${href(pageOf(app))} target="_blank" rel="noreferrer">${app.name}</a><small class="faint clip">${app.kind} · ${app.namespace}</small></span><${Outcome} app=${app} deed=${deed} why=${why.get(idOf(app)) || (isUnforeseen(app) ? "unforeseen" : "")} rights=${rights.data?.get(idOf(app))} plan=${plans.get(idOf(app))} result=${results.get(idOf(app))} /></li>`)}</ul>`}
+    ${phase === "look" && deed === "delete" && html`<${Notice} tone="warn">${t("bulk.delete.what")}<//>${isForeseen ? html`<${HowMany} how=${how} setHow=${setHow} fates=${going.flatMap((app) => fates.get(idOf(app)) ?? [])} />` : html`<${Waiting} rows=${3} />`}<${Typed} word=${word} typed=${typed} onTyped=${setTyped} />`}
+    ${!rights.data && !rights.problem ? html`<${Waiting} rows=${6} />` : html`<ul class="act-apps">${apps.slice(0, SHOWN).map((app) => html`<li key=${idOf(app)}><span class="act-who"><a class="clip" href=${href(pageOf(app))} target="_blank" rel="noreferrer">${app.name}</a><small class="faint clip">${app.kind} · ${app.namespace}</small></span><${Outcome} app=${app} deed=${deed} why=${why.get(idOf(app)) || (problemOf(app) ? "unforeseen" : "")} problem=${problemOf(app)} rights=${rights.data?.get(idOf(app))} plan=${deed === "delete" ? fateInWords(fates.get(idOf(app)), how) : plans.get(idOf(app))?.text} result=${results.get(idOf(app))} /></li>`)}</ul>`}
     ${apps.length > SHOWN && html`<p class="faint">${t("story.more", { n: apps.length - SHOWN })}</p>`}
   <//>`;
 }
 
-/** @param {{app: App, deed: Deed, why: string, rights: import("../live/rights.js").Rights | undefined, plan: Told | undefined, result: Result | undefined}} props */
-function Outcome({ app, deed, why, rights, plan, result }) {
+/** @param {{app: App, deed: Deed, why: string, problem: string, rights: import("../live/rights.js").Rights | undefined, plan: string | undefined, result: Result | undefined}} props */
+function Outcome({ app, deed, why, problem, rights, plan, result }) {
   if (result) return html`<span class="act-what" role=${result.state === "bad" ? "alert" : undefined}><${Status} status=${{ waiting: "Pending", busy: "Running", good: "Succeeded", bad: "Failed" }[result.state]} /><span class="muted">${result.text}</span></span>`;
-  if (why) return html`<span class="act-what"><${Status} status="Skipped" /><span class="muted">${t(/** @type {any} */ (`bulk.why.${why}`))}${why === "right" && rights && html` ${rights.missing[RIGHT_OF[deed]]}`}${why === "unforeseen" && ` ${plan?.text ?? ""}`}</span></span>`;
-  const what = deed === "sync" ? (plan?.text ?? t("bulk.planning")) : deed === "delete" ? t("bulk.what.delete", { n: app.objects }) : t(/** @type {any} */ (`bulk.what.${deed}`));
+  if (why) return html`<span class="act-what"><${Status} status="Skipped" /><span class="muted">${t(/** @type {any} */ (`bulk.why.${why}`))}${why === "right" && rights && html` ${rights.missing[RIGHT_OF[deed]]}`}${why === "unforeseen" && ` ${problem}`}</span></span>`;
+  const what = deed === "sync" || deed === "delete" ? (plan ?? t("bulk.planning")) : t(/** @type {any} */ (`bulk.what.${deed}`));
   return html`<span class="act-what"><${Status} status=${app.status} /><span class="muted">${what}</span></span>`;
 }
 
@@ -128,14 +133,21 @@ function usePlans(apps) {
 /** @param {import("../lib/plan.js").Plan} plan @returns {Told} */
 function inWords(plan) {
   const objects = changesOf(plan);
-  if (!objects.length) return { text: t("plan.nothing"), gone: 0 };
+  if (isIdle(plan)) return { text: t("plan.nothing"), gone: 0 };
   const gone = deletedOf(objects).length;
   const rolls = restartedOf(objects).length;
-  return { text: [t("bulk.changes", { n: objects.length }), gone && t("plan.deletes", { n: gone }), rolls && t("plan.restarts", { n: rolls })].filter(Boolean).join(", "), gone };
+  return { text: [releaseInWords(plan.release), objects.length ? t("bulk.changes", { n: objects.length }) : t("plan.no-object"), gone && t("plan.deletes", { n: gone }), rolls && t("plan.restarts", { n: rolls })].filter(Boolean).join(", "), gone };
 }
 
-/** @param {Deed} deed @param {App} app @param {{reason: string, until: string}} how */
-function ask(deed, app, { reason, until }) {
+/** @param {import("../lib/plan.js").Release | null | undefined} release */
+function releaseInWords(release) {
+  if (!release || release.action === "none") return "";
+  const { from, to } = chartsOf(release);
+  return `${actionOf(release)}: ${[from, to].filter((one, i, all) => one && one !== all[i - 1]).join(" → ")}`;
+}
+
+/** @param {Deed} deed @param {App} app @param {{reason: string, until: string, how: import("./delete.js").Propagation}} wish */
+function ask(deed, app, { reason, until, how }) {
   const root = rootOf(app);
   switch (deed) {
     case "sync":
@@ -147,6 +159,6 @@ function ask(deed, app, { reason, until }) {
     case "resume":
       return call(`${root}/suspension`, { method: "DELETE" });
     case "delete":
-      return call(root, { method: "DELETE", query: { uid: app.uid } });
+      return call(root, { method: "DELETE", query: { uid: app.uid, ...queryOf(how) } });
   }
 }

@@ -13,6 +13,18 @@ import { Declared, Failed, Typed, useDoing } from "./doing.js";
 /** @typedef {import("../live/app.js").Node} Node */
 /** @typedef {import("../live/app.js").OneApp} OneApp */
 
+/** @typedef {"background" | "foreground" | "keep"} Propagation what becomes of an App's objects when it is deleted */
+/** @type {readonly Propagation[]} */
+const WAYS = ["background", "foreground", "keep"];
+
+/** As the API takes it. @param {Propagation} how */
+export const queryOf = (how) => (how === "keep" ? { keepObjects: true } : { propagation: how });
+
+/** @param {{how: Propagation, setHow: (how: Propagation) => void, many?: boolean}} props */
+export const How = ({ how, setHow, many }) => html`<fieldset class="act-choices"><legend>${t(many ? "bulk.how" : "delete.how")}</legend>
+  ${WAYS.map((name) => html`<${Check} key=${name} radio="how" checked=${how === name} onChange=${() => setHow(name)} help=${t(/** @type {any} */ (`delete.how.${name}.help`))}>${t(/** @type {any} */ (`delete.how.${name}`))}<//>`)}
+</fieldset>`;
+
 /** Whether an App's objects stay when it is deleted, as it is now, and why. @param {Record<string, any> | null} resource @returns {"" | "finalizer" | "prune" | "orphan" | "suspended"} */
 export function staysBecause(resource) {
   const { kind, metadata = {}, spec = {} } = resource ?? {};
@@ -26,7 +38,7 @@ export function staysBecause(resource) {
 /** @param {{one: OneApp, app: import("../live/app.js").App, nodes: readonly Node[], onClose: () => void}} props */
 export function DeleteApp({ one, app, nodes, onClose }) {
   const stays = staysBecause(one.resource.value);
-  const [how, setHow] = useState(/** @type {"background" | "foreground" | "keep"} */ ("background"));
+  const [how, setHow] = useState(/** @type {Propagation} */ ("background"));
   const [typed, setTyped] = useState("");
   const [uid] = useState(app.uid); // of what was there when somebody decided: whatever takes its name meanwhile is not meant
   const doing = useDoing();
@@ -34,7 +46,7 @@ export function DeleteApp({ one, app, nodes, onClose }) {
   const below = nodes.length - own.length;
   const keeps = how === "keep" || stays !== "";
   const ask = async () => {
-    if (await doing.run(async () => void (await one.change("DELETE", "", undefined, { uid, ...(how === "keep" ? { keepObjects: true } : { propagation: how }) })))) {
+    if (await doing.run(async () => void (await one.change("DELETE", "", undefined, { uid, ...queryOf(how) })))) {
       say("good", t("delete.asked", { name: app.name }), keeps ? t("delete.asked.keep") : t("delete.asked.gone"));
       go("/apps");
     }
@@ -42,9 +54,7 @@ export function DeleteApp({ one, app, nodes, onClose }) {
   return html`<${Dialog} wide title=${t("delete.title", { name: app.name })} onClose=${onClose} footer=${html`<${Button} onClick=${onClose}>${t("do.cancel")}<//><${Button} kind="danger primary" icon="trash" disabled=${typed !== app.name || doing.busy} onClick=${ask}>${keeps ? t("delete.do.keep") : t("delete.do", { n: own.length })}<//>`}>
     <${Declared} resource=${one.resource.value} />
     <${Failed} problem=${doing.problem} />
-    ${stays ? html`<${Notice} tone="idle" title=${t("delete.stays")}>${t(/** @type {any} */ (`delete.stays.${stays}`))}<//>` : html`<fieldset class="act-choices"><legend>${t("delete.how")}</legend>
-      ${(/** @type {const} */ (["background", "foreground", "keep"])).map((name) => html`<${Check} key=${name} radio="how" checked=${how === name} onChange=${() => setHow(name)} help=${t(/** @type {any} */ (`delete.how.${name}.help`))}>${t(/** @type {any} */ (`delete.how.${name}`))}<//>`)}
-    </fieldset>`}
+    ${stays ? html`<${Notice} tone="idle" title=${t("delete.stays")}>${t(/** @type {any} */ (`delete.stays.${stays}`))}<//>` : html`<${How} how=${how} setHow=${setHow} />`}
     <${WhatGoes} own=${own} below=${below} keeps=${keeps} />
     <${Typed} word=${app.name} typed=${typed} onTyped=${setTyped} />
   <//>`;

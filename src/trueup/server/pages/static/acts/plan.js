@@ -2,10 +2,11 @@
 import { html, cls } from "../lib/html.js";
 import { useMemo, useState } from "preact/hooks";
 import { t, word } from "../i18n/i18n.js";
-import { changesOf, deletedOf, holdsData, idOfRef, refText, restartedOf, turnsOf } from "../lib/plan.js";
+import { changesOf, deletedOf, holdsData, idOfRef, isIdle, refText, restartedOf, turnsOf } from "../lib/plan.js";
 import { Ago, Button, Chip, Notice, Revision } from "../ui/basics.js";
 import { Icon, kindIcon } from "../ui/icon.js";
 import { timeOf } from "../live/apps.js";
+import { ReleaseStep } from "./release.js";
 
 /** @typedef {import("../lib/plan.js").Plan} Plan */
 /** @typedef {import("../lib/plan.js").Planned} Planned */
@@ -26,7 +27,7 @@ export function PlanSummary({ plan, objects = changesOf(plan) }) {
   for (const one of objects) counts.set(one.action, (counts.get(one.action) ?? 0) + 1);
   const restarted = restartedOf(objects);
   return html`<span class="row wrap act-summary">
-    ${!objects.length && html`<strong>${t("plan.nothing")}</strong>`}
+    ${!objects.length && html`<strong>${t(isIdle(plan) ? "plan.nothing" : "plan.no-object")}</strong>`}
     ${[...counts].map(([action, n]) => html`<${Chip} key=${action}>${`${n} ${word("action", action)}`}<//>`)}
     ${restarted.length > 0 && html`<${Chip} icon="refresh-cw" title=${restarted.map((one) => refText(one.ref)).join(", ")}>${t("plan.restarts", { n: restarted.length })}<//>`}
   </span>`;
@@ -68,13 +69,14 @@ export function PlanList({ plan, picked = null, onPick = null }) {
   };
   const box = (/** @type {readonly Planned[]} */ some, /** @type {string} */ label) => onPick && html`<span class="check"><input type="checkbox" aria-label=${label} checked=${some.some((one) => has(idOfRef(one.ref)))} onChange=${(/** @type {any} */ event) => pick(some, event.currentTarget.checked)} /></span>`;
   return html`<div class="act-plan">
+    ${plan.release && html`<${ReleaseStep} release=${plan.release} />`}
     ${turns.map((turn, i) => html`<section key=${i} aria-label=${turnName(turn)}>
       ${several && html`<h3 class="row act-turn">${box(turn.objects, turnName(turn))}<span>${turnName(turn)}</span></h3>`}
       <ul>${turn.objects.map((one) => html`<${Row} key=${idOfRef(one.ref)} one=${one} box=${box([one], refText(one.ref))} />`)}</ul>
     </section>`)}
     ${objects.length > SHOWN && html`<p class="faint">${t("story.more", { n: objects.length - SHOWN })}</p>`}
     ${rest > 0 && html`<${Button} kind="quiet" small icon=${quiet ? "chevron-up" : "chevron-down"} onClick=${() => setQuiet(!quiet)}>${quiet ? t("plan.hide") : t("plan.rest", { n: rest })}<//>`}
-    ${plan.hooks.length > 0 && html`<section><h3>${t("plan.hooks")}</h3><ul>${plan.hooks.map((one) => html`<li class="act-object" key=${`${idOfRef(one.ref)}${one.hook}`}><span class="row"><${Icon} name="zap" size=${14} /><span class="grow clip">${refText(one.ref)}</span><${Chip}>${one.hook.join(", ")}<//></span></li>`)}</ul></section>`}
+    ${plan.hooks.length > 0 && html`<section><h3>${t("plan.hooks")}</h3><ul>${plan.hooks.map((one) => html`<li class="act-object" key=${`${idOfRef(one.ref)}${one.hook}`}><span class="row"><${Icon} name="zap" size=${14} /><span class="grow clip">${refText(one.ref)}</span>${one.wave !== 0 && html`<span class="faint num">${t("plan.weight", { n: one.wave })}</span>`}<${Chip} title=${one.hook.join(", ")}>${one.hook.map((at) => word("hook", at)).join(", ")}<//></span></li>`)}</ul></section>`}
     ${plan.notices.map((notice) => html`<p class="faint" key=${notice}>${notice}</p>`)}
   </div>`;
 }

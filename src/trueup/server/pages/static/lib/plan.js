@@ -5,7 +5,8 @@
  * @typedef {{path: string, before: string, after: string}} FieldRow
  * @typedef {{ref: Ref, version: string, action: string, reason: string, message: string, fields: FieldRow[], before: Record<string, any> | null, after: Record<string, any> | null, origin: string, phase: string, wave: number, hook: string[]}} Planned
  * @typedef {{commit: string, author: string, email: string, at: string, message: string, signed: boolean, verified: string}} Commit
- * @typedef {{revision: string, fullRevision: string, at: string, objects: Planned[], hooks: Planned[], notices: string[], counts: Record<string, number>, commit: Commit | null}} Plan
+ * @typedef {{action: string, why: string, current: string, wanted: string, becomes: string, record: number, nextRecord: number, values: FieldRow[]}} Release of Helm; charts are NAME@VERSION
+ * @typedef {{revision: string, fullRevision: string, at: string, objects: Planned[], hooks: Planned[], notices: string[], counts: Record<string, number>, commit: Commit | null, release?: Release | null}} Plan
  * @typedef {{phase: string, wave: number, objects: Planned[]}} Turn
  * @typedef {"waiting" | "applied" | "done" | "failed"} Stage
  * @typedef {{planned: Planned, stage: Stage, status: string, message: string}} Step
@@ -41,6 +42,28 @@ export function turnsOf(objects) {
   }
   return turns;
 }
+
+/** The chart of a release, and its versions before and after; whole charts where another one takes its place. @param {Release} release */
+export function chartsOf({ current, becomes, wanted }) {
+  const parts = (/** @type {string} */ chart) => [chart.slice(0, Math.max(0, chart.lastIndexOf("@"))), chart.slice(chart.lastIndexOf("@") + 1)];
+  const after = becomes || (current ? "" : wanted);
+  const [was, is] = [parts(current), parts(after)];
+  if (current && after && was[0] !== is[0]) return { name: "", from: current, to: after };
+  return { name: was[0] || is[0] || "", from: was[1] ?? "", to: is[1] ?? "" };
+}
+
+/** A JSON text as people read it: texts without their quotes, one that was cut short as far as it goes. @param {string} text */
+export function plainValue(text) {
+  if (!text.startsWith('"')) return text;
+  try {
+    return String(JSON.parse(text));
+  } catch {
+    return text.slice(1);
+  }
+}
+
+/** Whether a sync would do nothing at all. @param {Plan} plan */
+export const isIdle = (plan) => !changesOf(plan).length && ["", "none"].includes(plan.release?.action ?? "");
 
 /** @typedef {{id: string, health: string, sync: string, message: string, deleting?: boolean}} Node */
 /** @typedef {{group?: string, kind?: string, namespace?: string, name?: string, status?: string, message?: string, hookPhase?: string}} ResultRow */

@@ -3,7 +3,6 @@ import { html } from "../lib/html.js";
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { t, tx, word } from "../i18n/i18n.js";
 import { href, query, setQuery } from "../lib/route.js";
-import { narrow } from "../lib/narrow.js";
 import { recent } from "../lib/prefs.js";
 import { idOf, timeOf } from "../live/apps.js";
 import { OneApp, rootOf, toYaml } from "../live/app.js";
@@ -175,10 +174,10 @@ function List({ nodes, current, onOpen }) {
     { id: "kind", label: t("fact.kind"), width: "minmax(0, 1fr)", sort: true, cell: (/** @type {Node} */ node) => html`<span class="muted clip" style=${{ display: "block" }}>${node.kind}</span>` },
     { id: "health", label: t("facet.health"), width: "140px", sort: true, narrow: true, cell: (/** @type {Node} */ node) => node.health && html`<${Status} status=${node.health} />` },
     { id: "sync", label: t("facet.sync"), width: "140px", cell: (/** @type {Node} */ node) => node.sync && html`<${Status} status=${node.sync} />` },
-    { id: "message", label: t("apps.message"), width: "minmax(0, 2fr)", cell: (/** @type {Node} */ node) => html`<span class="muted clip" style=${{ display: "block" }}>${node.message || node.note}</span>` },
-    { id: "age", label: t("fact.age"), width: "96px", cell: (/** @type {Node} */ node) => html`<span class="muted"><${Ago} at=${timeOf(node.created)} short /></span>` },
+    { id: "message", label: t("apps.message"), width: "minmax(80px, 2fr)", cell: (/** @type {Node} */ node) => html`<span class="muted clip" style=${{ display: "block" }}>${node.message || node.note}</span>` },
+    { id: "age", label: t("fact.age"), width: "96px", wide: true, cell: (/** @type {Node} */ node) => html`<span class="muted"><${Ago} at=${timeOf(node.created)} short /></span>` },
   ];
-  return html`<${Table} label=${t("app.list")} columns=${narrow.value ? columns.filter((column) => column.narrow) : columns} total=${rows.length} at=${(/** @type {number} */ i) => rows[i]} id=${(/** @type {Node} */ node) => node.id} current=${current} sort=${sort} onSort=${(/** @type {string} */ by) => setSort({ by, down: sort.by === by && !sort.down })} onOpen=${(/** @type {Node} */ node) => onOpen(node.id)} />`;
+  return html`<${Table} label=${t("app.list")} columns=${columns} total=${rows.length} at=${(/** @type {number} */ i) => rows[i]} id=${(/** @type {Node} */ node) => node.id} current=${current} sort=${sort} onSort=${(/** @type {string} */ by) => setSort({ by, down: sort.by === by && !sort.down })} onOpen=${(/** @type {Node} */ node) => onOpen(node.id)} />`;
 }
 
 const WITH_LOGS = ["Pod", "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job"];

@@ -4,7 +4,6 @@ import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { t, number, word } from "../i18n/i18n.js";
 import { go, href, query, setQuery } from "../lib/route.js";
 import { memo } from "../lib/memo.js";
-import { narrow } from "../lib/narrow.js";
 import { favourites, views } from "../lib/prefs.js";
 import { parseQuery, toggleTerm, wordAt } from "../lib/query.js";
 import { visible } from "../lib/virtual.js";
@@ -85,13 +84,13 @@ function Rows({ list, sort }) {
   const columns = [
     { id: "pick", label: "", width: "16px", narrow: true, cell: (/** @type {App} */ app) => html`<label class="check act-pick"><input type="checkbox" tabindex="-1" aria-label=${t("bulk.pick", { name: app.name })} checked=${chosen.value.has(idOf(app))} onClick=${(/** @type {MouseEvent} */ event) => toggle(app, indexOf(app), event.shiftKey, (i) => list.at(i))} /></label>` },
     { id: "star", label: "", width: "20px", cell: (/** @type {App} */ app) => html`<${Star} app=${app} />` },
-    { id: "name", label: t("apps.name"), width: "minmax(180px, 1.4fr)", sort: true, narrow: true, cell: (/** @type {App} */ app) => html`<a class="app-name" tabindex="-1" href=${href(pageOf(app))}><span class="kind-icon"><${Icon} name=${kindIcon(app.kind)} /></span><span class="grow"><span class="clip" style=${{ display: "block" }}>${app.name}</span><small class="clip">${app.namespace} · ${app.cluster}</small></span></a>` },
+    { id: "name", label: t("apps.name"), width: "minmax(140px, 2fr)", sort: true, narrow: true, cell: (/** @type {App} */ app) => html`<a class="app-name" tabindex="-1" href=${href(pageOf(app))}><span class="kind-icon"><${Icon} name=${kindIcon(app.kind)} /></span><span class="grow"><span class="clip" style=${{ display: "block" }}>${app.name}</span><small class="clip">${app.namespace} · ${app.cluster}</small></span></a>` },
     { id: "status", label: t("apps.status"), width: "136px", sort: true, narrow: true, cell: (/** @type {App} */ app) => html`<${Status} status=${app.status} />` },
-    { id: "message", label: t("apps.message"), width: "minmax(0, 2.4fr)", cell: (/** @type {App} */ app) => html`<span class="muted two-lines tight" title=${app.message}>${app.message}</span>` },
-    { id: "revision", label: t("apps.revision"), width: "132px", cell: (/** @type {App} */ app) => html`<${Revision} revision=${app.fullRevision || app.revision} />` },
+    { id: "message", label: t("apps.message"), width: "minmax(100px, 2.4fr)", cell: (/** @type {App} */ app) => html`<span class="muted two-lines tight" title=${app.message}>${app.message}</span>` },
+    { id: "revision", label: t("apps.revision"), width: "132px", wide: true, cell: (/** @type {App} */ app) => html`<${Revision} revision=${app.fullRevision || app.revision} />` },
     { id: "since", label: t("apps.since"), width: "92px", sort: true, cell: (/** @type {App} */ app) => html`<span class="muted"><${Ago} at=${timeOf(app.since)} short /></span>` },
   ];
-  return html`<${Table} label=${t("nav.apps")} columns=${narrow.value ? columns.filter((column) => column.narrow) : columns} total=${list.total.value ?? 30} at=${(/** @type {number} */ i) => list.at(i)} id=${idOf} row=${48} of=${list} picked=${{ has: (/** @type {App} */ app) => chosen.value.has(idOf(app)), toggle: (/** @type {App} */ app, /** @type {number} */ index, /** @type {boolean} */ range) => toggle(app, index, range, (i) => list.at(i)), all: () => void chooseAll(list.search).catch(() => {}) }} sort=${{ by: sort.replace(/^-/, ""), down }} onSort=${(/** @type {string} */ by) => setQuery({ sort: by === sort ? `-${by}` : by })} onOpen=${(/** @type {App} */ app) => go(pageOf(app))} onWindow=${(/** @type {number} */ from, /** @type {number} */ to) => list.show(from, to)} />`;
+  return html`<${Table} label=${t("nav.apps")} columns=${columns} total=${list.total.value ?? 30} at=${(/** @type {number} */ i) => list.at(i)} id=${idOf} row=${48} of=${list} picked=${{ has: (/** @type {App} */ app) => chosen.value.has(idOf(app)), toggle: (/** @type {App} */ app, /** @type {number} */ index, /** @type {boolean} */ range) => toggle(app, index, range, (i) => list.at(i)), all: () => void chooseAll(list.search).catch(() => {}) }} sort=${{ by: sort.replace(/^-/, ""), down }} onSort=${(/** @type {string} */ by) => setQuery({ sort: by === sort ? `-${by}` : by })} onOpen=${(/** @type {App} */ app) => go(pageOf(app))} onWindow=${(/** @type {number} */ from, /** @type {number} */ to) => list.show(from, to)} />`;
 }
 
 const TILE = { width: 300, height: 160, gap: 12 };

@@ -46,14 +46,13 @@ export function Page() {
   if (!data && !shown.length) return html`<${Waiting} rows=${8} height=${22} />`;
   /** @type {Array<import("../ui/table.js").Column<Entry>>} */
   const columns = [
-    { id: "at", label: t("audit.when"), width: "130px", narrow: true, cell: (entry) => html`<${Ago} at=${timeOf(entry.at)} short />` },
-    { id: "actor", label: t("audit.who"), width: "minmax(110px, 1fr)", narrow: true, cell: (entry) => html`<span class="clip">${entry.actor || t("audit.nobody")}</span>` },
-    { id: "action", label: t("audit.what"), width: "minmax(120px, 1fr)", narrow: true, cell: (entry) => html`<span class="clip mono" style=${{ display: "block" }}>${entry.action}</span>` },
-    { id: "target", label: t("audit.target"), width: "minmax(180px, 2fr)", cell: (entry) => html`<span class="clip" style=${{ display: "block" }}>${entry.target}</span>` },
-    { id: "message", label: t("facet.message"), width: "minmax(140px, 2fr)", cell: (entry) => html`<span class="clip" style=${{ display: "block" }} title=${entry.message}>${entry.message}</span>` },
+    { id: "at", label: t("audit.when"), width: "minmax(84px, 130px)", narrow: true, cell: (entry) => html`<${Ago} at=${timeOf(entry.at)} short />` },
+    { id: "actor", label: t("audit.who"), width: "minmax(72px, 1fr)", narrow: true, cell: (entry) => html`<span class="clip">${entry.actor || t("audit.nobody")}</span>` },
+    { id: "action", label: t("audit.what"), width: "minmax(96px, 1fr)", narrow: true, cell: (entry) => html`<span class="clip mono" style=${{ display: "block" }}>${entry.action}</span>` },
+    { id: "target", label: t("audit.target"), width: "minmax(120px, 2fr)", cell: (entry) => html`<span class="clip" style=${{ display: "block" }}>${entry.target}</span>` },
+    { id: "message", label: t("facet.message"), width: "minmax(100px, 2fr)", wide: true, cell: (entry) => html`<span class="clip" style=${{ display: "block" }} title=${entry.message}>${entry.message}</span>` },
     { id: "result", label: t("audit.result"), width: "130px", cell: (entry) => html`<${Result} result=${entry.result} />` },
   ];
-  const narrow = matchMedia("(max-width: 700px)").matches;
   return html`<div class="page-head"><h1>${t("nav.audit")}</h1><span class="grow"></span><${Button} small icon="download" href=${address("/audit/export", { text, result })} title=${t("audit.export.what")} download>${t("audit.export")}<//>${next && html`<${Button} small icon="chevron-down" disabled=${waiting} onClick=${() => setAfter(next)}>${t("audit.older")}<//>`}</div>
     <div class="toolbar">
       <div class="search"><${Icon} name="search" size=${16} /><input class="input" type="search" value=${text} placeholder=${t("audit.search")} aria-label=${t("audit.search")} onChange=${(/** @type {any} */ event) => setQuery({ q: event.currentTarget.value })} /></div>
@@ -62,7 +61,7 @@ export function Page() {
       </select>
     </div>
     ${(data?.notes ?? []).map((/** @type {string} */ note) => html`<${Notice} key=${note} tone="warn" title=${t("audit.missing")}>${note}<//>`)}
-    ${shown.length === 0 ? html`<${Empty} icon="scroll-text" title=${t("audit.none")}>${t("audit.none.what")}<//>` : html`<div class="card grow-sheet"><${Table} label=${t("nav.audit")} columns=${narrow ? columns.filter((column) => column.narrow) : columns} total=${shown.length} at=${(/** @type {number} */ i) => shown[i]} id=${(/** @type {Entry} */ entry) => entry.id} row=${44} current=${chosen} onOpen=${(/** @type {Entry} */ entry) => setQuery({ entry: entry.id })} /></div>`}
+    ${shown.length === 0 ? html`<${Empty} icon="scroll-text" title=${t("audit.none")}>${t("audit.none.what")}<//>` : html`<div class="card grow-sheet"><${Table} label=${t("nav.audit")} columns=${columns} total=${shown.length} at=${(/** @type {number} */ i) => shown[i]} id=${(/** @type {Entry} */ entry) => entry.id} row=${44} current=${chosen} onOpen=${(/** @type {Entry} */ entry) => setQuery({ entry: entry.id })} /></div>`}
     ${chosen && html`<${One} key=${chosen} id=${chosen} />`}`;
 }
 

@@ -3,6 +3,7 @@ import { html } from "../lib/html.js";
 import { useEffect, useState } from "preact/hooks";
 import { number, t, tx, word } from "../i18n/i18n.js";
 import { commitOf, commitUrl, fileUrl, homeOf, pullUrl, revisionOf } from "../lib/forges.js";
+import { isIdle } from "../lib/plan.js";
 import { href, query, setQuery } from "../lib/route.js";
 import { call } from "../live/api.js";
 import { toYaml } from "../live/app.js";
@@ -10,6 +11,7 @@ import { refText } from "../live/past.js";
 import { pageOf } from "../live/apps.js";
 import { useLoaded } from "../live/resource.js";
 import { useTitle } from "../shell.js";
+import { ReleaseStep } from "../acts/release.js";
 import { Ago, Button, Chip, Empty, Field, Notice, Revision, Waiting, Wrong } from "../ui/basics.js";
 import { Icon, kindIcon } from "../ui/icon.js";
 import { Diff, copy } from "../ui/text.js";
@@ -18,7 +20,7 @@ import { FieldChange } from "./history-moment.js";
 /**
  * @typedef {import("../live/past.js").Ref} Ref @typedef {import("../live/past.js").Commit} Commit
  * @typedef {{ref: Ref, version: string, action: string, reason: string, message: string, fields: Array<{path: string, before: string, after: string}>, before: Record<string, any> | null, after: Record<string, any> | null, origin: string}} Compared
- * @typedef {{app: Ref, revision: string, fullRevision: string, objects: Compared[], notices: string[], counts: Record<string, number>, commit: Commit | null}} Plan
+ * @typedef {{app: Ref, revision: string, fullRevision: string, objects: Compared[], notices: string[], counts: Record<string, number>, commit: Commit | null, release?: import("../lib/plan.js").Release | null}} Plan
  * @typedef {{app: Ref, plan: Plan | null, problem: import("../live/api.js").Details | null}} AppImpact
  * @typedef {{source: Ref, revision: string, fullRevision: string, items: AppImpact[], total: number, next: string, notices: string[], commit: Commit | null}} Impact
  * @typedef {{kind: string, namespace: string, name: string, url: string}} Source
@@ -121,8 +123,9 @@ const Counts = ({ counts }) => html`<span class="chips">${Object.entries(counts)
 /** @param {{plan: Plan, url: string}} props */
 function PlanView({ plan, url }) {
   const changed = plan.objects.filter((one) => one.action !== "unchanged");
-  if (!changed.length) return html`<${Empty} icon="circle-check" title=${t("side.equal")}>${t("diff.equal")}<//>`;
-  return html`<div class="stack">${changed.map((one) => html`<${Object_} key=${refText(one.ref)} one=${one} url=${url} commit=${plan.commit?.commit ?? ""} />`)}</div>`;
+  const release = plan.release && html`<${ReleaseStep} release=${plan.release} />`;
+  if (!changed.length) return html`${release}${isIdle(/** @type {any} */ (plan)) && html`<${Empty} icon="circle-check" title=${t("side.equal")}>${t("diff.equal")}<//>`}`;
+  return html`<div class="stack">${release}${changed.map((one) => html`<${Object_} key=${refText(one.ref)} one=${one} url=${url} commit=${plan.commit?.commit ?? ""} />`)}</div>`;
 }
 
 /** @param {{one: Compared, url: string, commit: string}} props */

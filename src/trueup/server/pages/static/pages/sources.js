@@ -44,13 +44,12 @@ export function Page() {
     { id: "name", label: t("apps.name"), width: "minmax(180px, 2fr)", narrow: true, cell: (source) => html`<span class="app-name"><span class="kind-icon"><${Icon} name=${kindIcon(source.kind)} size=${15} /></span><span class="clip">${source.name}<small>${source.kind} · ${source.namespace}</small></span></span>` },
     { id: "status", label: t("apps.status"), width: "minmax(120px, 1fr)", narrow: true, cell: (source) => html`<${Status} status=${source.status} />` },
     { id: "url", label: t("sources.url"), width: "minmax(180px, 3fr)", cell: (source) => html`<span class="clip mono" style=${{ display: "block" }}>${source.url}</span>` },
-    { id: "revision", label: t("apps.revision"), width: "minmax(120px, 1fr)", cell: (source) => html`<${Revision} revision=${source.fullRevision} />` },
+    { id: "revision", label: t("apps.revision"), width: "minmax(120px, 1fr)", wide: true, cell: (source) => html`<${Revision} revision=${source.fullRevision} />` },
     { id: "since", label: t("apps.since"), width: "120px", cell: (source) => html`<${Ago} at=${timeOf(source.since)} short />` },
   ];
-  const narrow = matchMedia("(max-width: 700px)").matches;
   return html`<div class="page-head"><h1>${t("nav.sources")}</h1><span class="muted num">${t("sources.count", { n: shown.total })}</span></div>
     <div class="toolbar"><div class="search"><${Icon} name="search" size=${16} /><input class="input" type="search" value=${text} placeholder=${t("sources.search")} aria-label=${t("sources.search")} onInput=${(/** @type {any} */ event) => setQuery({ q: event.currentTarget.value })} /></div></div>
-    ${shown.items.length === 0 ? html`<${Empty} icon="git-branch" title=${t("sources.none")}>${t("sources.none.what")}<//>` : html`<div class="card grow-sheet"><${Table} label=${t("nav.sources")} columns=${narrow ? columns.filter((column) => column.narrow) : columns} total=${shown.items.length} at=${(/** @type {number} */ i) => shown.items[i]} id=${keyOf} row=${48} current=${chosen} onOpen=${(/** @type {Source} */ source) => setQuery({ source: keyOf(source) })} /></div>`}
+    ${shown.items.length === 0 ? html`<${Empty} icon="git-branch" title=${t("sources.none")}>${t("sources.none.what")}<//>` : html`<div class="card grow-sheet"><${Table} label=${t("nav.sources")} columns=${columns} total=${shown.items.length} at=${(/** @type {number} */ i) => shown.items[i]} id=${keyOf} row=${48} current=${chosen} onOpen=${(/** @type {Source} */ source) => setQuery({ source: keyOf(source) })} /></div>`}
     ${chosen && html`<${One} key=${chosen} id=${chosen} turn=${turn} />`}`;
 }
 

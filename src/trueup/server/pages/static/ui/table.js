@@ -7,7 +7,7 @@ import { Icon } from "./icon.js";
 import { Skeleton } from "./basics.js";
 import { walkRow } from "./walking.js";
 
-/** @template T @typedef {{id: string, label: string, width: string, sort?: boolean, cell: (row: T) => any, narrow?: boolean}} Column `narrow`: shown on a phone too */
+/** @template T @typedef {{id: string, label: string, width: string, sort?: boolean, cell: (row: T) => any, narrow?: boolean, wide?: boolean}} Column `narrow`: shown also where there is room for few, as on a phone; `wide`: only where there is room for all */
 
 /**
  * @template T
@@ -40,7 +40,7 @@ export function Table({ label, columns, total, at, id, sort, onSort, onOpen, hre
     setCursor(-1);
   }, [of]);
   useLayoutEffect(() => onWindow?.(window.from, window.to), [window.from, window.to, total]);
-  const template = columns.map((column) => column.width).join(" ");
+  const widths = (/** @type {Array<Column<T>>} */ some) => some.map((column) => column.width).join(" ");
   const onKeyDown = (/** @type {KeyboardEvent} */ event) => {
     if (walkRow(event, cursor)) return undefined;
     const page = Math.max(1, Math.floor(view.height / row) - 1);
@@ -80,11 +80,11 @@ export function Table({ label, columns, total, at, id, sort, onSort, onOpen, hre
     const key = data ? id(data) : i;
     rows.push(html`<${SameRow} key=${key} data=${data} i=${i} columns=${columns} isCurrent=${i === cursor || key === current} picked=${picked} onOpen=${open.current} />`);
   }
-  return html`<div class="table" style=${{ "--columns": template, "--row": `${row}px`, height }}>
+  return html`<div class="table" style=${{ "--columns": widths(columns), "--columns-some": widths(columns.filter((column) => !column.wide)), "--columns-few": widths(columns.filter((column) => column.narrow)), "--row": `${row}px`, height }}>
     <div role="rowgroup" id=${head}><div class="head" role="row" aria-rowindex="1">
       ${columns.map((column) => {
         const sorted = sort?.by === column.id;
-        return html`<div key=${column.id} role="columnheader" class=${cls(!column.narrow && "wide-only")} aria-sort=${sorted ? (sort?.down ? "descending" : "ascending") : undefined}>
+        return html`<div key=${column.id} role="columnheader" class=${roomOf(column)} aria-sort=${sorted ? (sort?.down ? "descending" : "ascending") : undefined}>
           ${column.sort && onSort ? html`<button type="button" onClick=${() => onSort(column.id)}>${column.label}${sorted && html`<${Icon} name=${sort?.down ? "arrow-down" : "arrow-up"} size=${13} />`}</button>` : html`<span>${column.label}</span>`}
         </div>`;
       })}
@@ -95,6 +95,9 @@ export function Table({ label, columns, total, at, id, sort, onSort, onOpen, hre
   </div>`;
 }
 
+/** @param {Column<any>} column */
+const roomOf = (column) => (column.wide ? "room-all" : column.narrow ? undefined : "room-some");
+
 /** @param {{data: any, i: number, columns: Array<Column<any>>, isCurrent: boolean, picked?: {has: (row: any) => boolean}, onOpen: (data: any, i: number, event: MouseEvent) => void}} props */
 function Row({ data, i, columns, isCurrent, picked, onOpen }) {
   const isPicked = data && picked ? picked.has(data) : undefined;
@@ -102,7 +105,7 @@ function Row({ data, i, columns, isCurrent, picked, onOpen }) {
     if (!data || (event.target instanceof Element && event.target.closest("a,button,input,label"))) return;
     if (String(getSelection() ?? "") && !event.shiftKey) return;
     onOpen(data, i, event);
-  }}>${columns.map((column) => html`<div key=${column.id} role="gridcell" class=${cls(!column.narrow && "wide-only")}>${data ? column.cell(data) : html`<${Skeleton} width=${`${40 + ((i * 29 + column.id.length * 13) % 45)}%`} />`}</div>`)}</div>`;
+  }}>${columns.map((column) => html`<div key=${column.id} role="gridcell" class=${roomOf(column)}>${data ? column.cell(data) : html`<${Skeleton} width=${`${40 + ((i * 29 + column.id.length * 13) % 45)}%`} />`}</div>`)}</div>`;
 }
 
 /** Moving and scrolling draw only what is new. */
