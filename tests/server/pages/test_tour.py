@@ -117,6 +117,12 @@ async def test_a_newcomer_is_led_through_a_change_a_break_and_a_revert(laptop: L
     await expect(thai).to_contain_text("กำลังรอการ push ของคุณ")
     assert await found_by_axe(page) == []
 
+    # What only a real cluster tells: a Service has its pods by its slices.
+    await page.goto(url[0] + "/apps/Kustomization/flux-system/web-dev?view=network")
+    way = page.get_by_role("tree").get_by_role("treeitem")
+    await expect(way.filter(has_text="Service")).to_have_count(1)
+    await expect(way.filter(has_text="Pod")).to_have_count(2)
+
 
 async def test_nowhere_but_in_trueup_up_are_there_first_steps(stage: Stage, opened: Open) -> None:
     page = await opened(stage, "/")

@@ -135,9 +135,11 @@ const moreItems = () => [
   ...(me.value ? [{ label: t("session.out"), icon: "log-out", run: signOut }] : []),
 ];
 
+/** Nothing where a page follows nothing: it is as true as when it was opened, and nothing is wrong. */
 function Live() {
   const state = link.value;
-  const text = { live: t("live.live"), lost: t("live.lost"), idle: t("live.idle") }[state];
+  if (state === "idle") return html`<span class="live" role="status"></span>`;
+  const text = state === "live" ? t("live.live") : t("live.lost");
   return html`<span class=${cls("live", state)} role="status" title=${text}><i></i><span class="label">${text}</span></span>`;
 }
 

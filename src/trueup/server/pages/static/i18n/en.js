@@ -40,7 +40,6 @@ export const en = {
   "palette.open": "open",
   "live.live": "Live",
   "live.lost": "Connection lost",
-  "live.idle": "Not live",
   "lost.since": "The connection to the server was lost {when}. What you see may be old.",
   "lost.next": "Next try in {s} s.",
   "lost.trying": "Trying again…",

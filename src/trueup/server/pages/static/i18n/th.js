@@ -41,7 +41,6 @@ export const th = {
   "palette.open": "เปิด",
   "live.live": "สด",
   "live.lost": "ขาดการเชื่อมต่อ",
-  "live.idle": "ไม่สด",
   "lost.since": "การเชื่อมต่อกับเซิร์ฟเวอร์ขาดไป {when} ข้อมูลที่เห็นอาจเก่าแล้ว",
   "lost.next": "จะลองใหม่ใน {s} วินาที",
   "lost.trying": "กำลังลองใหม่…",

@@ -3,7 +3,9 @@ import { html } from "../lib/html.js";
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { t, tx, word } from "../i18n/i18n.js";
 import { href, query, setQuery } from "../lib/route.js";
+import { networkOf } from "../lib/network.js";
 import { recent } from "../lib/prefs.js";
+import { shortened } from "../lib/revisions.js";
 import { idOf, timeOf } from "../live/apps.js";
 import { OneApp, rootOf, toYaml } from "../live/app.js";
 import { commitOf, commitUrl, homeOf } from "../lib/forges.js";
@@ -60,14 +62,14 @@ function Shown({ one, app }) {
   const root = `app:${idOf(app)}`;
   const shown = useMemo(() => [{ id: root, parent: null, kind: app.kind, name: app.name, status: app.status, sync: "", note: app.namespace }, ...inOrder(nodes ?? []).map((other) => ({ ...other, parent: other.parent ?? root, status: other.health }))], [nodes, app]);
   const pods = useMemo(() => (nodes ?? []).filter((other) => other.kind === "Pod"), [nodes]);
-  const network = useMemo(() => networkOf(nodes ?? []), [nodes]);
+  const network = useMemo(() => networkOf(nodes ?? [], { outside: t("app.outside"), inside: t("app.inside") }), [nodes]);
   const printing = usePrinting();
   if (printing) return html`<${Story} one=${one} app=${app} nodes=${nodes ?? []} onOpen=${open} /><${PrintSheet} app=${app} nodes=${nodes ?? []} about=${html`<${About} app=${app} />`} />`;
   return html`<${Story} one=${one} app=${app} nodes=${nodes ?? []} onOpen=${open} />
     <${Tabs} label=${t("app.views")} current=${view} onChange=${(/** @type {string} */ id) => setQuery({ view: id === "tree" ? null : id, moment: null, tab: null, object: null, node: null, show: null, at: null, to: null })} tabs=${[{ id: "tree", label: t("app.tree"), icon: "workflow" }, { id: "list", label: t("app.list"), icon: "list", ...(nodes ? { count: nodes.length } : {}) }, ...(network ? [{ id: "network", label: t("app.network"), icon: "network" }] : []), ...(pods.length ? [{ id: "pods", label: t("app.pods"), icon: "grid-3x3", count: pods.length }] : []), { id: "history", label: t("app.history"), icon: "rotate-ccw-clock" }, { id: "about", label: t("app.about"), icon: "info" }]} />
     ${one.stale.value && html`<${Notice} tone="warn" title=${t("app.stale")}>${one.stale.value}<//>`}
     <div class="tree-room">
-      ${view === "about" ? html`<div class="stack past"><${About} app=${app} /><${Badge} app=${app} /></div>` : view === "history" ? html`<${HistoryView} path=${one.path} app=${app} />` : !nodes ? html`<${Waiting} rows=${8} />` : !nodes.length ? html`<${Empty} icon="box" title=${t("app.nothing")}>${t("app.nothing.hint")}<//>` : view === "network" && network ? html`<${Tree} nodes=${network} label=${t("app.network")} current=${picked} group=${false} onOpen=${(/** @type {any} */ other) => open(other.id === WORLD ? null : other.node)} />` : view === "pods" ? html`<${Pods} pods=${pods} onOpen=${open} />` : view === "list" ? html`<${List} nodes=${nodes} current=${picked} onOpen=${open} />` : html`<${Tree} nodes=${shown} label=${t("app.tree.of", { name: app.name })} current=${picked} onOpen=${(/** @type {any} */ other) => open(other.id === root ? null : other.id)} />`}
+      ${view === "about" ? html`<div class="stack past"><${About} app=${app} /><${Badge} app=${app} /></div>` : view === "history" ? html`<${HistoryView} path=${one.path} app=${app} />` : !nodes ? html`<${Waiting} rows=${8} />` : !nodes.length ? html`<${Empty} icon="box" title=${t("app.nothing")}>${t("app.nothing.hint")}<//>` : view === "network" && network ? html`<${Tree} nodes=${network} label=${t("app.network")} current=${picked} group=${false} onOpen=${(/** @type {any} */ other) => open(other.node)} />` : view === "pods" ? html`<${Pods} pods=${pods} onOpen=${open} />` : view === "list" ? html`<${List} nodes=${nodes} current=${picked} onOpen=${open} />` : html`<${Tree} nodes=${shown} label=${t("app.tree.of", { name: app.name })} current=${picked} onOpen=${(/** @type {any} */ other) => open(other.id === root ? null : other.id)} />`}
     </div>
     ${node && html`<${Side} key=${node.id} one=${one} app=${app} node=${node} all=${nodes ?? []} onClose=${() => open(null)} />`}`;
 }
@@ -86,28 +88,6 @@ function inOrder(nodes) {
   };
   nodes.forEach(put);
   return order;
-}
-
-const WORLD = "world";
-
-/** Traffic: from outside to what lets it in, to Services, to pods; null where nothing says where it goes. A pod that several Services reach stands below each. @param {readonly Node[]} nodes @returns {any[] | null} */
-export function networkOf(nodes) {
-  const known = new Map(nodes.map((node) => [node.id, node]));
-  const doors = nodes.filter((node) => (node.targets ?? []).length && node.kind !== "HorizontalPodAutoscaler");
-  if (!doors.length) return null;
-  const reached = new Set(doors.flatMap((node) => node.targets ?? []));
-  /** @type {any[]} */ const shown = [];
-  /** @param {Node} node @param {string} parent @param {number} depth */
-  const put = (node, parent, depth) => {
-    const id = `${parent}>${node.id}`;
-    shown.push({ id, node: node.id, parent, kind: node.kind, name: node.name, status: node.health, sync: "", note: [...(node.hosts ?? []), ...(node.addresses ?? [])].slice(0, 2).join(", ") || node.note });
-    if (depth < 4) for (const target of node.targets ?? []) if (known.has(target)) put(/** @type {Node} */ (known.get(target)), id, depth + 1);
-  };
-  const first = doors.filter((node) => !reached.has(node.id));
-  const outside = first.filter((node) => node.kind !== "Service");
-  shown.push({ id: WORLD, node: null, parent: null, kind: "Internet", name: t(outside.length ? "app.outside" : "app.inside"), status: "", sync: "" });
-  for (const node of first) put(node, WORLD, 0);
-  return shown;
 }
 
 /** Pods by the node that they run on. @param {{pods: readonly Node[], onOpen: (id: string) => void}} props */
@@ -134,7 +114,7 @@ function Story({ one, app, nodes, onOpen }) {
     <div class="said">
       <div class="row wrap"><h1>${app.name}</h1><${Status} status=${app.status} pill />${app.sync && app.sync !== app.status && html`<${Status} status=${app.sync} pill />`}${app.pinned && html`<${Chip} icon="lock">${t("app.pinned")}<//>`}</div>
       <p>${first} ${commit && tx("story.commit", { author: html`<strong>${commit.author}</strong>`, message: html`<em>${commit.message.split("\n")[0]}</em>` })}</p>
-      ${causes.length ? html`<p>${causes.slice(0, 3).map((node) => html`<button type="button" key=${node.id} onClick=${() => onOpen(node.id)} class="row cause"><span class=${`status tone-${toneOf(node.health)}`}><${Shape} status=${node.health} size=${14} /></span><span><strong>${node.kind} ${node.name}</strong>: ${node.message}</span></button>`)}${causes.length > 3 && html`<span class="faint">${t("story.more", { n: causes.length - 3 })}</span>`}</p>` : app.message && app.status !== "Ready" && html`<p>${app.message}</p>`}
+      ${causes.length ? html`<p>${causes.slice(0, 3).map((node) => html`<button type="button" key=${node.id} onClick=${() => onOpen(node.id)} class="row cause"><span class=${`status tone-${toneOf(node.health)}`}><${Shape} status=${node.health} size=${14} /></span><span><strong>${node.kind} ${node.name}</strong>: ${node.message}</span></button>`)}${causes.length > 3 && html`<span class="faint">${t("story.more", { n: causes.length - 3 })}</span>`}</p>` : app.message && app.status !== "Ready" && html`<p>${shortened(app.message)}</p>`}
       <${LinksOf} path=${one.path} state=${`${app.fullRevision} ${app.project} ${app.destination}`} />
     </div>
     <${AppActions} one=${one} app=${app} nodes=${nodes} onOpen=${onOpen} />

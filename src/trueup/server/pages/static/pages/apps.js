@@ -3,6 +3,7 @@ import { html, cls } from "../lib/html.js";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { t, number, word } from "../i18n/i18n.js";
 import { go, href, query, setQuery } from "../lib/route.js";
+import { shortened } from "../lib/revisions.js";
 import { memo } from "../lib/memo.js";
 import { favourites, views } from "../lib/prefs.js";
 import { parseQuery, toggleTerm, wordAt } from "../lib/query.js";
@@ -86,7 +87,7 @@ function Rows({ list, sort }) {
     { id: "star", label: "", width: "20px", cell: (/** @type {App} */ app) => html`<${Star} app=${app} />` },
     { id: "name", label: t("apps.name"), width: "minmax(140px, 2fr)", sort: true, narrow: true, cell: (/** @type {App} */ app) => html`<a class="app-name" tabindex="-1" href=${href(pageOf(app))}><span class="kind-icon"><${Icon} name=${kindIcon(app.kind)} /></span><span class="grow"><span class="clip" style=${{ display: "block" }}>${app.name}</span><small class="clip">${app.namespace} · ${app.cluster}</small></span></a>` },
     { id: "status", label: t("apps.status"), width: "136px", sort: true, narrow: true, cell: (/** @type {App} */ app) => html`<${Status} status=${app.status} />` },
-    { id: "message", label: t("apps.message"), width: "minmax(100px, 2.4fr)", cell: (/** @type {App} */ app) => html`<span class="muted two-lines tight" title=${app.message}>${app.message}</span>` },
+    { id: "message", label: t("apps.message"), width: "minmax(100px, 2.4fr)", cell: (/** @type {App} */ app) => html`<span class="muted two-lines tight" title=${app.message}>${shortened(app.message)}</span>` },
     { id: "revision", label: t("apps.revision"), width: "132px", wide: true, cell: (/** @type {App} */ app) => html`<${Revision} revision=${app.fullRevision || app.revision} />` },
     { id: "since", label: t("apps.since"), width: "92px", sort: true, cell: (/** @type {App} */ app) => html`<span class="muted"><${Ago} at=${timeOf(app.since)} short /></span>` },
   ];
@@ -129,7 +130,7 @@ function Tile({ app }) {
   return html`<li style=${{ display: "grid" }}><a class="tile" tabindex="-1" href=${href(pageOf(app))} style=${{ minHeight: `${TILE.height}px` }}>
     <span class="row"><span class="app-name grow"><span class="kind-icon"><${Icon} name=${kindIcon(app.kind)} /></span><span class="grow"><span class="clip" style=${{ display: "block" }}>${app.name}</span><small class="clip">${app.namespace}</small></span></span><${Star} app=${app} /></span>
     <span class="row wrap"><${Status} status=${app.status} pill />${app.sync && app.sync !== "Synced" && app.sync !== app.status && html`<${Status} status=${app.sync} pill />`}</span>
-    <span class="message">${app.message}</span>
+    <span class="message" title=${app.message}>${shortened(app.message)}</span>
     <footer><${Revision} revision=${app.fullRevision || app.revision} /><span class="grow clip">${app.cluster}</span><${Ago} at=${timeOf(app.since)} short /></footer>
   </a></li>`;
 }

@@ -2,6 +2,7 @@
 import { html } from "../lib/html.js";
 import { t, duration, word } from "../i18n/i18n.js";
 import { commitOf, commitUrl } from "../lib/forges.js";
+import { shortened } from "../lib/revisions.js";
 import { commitsOf } from "../live/past.js";
 import { useLoaded } from "../live/resource.js";
 import { Ago, Chip, Revision } from "../ui/basics.js";
@@ -35,6 +36,9 @@ export function entryOf(row, name = "") {
   return { id: row.id, at: long ? end - row.took * 1000 : end, until: long ? end : null, lane: LANE[row.kind] ?? "event", status: statusOf(row), title: [name, titleOf(row)].filter(Boolean).join(" · "), detail: row.message, who: row.by };
 }
 
+/** A message that tells the counts alone, which stand beside it in the reader's language. */
+const COUNTS = /^\d+ [a-z]+(, \d+ [a-z]+)*$/;
+
 /** @param {{row: Row, commits?: Commits | null, name?: string, current?: boolean, onOpen: () => void}} props */
 export function Happening({ row, commits, name, current, onOpen }) {
   const counts = Object.entries(row.counts).filter(([, n]) => n > 0);
@@ -43,7 +47,7 @@ export function Happening({ row, commits, name, current, onOpen }) {
     <span class="state"><${Status} status=${statusOf(row)} /></span>
     <span class="grow"><span class="row wrap">${name && html`<strong class="clip">${name}</strong>`}<strong>${titleOf(row)}</strong>${row.revision && html`<${Revision} revision=${row.revision} />`}${row.by && html`<${Chip} icon="user">${row.by}<//>`}${counts.map(([action, n]) => html`<${Chip} key=${action}>${`${n} ${word("action", action)}`}<//>`)}</span>
       ${commit && html`<span class="row commit"><${Icon} name="git-commit-horizontal" size=${14} /><span class="clip">${commit.message.split("\n")[0]}</span><span class="faint">${commit.author}</span></span>`}
-      ${row.message && html`<span class="muted two-lines">${row.message}</span>`}</span>
+      ${row.message && !(counts.length && COUNTS.test(row.message)) && html`<span class="muted two-lines">${shortened(row.message)}</span>`}</span>
     <span class="faint num end"><${Ago} at=${Date.parse(row.at)} short />${row.took >= 0.1 && html`<br />${duration(row.took * 1000)}`}</span>
   </button>`;
 }

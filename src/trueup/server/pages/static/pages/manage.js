@@ -68,9 +68,12 @@ const ProjectCard = ({ project }) => html`<article class="tile">
   <footer><${AppsLink} n=${project.apps} search=${`project:${project.name}`} /><${Open} label=${project.name} to=${{ project: project.name }} /></footer>
 </article>`;
 
+/** "shop/deploy" of an address, which stands below it. @param {string} url */
+const shortName = (url) => url.replace(/^\w+:\/\/[^/]+\/|^[^/]*:/, "").replace(/(\.git)?\/*$/, "") || url;
+
 /** @param {{repository: Repository}} props */
 const RepositoryCard = ({ repository: { row, apps, sources } }) => html`<article class="tile">
-  <strong class="clip" title=${row.url}>${row.name || row.url}</strong>
+  <strong class="clip" title=${row.url}>${row.name && row.name !== row.url ? row.name : shortName(row.url)}</strong>
   <p class="message mono">${row.url}${row.prefix && "…"}</p>
   <div><${Chips} values=${row.credentials.length ? row.credentials : [t("places.open")]} />${row.insecure && html`<${Chip} icon="shield-off">${t("places.insecure")}<//>`}</div>
   <footer><${AppsLink} n=${apps} search=${`repo:${row.url}`} /><a href=${href(`/sources?q=${encodeURIComponent(row.url)}`)}>${t("sources.count", { n: sources })}</a>${row.secret ? html`<${Open} label=${row.name || row.url} to=${{ repository: row.secret }} />` : html`<${Open} label=${row.url} text=${t("place.register")} to=${{ repository: "new", url: row.url }} />`}</footer>

@@ -44,7 +44,7 @@ function meaningOf(map, meaning) {
 
 /** @param {{map: SettingsMap, can: boolean}} props */
 function Map_({ map, can }) {
-  return html`<section class="card" aria-label=${map.name}><header><h2 class="row"><${Icon} name="sliders-horizontal" size=${16} />${map.name}</h2><span class="muted">${t(map.name === "argocd-cm" ? "settings.general" : "settings.policies")}</span><span class="grow"></span>${!map.declared && can && html`<${Button} small icon="plus" onClick=${() => setQuery({ map: map.name, key: NEW })}>${t("settings.add")}<//>`}</header>
+  return html`<section class="card" aria-label=${map.name}><header><h2 class="row fit"><${Icon} name="sliders-horizontal" size=${16} />${map.name}</h2><span class="muted grow">${t(map.name === "argocd-cm" ? "settings.general" : "settings.policies")}</span>${!map.declared && can && html`<${Button} small icon="plus" onClick=${() => setQuery({ map: map.name, key: NEW })}>${t("settings.add")}<//>`}</header>
     ${map.declared && html`<div class="body"><${Notice} tone="none" icon="git-branch" title=${t("settings.declared", { app: map.declared })}>${t("settings.declared.what")}<//></div>`}
     ${map.settings.length ? map.settings.map((one) => html`<button type="button" key=${one.key} class="list-line" style=${{ width: "100%" }} onClick=${() => setQuery({ map: map.name, key: one.key })}>
       <span class="grow setting"><span class="row wrap"><strong class="mono clip">${one.key}</strong>${one.hides && html`<${Chip} icon="lock">${t("settings.hides")}<//>`}${!one.known && html`<${Chip}>${t("settings.not-ours")}<//>`}</span>${one.meaning && html`<span class="muted">${meaningOf(map, one.meaning)}</span>`}<code class="two-lines">${one.value || "–"}</code></span>

@@ -23,7 +23,7 @@ const kinds = {
   CustomResourceDefinition: "file-code", HorizontalPodAutoscaler: "scale", PodDisruptionBudget: "shield", Node: "cpu",
   GitRepository: "folder-git-2", OCIRepository: "package", HelmRepository: "archive", HelmChart: "package", Bucket: "cloud",
   ResourceQuota: "sliders-horizontal", LimitRange: "sliders-horizontal", ValidatingWebhookConfiguration: "webhook", MutatingWebhookConfiguration: "webhook",
-  AppProject: "shield", Internet: "globe",
+  AppProject: "shield", Internet: "globe", Cluster: "server",
 };
 
 /** @param {string} kind */
