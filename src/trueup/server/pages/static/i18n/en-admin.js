@@ -173,6 +173,7 @@ export const admin = {
   "setting.trueup.sso": "more providers, a YAML list",
   "setting.statusbadge.enabled": "whether anybody may fetch the badge of an App (false)",
   "setting.statusbadge.url": "where badges are fetched, if not at this server",
+  "setting.application.sync.requireOverridePrivilegeForRevisionSync": "whether a sync to another revision than an App's own, or a pin, needs the right override (false)",
   "setting.application.links": "links of every App into other systems, a YAML list of url, title and if",
   "setting.resource.links": "links of every object of an App, written alike",
   "setting.project.links": "links of every project, written alike",

@@ -173,6 +173,7 @@ export const admin = {
   "setting.trueup.sso": "ผู้ให้บริการเพิ่มเติม เป็นรายการ YAML",
   "setting.statusbadge.enabled": "ใครก็ดึงป้ายสถานะของแอปได้หรือไม่ (false)",
   "setting.statusbadge.url": "ที่อยู่สำหรับดึงป้ายสถานะ ถ้าไม่ใช่เซิร์ฟเวอร์นี้",
+  "setting.application.sync.requireOverridePrivilegeForRevisionSync": "การซิงก์ไปรีวิชันอื่นนอกจากของแอปเอง หรือการตรึง ต้องมีสิทธิ์ override หรือไม่ (false)",
   "setting.application.links": "ลิงก์จากทุกแอปไปยังระบบอื่น เป็นรายการ YAML ที่มี url, title และ if",
   "setting.resource.links": "ลิงก์ของทุกออบเจ็กต์ในแอป เขียนแบบเดียวกัน",
   "setting.project.links": "ลิงก์ของทุกโปรเจกต์ เขียนแบบเดียวกัน",
