@@ -36,6 +36,7 @@ AS_THE_PERSON = {
     "objects.desired": "shown only to whoever may `get` the object",
     "apps.plan": "objects that one may not `get` are left out",
     "apps.desired": "objects that one may not `get` are left out",
+    "apps.diff": "objects that one may not `get` are left out",
     "apps.record": "objects that one may not `get` are left out",
     "apps.then": "objects that one may not `get` are left out",
     "apps.then-comparison": "objects that one may not `get` are left out",

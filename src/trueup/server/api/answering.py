@@ -14,7 +14,7 @@ from trueup.server.api.problems import MEDIA_TYPE, UNEXPECTED, Problem, argo_pro
 from trueup.server.api.selecting import select
 
 JSON = "application/json"
-TRUEUP_ROOT = "/api/trueup"
+OUR_ROOT = "/api/trueup"
 _SAFE = frozenset({"GET", "HEAD"})
 
 
@@ -62,7 +62,7 @@ def refuse(request: web.Request, error: TrueupError, surface: Surface) -> web.Re
 
 def surface_of(path: str) -> Surface:
     """In whose manner somebody is answered who meant no operation."""
-    return Surface.TRUEUP if path == TRUEUP_ROOT or path.startswith(f"{TRUEUP_ROOT}/") else Surface.ARGOCD
+    return Surface.TRUEUP if path == OUR_ROOT or path.startswith(f"{OUR_ROOT}/") else Surface.ARGOCD
 
 
 def unexpected(surface: Surface) -> web.Response:
