@@ -129,6 +129,7 @@ async def test_links_are_filled_in_for_whoever_sees_what_they_are_of() -> None:
         audit = {"title": "Audit", "url": "https://audit/shop", "description": "who did what"}
         assert await argo.get("/api/v1/projects/shop/links") == (200, {"items": [audit]})
         assert (await argo.get("/api/v1/projects/bank/links"))[0] == 403
+        assert (await argo.get("/api/v1/projects/none/links", "boss"))[0] == 404
         assert (await argo.get("/api/v1/applications/web/resource/links?kind=Pod"))[0] == 400
 
 

@@ -80,7 +80,10 @@ class Belongings:
         return _told(await self._links.of_object(call, self._apps.known(call), call.query.ref))
 
     async def project_links(self, call: Call) -> Answer:
-        return _told(await self._links.of_project(self._world.projects[call.path["project"]]))
+        name = call.path["project"]
+        if (project := self._world.projects.get(name)) is None:
+            raise NotFound(f'appprojects.argoproj.io "{name}" not found')
+        return _told(await self._links.of_project(project))
 
 
 def _told(links: Sequence[Link]) -> Answer:

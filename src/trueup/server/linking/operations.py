@@ -6,8 +6,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from trueup.server.api.call import Call
-from trueup.server.api.operation import Answer, Needs, Operation
+from trueup.server.api.call import Call, missing
+from trueup.server.api.operation import Answer, Needs, Operation, Target
 from trueup.server.keeping.projects import BASE, Projects
 from trueup.server.linking.declared import Link
 from trueup.server.linking.linking import DeepLinks
@@ -36,7 +36,10 @@ class LinkOperations:
         return Answer(body=LinkList(items=await self._links.of_object(call, known, call.query.ref, annotated=True)))
 
     async def project(self, call: Call) -> Answer:
-        return Answer(body=LinkList(items=await self._links.of_project(self._world.projects[call.path["project"]])))
+        name = call.path["project"]
+        if (project := self._world.projects.get(name)) is None:  # gone since the right was asked for
+            raise missing(Target(name))
+        return Answer(body=LinkList(items=await self._links.of_project(project)))
 
 
 def operations(links: LinkOperations, apps: Apps, projects: Projects) -> list[Operation]:
