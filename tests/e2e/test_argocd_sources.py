@@ -22,6 +22,14 @@ from tests.e2e.test_argocd import application, automated, until_status
 from tests.peers.registry import Registry
 from tests.sources.helm.kit import entry, packed
 from tests.support.ocipush import HELM_CONFIG, HELM_CONTENT, Layer, Pusher
+from trueup.apps.comparison import ChartWish, CommitsWish
+from trueup.cluster.client import KubeClient
+from trueup.cluster.config import load_config
+from trueup.cluster.sharedtoken import read_token
+from trueup.model.refs import ObjectRef
+from trueup.model.releaserecord import ChartAbout, Maintainer
+from trueup.server.api.refusals import Refused
+from trueup.server.comparing.asking import Controllers
 
 TEMPLATE = (
     "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: {{ .Release.Name }}-app}\n"
@@ -32,7 +40,8 @@ TEMPLATE = (
 def chart(version: str) -> bytes:
     return packed(
         {
-            "app/Chart.yaml": f"apiVersion: v2\nname: app\nversion: {version}\n",
+            "app/Chart.yaml": f"apiVersion: v2\nname: app\nversion: {version}\ndescription: of {version}\nhome: https://x\n"
+            "maintainers: [{name: Malee, email: malee@example.com}, {name: Somchai}]\n",
             "app/values.yaml": "colour: blue\n",
             "app/templates/app.yaml": TEMPLATE,
         }
@@ -168,11 +177,27 @@ def test_a_chart_of_a_registry_is_found_by_an_address_without_a_scheme(
     until_status(stack, namespace, "the newer version", sync="Synced", revision="1.2.4")
 
 
+async def each_source_tells_of_its_own(stack: Stack, namespace: str, revisions: list[str]) -> None:
+    """Who made each commit, whichever repository has it, and what the chart says of itself, at older versions too."""
+    app = ObjectRef("argoproj.io", "Application", "argocd", namespace)
+    async with KubeClient(load_config(stack.kubeconfig)) as client:
+        asks = Controllers([f"http://127.0.0.1:{stack.http_port}"], lambda: read_token(client, "trueup-system"))
+        found = await asks.commits(CommitsWish(app=app, revisions=tuple(revisions)))
+        assert (set(found.items), found.url) == ({revisions[1], revisions[2]}, "")
+        for version in ("1.0.0", "0.9.0"):
+            about = await asks.chart(ChartWish(app=app, version=version))
+            people = (Maintainer(name="Malee", email="malee@example.com"), Maintainer(name="Somchai"))
+            assert about == ChartAbout(description=f"of {version}", home="https://x", maintainers=people)
+        with pytest.raises(Refused) as caught:
+            await asks.chart(ChartWish(app=app, version="1.0.0", source=2))
+        assert (caught.value.status, "no chart" in caught.value.message) == (404, True)
+
+
 def test_several_sources_are_one_application_and_can_be_rolled_back_together(
     stack: Stack, namespace: str, charts: tuple[Path, str]
 ) -> None:
     folder, url = charts
-    publish(folder, "1.0.0")
+    publish(folder, "0.9.0", "1.0.0")
     values = stack.repository(f"{namespace}-values", {"env/prod.yaml": "colour: green\n"})
     extra = stack.repository(f"{namespace}-extra", {"extra/settings.yaml": config("extra", colour="red")})
     app = application(namespace, url, syncPolicy=automated())
@@ -198,6 +223,7 @@ def test_several_sources_are_one_application_and_can_be_rolled_back_together(
     assert status["operationState"]["syncResult"]["revisions"] == first
     assert len(status["operationState"]["syncResult"]["sources"]) == 3
     assert [row["revisions"] for row in status["history"]] == [first]
+    asyncio.run(each_source_tells_of_its_own(stack, namespace, first))
 
     values.push({"env/prod.yaml": "colour: yellow\n"})
     until(lambda: data(stack, "shop-app", namespace)["colour"] == "yellow", within=60)

@@ -110,10 +110,18 @@ class CommitsWish(Struct, frozen=True, kw_only=True, rename="camel", forbid_unkn
     revisions: tuple[str, ...]
 
 
+class ChartWish(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """What a chart says of itself. `source`: which of the App's sources, where there are several."""
+
+    app: ObjectRef
+    version: str
+    source: int = 0
+
+
 class Commits(Struct, frozen=True, kw_only=True, rename="camel"):
     """`items` by the revision that was asked; what is no commit, or is not to be had any more, is not in it.
 
-    `url`: the repository, without what is secret in it; empty: the source is no Git repository.
+    `url`: the repository, without what is secret in it; empty: the source is no Git repository, or several.
     """
 
     url: str = ""

@@ -165,6 +165,7 @@ def run(
             answering_audit(database, options.state_dir),
             controller.objects,
             controller.logs,
+            controller.chart,
         ),
     )
 

@@ -24,24 +24,25 @@ FETCHED = 5
 """Of those, how many the remote is asked for; the others come with the next question."""
 
 
-async def commits_of(shell: AppShell, feed: Feed, revisions: Sequence[str]) -> Commits:
-    """Raises InvalidInput."""
+async def commits_of(shell: AppShell, feeds: Sequence[Feed], revisions: Sequence[str]) -> Commits:
+    """Of the Git repositories among the feeds, whichever has them. Raises InvalidInput."""
     if len(revisions) > MOST:
         raise InvalidInput(f"are {len(revisions)} revisions", field="revisions", hint=f"ask for at most {MOST} at once")
-    snapshot = feed.snapshot
-    if not isinstance(snapshot, GitSnapshot):
-        return Commits()
+    repositories = [(feed, one) for feed in feeds if isinstance(one := feed.snapshot, GitSnapshot)]
     wanted = {text: parsed for text in revisions if (parsed := parse_revision(text)) is not None and parsed.digest}
-    items = await asyncio.to_thread(_here, snapshot.reader, wanted)
-    for text in [text for text in wanted if text not in items][:FETCHED]:
-        try:
-            async with at(shell, feed, wanted[text].digest) as fetched:
-                found = await commit_of(fetched)
-        except TrueupError:
-            continue  # rewritten, or the remote gives no single commits: nobody can tell who made it
-        if found is not None:
-            items[text] = found
-    return Commits(url=mask_url(snapshot.url), items=items)
+    items: dict[str, CommitRow] = {}
+    for _, snapshot in repositories:
+        items = await asyncio.to_thread(_here, snapshot.reader, wanted) | items
+    for feed, _ in repositories:
+        for text in [text for text in wanted if text not in items][:FETCHED]:
+            try:
+                async with at(shell, feed, wanted[text].digest) as fetched:
+                    found = await commit_of(fetched)
+            except TrueupError:
+                continue  # rewritten, or the remote gives no single commits: nobody can tell who made it
+            if found is not None:
+                items[text] = found
+    return Commits(url=mask_url(repositories[0][1].url) if len(repositories) == 1 else "", items=items)
 
 
 def _here(reader: ObjectReader, wanted: dict[str, Revision]) -> dict[str, CommitRow]:

@@ -13,6 +13,7 @@ from typing import Any
 from msgspec import structs
 
 from trueup.apps.comparison import (
+    ChartWish,
     Commits,
     CommitsWish,
     CompareWish,
@@ -24,6 +25,7 @@ from trueup.apps.comparison import (
     ReleaseStep,
 )
 from trueup.apps.pins import Pin
+from trueup.controllers.charts import chart_of
 from trueup.controllers.commits import commits_of
 from trueup.controllers.content import Content, gather_variables, make_content
 from trueup.controllers.feeds import Feed
@@ -38,8 +40,10 @@ from trueup.model.change import Change
 from trueup.model.errors import InvalidInput, Terminal, Transient
 from trueup.model.manifest import Manifest, annotations_of
 from trueup.model.refs import ObjectRef
+from trueup.model.releaserecord import ChartAbout
 from trueup.model.revision import Revision
 from trueup.model.snapshot import Snapshot
+from trueup.model.source import CompositeSource
 from trueup.sources.treesnapshot import TreeSnapshot
 from trueup.sync.canonical import masked, masking_of
 from trueup.sync.desired import Desired
@@ -132,7 +136,21 @@ class Comparing:
             feed = self._shell.sources.feeds.of_app(wish.app)
             if feed is None:
                 raise NoSuchApp(f"no App {wish.app} is served here", hint="was it made a moment ago? Try again")
-            return await commits_of(self._shell, feed, wish.revisions)
+            return await commits_of(self._shell, self._parts(feed), wish.revisions)
+
+    async def chart(self, wish: ChartWish) -> ChartAbout:
+        """Raises NoSuchApp, Busy, and as `charts.chart_of`."""
+        async with self._slot():
+            feed = self._shell.sources.feeds.of_app(wish.app)
+            if feed is None:
+                raise NoSuchApp(f"no App {wish.app} is served here", hint="was it made a moment ago? Try again")
+            return await chart_of(self._shell, self._parts(feed), wish)
+
+    def _parts(self, feed: Feed) -> list[Feed]:
+        """One for each source of the App, in its order."""
+        if not isinstance(feed.source, CompositeSource):
+            return [feed]
+        return [self._shell.sources.feeds.open(key) for key in feed.parents]
 
     @asynccontextmanager
     async def _slot(self) -> AsyncIterator[None]:

@@ -15,6 +15,7 @@ import structlog
 from prometheus_client import generate_latest
 
 from trueup.apps.comparison import (
+    ChartWish,
     Commits,
     CommitsWish,
     CompareWish,
@@ -38,6 +39,7 @@ from trueup.controllers.term import ControllerOptions, Setup, WorkingTerm, utc_n
 from trueup.dialects.dialect import Dialect
 from trueup.model.apierror import ApiError, ClusterUnreachable, KindNotServed, LeaseLost
 from trueup.model.news import News, NewsKind
+from trueup.model.releaserecord import ChartAbout
 from trueup.records.record import Recorder
 from trueup.render.engine.pool import EnginePool
 
@@ -156,6 +158,10 @@ class Controller:
     async def commits(self, wish: CommitsWish) -> Commits:
         """Who made revisions of an App's source. Raises as `compare`."""
         return await self._at_work().comparing.commits(wish)
+
+    async def chart(self, wish: ChartWish) -> ChartAbout:
+        """What a chart of an App says of itself. Raises as `compare`."""
+        return await self._at_work().comparing.chart(wish)
 
     async def probe(self, wish: ProbeWish) -> Probe:
         """Whether a registered repository or cluster answers. Raises as `compare`."""

@@ -101,6 +101,19 @@ class ChartMetadata(Struct, frozen=True, kw_only=True, rename="camel"):
         return f"{self.name}@{self.version}"
 
 
+class Maintainer(Struct, frozen=True, kw_only=True):
+    name: str = ""
+    email: str = ""
+
+
+class ChartAbout(Struct, frozen=True, kw_only=True):
+    """What a chart says of itself to people, as its Chart.yaml has it."""
+
+    description: str = ""
+    home: str = ""
+    maintainers: tuple[Maintainer, ...] = ()
+
+
 class _Chart(Struct, frozen=True):
     metadata: ChartMetadata = ChartMetadata()
 

@@ -16,7 +16,7 @@ from msgspec import Raw, Struct
 from trueup.model.errors import BuildFailed, EngineFailed, TrueupError
 from trueup.model.manifest import Declared, Manifest, Origin
 from trueup.model.release import PostRenderer, PostRenderStrategy
-from trueup.model.releaserecord import ChartMetadata, Release
+from trueup.model.releaserecord import ChartAbout, ChartMetadata, Release
 from trueup.model.rendering import Capabilities, CommonMetadata
 from trueup.model.snapshot import Inputs, Snapshot
 from trueup.render.engine.build import HELM
@@ -148,6 +148,10 @@ class _Metadata(Struct, frozen=True):
     metadata: ChartMetadata
 
 
+class _About(Struct, frozen=True):
+    metadata: ChartAbout
+
+
 Lookup = Callable[[Question], Awaitable[dict[str, Any] | None]]
 """Answers a lookup under the tenant's rights: an object, a list, or None. Raises TrueupError for what it may not see."""
 
@@ -170,6 +174,12 @@ class ReleaseEngine:
 
         raw = await self._call(ask)
         return msgspec.json.decode(raw, type=_Metadata).metadata, recorder.inputs()
+
+    async def about(self, snapshot: Snapshot, path: str) -> ChartAbout:
+        """What the same Chart.yaml says to people. Raises BuildFailed."""
+        files = SnapshotFiles(Recorder(snapshot), self._limits)
+        raw = await self._call(lambda engine: engine.call("metadata", {"path": path}, files))
+        return msgspec.json.decode(raw, type=_About).metadata
 
     async def definitions(self, snapshot: Snapshot, path: str) -> tuple[Document, ...]:
         """The CRDs of the `crds` directories of a chart and its subcharts. Raises BuildFailed."""

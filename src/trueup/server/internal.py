@@ -18,6 +18,7 @@ from aiohttp import web
 from msgspec import Struct
 
 from trueup.apps.comparison import (
+    ChartWish,
     Commits,
     CommitsWish,
     CompareWish,
@@ -29,6 +30,7 @@ from trueup.apps.objects.asks import LogsWish, ObjectsWish, Told
 from trueup.apps.objects.podlogs import LogLine
 from trueup.apps.probe import Probe, ProbeWish
 from trueup.model.errors import Transient, TrueupError
+from trueup.model.releaserecord import ChartAbout
 from trueup.server.api.problems import MEDIA_TYPE, encoded, problem_of
 from trueup.server.api.reading import read_whole
 from trueup.server.api.refusals import TooMany
@@ -47,6 +49,7 @@ LOGS = "/internal/v1/logs"
 HISTORY = "/internal/v1/history"
 AUDIT = "/internal/v1/audit"
 PROBE = "/internal/v1/probe"
+CHART = "/internal/v1/chart"
 COMPARE_SECONDS = 50.0
 """In which a comparison has to be made: less than its asker waits."""
 MOST_READERS = 32
@@ -79,6 +82,7 @@ class Internal(Struct, frozen=True):
     """Does something with an object of an App, in whichever cluster it lives."""
     logs: Callable[[LogsWish], Awaitable[AsyncGenerator[list[LogLine], None]]] | None = None
     """Nothing is open before the generator is asked for its first lines."""
+    chart: Callable[[ChartWish], Awaitable[ChartAbout]] | None = None
 
 
 def add_internal(
@@ -132,6 +136,7 @@ def add_internal(
         (HISTORY, HistoryQuestion, internal.history),
         (AUDIT, AuditQuestion, internal.audit),
         (PROBE, ProbeWish, internal.probe),
+        (CHART, ChartWish, internal.chart),
     ):
         app.router.add_post(path, _answering(internal, of, function))
     app.router.add_post(LOGS, logs)

@@ -12,7 +12,8 @@ import pytest
 
 from tests.server.api.support import serving
 from tests.server.argo.kit import POLICY, NoController, application, world_of
-from trueup.apps.comparison import CommitRow, Commits, CommitsWish
+from trueup.apps.comparison import ChartWish, CommitRow, Commits, CommitsWish
+from trueup.model.releaserecord import ChartAbout, Maintainer
 from trueup.server.access.policy import policy_of
 from trueup.server.argo.badge import BadgeQuery, Standing, drawn
 from trueup.server.argo.whole import operations
@@ -35,6 +36,11 @@ class Historian(NoController):
             message="raise replicas", signed=False,
         )  # fmt: skip
         return Commits(items={revision: row for revision in wish.revisions if revision == COMMIT})
+
+    async def chart(self, wish: ChartWish) -> ChartAbout:
+        assert (wish.app.name, wish.version, wish.source) == ("web", "1.2.0", 1)
+        people = (Maintainer(name="Malee", email="malee@example.com"), Maintainer(name="Somchai"))
+        return ChartAbout(description="a shop", maintainers=people)
 
 
 class OwnRights:
@@ -89,6 +95,14 @@ async def test_a_revision_tells_its_author_and_a_stranger_is_told_nothing() -> N
         assert (await argo.get(f"/api/v1/applications/web/revisions/{'b' * 40}/metadata"))[0] == 404
         assert (await argo.get("/api/v1/applications/web/revisions/main/metadata"))[0] == 400
         assert (await argo.get(f"/api/v1/applications/web/revisions/{COMMIT}/metadata", "stranger"))[0] == 403
+
+
+async def test_a_chart_tells_of_itself() -> None:
+    async with Around(application("web")) as argo:
+        path = "/api/v1/applications/web/revisions/1.2.0/chartdetails?sourceIndex=1"
+        told = {"description": "a shop", "maintainers": ["Malee malee@example.com", "Somchai"]}
+        assert await argo.get(path) == (200, told)
+        assert (await argo.get(path, "stranger"))[0] == 403
 
 
 async def test_windows_are_those_that_concern_the_application() -> None:

@@ -12,6 +12,7 @@ from aiohttp.test_utils import TestServer
 from msgspec import structs
 
 from trueup.apps.comparison import (
+    ChartWish,
     CommitRow,
     Commits,
     CommitsWish,
@@ -24,6 +25,7 @@ from trueup.apps.comparison import (
 from trueup.apps.probe import Probe, ProbeWish
 from trueup.model.errors import Terminal, Transient, TrueupError
 from trueup.model.refs import ObjectRef
+from trueup.model.releaserecord import ChartAbout, Maintainer
 from trueup.server.api.refusals import Refused, Unavailable
 from trueup.server.comparing import asking
 from trueup.server.comparing.asking import ControllerRefused, Controllers
@@ -95,10 +97,14 @@ async def probe(wish: ProbeWish) -> Probe:
     return Probe(reachable=True, branches=(wish.secret,), charts={"app": ("1.0.0",)})
 
 
+async def chart(wish: ChartWish) -> ChartAbout:
+    return ChartAbout(description=f"{wish.version} of source {wish.source}", maintainers=(Maintainer(name="Malee"),))
+
+
 @asynccontextmanager
 async def door(compare: Compare) -> AsyncIterator[str]:
     app = web.Application()
-    add_internal(app, Internal(token, no_trees, compare, impact, commits, probe=probe))
+    add_internal(app, Internal(token, no_trees, compare, impact, commits, probe=probe, chart=chart))
     async with TestServer(app) as server:
         yield str(server.make_url("/"))
 
@@ -112,6 +118,8 @@ async def test_a_question_and_its_answer_pass_the_door_as_they_are() -> None:
         assert await Controllers([url], token).commits(asked) == COMMITS
         found = await Controllers([url], token).probe(ProbeWish(secret="repo-1"))
         assert found == Probe(reachable=True, branches=("repo-1",), charts={"app": ("1.0.0",)})
+        about = await Controllers([url], token).chart(ChartWish(app=WISH.app, version="1.0.0", source=1))
+        assert about == ChartAbout(description="1.0.0 of source 1", maintainers=(Maintainer(name="Malee"),))
     assert heard == [WISH]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec.structs import force_setattr
 
-from trueup.apps.comparison import CommitRow, CommitsWish
+from trueup.apps.comparison import ChartWish, CommitRow, CommitsWish
 from trueup.dialects.reading import format_time, rows_of
 from trueup.model.manifest import spec_of
 from trueup.model.revision import parse_revision
@@ -27,7 +27,7 @@ from trueup.server.world.world import World
 
 
 class RevisionQuery(Place, frozen=True, kw_only=True, rename="camel"):
-    """`sourceIndex` and `versionId` are taken and change nothing: a commit is one of its repository."""
+    """`sourceIndex` says which chart is meant; commits are found in whichever repository has them. `versionId` changes nothing."""
 
     source_index: int = 0
     version_id: int = 0
@@ -64,6 +64,16 @@ class Belongings:
         if (row := found.items.get(asked)) is None:
             raise NotFound(f"commit {asked[:80]} is not there", hint="it may not be of this Application's repository")
         return Answer(body=metadata_of(row))
+
+    async def chart(self, call: Call) -> Answer:
+        """ChartDetails: of a chart that is a source of the Application, at that version."""
+        known, version = self._apps.known(call), call.path["revision"]
+        about = await self._controllers.chart(
+            ChartWish(app=known.ref, version=version, source=max(0, call.query.source_index))
+        )
+        people = [f"{one.name} {one.email}".strip() for one in about.maintainers]
+        said = {"description": about.description, "maintainers": people, "home": about.home}
+        return Answer(body={key: value for key, value in said.items() if value})
 
     async def windows(self, call: Call) -> Answer:
         """Those of its project that fit it. Trueup does not keep to windows yet, so a sync is always possible, and none is in force."""
@@ -137,6 +147,7 @@ def operations(belongings: Belongings, apps: ArgoApps, projects: ArgoProjects) -
 
     return [
         at("revision-metadata", APP + "/revisions/{revision}/metadata", "Who made a revision", belongings.metadata, RevisionQuery),
+        at("chart-details", APP + "/revisions/{revision}/chartdetails", "What a chart says of itself", belongings.chart, RevisionQuery),
         at("app-windows", APP + "/syncwindows", "Its project's windows that concern it", belongings.windows),
         at("app-links", APP + "/links", "Links of the Application", belongings.app_links, LinkQuery),
         at("resource-links", APP + "/resource/links", "Links of an object", belongings.resource_links, ResourceLinkQuery),

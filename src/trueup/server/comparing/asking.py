@@ -11,6 +11,7 @@ from aiohttp import ClientConnectorError, ClientError, ClientResponse, ClientSes
 from msgspec import Struct
 
 from trueup.apps.comparison import (
+    ChartWish,
     Commits,
     CommitsWish,
     CompareWish,
@@ -22,10 +23,11 @@ from trueup.apps.objects.asks import Act, Change, LogsWish, ObjectsWish, Remove
 from trueup.apps.objects.podlogs import LogLine
 from trueup.apps.objects.refusals import NotAtWork
 from trueup.apps.probe import Probe, ProbeWish
+from trueup.model.releaserecord import ChartAbout
 from trueup.server.api.problems import Problem
 from trueup.server.api.reading import read_whole
 from trueup.server.api.refusals import OutcomeUnknown, Refused, Unavailable
-from trueup.server.internal import AUDIT, COMMITS, COMPARE, HISTORY, IMPACT, LOGS, OBJECTS, PROBE
+from trueup.server.internal import AUDIT, CHART, COMMITS, COMPARE, HISTORY, IMPACT, LOGS, OBJECTS, PROBE
 from trueup.server.sharedaudit import AuditAnswer, AuditQuestion, FromOne
 from trueup.server.sharedhistory import HistoryAnswer, HistoryQuestion
 from trueup.server.world.treereading import TreesNotHeard, lines_of
@@ -117,6 +119,10 @@ class Controllers:
     async def probe(self, wish: ProbeWish) -> Probe:
         """Raises as `compare`."""
         return await self._ask_all(PROBE, wish, Probe)
+
+    async def chart(self, wish: ChartWish) -> ChartAbout:
+        """Raises as `compare`."""
+        return await self._ask_all(CHART, wish, ChartAbout)
 
     async def _ask_all(self, path: str, wish: Struct, of: type[T], *, once: bool = False) -> T:
         """`once`: a controller that was reached is the only one that is asked."""

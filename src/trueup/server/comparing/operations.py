@@ -9,9 +9,19 @@ from typing import Any, Protocol
 import msgspec
 from msgspec import Struct, structs
 
-from trueup.apps.comparison import Commits, CommitsWish, CompareWish, Comparison, FieldRow, Impact, ImpactWish
+from trueup.apps.comparison import (
+    ChartWish,
+    Commits,
+    CommitsWish,
+    CompareWish,
+    Comparison,
+    FieldRow,
+    Impact,
+    ImpactWish,
+)
 from trueup.apps.probe import Probe, ProbeWish
 from trueup.model.refs import ObjectRef, read_qualified
+from trueup.model.releaserecord import ChartAbout
 from trueup.server.api.answering import etag_of
 from trueup.server.api.call import Call
 from trueup.server.api.operation import Answer, Needs, Operation
@@ -27,6 +37,7 @@ class Asks(Protocol):
     async def impact(self, wish: ImpactWish) -> Impact: ...
     async def commits(self, wish: CommitsWish) -> Commits: ...
     async def probe(self, wish: ProbeWish) -> Probe: ...
+    async def chart(self, wish: ChartWish) -> ChartAbout: ...
 
 
 class PlanQuery(Struct, frozen=True, kw_only=True, rename="camel"):
