@@ -61,7 +61,7 @@ class ArgoPlaces:
         query = call.query
         rows = [
             one
-            for one in (await self._places.clusters(call)).body.items
+            for one in await self._places.visible_clusters(call)
             if query.server in ("", one.row.server) and query.name in ("", one.row.name)
         ]
         secrets = {name_of(one): one for one in await self._clusters.secrets(call)}

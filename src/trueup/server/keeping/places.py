@@ -87,6 +87,15 @@ class Places:
         return Answer(body=RepositoryList(items=found_page.items, total=found_page.total, next=found_page.next))
 
     async def clusters(self, call: Call) -> Answer:
+        """A page of them."""
+        found = page(
+            await self.visible_clusters(call),
+            call.query,
+            lambda one: f"{one.row.name}\0{one.row.secret}\0{one.row.server}",
+        )
+        return Answer(body=ClusterList(items=found.items, total=found.total, next=found.next))
+
+    async def visible_clusters(self, call: Call) -> list[ClusterAnswer]:
         """The one that we are in, which whoever sees an App sees, and those with a Secret."""
         shows = call.predicate("clusters")
         rows: list[tuple[ClusterRow, ObjectRef | None]] = []
@@ -96,13 +105,11 @@ class Places:
         if not any(row.server == IN_CLUSTER_URL for row, _ in rows):
             rows.insert(0, (HOME, apps[0].ref if apps else None))
         counts = Counter(known.row.cluster for known in apps)
-        found = [
+        return [
             ClusterAnswer(row=row, apps=counts.get(row.name, 0) or counts.get(row.server, 0))
             for row, ref in rows
             if shows(Target(f"{row.project}/{row.server}" if row.project else row.server, ref))
         ]
-        found_page = page(found, call.query, lambda one: f"{one.row.name}\0{one.row.secret}\0{one.row.server}")
-        return Answer(body=ClusterList(items=found_page.items, total=found_page.total, next=found_page.next))
 
     async def _secrets(self, call: Call, types: tuple[str, ...]) -> list[Manifest]:
         client = self._clients.of(call.caller)
