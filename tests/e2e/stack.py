@@ -216,13 +216,17 @@ class Stack:
 
     def start(self) -> None:
         self.git_server.start()
+        self.define()
+        self.controller.start()
+        self.until_ready()
+
+    def define(self) -> None:
+        """What an installation brings before anything of it runs."""
         namespaces = [
             {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
             for name in ("trueup-system", "argocd")
         ]
         asyncio.run(apply_all(load_config(self.kubeconfig), [*namespaces, *crds(), default_project()]))
-        self.controller.start()
-        self.until_ready()
 
     def until_ready(self) -> None:
         try:

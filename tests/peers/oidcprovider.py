@@ -30,6 +30,20 @@ class OidcProvider:
         self._control = control
         self.child = child
 
+    async def start(self) -> None:
+        """Until it answers; also after `child.kill()`, and then with the people, keys and grants that it had."""
+        self.child.start()
+        await until(self._answers, "oidc-provider answers", [self.child], within=60)
+
+    async def _answers(self) -> bool:
+        with contextlib.suppress(OSError):
+            async with (
+                ClientSession() as session,
+                session.get(f"{self.issuer}/.well-known/openid-configuration") as answer,
+            ):
+                return answer.status == 200
+        return False
+
     async def turn_keys(self) -> None:
         """New signing keys; what the old ones signed is worth nothing any more."""
         await self._ask("/turn-keys")
@@ -62,22 +76,16 @@ async def running_oidc_provider(
         "AFTER_LOGOUT": json.dumps(list(after_logout)),
         "ALG": algorithm,
         "CONFORM": "1" if conform else "0",
+        "KEPT": str(folder / "kept.json"),
     }
     arguments = [*(f"{name}={value}" for name, value in said.items()), node, str(TOOLS / NAME / "server.mjs")]
     arguments += [issuer, str(port), str(control), str(modules)]
     env = Path(shutil.which("env") or "/usr/bin/env")
     child = Child(env, arguments, folder / "log", watchdog)
-    child.start()
-
-    async def answers() -> bool:
-        with contextlib.suppress(OSError):
-            async with ClientSession() as session, session.get(f"{issuer}/.well-known/openid-configuration") as answer:
-                return answer.status == 200
-        return False
-
+    provider = OidcProvider(issuer, f"http://127.0.0.1:{control}", child)
     try:
-        await until(answers, "oidc-provider answers", [child], within=60)
-        yield OidcProvider(issuer, f"http://127.0.0.1:{control}", child)
+        await provider.start()
+        yield provider
     finally:
         await child.stop(grace=2)
         watchdog.end()

@@ -17,9 +17,14 @@ TIMEOUT = 60.0
 
 
 class Door:
-    """The server's process. `kill` and `start` keep its port, journal and database."""
+    """The server's process. `kill` and `start` keep its port, journal and database.
 
-    def __init__(self, stack: Stack, name: str = "server", *arguments: str, database: str = "") -> None:
+    `shift`: a file with seconds, by which the server takes its time of day to be another.
+    """
+
+    def __init__(
+        self, stack: Stack, name: str = "server", *arguments: str, database: str = "", shift: Path | None = None
+    ) -> None:
         self.stack = stack
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -27,9 +32,10 @@ class Door:
         self.http.trust_env = False
         self.token = ""
         self.kept = ""
+        program = [*python("tests.proof.shifted"), str(shift)] if shift else python("trueup.cli.main")
         self.process = Process(
             [
-                *python("trueup.cli.main"), "server", "--insecure", "--host=127.0.0.1", f"--port={self.port}",
+                *program, "server", "--insecure", "--host=127.0.0.1", f"--port={self.port}",
                 f"--kubeconfig={stack.kubeconfig}", f"--state-dir={stack.folder / name}",
                 f"--controller=http://127.0.0.1:{stack.http_port}",
                 f"--database={database or f'sqlite:///{stack.database}'}", *arguments,

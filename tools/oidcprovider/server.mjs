@@ -4,6 +4,7 @@
 // tests use, turns its keys, its clock of access tokens, and says what people are.
 import { createServer } from 'node:http';
 import { generateKeyPairSync } from 'node:crypto';
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
 
@@ -17,11 +18,20 @@ function signingKey(type) {
   return { ...pair.privateKey.export({ format: 'jwk' }), kid: `key-${++serial}`, use: 'sig', alg: type === 'EC' ? 'ES256' : 'RS256' };
 }
 
-const people = {
+// Where it is told a file, a provider that was killed goes on with what it knew.
+const keptFile = process.env.KEPT ?? '';
+const kept = keptFile && existsSync(keptFile) ? JSON.parse(readFileSync(keptFile, 'utf8')) : {};
+function keep() {
+  if (!keptFile) return;
+  writeFileSync(`${keptFile}.new`, JSON.stringify({ people, keys, store: [...store] }), { mode: 0o600 });
+  renameSync(`${keptFile}.new`, keptFile);
+}
+
+const people = kept.people ?? {
   alice: { email: 'alice@example.com', email_verified: true, name: 'Alice', groups: ['team-a', 'system:masters'] },
   bob: { email: 'bob@example.com', email_verified: false, name: 'Bob', groups: ['team-b'] },
 };
-const store = new Map(); // survives a change of keys, as a provider's database does
+const store = new Map(kept.store ?? []); // survives a change of keys, as a provider's database does
 class Adapter {
   constructor(name) { this.name = name; }
   key(id) { return `${this.name}:${id}`; }
@@ -29,16 +39,17 @@ class Adapter {
     store.set(this.key(id), payload);
     if (payload.uid) store.set(this.key(`uid:${payload.uid}`), id);
     if (payload.userCode) store.set(this.key(`code:${payload.userCode}`), id);
+    keep();
   }
   async find(id) { return store.get(this.key(id)); }
   async findByUid(uid) { return this.find(store.get(this.key(`uid:${uid}`))); }
   async findByUserCode(code) { return this.find(store.get(this.key(`code:${code}`))); }
-  async destroy(id) { store.delete(this.key(id)); }
-  async revokeByGrantId(grant) { for (const [key, value] of store) if (value?.grantId === grant) store.delete(key); }
-  async consume(id) { const found = store.get(this.key(id)); if (found) found.consumed = Math.floor(Date.now() / 1000); }
+  async destroy(id) { store.delete(this.key(id)); keep(); }
+  async revokeByGrantId(grant) { for (const [key, value] of store) if (value?.grantId === grant) store.delete(key); keep(); }
+  async consume(id) { const found = store.get(this.key(id)); if (found) found.consumed = Math.floor(Date.now() / 1000); keep(); }
 }
 
-let keys = [signingKey('RSA'), signingKey('EC')];
+let keys = kept.keys ?? [signingKey('RSA'), signingKey('EC')];
 const redirects = JSON.parse(process.env.REDIRECTS ?? '[]');
 const after = JSON.parse(process.env.AFTER_LOGOUT ?? '[]');
 const cookieKeys = ['for-tests-only'];
@@ -79,6 +90,7 @@ createServer((request, response) => {
     if (request.url === '/turn-keys') { keys = [signingKey('RSA'), signingKey('EC')]; handler = makeProvider(); }
     if (request.url === '/person') { if (said.claims) people[said.name] = said.claims; else delete people[said.name]; }
     if (request.url === '/forget') store.clear();
+    keep();
     response.end(JSON.stringify({ keys: keys.map((key) => key.kid), redirects }));
   });
 }).listen(Number(controlPort), '127.0.0.1');

@@ -83,7 +83,7 @@ def _claims(said: Mapping[str, Any], now: float) -> Claims:
     if said.get("iss") != ISSUER or not isinstance(subject, str) or not isinstance(token_id, str):
         raise refused("it is no token of a user or of a project's role")
     if issued is None or issued > now + LEEWAY or (begins or 0) > now + LEEWAY:
-        raise refused("it is not valid yet")
+        raise refused("it is not valid yet; look at the servers' clocks")
     if expires is not None and expires <= now:
         raise refused("it has expired")
     return Claims(subject=subject, token_id=token_id, issued=issued, expires=expires or 0)
