@@ -45,6 +45,8 @@ type place struct {
 
 type objects struct {
 	Objects []object `json:"objects"`
+	// Skipped are fields of the path's own file that mean nothing.
+	Skipped []skipped `json:"skipped,omitempty"`
 }
 
 func build(raw json.RawMessage, files *pipe.Files) (any, bool, error) {
@@ -96,7 +98,11 @@ func buildIn(fs *snapshotFS, params *buildParams) (*objects, error) {
 	if err := fs.remotes.renameOrigins(resources); err != nil {
 		return nil, err
 	}
-	return collect(resources, places, params)
+	result, err := collect(resources, places, params)
+	if err == nil {
+		result.Skipped = fs.passedOver
+	}
+	return result, err
 }
 
 // noted builds once more, with the library's own notes about where objects come from. They live in an annotation while it

@@ -24,8 +24,10 @@ type snapshotFS struct {
 	files   *pipe.Files
 	overlay map[string][]byte // by path relative to the root
 	read    map[string][]byte // every file that was read, with links followed
-	refused *pipe.Problem     // the first path that leads outside, is too large, ...
-	remotes *remotes
+	// What the lenient reading of the path's own file passed over.
+	passedOver []skipped
+	refused    *pipe.Problem // the first path that leads outside, is too large, ...
+	remotes    *remotes
 }
 
 var _ filesys.FileSystem = (*snapshotFS)(nil)

@@ -56,6 +56,7 @@ func prepare(fs *snapshotFS, params *buildParams, notes bool) error {
 		if err := yaml.Unmarshal(text, &k); err != nil { // lenient, as Flux reads the file of the path
 			return invalidKustomization(path.Join(params.Path, name), text, err)
 		}
+		fs.passedOver = unknownFields(path.Join(params.Path, name), text)
 	default:
 		if err := k.Unmarshal(text); err != nil {
 			return invalidKustomization(path.Join(params.Path, name), text, err)

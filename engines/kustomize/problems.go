@@ -61,6 +61,17 @@ func syntaxProblem(err error, first int) *pipe.Problem {
 
 var unknownField = regexp.MustCompile(`unknown field "([^"]+)"`)
 
+// unknownFields tells the first one that a strict reading would refuse; the library names no more.
+func unknownFields(at string, text []byte) []skipped {
+	var strict types.Kustomization
+	err := strict.Unmarshal(text)
+	if err == nil || !unknownField.MatchString(err.Error()) {
+		return nil
+	}
+	problem := invalidKustomization(at, text, err)
+	return []skipped{{Path: fmt.Sprintf("%s:%d", at, max(problem.Line, 1)), Why: problem.Message}}
+}
+
 func invalidKustomization(at string, text []byte, err error) *pipe.Problem {
 	problem := syntaxProblem(err, 1)
 	if match := unknownField.FindStringSubmatch(problem.Message); match != nil {
@@ -68,6 +79,9 @@ func invalidKustomization(at string, text []byte, err error) *pipe.Problem {
 			if problem.Line == 0 && strings.HasPrefix(strings.TrimLeft(line, " -\"'{"), match[1]) {
 				problem.Line = i + 1
 			}
+		}
+		if before, _, there := strings.Cut(string(text), match[1]); there && problem.Line == 0 {
+			problem.Line = strings.Count(before, "\n") + 1 // within a line
 		}
 		problem.Message = fmt.Sprintf("unknown field %q", match[1])
 		problem.Hint = "look for a misspelt name"

@@ -305,3 +305,19 @@ async def test_a_path_with_too_many_files_is_refused(engines: object) -> None:
         await build(snapshot, spec, engines, limits=RenderLimits(output_bytes=100))
     with pytest.raises(BuildFailed, match="more than 200 bytes together"):
         await build(snapshot, spec, engines, limits=RenderLimits(total_bytes=200))
+
+
+@pytest.mark.parametrize(
+    ("file", "place"),
+    [
+        ("resources: [a.yaml]\nnamePrefx: b-\n", 'app/kustomization.yaml:2: unknown field "namePrefx"'),
+        ("resources: [a.yaml]\nimages: [{name: a, newTagg: b}]\n", 'app/kustomization.yaml:2: unknown field "newTagg"'),
+        ("resources: [a.yaml]\n", ""),
+    ],
+)
+async def test_a_field_that_flux_passes_over_is_told(flux: Render, file: str, place: str) -> None:
+    rendered = await flux({"app/kustomization.yaml": file, "app/a.yaml": config_map("a")}, "app")
+    assert refs(rendered.objects) == ["ConfigMap/a"]
+    assert [f"{notice.type} {notice.message}" for notice in rendered.notices] == (
+        [f"FieldIgnored {place}, which does nothing"] if place else []
+    )

@@ -103,7 +103,8 @@ def _begin(
         case Tool.DIRECTORY:
             return begun(found=read_directory(engine, recorder, at.path, _directory_options(spec), limits))
         case Tool.KUSTOMIZE:
-            return begun(found=Directory(build_kustomization(engine, recorder, at.path, spec, limits, remotes)))
+            kustomized = build_kustomization(engine, recorder, at.path, spec, limits, remotes)
+            return begun(found=Directory(kustomized.objects, kustomized.notices))
         case unknown:
             assert_never(unknown)
 

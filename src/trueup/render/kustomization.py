@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import msgspec
+from msgspec import Struct
 
 from trueup.model.errors import BuildFailed
 from trueup.model.manifest import Origin
+from trueup.model.outcome import Notice
 from trueup.model.remote import RemoteContent
 from trueup.model.rendering import Overlay, RenderMode, RenderSpec
 from trueup.model.snapshot import EntryType
@@ -24,7 +26,13 @@ from trueup.render.limits import RenderLimits
 from trueup.render.remotes import engine_remotes
 from trueup.render.requests import request_objects
 
+IGNORED = "FieldIgnored"
 _MANIFESTS = (".yaml", ".yml")
+
+
+class Kustomized(Struct, frozen=True):
+    objects: tuple[BuiltObject, ...] = ()
+    notices: tuple[Notice, ...] = ()
 
 
 def has_kustomization(recorder: Recorder, path: str) -> bool:
@@ -39,13 +47,13 @@ def build_kustomization(
     spec: RenderSpec,
     limits: RenderLimits,
     remotes: Sequence[RemoteContent] = (),
-) -> tuple[BuiltObject, ...]:
+) -> Kustomized:
     """Raises BuildFailed with file and line, or RemotesNeeded: build again once they are among the Recorder's files."""
     resources: list[str] | None = None
     if spec.mode is RenderMode.FLUX and not has_kustomization(recorder, path):
         resources = generated_resources(recorder, path, limits)
         if not resources and not spec.overlay.components:
-            return ()
+            return Kustomized()
     files = SnapshotFiles(recorder, limits)
     if resources is not None:
         names = (*KUSTOMIZATION_FILES, *(name.removeprefix("./") for name in resources))
@@ -60,7 +68,10 @@ def build_kustomization(
         "maxObjects": limits.objects,
         "maxBytes": limits.output_bytes,
     }
-    return request_objects(engine, "build", params, files, along).objects
+    answer = request_objects(engine, "build", params, files, along)
+    # Flux passes over what it does not know, so that a misspelt field does nothing; people ought to hear of it.
+    notices = tuple(Notice(IGNORED, f"{one.path}: {one.why}, which does nothing") for one in answer.skipped)
+    return Kustomized(answer.objects, notices)
 
 
 def generated_resources(recorder: Recorder, path: str, limits: RenderLimits) -> list[str]:
