@@ -124,7 +124,11 @@ async def test_the_environment_is_what_is_documented_and_nothing_of_ours(
     plugins = installed(tmp_path, definition(script=script))
     call = {
         "name": "shout",
-        "env": [{"name": "REGION", "value": "bkk-$ARGOCD_APP_NAME"}, {"name": "PATH", "value": "/evil"}],
+        "env": [
+            {"name": "REGION", "value": "bkk-$ARGOCD_APP_NAME"},
+            {"name": "PATH", "value": "/evil"},
+            {"name": "BUILD", "value": "${ARGOCD_APP_REVISION_SHORT}-on-$KUBE_VERSION"},
+        ],
         "parameters": [
             {"name": "image-tag", "string": "v1"},
             {"name": "hosts", "array": ["a", "b"]},
@@ -143,6 +147,7 @@ async def test_the_environment_is_what_is_documented_and_nothing_of_ours(
         "ARGOCD_APP_REVISION_SHORT": revision[:7],
         "ARGOCD_ENV_REGION": "bkk-shop",
         "ARGOCD_ENV_PATH": "/evil",
+        "ARGOCD_ENV_BUILD": f"{revision[:7]}-on-1.37.2",
         "KUBE_VERSION": "1.37.2",
         "KUBE_API_VERSIONS": "apps/v1/Deployment,v1",
         "PARAM_IMAGE_TAG": "v1",

@@ -15,6 +15,9 @@ REFS = ".argocd-refs"
 REVISION_MARKS = {"": "\ue000revision\ue000", "_SHORT": "\ue000revision7\ue000", "_SHORT_8": "\ue000revision8\ue000"}
 """What stands in a spec's texts for the revision, until it is known: Argo CD's `ARGOCD_APP_REVISION` with these endings."""
 
+CLUSTER_MARKS = {"KUBE_VERSION": "\ue000kube\ue000", "KUBE_API_VERSIONS": "\ue000apis\ue000"}
+"""Likewise for the cluster, in what a plugin is told; by the variable's name."""
+
 
 class RenderMode(StrEnum):
     """Whose rule says which files of the path are taken when the path holds no kustomization file."""
@@ -166,6 +169,7 @@ class PluginCall(Struct, frozen=True, kw_only=True):
     asked: bool = False
     name: str = ""
     env: dict[str, str] = field(default_factory=dict)
+    """Texts with marks in them."""
     parameters: tuple[PluginParameter, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
     """The dialect's own variables, but for those that the revision decides."""

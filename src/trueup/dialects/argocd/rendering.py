@@ -32,6 +32,7 @@ from trueup.model.errors import InvalidInput, TrueupError
 from trueup.model.manifest import Origin
 from trueup.model.refs import ObjectRef
 from trueup.model.rendering import (
+    CLUSTER_MARKS,
     REVISION_MARKS,
     CueOptions,
     ImageOverride,
@@ -136,7 +137,7 @@ def _plugin(source: Source, environment: Mapping[str, str]) -> PluginCall | None
     return PluginCall(
         asked=source.plugin is not None,
         name=options.name,
-        env={each.name: expand(each.value, known) for each in options.env},
+        env={each.name: expand(each.value, {**environment, **CLUSTER_MARKS}) for each in options.env},
         parameters=tuple(
             PluginParameter(name=each.name, string=each.string, array=each.array, map=each.map)
             for each in options.parameters

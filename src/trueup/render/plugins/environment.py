@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from trueup.model.rendering import Capabilities, PluginCall, PluginParameter
+from trueup.model.rendering import CLUSTER_MARKS, REVISION_MARKS, Capabilities, PluginCall, PluginParameter
 from trueup.model.revision import Revision
 
 _NO_NAME = re.compile(r"[^A-Z0-9_]")
@@ -31,7 +31,12 @@ def environment(
         "KUBE_API_VERSIONS": ",".join(sorted(capabilities.api_versions)),
         "ARGOCD_APP_PARAMETERS": msgspec.json.encode([_documented(each) for each in call.parameters]).decode(),
     }
-    found.update({f"ARGOCD_ENV_{name}": value for name, value in call.env.items()})
+    marks = {mark: found[f"ARGOCD_APP_REVISION{ending}"] for ending, mark in REVISION_MARKS.items()}
+    marks |= {mark: found[name] for name, mark in CLUSTER_MARKS.items()}
+    for name, value in call.env.items():
+        for mark, known in marks.items():
+            value = value.replace(mark, known)
+        found[f"ARGOCD_ENV_{name}"] = value
     for parameter in call.parameters:
         found.update(parameter_variables(parameter))
     return {name: value for name, value in found.items() if "\0" not in name + value and "=" not in name}
