@@ -35,13 +35,21 @@ type layerParams struct {
 	Inline json.RawMessage `json:"inline"`
 }
 
-// merged follows Flux: layers at the root one over another, the inline values over them, and layers with a target path
-// at the place where they stand in the list.
+// merged follows Flux: layers at the root one over another, the inline values over them; a layer with a target path changes what
+// is there by then, inline values among it. What it changes below the top of these is changed for good, for the maps and lists are
+// theirs; a name at the top is theirs again in the end. https://fluxcd.io/flux/components/helm/helmreleases/#values-references
 func (p *layerParams) merged() (map[string]any, error) {
+	inline := map[string]any{}
+	if len(p.Inline) > 0 && string(p.Inline) != "null" {
+		if err := json.Unmarshal(p.Inline, &inline); err != nil {
+			return nil, &pipe.Problem{Code: "InvalidValues", Message: "spec.values: " + err.Error()}
+		}
+	}
 	result := map[string]any{}
 	for i := range p.Layers {
 		each := &p.Layers[i]
 		if each.TargetPath != "" {
+			result = loader.MergeMaps(result, inline)
 			if err := setAt(result, each); err != nil {
 				return nil, each.problem("is no value for the path "+each.TargetPath, err)
 			}
@@ -53,14 +61,7 @@ func (p *layerParams) merged() (map[string]any, error) {
 		}
 		result = loader.MergeMaps(result, values)
 	}
-	if len(p.Inline) > 0 && string(p.Inline) != "null" {
-		inline := map[string]any{}
-		if err := json.Unmarshal(p.Inline, &inline); err != nil {
-			return nil, &pipe.Problem{Code: "InvalidValues", Message: "spec.values: " + err.Error()}
-		}
-		result = loader.MergeMaps(result, inline)
-	}
-	return result, nil
+	return loader.MergeMaps(result, inline), nil
 }
 
 func (l *layer) problem(what string, err error) error {
@@ -71,18 +72,20 @@ func (l *layer) problem(what string, err error) error {
 	return &pipe.Problem{Code: "InvalidValues", Message: shortened(said)}
 }
 
+// verbatim makes of any text what `--set` reads as that very text; the path before it keeps its own escapes.
+var verbatim = strings.NewReplacer(`\`, `\\`, `,`, `\,`, `{`, `\{`)
+
 // setAt takes a value in quotes for a text, as Flux does, and any other as `--set` takes it.
 func setAt(values map[string]any, l *layer) error {
 	if l.Literal {
-		return strvals.ParseLiteralInto(l.TargetPath+"="+l.Text, values)
+		return strvals.ParseIntoString(l.TargetPath+"="+verbatim.Replace(l.Text), values)
 	}
-	text := l.Text
 	for _, quote := range []string{`"`, `'`} {
-		if len(text) > 1 && strings.HasPrefix(text, quote) && strings.HasSuffix(text, quote) {
-			return strvals.ParseIntoString(l.TargetPath+"="+text[1:len(text)-1], values)
+		if strings.HasPrefix(l.Text, quote) && strings.HasSuffix(l.Text, quote) {
+			return strvals.ParseIntoString(l.TargetPath+"="+strings.Trim(l.Text, `"'`), values)
 		}
 	}
-	return strvals.ParseInto(l.TargetPath+"="+text, values)
+	return strvals.ParseInto(l.TargetPath+"="+l.Text, values)
 }
 
 // values says what digest the merged values have; the values themselves stay here.

@@ -122,8 +122,36 @@ async def test_values_are_merged_in_the_order_of_flux(engines: EnginePool) -> No
     assert (await config(first, at))["other"] == {"kept": 1, "won": 1, "list": ["x", "y"]}
     quoted = ValuesLayer(name="d", text="'007'", target_path="text")
     assert await config(quoted) == {"text": "007"}
+    twice = ValuesLayer(name="d", text="\"'007'\"", target_path="text")
+    assert await config(twice) == {"text": "007"}
     literal = ValuesLayer(name="e", text="{a},b=[c]", target_path="text", literal=True)
     assert await config(literal) == {"text": "{a},b=[c]"}
+    file = 'a = [1, 2]\\n\n{b: "c", d: e.f}\n'
+    escaped = ValuesLayer(name="f", text=file, target_path=r"files.app\.conf.content", literal=True)
+    assert await config(escaped) == {"files": {"app.conf": {"content": file}}}
+
+
+async def test_a_value_at_a_path_wins_over_what_the_release_says_itself(engines: EnginePool) -> None:
+    """What the documentation of Flux's `targetPath` says, and its tests; where a name stands at the top its code does otherwise."""
+
+    async def config(*layers: ValuesLayer, inline: dict[str, Any]) -> Any:
+        made = await prepared(engines, values=Values(layers=layers, inline=inline))
+        return json.loads(bytes(made.release.config))
+
+    root = ValuesLayer(name="a", text="flat: value\nnested: {list: [one, two, three]}\n")
+    password = ValuesLayer(name="b", text="hunter2", target_path="db.password", secret=True)
+    item = ValuesLayer(name="c", text="value", target_path="nested.list[0]")
+    top = ValuesLayer(name="d", text="set", target_path="text")
+    inline = {"db": {"user": "me", "password": "placeholder"}}
+    assert await config(password, inline=inline) == {"db": {"user": "me", "password": "hunter2"}}
+    listed = {"nested": {"list": ["list", "item", "option"]}}
+    assert await config(item, root, inline=listed) == {"flat": "value", "nested": {"list": ["value", "item", "option"]}}
+    assert await config(root, item, inline={"other": 1}) == {
+        "flat": "value",
+        "nested": {"list": ["value", "two", "three"]},
+        "other": 1,
+    }
+    assert await config(top, inline={"text": "inline"}) == {"text": "inline"}
 
 
 async def test_the_digest_of_values_is_that_of_flux(engines: EnginePool) -> None:
