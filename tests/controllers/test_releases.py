@@ -10,13 +10,46 @@ import pytest
 from tests.support.snapshots import MemorySnapshot
 from trueup.controllers.memory import AppMemory
 from trueup.controllers.releases.chartroot import chart_root
+from trueup.controllers.releases.chartvalues import ValuesFrom, ValuesMissing, gather_values
 from trueup.controllers.releases.index import RecordRow, ReleaseIndex, reduce_record
 from trueup.controllers.releases.running import AT_WORK, RunningActions
+from trueup.controllers.values import ValueStore
+from trueup.dialects.flux.helmrelease import read_helm_release
 from trueup.model.errors import BuildFailed
 from trueup.model.refs import ObjectRef
 
 WEB = ObjectRef("helm.toolkit.fluxcd.io", "HelmRelease", "shop", "web")
 API = ObjectRef("helm.toolkit.fluxcd.io", "HelmRelease", "shop", "api")
+
+
+@pytest.mark.parametrize("optional", [True, False])
+@pytest.mark.parametrize("found", [None, {"data": {"other": "a: 1"}}, {"data": {"values.yaml": "a: 1"}}])
+async def test_an_optional_entry_of_values_may_miss_its_object_or_its_key(
+    optional: bool, found: dict[str, Any] | None
+) -> None:
+    async def get(ref: ObjectRef) -> dict[str, Any] | None:
+        return found
+
+    said = {"valuesFrom": [{"kind": "ConfigMap", "name": "a", "optional": optional}]}
+    chart = {"spec": {"chart": "web", "sourceRef": {"kind": "GitRepository", "name": "shop"}}}
+    release = read_helm_release(
+        {
+            "apiVersion": "helm.toolkit.fluxcd.io/v2",
+            "kind": "HelmRelease",
+            "metadata": {"name": "web", "namespace": "shop"},
+            "spec": {"interval": "1m", "chart": chart, **said},
+        }
+    ).release
+    assert release is not None
+    reading = gather_values(release, ValuesFrom(ValueStore(get), b"key"), fresh=True)
+    if found == {"data": {"values.yaml": "a: 1"}}:
+        assert [layer.text for layer in (await reading).values.layers] == ["a: 1"]
+    elif optional:
+        gathered = await reading
+        assert (gathered.values.layers, list(gathered.seen)) == ((), [ObjectRef("", "ConfigMap", "shop", "a")])
+    else:
+        with pytest.raises(ValuesMissing, match="valuesFrom needs it"):
+            await reading
 
 
 async def test_actions_that_wait_hold_no_slot_and_those_that_work_are_bounded() -> None:

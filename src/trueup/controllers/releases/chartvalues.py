@@ -59,10 +59,12 @@ async def gather_values(spec: ReleaseSpec, shell: ReadsValues, *, fresh: bool) -
             seen[source.ref] = ""
             continue
         seen[source.ref] = data_digest(obj, shell.secret_key)
+        if (text := _text(obj, source)) is None:
+            continue
         layers.append(
             ValuesLayer(
                 name=f"the key {source.key} of {source.ref}",
-                text=_text(obj, source),
+                text=text,
                 target_path=source.target_path,
                 literal=source.literal,
                 secret=(source.ref.group, source.ref.kind) == SECRET,
@@ -71,10 +73,13 @@ async def gather_values(spec: ReleaseSpec, shell: ReadsValues, *, fresh: bool) -
     return Gathered(values=Values(layers=tuple(layers), inline=spec.values), seen=seen)
 
 
-def _text(obj: Manifest, source: ValuesSource) -> str:
+def _text(obj: Manifest, source: ValuesSource) -> str | None:
+    """None: an optional entry, whose key may be missing too, as in Flux's code (its documentation has it otherwise)."""
     data = obj.get("data")
     value = data.get(source.key) if isinstance(data, dict) else None
     if value is None:
+        if source.optional:
+            return None
         raise ValuesMissing(
             f"{source.ref} has no key {source.key!r}, and valuesFrom needs it",
             hint="name the key that holds the values with valuesKey",

@@ -86,7 +86,7 @@ class ValuesReference(Struct, frozen=True, kw_only=True, rename="camel"):
     target_path: Annotated[str, Meta(max_length=250)] = ""
     """Where in the values one value goes, in the grammar of `helm --set`; empty: YAML for the root."""
     optional: bool = False
-    """Whether the object may be missing."""
+    """Whether the object, or the key in it, may be missing."""
     literal: bool = False
     """Whether the value at the target path is taken as it is."""
 
