@@ -8,7 +8,7 @@ from trueup.model.errors import InvalidInput
 from trueup.model.release import IgnoreRule
 from trueup.model.rendering import PatchTarget
 from trueup.sync.labelselector import matches
-from trueup.sync.releases.ignoring import ignored_paths, is_ignored, with_live_values
+from trueup.sync.releases.ignoring import check_target, ignored_paths, is_ignored, is_target, with_live_values
 
 DEPLOYMENT = {
     "apiVersion": "apps/v1",
@@ -94,3 +94,25 @@ def test_label_selectors_mean_what_kubernetes_means(selector: str, holds: bool) 
 def test_what_is_no_selector_is_refused(selector: str) -> None:
     with pytest.raises(InvalidInput):
         matches(selector, {})
+
+
+@pytest.mark.timeout(20)
+def test_a_pattern_of_a_tenant_costs_no_more_than_the_name_is_long() -> None:
+    target = PatchTarget(name="(a*)*b")
+    check_target(target, "target")
+    assert not is_target(target, {**DEPLOYMENT, "metadata": {"name": "a" * 253}})
+
+
+@pytest.mark.parametrize(
+    ("target", "field"),
+    [
+        (PatchTarget(name="("), "target.name"),
+        (PatchTarget(kind="(?=Deployment)"), "target.kind"),
+        (PatchTarget(label_selector="app in"), "target.labelSelector"),
+        (PatchTarget(annotation_selector="=,"), "target.annotationSelector"),
+    ],
+)
+def test_what_is_no_selector_is_refused_by_its_field(target: PatchTarget, field: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        check_target(target, "target")
+    assert refused.value.field == field

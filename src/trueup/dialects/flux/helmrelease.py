@@ -18,6 +18,7 @@ from trueup.dialects.flux.helmrelease_resource import (
     Upgrade,
 )
 from trueup.dialects.flux.kustomization import all_patches, health_expressions, patch_target
+from trueup.dialects.flux.kustomization_resource import IgnoreRule as IgnoreRuleRow
 from trueup.dialects.flux.shared import (
     BUCKET,
     EXTERNAL_ARTIFACT,
@@ -52,6 +53,7 @@ from trueup.model.release import (
     ValuesSource,
 )
 from trueup.model.rendering import CommonMetadata, ImageOverride, RenderMode, RenderSpec
+from trueup.sync.releases.ignoring import check_target
 from trueup.sync.releases.naming import release_name
 
 FIELD_MANAGER = "helm-controller"
@@ -207,16 +209,28 @@ def _release(ref: ObjectRef, spec: HelmReleaseSpec, timeout: timedelta) -> Relea
         test=_test(ref, spec.test or Test(), timeout),
         max_history=HISTORY if spec.max_history is None else spec.max_history,
         drift=DriftMode(drift.mode or DriftMode.DISABLED),
-        ignore=tuple(
-            IgnoreRule(paths=rule.paths, target=patch_target(rule.target) if rule.target else None)
-            for rule in drift.ignore
-        ),
+        ignore=tuple(_ignore_rule(ref, number, rule) for number, rule in enumerate(drift.ignore)),
         post_renderers=tuple(_post_renderer(ref, n, item) for n, item in enumerate(spec.post_renderers)),
         post_render_strategy=PostRenderStrategy(spec.post_render_strategy or PostRenderStrategy.COMBINED),
         origin_labels=_origin(ref),
         common_metadata=CommonMetadata(common.labels, common.annotations) if common else CommonMetadata(),
         artifact_digest=spec.chart_ref is not None and spec.chart_ref.kind == "OCIRepository",
     )
+
+
+def _ignore_rule(ref: ObjectRef, number: int, said: IgnoreRuleRow) -> IgnoreRule:
+    for place, path in enumerate(said.paths):
+        if path and not path.startswith("/"):
+            field = f"spec.driftDetection.ignore[{number}].paths[{place}]"
+            raise InvalidInput(f"{path!r} is no JSON pointer", ref=ref, field=field, hint='begin it with "/"')
+    target = patch_target(said.target) if said.target else None
+    if target is not None:
+        try:
+            check_target(target, f"spec.driftDetection.ignore[{number}].target")
+        except InvalidInput as error:
+            error.ref = ref
+            raise
+    return IgnoreRule(paths=said.paths, target=target)
 
 
 def _install(ref: ObjectRef, said: Install, timeout: timedelta, test: Test) -> InstallRules:
