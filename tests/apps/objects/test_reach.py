@@ -166,8 +166,9 @@ async def test_only_the_one_that_was_meant_is_deleted() -> None:
     assert (done.before["kind"], done.after) == ("Pod", None)
 
 
-async def test_an_object_without_a_namespace_is_itself_whatever_namespace_is_said() -> None:
-    """Else a cluster of which only some namespaces are managed could be written beyond them."""
+async def test_an_object_without_a_namespace_is_in_none_that_is_said() -> None:
+    """Else rights in a namespace (`delete/*/*/shop/*`) would be rights on it, and where only some namespaces are managed it could be
+    written all the same."""
 
     def only_shop(ref: ObjectRef) -> None:
         if ref.namespace != "shop":
@@ -176,8 +177,13 @@ async def test_an_object_without_a_namespace_is_itself_whatever_namespace_is_sai
     cluster = Cluster(*WHOLE)
     reach = near(cluster, allowed=Allowed(write=only_shop))
     pretended = ObjectRef(ROLE.group, ROLE.kind, "shop", ROLE.name)
-    assert (await reach.see(pretended)).ref == ROLE
+    with pytest.raises(NoSuchObject):
+        await reach.see(pretended)
     for ask in (Change(ref=pretended, patch={}), Remove(ref=pretended, propagation="Background")):
+        with pytest.raises(NoSuchObject):
+            await doing(reach, ask)
+    assert (await reach.see(ROLE)).ref == ROLE
+    for ask in (Change(ref=ROLE, patch={}), Remove(ref=ROLE, propagation="Background")):
         with pytest.raises(ApiError, match="is not managed"):
             await doing(reach, ask)
     assert cluster.written == []

@@ -101,7 +101,7 @@ class OneObject:
         return self
 
     async def resource(self, group: str, version: str, kind: str) -> Resource:
-        return Resource(group=group, version=version, kind=kind, plural="deployments", namespaced=True)
+        return Resource(group=group, version=version, kind=kind, plural="things", namespaced=kind != "ClusterRole")
 
     async def get(self, resource: Resource, name: str, namespace: str) -> Manifest:
         metadata = {"name": name, "namespace": namespace, "uid": "anew", "resourceVersion": "9"}
@@ -121,7 +121,8 @@ def with_a_deployment() -> Apps:
     world = a_world()
     known = world.app("Kustomization", "team-a", "web")
     assert known is not None
-    entries = [{"id": "team-a_web_apps_Deployment", "v": "v1"}]
+    role = "_reader_rbac.authorization.k8s.io_ClusterRole"
+    entries = [{"id": "team-a_web_apps_Deployment", "v": "v1"}, {"id": role, "v": "v1"}]
     metadata = {**known.obj["metadata"], "resourceVersion": "1000"}
     world.seen(known.ref, {**known.obj, "metadata": metadata, "status": {"inventory": {"entries": entries}}})
     return Apps(world)
@@ -155,3 +156,23 @@ async def test_what_was_asked_of_a_version_is_sent_with_it(given: str, sent: dic
         ) as answer:
             assert answer.status == 412
     assert [patch["metadata"] for patch in cluster.patched] == [{"resourceVersion": "9"}]
+
+
+async def test_rights_in_a_namespace_are_none_on_what_is_in_no_namespace() -> None:
+    """The action that a policy allows is made of what the call names: it must name the object as it is."""
+    apps, cluster = with_a_deployment(), OneObject()
+    rights = (
+        "p, ann, applications, get, ns:team-a/*, allow\np, ann, applications, delete/*/*/team-a/*, ns:team-a/*, allow"
+    )
+    role = f"{PARENT}?group=rbac.authorization.k8s.io&kind=ClusterRole&name=reader"
+    async with serving(operations(Objects(apps, reaches(apps, cluster)), apps)) as served:
+        served.authority.update(policy_of({"policy.csv": rights}), {})
+        statuses = []
+        for place in (
+            f"{role}&namespace=team-a",
+            role,
+            f"{PARENT}?group=apps&kind=Deployment&namespace=team-a&name=web",
+        ):
+            async with served.client.delete(place, headers={"X-User": "ann"}) as answer:
+                statuses.append(answer.status)
+        assert (statuses, cluster.deleted) == ([404, 403, 202], ["anew"])

@@ -40,10 +40,16 @@ class Placed(Struct, frozen=True):
 async def find(client: KubeClient, ours: Ours, ref: ObjectRef, *, discreet: bool = False) -> Placed:
     """Raises NoSuchObject: what is not the App's is none of its readers' business, whether it exists or not.
 
+    Rights were asked for by this very `ref`: a cluster-scoped object is not found in a namespace where somebody may do more.
+
     `discreet`: what the client may not see does not exist either; else the API server's refusal is told (ApiError).
     """
     placed = await _read(client, ref, ours.versions.get(ref, ""), discreet=discreet)
-    if placed is None or not await _belongs(client, placed.live, placed.ref, ours.versions, discreet=discreet):
+    if (
+        placed is None
+        or placed.ref != ref
+        or not await _belongs(client, placed.live, placed.ref, ours.versions, discreet=discreet)
+    ):
         raise NoSuchObject(ref)
     return placed
 
