@@ -15,7 +15,7 @@ from trueup.apps.objects.podlogs import AT_ONCE_SIZE, LONGEST, LogLine, LogOptio
 from trueup.apps.objects.refusals import NoSuchObject, NotAtWork
 from trueup.model.errors import Terminal, Transient, TrueupError
 from trueup.model.refs import ObjectRef
-from trueup.server.api.refusals import OutcomeUnknown, Unavailable
+from trueup.server.api.refusals import Unanswered, Unavailable
 from trueup.server.comparing.asking import ControllerRefused, Controllers
 from trueup.server.internal import MOST_LOGS, Internal, add_internal
 
@@ -135,10 +135,10 @@ async def test_a_change_is_never_sent_to_a_second_one_when_the_first_may_have_ma
 
     other = Controller(Done(ref=WEB, before=MANIFEST))
     async with door(dies) as one, door(other) as two:
-        with pytest.raises(OutcomeUnknown, match="went away before it answered") as refusal:
+        with pytest.raises(Unanswered, match="went away before it answered") as refusal:
             await Controllers([one, two], token).objects(ACT, Done)
     assert (refusal.value.status, refusal.value.hint) == (
-        502,
+        504,
         "it may be done or not: look at the object before you try again",
     )
     assert other.heard == []

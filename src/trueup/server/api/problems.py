@@ -53,6 +53,8 @@ def status_of(error: TrueupError) -> int:
             return 412
         case TrueupError(reason="TooManyRequests"):
             return 429
+        case TrueupError(reason="Timeout"):
+            return 504
         case InvalidInput():
             return 400
         case Terminal():

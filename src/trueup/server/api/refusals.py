@@ -96,11 +96,11 @@ class TooMany(Refused):
         self.retry_after = retry_after
 
 
-class OutcomeUnknown(Refused):
+class Unanswered(Refused):
     """Whoever was to do it went away before it answered: it may be done or not."""
 
-    status = 502
-    reason = "OutcomeUnknown"
+    status = 504
+    reason = "Unanswered"
 
 
 class Unavailable(Refused):

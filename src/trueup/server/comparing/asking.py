@@ -26,7 +26,7 @@ from trueup.apps.probe import Probe, ProbeWish
 from trueup.model.releaserecord import ChartAbout
 from trueup.server.api.problems import Problem
 from trueup.server.api.reading import read_whole
-from trueup.server.api.refusals import OutcomeUnknown, Refused, Unavailable
+from trueup.server.api.refusals import Refused, Unanswered, Unavailable
 from trueup.server.internal import AUDIT, CHART, COMMITS, COMPARE, HISTORY, IMPACT, LOGS, OBJECTS, PROBE
 from trueup.server.sharedaudit import AuditAnswer, AuditQuestion, FromOne
 from trueup.server.sharedhistory import HistoryAnswer, HistoryQuestion
@@ -138,7 +138,7 @@ class Controllers:
                 except (ClientError, TimeoutError, OSError) as error:
                     refusal = away(error)
                     if once and not isinstance(error, ClientConnectorError):
-                        raise OutcomeUnknown(
+                        raise Unanswered(
                             f"the controller went away before it answered: {said(error)}",
                             hint="it may be done or not: look at the object before you try again",
                         ) from error
