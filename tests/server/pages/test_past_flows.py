@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from tests.server.pages.conftest import Open
 from tests.server.pages.stage.running import Stage
@@ -240,3 +240,16 @@ async def test_an_app_says_whose_commit_it_runs_and_leads_to_the_forge(stage: St
         "https://gitlab.example.com/shop/deploy/-/commit/3f2a91c"
     )
     assert await link.get_attribute("rel") == "noreferrer"
+
+
+async def test_events_that_another_cluster_does_not_tell_are_said_to_be_missing(stage: Stage, opened: Open) -> None:
+    said = "the cluster https://production.example.com:6443 does not answer: connection refused"
+
+    async def events(route: Route) -> None:
+        await route.fulfill(json={"items": [], "notes": [said]})
+
+    page = await opened(stage, "/")
+    await page.route("**/tree/kubernetes-events", events)
+    await page.goto(f"{stage.url}{PAST}")
+    await expect(page.locator(".past .notice").filter(has_text=said)).to_have_count(1)
+    await expect(page.locator(".past .list-line").filter(has_text="Take web 1.8.2")).to_have_count(1)

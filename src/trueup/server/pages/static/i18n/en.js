@@ -367,6 +367,7 @@ export const en = {
   "places.insecure": "not verified",
   "app.history": "History",
   "history.none": "Nothing has happened yet",
+  "history.missing": "Some Events are missing",
   "history.remembered": "Not recorded: this is what the status remembers.",
   "history.of": "History of {name}",
   "history.moment": "A moment of the history",

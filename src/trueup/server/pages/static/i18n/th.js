@@ -368,6 +368,7 @@ export const th = {
   "places.insecure": "ไม่ได้ตรวจสอบ",
   "app.history": "ประวัติ",
   "history.none": "ยังไม่มีอะไรเกิดขึ้น",
+  "history.missing": "เหตุการณ์บางส่วนขาดหายไป",
   "history.remembered": "ไม่ได้บันทึกไว้ นี่คือสิ่งที่สถานะจำได้",
   "history.of": "ประวัติของ {name}",
   "history.moment": "ช่วงหนึ่งในประวัติ",

@@ -48,7 +48,7 @@ export function HistoryView({ path, app }) {
   return html`<div class="stack past">
     ${!data.recorded && html`<${Notice} tone="warn" title=${t("history.remembered")}>${data.notes[0]}<//>`}
     ${data.recorded && data.notes.map((note) => html`<${Notice} key=${note} tone="none">${note}<//>`)}
-    ${events.data?.notes.map((note) => html`<${Notice} key=${note} tone="none">${note}<//>`)}
+    ${events.data?.notes.map((note) => html`<${Notice} key=${note} tone="none" title=${t("history.missing")}>${note}<//>`)}
     <section class="card"><div class="body"><${Timeline} entries=${entries} lanes=${lanes} span=${span} chosen=${row?.id ?? null} pointer=${at ? Date.parse(at) : null} name=${`${name}-timeline`} onChoose=${(/** @type {any} */ entry) => open(rows.find((one) => one.id === entry.id))} onMoment=${data.recorded ? (/** @type {number} */ time) => setQuery({ at: new Date(time).toISOString(), moment: null, show: show === "list" ? "then" : show }) : undefined} label=${t("history.of", { name })} /></div></section>
     <div class="toolbar">
       ${data.recorded && html`<span class="btn-group" role="group" aria-label=${t("past.view")}>${views.map((id) => html`<${Button} key=${id} small pressed=${show === id} onClick=${() => setQuery({ show: id === "list" ? null : id, object: null })}>${word("past", id)}<//>`)}</span>`}
