@@ -67,7 +67,7 @@ async def test_a_script_makes_syncs_watches_rolls_back_and_deletes_an_applicatio
             assert "operation" in await ask(api, "POST", f"{app}/sync", {"prune": True})
             await until_streamed(stream, has_synced(first))
             second = repository.push({"settings.yaml": config("settings", colour="green")})
-            got = await ask(api, "GET", f"{app}?refresh=normal")
+            got = await ask(api, "GET", f"{app}?refresh=true")
             assert got["status"]["sync"]["status"] == "OutOfSync"
             items = (await ask(api, "GET", f"{app}/managed-resources?kind=ConfigMap"))["items"]
             assert "green" in items[0]["targetState"]

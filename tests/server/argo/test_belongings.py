@@ -107,16 +107,19 @@ async def test_a_chart_tells_of_itself() -> None:
 
 async def test_windows_are_those_that_concern_the_application() -> None:
     windows = [
-        {"kind": "deny", "schedule": "0 0 * * *", "duration": "1h", "applications": ["w*"]},
+        {"kind": "deny", "schedule": "0 0 30 2 *", "duration": "1h", "applications": ["w*"]},
         {"kind": "allow", "schedule": "0 0 * * *", "duration": "1h", "namespaces": ["other"]},
         {"kind": "deny", "schedule": "0 0 * * *", "duration": "1h", "applications": ["w*"], "namespaces": ["x"], "andOperator": True},
-        {"kind": "deny", "schedule": "0 0 * * *", "duration": "1h", "clusters": ["https://kubernetes*"]},
+        {"kind": "deny", "schedule": "0 0 30 2 *", "duration": "1h", "clusters": ["https://kubernetes*"]},
     ]  # fmt: skip
     around = Around(application("web"))
     around.world.projects["shop"]["spec"]["syncWindows"] = windows
     async with around as argo:
         _, said = await argo.get("/api/v1/applications/web/syncwindows")
         assert said == {"assignedWindows": [windows[0], windows[3]], "canSync": True}
+        windows[3]["schedule"] = "* * * * *"
+        _, said = await argo.get("/api/v1/applications/web/syncwindows")
+        assert said["activeWindows"] == [windows[3]]
 
 
 LINKS = {
@@ -207,6 +210,7 @@ async def test_settings_are_told_to_anybody_without_a_secret() -> None:
     }
     async with Around(config=config) as argo:
         status, said = await argo.get("/api/v1/settings", "")
+        assert await argo.get("/healthz?full=true", "") == (200, "ok")
     assert (status, said["url"], said["statusBadgeEnabled"]) == (200, "https://trueup.example.com", True)
     assert said["oidcConfig"] == {
         "name": "Corp",

@@ -49,7 +49,7 @@ def test_no_credential_is_in_a_repository_or_a_cluster() -> None:
 async def test_projects_are_listed_to_whom_may_see_them_and_denied_to_others() -> None:
     world = world_of()
     world.projects["shop"]["spec"]["roles"] = [{"name": "ci", "jwtTokens": [{"iat": 1}]}]
-    world.projects["shop"]["spec"]["syncWindows"] = [{"kind": "deny", "schedule": "0 0 * * *", "duration": "1h"}]
+    world.projects["shop"]["spec"]["syncWindows"] = [{"kind": "deny", "schedule": "0 0 * * *", "duration": "25h"}]
     async with serving(operations(world, NoCluster(), Trees(), NoController())) as one:
         one.authority.update(policy_of({"policy.csv": POLICY}), {})
 
@@ -62,6 +62,8 @@ async def test_projects_are_listed_to_whom_may_see_them_and_denied_to_others() -
         status, body = await ask("/shop")
         assert (status, body["spec"]["roles"]) == (200, [{"name": "ci"}])
         assert (await ask("/shop/syncwindows"))[1]["windows"][0]["kind"] == "deny"
+        world.projects["shop"]["spec"]["syncWindows"][0]["schedule"] = "0 0 30 2 *"
+        assert (await ask("/shop/syncwindows")) == (200, {"windows": []})
         assert (await ask("/bank"))[0] == 403
         assert (await ask("/none"))[0] == 403
         assert (await ask("/none", "boss"))[0] == 404

@@ -6,8 +6,11 @@ from typing import Any
 
 from msgspec import Struct
 
+from trueup.dialects.argocd.syncwindows import open_windows
+from trueup.dialects.reading import rows_of
 from trueup.model.manifest import Manifest, ref_of, resource_version_of, spec_of
 from trueup.server.api.call import Call
+from trueup.server.api.dispatch import utc_now
 from trueup.server.api.operation import Answer, Listed, Needs, Operation, Surface, Target
 from trueup.server.api.refusals import BadQuery, NotFound
 from trueup.server.argo.finding import V1, permit
@@ -87,8 +90,9 @@ class ArgoProjects:
         return sum(known.row.cluster in (row.name, row.server) for known in self._world.apps)
 
     async def windows(self, call: Call) -> Answer:
-        """Those that are declared; which are open now is not told."""
-        return Answer(body={"windows": spec_of(self._known(call)).get("syncWindows") or []})
+        """Those that are open now; what is declared is in the project."""
+        declared = rows_of(spec_of(self._known(call)).get("syncWindows"))
+        return Answer(body={"windows": open_windows(declared, utc_now())})
 
     async def events(self, call: Call) -> Answer:
         """Kubernetes' Events about it."""
@@ -173,7 +177,7 @@ def operations(projects: ArgoProjects) -> list[Operation]:
         at("list", "GET", V1 + "/projects", "AppProjects", Listed("projects"), projects.list, query=ListQuery),
         at("get", "GET", ONE, "One AppProject", get, projects.get, query=GetQuery),
         at("detailed", "GET", ONE + "/detailed", "With its repositories and clusters", get, projects.detailed, query=GetQuery),
-        at("windows", "GET", ONE + "/syncwindows", "Its sync windows", get, projects.windows),
+        at("windows", "GET", ONE + "/syncwindows", "Its sync windows that are open now", get, projects.windows),
         at("events", "GET", ONE + "/events", "Events about it", get, projects.events),
         at(
             "create", "POST", V1 + "/projects", "Make an AppProject", Listed("projects", "create"), projects.create,

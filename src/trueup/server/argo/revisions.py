@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from msgspec.structs import force_setattr
 
 from trueup.apps.comparison import ChartWish, CommitRow, CommitsWish
+from trueup.dialects.argocd.syncwindows import open_windows
 from trueup.dialects.reading import format_time, rows_of
 from trueup.model.manifest import spec_of
 from trueup.model.revision import parse_revision
 from trueup.server.api.call import Call
+from trueup.server.api.dispatch import utc_now
 from trueup.server.api.operation import Answer, Needs, Operation, Surface
 from trueup.server.api.refusals import BadQuery, NotFound
 from trueup.server.argo.finding import APP, ArgoApps, Place
@@ -49,7 +52,15 @@ class ResourceLinkQuery(ResourceQuery, frozen=True, kw_only=True, rename="camel"
 
 
 class Belongings:
-    def __init__(self, world: World, apps: ArgoApps, controllers: Asks, links: DeepLinks) -> None:
+    def __init__(
+        self,
+        world: World,
+        apps: ArgoApps,
+        controllers: Asks,
+        links: DeepLinks,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._clock = clock
         self._world = world
         self._apps = apps
         self._controllers = controllers
@@ -76,12 +87,13 @@ class Belongings:
         return Answer(body={key: value for key, value in said.items() if value})
 
     async def windows(self, call: Call) -> Answer:
-        """Those of its project that fit it. Trueup does not keep to windows yet, so a sync is always possible, and none is in force."""
+        """Those of its project that fit it, and which of them are open. Trueup does not keep to windows yet: a sync is always possible."""
         known = self._apps.known(call)
         project = self._world.projects.get(known.row.project)
         declared = rows_of(spec_of(project).get("syncWindows")) if project is not None else []
         fitting = [window for window in declared if concerns(window, known)]
-        return Answer(body={"assignedWindows": fitting, "canSync": True})
+        opened = {"activeWindows": found} if (found := open_windows(fitting, self._clock())) else {}
+        return Answer(body=opened | {"assignedWindows": fitting, "canSync": True})
 
     async def app_links(self, call: Call) -> Answer:
         return _told(await self._links.of_app(call, self._apps.known(call)))

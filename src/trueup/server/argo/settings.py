@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from trueup.server.api.call import Call
-from trueup.server.api.operation import PUBLIC, Answer, Operation, Surface
+from trueup.server.api.operation import PUBLIC, Answer, Content, Operation, Surface
 from trueup.server.argo.badge import ENABLED
 from trueup.server.argo.finding import V1
 from trueup.server.identity.settings import Settings
@@ -24,6 +24,12 @@ class ArgoSettings:
     async def get(self, call: Call) -> Answer:
         del call
         return Answer(body=told(self._settings(), self._world.control_namespace))
+
+
+async def health(call: Call) -> Content:
+    """What probes and load balancers of Argo CD ask; its `full` is not needed, for a server that hears no cluster serves on."""
+    del call
+    return Content(body=b"ok", media_type="text/plain")
 
 
 def told(settings: Settings, namespace: str) -> dict[str, Any]:
@@ -75,5 +81,14 @@ def operations(settings: ArgoSettings) -> list[Operation]:
             access=PUBLIC,
             surface=Surface.ARGOCD,
             handler=settings.get,
-        )
+        ),
+        Operation(
+            id="argo.health",
+            method="GET",
+            path="/healthz",
+            summary="Whether the server answers",
+            access=PUBLIC,
+            surface=Surface.ARGOCD,
+            handler=health,
+        ),
     ]

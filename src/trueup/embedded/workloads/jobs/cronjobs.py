@@ -11,7 +11,6 @@ from trueup.embedded.storage.keys import Key
 from trueup.embedded.workloads.clock import read_time, read_time_or_epoch, stamp
 from trueup.embedded.workloads.controller import Controller, Trigger, its_controller, itself
 from trueup.embedded.workloads.jobs.jobs import is_finished
-from trueup.embedded.workloads.jobs.schedule import parse_schedule
 from trueup.embedded.workloads.kinds import CRON_JOBS, JOBS
 from trueup.embedded.workloads.objects import (
     condition_is,
@@ -35,6 +34,7 @@ from trueup.model.manifest import (
     status_of,
     uid_of,
 )
+from trueup.model.schedule import parse_schedule
 
 COMPONENT = "cronjob-controller"
 SCHEDULED = "batch.kubernetes.io/cronjob-scheduled-timestamp"

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trueup.embedded.workloads.jobs.schedule import parse_schedule
 from trueup.model.errors import InvalidInput
+from trueup.model.schedule import parse_schedule
 
 CASES = [
     ("* * * * *", "2026-01-01T00:00:30Z", "2026-01-01T00:01:00Z"),
