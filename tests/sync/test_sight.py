@@ -137,3 +137,40 @@ JSON = st.recursive(
 def test_no_shape_of_an_object_is_a_fault(group_kind: Any, spec: Any, status: Any, rest: Any) -> None:
     api_version = f"{group_kind.group}/v1" if group_kind.group else "v1"
     sight_of(obj(api_version, group_kind.kind, spec=spec, status=status, endpoints=rest))
+
+
+INGRESS = {
+    "rules": [
+        {"host": "shop.example.com", "http": {"paths": [{"path": "/"}, {"path": "/api/*"}]}},
+        {"host": "plain.example.com"},
+        {"host": "*.example.com"},
+        {"http": {"paths": [{}]}},
+    ],
+    "tls": [{"hosts": ["*.example.com"]}],
+}
+BALANCED = {"loadBalancer": {"ingress": [{"ip": "10.0.0.7"}]}}
+
+
+def test_an_ingress_tells_where_a_browser_gets_in() -> None:
+    ingress = obj("networking.k8s.io/v1", "Ingress", spec=INGRESS, status=BALANCED)
+    assert sight_of(ingress).urls == (
+        "https://shop.example.com/",
+        "https://shop.example.com/api/",
+        "https://plain.example.com/",
+        "http://10.0.0.7/",
+    )
+    secured = {**INGRESS, "tls": [{"secretName": "for all of them"}]}
+    assert all(url.startswith("https://") for url in sight_of({**ingress, "spec": secured}).urls)
+
+
+def test_any_object_may_name_addresses_and_an_ingress_may_say_that_its_own_are_none() -> None:
+    annotations = {
+        "link.argocd.argoproj.io/b": "Shop|https://b",
+        "link.argocd.argoproj.io/a": "https://a",
+        "argocd.argoproj.io/ignore-default-links": "true",
+        "other": "https://x",
+    }
+    for kind, spec in (("ConfigMap", {}), ("Ingress", INGRESS)):
+        live = obj("networking.k8s.io/v1" if spec else "v1", kind, spec=spec)
+        live["metadata"]["annotations"] = annotations
+        assert sight_of(live).urls == ("https://a", "Shop|https://b")

@@ -29,6 +29,8 @@ class Sight(Struct, frozen=True, kw_only=True, omit_defaults=True):
     hosts: tuple[str, ...] = ()
     """Names under which an Ingress, a route or a Service is reached."""
     addresses: tuple[str, ...] = ()
+    urls: tuple[str, ...] = ()
+    """Where a browser finds what it offers: `https://shop.example.com/`, or `TITLE|URL`."""
     targets: tuple[ObjectRef, ...] = ()
     """Where traffic goes from here (Ingress -> Service, EndpointSlice -> Pod), or what an autoscaler scales."""
 

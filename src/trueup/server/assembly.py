@@ -290,7 +290,7 @@ def table(parts: Parts) -> list[Operation]:
     reaches = Reaches(clients, parts.far, apps.is_app)
     past = keeping_past.Past(apps, parts.database, parts.history)
     projects, seen = keeping_projects.Projects(world, clients), objects.Objects(apps, reaches)
-    deep = DeepLinks(world, clients, seen, parts.links, lambda: parts.identity.settings().urls)
+    deep = DeepLinks(world, clients, seen, parts.links, lambda: parts.identity.settings().urls, parts.trees)
     return [
         *about_operations(parts.about),
         *local_operations(parts.local),

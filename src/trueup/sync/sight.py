@@ -8,9 +8,10 @@ from typing import Any
 
 from msgspec import structs
 
-from trueup.model.manifest import Manifest, metadata_of, namespace_of, ref_of, spec_of, status_of
+from trueup.model.manifest import Manifest, annotations_of, metadata_of, namespace_of, ref_of, spec_of, status_of
 from trueup.model.refs import GroupKind, ObjectRef, split_api_version
 from trueup.model.sight import Sight
+from trueup.sync.externalurls import IGNORE, annotated_urls, ingress_urls
 
 MOST = 100
 """Of images, hosts and addresses; of targets ten times as many, as an EndpointSlice may hold."""
@@ -20,7 +21,8 @@ _Row = Mapping[str, Any]
 def sight_of(obj: Manifest) -> Sight:
     metadata = metadata_of(obj)
     owners = tuple(str(row.get("uid") or "") for row in _rows(metadata.get("ownerReferences")))
-    common = Sight(created=_time(metadata.get("creationTimestamp")), owners=owners)
+    said = _few(annotated_urls(annotations_of(obj)))
+    common = Sight(created=_time(metadata.get("creationTimestamp")), owners=owners, urls=said)
     read = _READERS.get(ref_of(obj).group_kind)
     return structs.replace(common, **read(obj)) if read is not None else common
 
@@ -115,11 +117,13 @@ def _ingress(obj: Manifest) -> dict[str, Any]:
     rules = _rows(spec.get("rules"))
     backends = [_map(spec, "defaultBackend")]
     backends += [_map(path, "backend") for rule in rules for path in _rows(_map(rule, "http").get("paths"))]
-    namespace = namespace_of(obj)
+    namespace, annotations = namespace_of(obj), annotations_of(obj)
+    is_open = annotations.get(IGNORE) != "true"
     services = [str(_map(backend, "service").get("name") or "") for backend in backends]
     return {
         "hosts": _few([*(str(rule.get("host") or "*") for rule in rules), *names]),
         "addresses": _few(addresses),
+        "urls": _few([*annotated_urls(annotations), *(ingress_urls(spec, [*names, *addresses]) if is_open else ())]),
         "targets": _unique(ObjectRef("", "Service", namespace, name) if name else None for name in services),
     }
 

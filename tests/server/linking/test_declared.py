@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from trueup.model.errors import InvalidInput
-from trueup.server.linking.declared import DeepLink, Link, leads_nowhere, leads_out, of_annotations, read_links
+from trueup.server.linking.declared import DeepLink, Link, leads_nowhere, leads_out, of_texts, read_links
 
 
 def test_links_are_read_as_argo_cd_writes_them() -> None:
@@ -60,7 +60,8 @@ def test_addresses_of_the_web_are_shown(url: str) -> None:
     "url",
     [
         "javascript:alert(1)", "JavaScript:https://x", " https://x", "data:text/html,x", "//evil", "/x", "https://", "https:///x",
-        "https://\\evil", "https://a\nb", "https://a\x00", "java\tscript:alert(1)", "ftp://x", "https://a/" + "x" * 9000, "",
+        "https://\\evil", "https://bank.example.com@evil.example.com", "https://a\nb", "https://a\x00", "java\tscript:alert(1)", "ftp://x",
+        "https://a/" + "x" * 9000, "",
     ],
 )  # fmt: skip
 def test_nothing_else_is(url: str) -> None:
@@ -81,14 +82,14 @@ def test_what_can_never_be_shown_is_seen_at_once(url: str, nowhere: bool) -> Non
     assert leads_nowhere(DeepLink(url=url, title="t")) is nowhere
 
 
-def test_annotations_name_links_of_their_own() -> None:
-    annotations = {
-        "link.argocd.argoproj.io/b": "Shop | https://shop.example.com",
-        "link.argocd.argoproj.io/a": "https://a.example.com",
-        "link.argocd.argoproj.io/c": "Bad|javascript:alert(1)",
-        "other": "https://x",
-    }
-    assert list(of_annotations(annotations)) == [
-        Link(title="a", url="https://a.example.com"),
+def test_addresses_of_objects_are_called_by_where_they_lead_or_as_somebody_said() -> None:
+    texts = [
+        "https://a.example.com/",
+        "Shop | https://shop.example.com",
+        "Bad|javascript:alert(1)",
+        "https://a.example.com/",
+    ]
+    assert list(of_texts(texts)) == [
+        Link(title="a.example.com", url="https://a.example.com/"),
         Link(title="Shop", url="https://shop.example.com"),
     ]

@@ -23,6 +23,7 @@ from trueup.server.api.refusals import NotFound
 from trueup.server.argo.finding import APP, V1, ArgoApps, Place
 from trueup.server.argo.reading import EVENT_STREAM
 from trueup.server.comparing.operations import Asks, compared
+from trueup.server.linking.declared import leads_out
 from trueup.server.world.rows import Known
 from trueup.server.world.treeoperations import remembered, visible_nodes
 from trueup.server.world.treerows import health_word
@@ -170,9 +171,11 @@ def _info(node: LiveNode) -> list[dict[str, str]]:
 
 def _networking(node: LiveNode) -> dict[str, Any]:
     sight = node.sight
+    urls = [text for text in sight.urls if leads_out(text.rpartition("|")[2].strip())]
     if node.ref.kind not in ("Service", "Ingress", "HTTPRoute"):
-        return {}
+        return {"externalURLs": urls} if urls else {}
     found: dict[str, Any] = {
+        "externalURLs": urls,
         "targetRefs": [_place(ref, "") for ref in sight.targets],
         "ingress": [{"hostname": name} for name in sight.hosts] + [{"ip": one} for one in sight.addresses],
     }

@@ -69,7 +69,7 @@ def operations(
         return settings().data
 
     seen = Objects(apps, reaches)
-    deep = DeepLinks(world, clients, seen, links, lambda: settings().urls)
+    deep = DeepLinks(world, clients, seen, links, lambda: settings().urls, live)
     found = [
         *reading.operations(reading.Reading(apps, world.apps, acting), apps),
         *changing.operations(changing.Changing(world, apps, acting), apps),

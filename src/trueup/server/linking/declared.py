@@ -6,7 +6,7 @@ Argo CD's docs/operator-manual/deep_links.md says what stands in them; what fill
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from typing import Any
 
@@ -112,22 +112,18 @@ def leads_nowhere(link: DeepLink) -> bool:
     return not any(fixed.startswith(scheme) or scheme.startswith(fixed) for scheme in SCHEMES)
 
 
-def of_annotations(annotations: Mapping[str, Any]) -> Iterator[Link]:
-    """`link.argocd.argoproj.io/NAME: TITLE|URL`, or the URL alone, as Argo CD reads them off any object."""
-    for key, value in sorted(annotations.items()):
-        if key.startswith(_ANNOTATION) and isinstance(value, str):
-            title, _, url = value.rpartition("|")
-            if leads_out(url := url.strip()):
-                yield Link(title=title.strip() or key.removeprefix(_ANNOTATION), url=url)
-
-
-_ANNOTATION = "link.argocd.argoproj.io/"
+def of_texts(urls: Iterable[str]) -> Iterator[Link]:
+    """`TITLE|URL`, or a URL, which then is called by where it leads: what `model.sight` has of an object."""
+    for text in dict.fromkeys(urls):
+        title, _, url = text.rpartition("|")
+        if leads_out(url := url.strip()):
+            yield Link(title=title.strip() or url.partition("://")[2].rstrip("/"), url=url)
 
 
 def leads_out(url: str) -> bool:
-    """Whether it may be shown as a link: a scheme that browsers only follow, a host, and nothing that hides where it leads."""
+    """Whether it may be shown as a link: a scheme that browsers only follow, a host, and nobody's name or password before it."""
     return bool(_ADDRESS.fullmatch(url))
 
 
 _LONGEST = 8192
-_ADDRESS = re.compile(rf"https?://[^/?#\\\s\x00-\x20\x7f]+[^\x00-\x1f\x7f]{{0,{_LONGEST}}}", re.IGNORECASE)
+_ADDRESS = re.compile(rf"https?://[^@/?#\\\s\x00-\x20\x7f]+(?:[/?#][^\x00-\x1f\x7f]{{0,{_LONGEST}}})?", re.IGNORECASE)

@@ -20,7 +20,7 @@ from trueup.server.linking.declared import DeepLink, Link, Of, leads_out, read_l
 
 log = structlog.get_logger(__name__)
 
-LIMITS = EngineLimits(seconds=5.0, memory=256 << 20, idle_seconds=60.0)
+LIMITS = EngineLimits(seconds=5.0, memory=128 << 20, idle_seconds=60.0)
 ALONE_SECONDS = 1.0
 """For one link, after all of them together took too long."""
 MAX_BYTES = 1 << 20

@@ -13,21 +13,31 @@ from trueup.model.refs import ObjectRef
 from trueup.server.api.call import Call
 from trueup.server.api.operation import Target
 from trueup.server.keeping.secretrows import SECRET_TYPE, cluster_row
-from trueup.server.linking.declared import Link, Of, of_annotations
+from trueup.server.linking.declared import MOST, Link, Of, of_texts
 from trueup.server.linking.filling import Linking
 from trueup.server.linking.values import cluster_values, values_of
 from trueup.server.live.objects import Objects
 from trueup.server.live.place import Clients
 from trueup.server.world.rows import Known
+from trueup.server.world.treeoperations import visible_nodes
+from trueup.server.world.trees import Trees
 from trueup.server.world.world import World
+from trueup.sync.sight import sight_of
 
 
 class DeepLinks:
     """`urls`: where people reach this server, as the settings say it now. Who may see what, the callers have asked."""
 
     def __init__(
-        self, world: World, clients: Clients, objects: Objects, links: Linking, urls: Callable[[], tuple[str, ...]]
+        self,
+        world: World,
+        clients: Clients,
+        objects: Objects,
+        links: Linking,
+        urls: Callable[[], tuple[str, ...]],
+        trees: Trees,
     ) -> None:
+        self._trees = trees
         self._world = world
         self._clients = clients
         self._objects = objects
@@ -35,12 +45,12 @@ class DeepLinks:
         self._urls = urls
 
     async def of_app(self, call: Call, known: Known, *, annotated: bool = False) -> tuple[Link, ...]:
-        """`annotated`: with those that its own annotations name."""
+        """`annotated`: with those that annotations name, and where its Ingresses let people in: of all its objects that one may see."""
         found: tuple[Link, ...] = ()
         if self._links.declares(Of.APPLICATION):
             values = await self._values(call, known, Of.APPLICATION)
             found = await self._links.filled(Of.APPLICATION, values, str(known.ref), whole=not _is_argos(known))
-        return (*found, *of_annotations(annotations_of(known.obj))) if annotated else found
+        return (*found, *of_texts(await self._urls_of(call, known))) if annotated else found
 
     async def of_object(self, call: Call, known: Known, ref: ObjectRef, *, annotated: bool = False) -> tuple[Link, ...]:
         """Raises as `Objects.live`: for what is not the App's, or no longer in the cluster."""
@@ -49,12 +59,20 @@ class DeepLinks:
         if self._links.declares(Of.RESOURCE):
             values = await self._values(call, known, Of.RESOURCE, live)
             found = await self._links.filled(Of.RESOURCE, values, str(ref), whole=not _is_argos(known))
-        return (*found, *of_annotations(annotations_of(live))) if annotated else found
+        return (*found, *of_texts(sight_of(live).urls)) if annotated else found
 
     async def of_project(self, project: Manifest) -> tuple[Link, ...]:
         if not self._links.declares(Of.PROJECT):
             return ()
         return await self._links.filled(Of.PROJECT, values_of(project=project), f"AppProject/{name_of(project)}")
+
+    async def _urls_of(self, call: Call, known: Known) -> list[str]:
+        view = self._trees.tree(known.ref)
+        nodes = view.nodes if view is not None else ()
+        offering = [node for node in nodes if node.sight.urls]
+        visible = await visible_nodes(call, self._trees, known.ref, offering) if offering else ()
+        found = [url for node in sorted(visible, key=lambda one: one.ref) for url in node.sight.urls]
+        return [*sight_of(known.obj).urls, *found][:MOST]
 
     async def _values(self, call: Call, known: Known, of: Of, resource: Manifest | None = None) -> dict[str, Any]:
         urls = self._urls()
