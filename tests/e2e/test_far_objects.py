@@ -104,10 +104,6 @@ async def test_objects_there_are_looked_at_and_changed_as_those_here(
             f"ConfigMap/{there}/settings",
         )
         assert '"more":"1"' in entry.after
-        status, done = await api.ask(
-            "POST", f"{app}/object/actions?{web}", {"action": "scale", "parameters": {"replicas": "2"}}
-        )
-        assert (status, done.get("message")) == (202, "scale: done"), done
 
         # Events and logs
         remote.make(f"/api/v1/namespaces/{there}/events", event_about(there, name, "from there"))
@@ -131,6 +127,11 @@ async def test_objects_there_are_looked_at_and_changed_as_those_here(
         assert (await api.ask("DELETE", place + "&uid=another"))[0] == 412
         assert (await api.ask("DELETE", place + f"&uid={pod['uid']}&force=true"))[0] == 202
         await until_async(lambda: remote.api.get("pod", name, there) is None)
+
+        status, done = await api.ask(
+            "POST", f"{app}/object/actions?{web}", {"action": "scale", "parameters": {"replicas": "2"}}
+        )
+        assert (status, done.get("message")) == (202, "scale: done"), done
 
         # what is not the App's is not there
         remote.make(f"/api/v1/namespaces/{there}/configmaps", {"metadata": {"name": "of-others"}, "data": {"a": "b"}})

@@ -53,8 +53,8 @@ CHART = "/internal/v1/chart"
 COMPARE_SECONDS = 50.0
 """In which a comparison has to be made: less than its asker waits."""
 MOST_READERS = 32
-MOST_LOGS = 100
-"""Streams of logs at once, each of up to fifty containers."""
+MOST_LOGS = 200
+"""Streams of logs at once, each of up to fifty containers: more than one person may have."""
 LARGEST_WISH = 2 * 1024 * 1024
 """Bytes; a patch may have one million."""
 HEARTBEAT_SECONDS = 5.0

@@ -11,7 +11,7 @@ import pytest
 from trueup.apps.objects.asks import Act, Change, LogsOf, Remove
 from trueup.apps.objects.belonging import Ours
 from trueup.apps.objects.podlogs import LogOptions
-from trueup.apps.objects.reach import ANYTHING, Allowed, Near
+from trueup.apps.objects.reach import ANYTHING, TRIES, Allowed, Near
 from trueup.apps.objects.refusals import AnApp, NoLogs, NoSuchObject, OtherVersion
 from trueup.cluster.client import KubeClient
 from trueup.cluster.resource import Resource
@@ -47,6 +47,8 @@ class Cluster:
             (one["kind"], one["metadata"].get("namespace", ""), one["metadata"]["name"]): one for one in objects
         }
         self._forbidden = forbidden
+        self.conflicts = 0
+        """How many patches come too late."""
         self.written: list[tuple[Any, ...]] = []
 
     @property
@@ -72,6 +74,9 @@ class Cluster:
         self, resource: Resource, name: str, namespace: str, body: dict[str, Any], *, manager: str, dry_run: bool
     ) -> Manifest:
         assert manager == "trueup-server"
+        if self.conflicts:
+            self.conflicts -= 1
+            raise ApiError(409, "Conflict", "the object has been modified")
         self.written.append(("patch", resource.kind, namespace, name, body, dry_run))
         return self._objects[resource.kind, namespace, name]
 
@@ -220,3 +225,13 @@ async def test_logs_are_of_all_containers_or_of_one_and_of_none_there_are_none()
         assert (found.sources, {line.container for line in lines}) == (len(wanted), wanted)
     with pytest.raises(NoLogs):
         await reach.logs(LogsOf(ref=WEB, container="none"), LogOptions())
+
+
+async def test_an_action_is_done_though_the_workload_is_written_to_meanwhile_and_given_up_in_the_end() -> None:
+    cluster = Cluster(*WHOLE)
+    cluster.conflicts = TRIES - 1
+    done = await near(cluster).act(Act(ref=WEB, action="restart"))
+    assert (done.message, len(cluster.written)) == ("restart: done", 1)
+    cluster.conflicts = TRIES
+    with pytest.raises(ApiError, match="has been modified"):
+        await near(cluster).act(Act(ref=WEB, action="restart"))

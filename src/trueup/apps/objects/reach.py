@@ -18,9 +18,12 @@ from trueup.apps.objects.events import events_about, events_about_all
 from trueup.apps.objects.podlogs import MOST_PODS, LogLine, LogOptions, LogSource, containers_of, merged
 from trueup.apps.objects.refusals import AnApp, NoLogs, check_uid, check_version
 from trueup.cluster.client import KubeClient
+from trueup.model.apierror import ApiError
 from trueup.model.manifest import Manifest, name_of, namespace_of, ref_of, resource_version_of, uid_of
 from trueup.model.refs import ObjectRef
 
+TRIES = 5
+"""Of an action, while others change the object in between."""
 MANAGER = "trueup-server"
 """The field manager of changes that people make through the API."""
 
@@ -126,10 +129,7 @@ class Near:
         effect = effect_of(ask.action, before, ref.group_kind, ask.parameters, self._clock())
         match effect:
             case Patch():
-                # Only what was looked at is changed: a 409 when somebody was faster.
-                body = {**effect.body, "metadata": {**(effect.body.get("metadata") or {}), **_version_of(placed)}}
-                after = await self._patch(placed, body)
-                return Done(ref=ref, before=before, after=after, message=f"{ask.action}: done")
+                return await self._act_by_patch(ask, placed, effect)
             case Creation():
                 self._allowed.write(ref_of(effect.manifest))
                 after = await self._client.create(effect.manifest, manager=MANAGER)
@@ -138,6 +138,21 @@ class Near:
             case Replacement():
                 await self._client.delete(placed.resource, ref.name, ref.namespace, uid=uid_of(before))
                 return Done(ref=ref, before=before, message=f"{ask.action}: another will take its place")
+
+    async def _act_by_patch(self, ask: Act, placed: Placed, effect: Patch) -> Done:
+        """On what was looked at alone. Controllers write to a workload all the time it rolls, so it may be looked at again."""
+        for tries_left in reversed(range(TRIES)):
+            body = {**effect.body, "metadata": {**(effect.body.get("metadata") or {}), **_version_of(placed)}}
+            try:
+                after = await self._patch(placed, body)
+            except ApiError as error:
+                if not (error.is_conflict and tries_left):
+                    raise
+                uid, placed = uid_of(placed.live), await self._find(ask.ref)
+                check_uid(uid, uid_of(placed.live))
+            else:
+                return Done(ref=placed.ref, before=placed.live, after=after, message=f"{ask.action}: done")
+        raise AssertionError("unreachable")
 
     async def events(self, ref: ObjectRef) -> tuple[Manifest, ...]:
         """Of what is declared and has gone too: its Events may say why."""
