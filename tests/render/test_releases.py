@@ -314,7 +314,8 @@ async def test_post_renderers_patch_what_the_chart_gives_and_marks_come_last(eng
     fields: dict[str, Any] = {
         "post_renderers": renderers,
         "labels": {"owner": "me"},
-        "common_metadata": CommonMetadata({"team": "a"}, {"note": "b"}),
+        # Whose an object is, common metadata cannot say otherwise.
+        "common_metadata": CommonMetadata({"team": "a", "owner": "you"}, {"note": "b"}),
     }
     made = await prepared(engines, **fields)
     metadata = parsed(made)[0]["metadata"]

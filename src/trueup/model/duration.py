@@ -8,6 +8,8 @@ from datetime import timedelta
 from trueup.model.errors import InvalidInput
 
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ns": 1e-9}
+_LONGEST = 2**63 / 1e9
+"""Of Go's durations: some 292 years."""
 _PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)")
 
 
@@ -17,12 +19,10 @@ def parse_duration(text: str) -> timedelta:
     if body == "0":
         return timedelta()
     seconds, end = 0.0, 0
-    for part in _PART.finditer(body):
-        if part.start() != end:
-            break
+    while part := _PART.match(body, end):
         seconds += float(part[1]) * _UNITS[part[2]]
         end = part.end()
-    if not body or end != len(body):
+    if not body or end != len(body) or seconds > _LONGEST:
         raise InvalidInput(
             f"{text!r} is not a duration", hint='write numbers with units, such as "30s", "5m" or "1h30m"'
         )

@@ -9,15 +9,16 @@ import re
 from functools import lru_cache
 
 from trueup.model.errors import InvalidInput
+from trueup.model.linear import Linear, PatternError
 
 
 def matches(glob: str, text: str) -> bool:
     """Raises InvalidInput for a malformed glob."""
-    return _compiled(glob).fullmatch(text) is not None
+    return _compiled(glob).fullmatch(text)
 
 
 @lru_cache(maxsize=16384)
-def _compiled(glob: str) -> re.Pattern[str]:
+def _compiled(glob: str) -> Linear:
     out: list[str] = []
     at = depth = 0
     while at < len(glob):
@@ -52,8 +53,8 @@ def _compiled(glob: str) -> re.Pattern[str]:
     if depth:
         raise _malformed(glob)
     try:
-        return re.compile("".join(out), re.DOTALL)
-    except re.error as error:
+        return Linear("".join(out))
+    except PatternError as error:
         raise _malformed(glob) from error
 
 

@@ -14,6 +14,7 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from trueup.model.errors import InvalidInput
+from trueup.model.linear import Linear, PatternError
 
 VARIABLE_NAME = re.compile(r"[_A-Za-z][_A-Za-z0-9]*")
 
@@ -272,24 +273,27 @@ def _trimmer(*, longest: bool, suffix: bool) -> Callable[[str, list[str]], str]:
 
 def _trim(value: str, args: list[str], *, longest: bool, suffix: bool) -> str:
     """Takes off the shortest or longest non-empty end that the glob matches."""
-    glob = _glob(args[0][::-1] if suffix else args[0])
+    glob = _glob(args[0][::-1] if suffix else args[0], longest=longest)
     turned = value[::-1] if suffix else value
-    lengths = range(len(turned), 0, -1) if longest else range(1, len(turned) + 1)
-    for length in lengths if glob is not None else ():
-        if glob is not None and glob.fullmatch(turned[:length]):
-            return turned[length:][::-1] if suffix else turned[length:]
-    return value
+    length = glob.prefix(turned) if glob is not None else None
+    if length is None:
+        return value
+    length = max(length, 1)  # stars alone match nothing too, which would take nothing off
+    return turned[length:][::-1] if suffix else turned[length:]
 
 
-def _glob(pattern: str) -> re.Pattern[str] | None:
-    """`*` any run, `?` any character, `[...]` a class, a backslash escapes; None for a malformed one."""
+def _glob(pattern: str, *, longest: bool) -> Linear | None:
+    """`*` any run, `?` any character, `[...]` a class, a backslash escapes; None for a malformed one.
+
+    As each star takes as little (or as much) as lets the rest match, all together do.
+    """
     out: list[str] = []
     at = 0
     while at < len(pattern):
         char = pattern[at]
         at += 1
         if char == "*":
-            out.append(".*")
+            out.append(".*" if longest else ".*?")
         elif char == "?":
             out.append(".")
         elif char == "\\":
@@ -308,8 +312,8 @@ def _glob(pattern: str) -> re.Pattern[str] | None:
         else:
             out.append(re.escape(char))
     try:
-        return re.compile("".join(out), re.DOTALL)
-    except re.error:
+        return Linear("".join(out))
+    except PatternError:
         return None
 
 

@@ -309,7 +309,7 @@ def _params(wanted: Preparation, limits: RenderLimits) -> dict[str, object]:
         "skipSchemaValidation": not wanted.validate_values,
         "postRender": wanted.strategy.value,
         "marks": {
-            "labels": wanted.labels | wanted.common_metadata.labels,
+            "labels": wanted.common_metadata.labels | wanted.labels,
             "annotations": wanted.common_metadata.annotations,
             "ask": bool(wanted.post_renderers),
         },

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from trueup.model.errors import BuildFailed
+from trueup.model.linear import Linear, PatternError
 from trueup.model.manifest import Origin
 from trueup.model.rendering import HelmValueFile
 from trueup.model.snapshot import EntryType
@@ -68,7 +69,8 @@ def matching(recorder: Recorder, pattern: str, limits: RenderLimits) -> Iterator
 
 
 @lru_cache(maxsize=1024)
-def _compiled(pattern: str) -> re.Pattern[str]:
+def _compiled(pattern: str) -> Linear:
+    """Raises BuildFailed."""
     out: list[str] = []
     at = depth = 0
     while at < len(pattern):
@@ -88,7 +90,7 @@ def _compiled(pattern: str) -> re.Pattern[str]:
             inside = pattern[at:end]
             negated = inside[:1] in ("!", "^")
             body = re.escape(inside[1:] if negated else inside).replace(r"\-", "-")
-            out.append(f"(?!/)[{'^' if negated else ''}{body}]")
+            out.append(f"[^/{body}]" if negated else f"[{_without_slash(body)}]")
             at = end + 1
         elif char == "{" and "}" in pattern[at:]:
             depth += 1
@@ -103,4 +105,17 @@ def _compiled(pattern: str) -> re.Pattern[str]:
             at += 1
         else:
             out.append(re.escape(char))
-    return re.compile("".join(out))
+    try:
+        return Linear("".join(out))
+    except PatternError as error:
+        raise BuildFailed(f"the pattern {pattern} is malformed", hint="write env/*.yaml or {a,b}.yaml") from error
+
+
+def _without_slash(body: str) -> str:
+    """The inside of a class; a range over the slash is cut in two, for a class never matches one."""
+    return re.sub(r"(\\?[^\\])-(\\?[^\\])", _cut, body)
+
+
+def _cut(found: re.Match[str]) -> str:
+    first, last = found[1][-1], found[2][-1]
+    return f"{found[1]}-.0-{found[2]}" if first < "/" < last else found[0]

@@ -14,6 +14,8 @@ from functools import lru_cache
 
 from msgspec import Struct
 
+from trueup.model.linear import Linear, Nothing, PatternError
+
 IGNORE_FILE = ".sourceignore"
 
 _VERSION_CONTROL = (".git/", ".gitignore", ".gitmodules", ".gitattributes")
@@ -125,12 +127,20 @@ class Rules:
         self.patterns = patterns
         self._others = tuple(pattern for pattern in patterns if not pattern.by_last_name)
         names = {_segment(pattern.segments[-1]).pattern for pattern in patterns if pattern.by_last_name}
-        self._names = re.compile("|".join(f"(?:{name})" for name in sorted(names)), re.DOTALL)
+        self._names = _any_of(names)
 
     def ignore(self, path: Sequence[str], *, directory: bool) -> bool:
         """The last pattern that matches decides. Most paths hold no name that any pattern speaks of."""
-        named = any(self._names.fullmatch(name) for name in path)
+        named = self._names is None or any(self._names.fullmatch(name) for name in path)
         return is_ignored(self.patterns if named else self._others, path, directory=directory)
+
+
+def _any_of(names: Iterable[str]) -> Linear | None:
+    """None: they are too many for one expression, so each has to be asked."""
+    try:
+        return Linear("|".join(f"(?:{name})" for name in sorted(names)))
+    except PatternError:
+        return None
 
 
 @lru_cache(maxsize=256)
@@ -165,7 +175,7 @@ def is_ignored(patterns: Sequence[Pattern], path: Sequence[str], *, directory: b
 
 
 @lru_cache(maxsize=4096)
-def _segment(glob: str) -> re.Pattern[str]:
+def _segment(glob: str) -> Linear:
     """One name's glob: `*`, `?`, `[a-z]`, `[^a]` and `\\x`, as Go's path.Match. A malformed one matches nothing."""
     out: list[str] = []
     position = 0
@@ -192,8 +202,8 @@ def _segment(glob: str) -> re.Pattern[str]:
         else:
             out.append(re.escape(char))
     try:
-        return re.compile("".join(out), re.DOTALL)
-    except re.error:
+        return Linear("".join(out))
+    except PatternError:
         return _NOTHING
 
 
@@ -202,6 +212,6 @@ def _class(body: str) -> str:
     return re.sub(r"[\[\]^&~|\\]", lambda match: "\\" + match[0], body)
 
 
-_NOTHING = re.compile(r"(?!)")
+_NOTHING = Nothing()
 _VERSION_CONTROL_PATTERNS = tuple(parse_pattern(line) for line in _VERSION_CONTROL)
 _DEFAULT_PATTERNS = tuple(parse_pattern(line) for line in _DEFAULTS)

@@ -13,6 +13,8 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
+from trueup.model.linear import Linear
+
 _MAXIMUM = 2**64 - 1  # parts are Go's uint64
 _IDENTIFIERS = r"[0-9A-Za-z\-]+(?:\.[0-9A-Za-z\-]+)*"
 _VERSION = re.compile(rf"^v?([0-9]+)(\.[0-9]+)?(\.[0-9]+)?(?:-({_IDENTIFIERS}))?(?:\+({_IDENTIFIERS}))?$", re.ASCII)
@@ -23,7 +25,8 @@ _OPERATOR = r"=<|=>|!=|~>|>=|<=|=|>|<|~|\^|"
 _OPERATORS = rf"(?:{_OPERATOR})"
 _COMPARATOR = re.compile(rf"^\s*({_OPERATOR})\s*{_PARTIAL}\s*$", re.ASCII)
 _FIND = re.compile(rf"{_OPERATORS}\s*{_BARE}", re.ASCII)
-_GROUP = re.compile(rf"^\s*{_OPERATORS}\s*{_BARE}\s*(?:(?:\s+|,\s*){_OPERATORS}\s*{_BARE}\s*)*$", re.ASCII)
+_GROUP = Linear(rf"\s*{_OPERATORS}\s*{_BARE}\s*(?:(?:\s+|,\s*){_OPERATORS}\s*{_BARE}\s*)*")
+"""Blanks between comparators can be shared out in more ways than there is time for."""
 _HYPHEN = re.compile(rf"\s*({_BARE})\s+-\s+({_BARE})\s*", re.ASCII)
 _LONGEST = 512
 
@@ -183,7 +186,7 @@ def _group_allows(group: tuple[Comparator, ...], version: Version) -> bool:
 
 
 def _parse_group(group: str, whole: str) -> tuple[Comparator, ...]:
-    if not _GROUP.match(group):
+    if not _GROUP.fullmatch(group):
         raise SemverError(f"{whole!r} is not a version range")
     return tuple(_parse_comparator(part, whole) for part in _FIND.findall(group))
 

@@ -8,9 +8,8 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
-import re2  # type: ignore[import-untyped]
-
 from trueup.model.errors import InvalidInput
+from trueup.model.linear import Linear, PatternError
 from trueup.model.manifest import Manifest, annotations_of, api_version_of, kind_of, labels_of, name_of, namespace_of
 from trueup.model.refs import split_api_version
 from trueup.model.release import IgnoreRule
@@ -18,8 +17,6 @@ from trueup.model.rendering import PatchTarget
 from trueup.sync.labelselector import matches, parse_selector
 
 WHOLE = ""
-_OPTIONS = re2.Options()
-_OPTIONS.log_errors = False
 _ELEMENT = re.compile(r"\.?(?P<name>[^.\[\]]+)|\[(?P<inner>[^\]]*)\]")
 
 
@@ -41,7 +38,7 @@ def is_target(target: PatchTarget, manifest: Manifest) -> bool:
         (target.namespace, namespace_of(manifest)),
     )
     return (
-        all(not pattern or _compiled(pattern).fullmatch(value) is not None for pattern, value in pairs)
+        all(not pattern or _compiled(pattern).fullmatch(value) for pattern, value in pairs)
         and matches(target.label_selector, labels_of(manifest))
         and matches(target.annotation_selector, annotations_of(manifest))
     )
@@ -52,9 +49,8 @@ def check_target(target: PatchTarget, field: str) -> None:
     for name in ("group", "version", "kind", "name", "namespace"):
         try:
             _compiled(getattr(target, name))
-        except re2.error as error:
-            pattern = getattr(target, name)
-            raise InvalidInput(f"{pattern!r} is no regular expression: {error}", field=f"{field}.{name}") from error
+        except PatternError as error:
+            raise InvalidInput(str(error), field=f"{field}.{name}") from error
     for name, selector in (
         ("labelSelector", target.label_selector),
         ("annotationSelector", target.annotation_selector),
@@ -66,9 +62,8 @@ def check_target(target: PatchTarget, field: str) -> None:
 
 
 @lru_cache(maxsize=256)
-def _compiled(pattern: str) -> Any:
-    """Go's syntax, in linear time: a tenant's pattern is matched in the loop that serves everybody."""
-    return re2.compile(pattern, _OPTIONS)
+def _compiled(pattern: str) -> Linear:
+    return Linear(pattern)
 
 
 def is_ignored(path: str, pointers: Iterable[str]) -> bool:
