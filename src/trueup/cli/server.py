@@ -114,6 +114,13 @@ def server(
         str, typer.Option(help="Path below which a proxy offers us, whether it takes it away or not: /trueup.")
     ] = "",
     max_connections: Annotated[int, typer.Option(min=10, help="Connections at once.")] = 4000,
+    max_rate: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            help="Requests a second of one client, ten times so many of a private address; 0: no bound.",
+        ),
+    ] = 200.0,
     max_streams: Annotated[int, typer.Option(min=10, help="Lists, trees and logs that are followed at once.")] = MOST,
     embedded_home: Annotated[
         Path | None, typer.Option(hidden=True, help="Folder of `trueup up`, where the first password is written too.")
@@ -153,6 +160,7 @@ def server(
                 # A file is each pod's own; only on one machine may it be the controller's too.
                 controllers_history=embedded_home is None and database.startswith("sqlite"),
                 max_streams=max_streams,
+                rate=max_rate,
                 https=certificate is not None and not loopback_port,
                 reaching=reaching,
                 root=root,

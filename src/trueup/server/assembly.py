@@ -38,6 +38,7 @@ from trueup.server.api.memorykeys import MemoryKeys
 from trueup.server.api.metering import Meter
 from trueup.server.api.operation import Operation
 from trueup.server.api.proxies import per_client
+from trueup.server.api.rates import Rates
 from trueup.server.api.streaming import MOST, Streams
 from trueup.server.argo import whole as argo
 from trueup.server.argo.webhook import Forwarding
@@ -122,6 +123,8 @@ class Serving(Struct, frozen=True, kw_only=True):
     """Of a server of `trueup up`: what the pages may say of this machine."""
     per_client: int = 1000
     """Requests and streams of one client at a time."""
+    rate: float = 0
+    """Requests a second of one client; 0: no bound."""
     rights: Rights = Rights.POLICY
     names: Names = Names()
     """What Kubernetes calls whoever signs in."""
@@ -347,7 +350,7 @@ def application(api: Api, identity: IdentityService, options: Serving, pages: Pa
     app = web.Application(
         middlewares=[
             refuse_old_versions,
-            per_client(options.reaching, options.per_client),
+            per_client(options.reaching, options.per_client, Rates(options.rate)),
             unknown_paths(options.root),
         ]
     )

@@ -218,6 +218,7 @@ class Acting:
         if live is None:
             raise missing(Target(known.policy_object, known.ref))
         check_uid(call.query.uid, uid_of(live))
+        self.check_place(live, known)
         if call.query.keep_objects and (patch := leaving_patch(live, known.dialect)) is not None:
             patch = patch | {"metadata": {**patch.get("metadata", {}), "resourceVersion": resource_version_of(live)}}
             live = await client.merge_patch(resource, known.ref.name, known.ref.namespace, patch, manager=MANAGER)
@@ -258,6 +259,7 @@ class Acting:
             if live is None:
                 raise missing(Target(known.policy_object, known.ref))
             _check_read(call, wanted, live)
+            self.check_place(live, known)
             manifest = with_decided(live, wanted)
             after = Target(policy_object(manifest, self._world.control_namespace), known.ref)
             await call.require("applications", "update", after)  # into another project too
@@ -291,6 +293,7 @@ class Acting:
             live = await client.get(resource, known.ref.name, known.ref.namespace)
             if live is None:
                 raise missing(Target(known.policy_object, known.ref))
+            self.check_place(live, known)
             try:
                 ask = make(live, known.dialect)
             except InvalidInput as error:
@@ -306,6 +309,11 @@ class Acting:
             call.note(target=str(known.ref), before=text_of(live), after=text_of(after))
             return after, ask.token
         raise AssertionError("unreachable")
+
+    def check_place(self, live: Manifest, known: Known) -> None:
+        """Raises NotFound when it has come to another project since the watch told of it: rights in the one before are none there."""
+        if policy_object(live, self._world.control_namespace) != known.policy_object:
+            raise missing(Target(known.policy_object, known.ref))
 
     async def reach(self, call: Call, ref: ObjectRef) -> tuple[KubeClient, Resource]:
         client = self._clients.of(call.caller)

@@ -45,6 +45,7 @@ from trueup.server.api.reading import read_body, read_query, said
 from trueup.server.api.refusals import BadQuery, Forbidden, MethodNotAllowed, NotFound, Refused, Unavailable
 from trueup.server.api.strangers import Strangers
 from trueup.server.api.streaming import Streams, send_events, send_lines
+from trueup.server.api.why import joined, why_of
 
 log = structlog.get_logger(__name__)
 
@@ -87,7 +88,7 @@ class Api:
         self.auditor = auditor or Unaudited()
         self.streams = streams or Streams()
         self.meter = meter or Meter()
-        self.strangers = strangers or Strangers()
+        self.strangers = Strangers() if strangers is None else strangers
         self.idempotency = idempotency or Idempotency(MemoryKeys(), random_secrets())
         self._clock = clock
         _check_unique(self.operations)
@@ -309,6 +310,8 @@ class _Running:
             message=message,
             where=self._request.path[:LONGEST_WHERE],
         )
+        if why := why_of(self._request.headers):
+            entry = structs.replace(entry, message=joined(why, entry.message))
         if entry.caller.is_anonymous:
             if (left_out := self._api.strangers.admit(entry.address)) is None:
                 return

@@ -10,6 +10,7 @@ import msgspec
 
 from trueup.server.api.operation import FIELDS, SINCE, Access, Listed, Needs, Operation, Public, Surface
 from trueup.server.api.problems import MEDIA_TYPE, Problem
+from trueup.server.api.why import HEADER as WHY
 from trueup.version import __version__
 
 _REFS = "#/components/schemas/{name}"
@@ -42,7 +43,7 @@ def document(operations: Iterable[Operation]) -> dict[str, Any]:
         "components": {
             "schemas": {name: schema for name, schema in sorted(components.items()) if name not in queries},
             "securitySchemes": {
-                "session": {"type": "apiKey", "in": "cookie", "name": "argocd.token"},
+                "session": {"type": "apiKey", "in": "cookie", "name": "trueup"},
                 "token": {"type": "http", "scheme": "bearer"},
             },
         },
@@ -66,6 +67,8 @@ def _operation(operation: Operation, by_type: dict[str, Any], components: dict[s
     }
     if operation.description:
         made["description"] = operation.description
+    if operation.changes:
+        made["parameters"].append(_WHY)
     if operation.takes_key:
         made["parameters"].append(_IDEMPOTENCY | {"description": _ONCE if operation.secret_answer else _TWICE})
     made["parameters"] += [_FRAMES[name] for name in sorted(operation.frame_parameters)]
@@ -79,6 +82,13 @@ def _operation(operation: Operation, by_type: dict[str, Any], components: dict[s
     return made
 
 
+_WHY = {
+    "name": WHY,
+    "in": "header",
+    "required": False,
+    "description": "Why, for the audit log; percent-encoded where it is more than ASCII.",
+    "schema": {"type": "string", "maxLength": 4500, "pattern": "^[\\x20-\\x7e]*$"},
+}
 _IDEMPOTENCY = {
     "name": "Idempotency-Key",
     "in": "header",

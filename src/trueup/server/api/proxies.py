@@ -15,6 +15,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from trueup.model.errors import InvalidInput
 from trueup.server.api.answering import refuse, surface_of
+from trueup.server.api.rates import Rates
 from trueup.server.api.refusals import TooMany
 from trueup.server.identity.reach import Reach, directly, holder
 
@@ -57,9 +58,10 @@ def trusting(proxies: Iterable[str]) -> Callable[[str], bool]:
     return lambda address: _is_trusted(address, networks)
 
 
-def per_client(reaching: Callable[[web.Request], Reach], most: int) -> Middleware:
-    """Bounds what one client has open at a time, whoever carries it here: a proxy's connections are everybody's."""
+def per_client(reaching: Callable[[web.Request], Reach], most: int, rates: Rates | None = None) -> Middleware:
+    """Bounds what one client has open at a time, and how fast it asks, whoever carries it here: a proxy's connections are everybody's."""
     open_: Counter[str] = Counter()
+    paced = Rates(0) if rates is None else rates
 
     @web.middleware
     async def bounded(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -67,6 +69,11 @@ def per_client(reaching: Callable[[web.Request], Reach], most: int) -> Middlewar
         if open_[address] >= most:
             busy = TooMany(f"{most} requests of {address} are under way", retry_after=5, hint="wait for some of them")
             return refuse(request, busy, surface_of(request.path))
+        if wait := paced.wait(address):
+            fast = TooMany(
+                f"{address} asks too fast", retry_after=wait, hint="wait, and follow a list in place of polling it"
+            )
+            return refuse(request, fast, surface_of(request.path))
         open_[address] += 1
         try:
             return await handler(request)

@@ -113,6 +113,7 @@ class Changing:
         live = await client.get(resource, known.ref.name, known.ref.namespace)
         if live is None:
             raise missing(Target(known.policy_object, known.ref))
+        self._acting.check_place(live, known)
         before = list(live["metadata"].get("finalizers") or [])
         after = finalizers_for(before, cascade=query.cascade, propagation=query.propagation_policy)
         if after != before:
@@ -139,8 +140,8 @@ class Changing:
         client, resource = await self._acting.reach(call, ref)
         for tries_left in reversed(range(TRIES)):
             live = await client.get(resource, ref.name, ref.namespace)
-            if live is None:
-                raise missing(target)
+            if live is None or self._target(live).name != target.name:
+                raise missing(target)  # gone, or in a project since, where other rights hold
             try:
                 made = await client.replace(with_decided(live, manifest), manager=MANAGER)
             except ApiError as error:
