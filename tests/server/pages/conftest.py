@@ -20,6 +20,7 @@ EXPECTED = (
     "401",
     "403",
     "404",
+    "409",
     "412",
     "ERR_CONNECTION_REFUSED",
     "ERR_INCOMPLETE_CHUNKED",

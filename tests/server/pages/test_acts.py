@@ -236,6 +236,32 @@ async def test_what_was_done_although_its_answer_was_lost_is_not_done_twice(own_
     assert keys[0] == keys[1] != keys[2]
 
 
+async def test_what_nobody_knows_the_end_of_is_said_and_the_next_press_means_it_anew(
+    own_stage: Stage, opened: Open
+) -> None:
+    page = await opened(own_stage, f"{WEB}?{DEPLOYMENT}&act=restart")
+    keys: list[str | None] = []
+    reasons = ["StillRunning", "StillRunning", "OutcomeUnknown"]
+
+    async def answered(route: Route) -> None:
+        keys.append(await route.request.header_value("Idempotency-Key"))
+        if len(keys) > len(reasons):
+            await route.continue_()
+            return
+        reason = reasons[len(keys) - 1]
+        problem = {"title": reason, "status": 409, "reason": reason, "detail": f"so it is: {reason}"}
+        await route.fulfill(status=409, json=problem, content_type="application/problem+json")
+
+    await page.route("**/object/actions*", answered)
+    button = dialog(page).get_by_role("button", name="Restart")
+    for reason in reasons:
+        await button.click()
+        await expect(dialog(page)).to_contain_text(f"so it is: {reason}")
+    await button.click()
+    await expect(page.locator(".toast")).to_contain_text("Restart of Deployment web is asked for")
+    assert keys[0] == keys[1] == keys[2] != keys[3]
+
+
 async def test_a_rollback_shows_what_changes_and_how_git_is_reverted(own_stage: Stage, opened: Open) -> None:
     page = await opened(own_stage, WEB)
     await more(page, "Roll back…")
