@@ -146,3 +146,13 @@ async def test_the_cluster_that_we_are_in_needs_no_secret(probed: Probed) -> Non
     _, said = await probed.ask("GET", "v1/clusters")
     assert [(one["name"], one["serverVersion"][:2]) for one in said["items"]] == [("in-cluster", "1."), ("far", "1.")]
     assert [one["serverVersion"] for one in said["items"]][1] == "1.33"
+    escaped = quote(quote("https://10.1.2.3:6443", safe=""), safe="")
+    assert (await probed.ask("GET", f"v1/clusters/{escaped}?id.type=url_escaped"))[1]["name"] == "far"
+    for question in (
+        "name=far",
+        "server=https://10.1.2.3:6443",
+        "id.type=name&id.value=far",
+        f"id.type=url_escaped&id.value={escaped}",
+    ):
+        _, said = await probed.ask("GET", "v1/clusters?" + question)
+        assert [one["name"] for one in said["items"]] == ["far"]

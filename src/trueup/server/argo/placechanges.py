@@ -19,7 +19,7 @@ from trueup.server.api.operation import Answer, Listed, Operation, Surface, Targ
 from trueup.server.api.refusals import BadQuery, Forbidden, Impossible
 from trueup.server.argo.connections import Connection, Connections, here
 from trueup.server.argo.finding import V1, permit
-from trueup.server.argo.places import cluster, repository
+from trueup.server.argo.places import cluster, identified, repository
 from trueup.server.keeping.placeforms import ClusterForm, RepositoryForm, cluster_secret, repository_secret
 from trueup.server.keeping.placekeeping import Keeping
 from trueup.server.keeping.places import HOME, IN_CLUSTER_URL, ClusterAnswer
@@ -102,7 +102,8 @@ class CreateQuery(Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class ClusterQuery(Struct, frozen=True, kw_only=True):
-    """`id.type` is `server`, or `name`; `updatedFields` names what of the body counts, as often as wanted."""
+    """`id.type` is `server` or `name`, or with `_escaped` the same escaped once more; `updatedFields` names what of the body counts, as
+    often as wanted."""
 
     type: str = field(name="id.type", default="")
     server: str = ""
@@ -245,7 +246,8 @@ class ClusterChanges:
         return cluster(ClusterAnswer(row=row, apps=apps), connection)
 
     def _is_here(self, call: Call) -> bool:
-        return bool(call.path["cluster"].rstrip("/") == (IN_CLUSTER if call.query.type == "name" else IN_CLUSTER_URL))
+        name, server = identified(call.path["cluster"], call.query.type)
+        return name == IN_CLUSTER or server == IN_CLUSTER_URL
 
     async def _unregistered(self, call: Call) -> ClusterRow | None:
         """The cluster that we are in, which needs no Secret; None: it has one, or is not the caller's to see."""
@@ -254,10 +256,10 @@ class ClusterChanges:
         return HOME if await call.may("clusters", "get", Target(IN_CLUSTER_URL)) else None
 
     async def _known(self, call: Call, action: str) -> tuple[KubeClient, Manifest]:
-        wanted, by_name = call.path["cluster"], call.query.type == "name"
+        name, server = identified(call.path["cluster"], call.query.type)
         for secret in await self._keeping.secrets(call):
             row = cluster_row(secret)
-            if (row.name if by_name else row.server.rstrip("/")) != (wanted if by_name else wanted.rstrip("/")):
+            if (row.name != name) if name else (row.server.rstrip("/") != server):
                 continue
             if await call.may("clusters", "get", self._keeping.target(secret)):
                 await self._permit(call, action, secret)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import unquote
 
+import msgspec
 from msgspec import Struct
 
 from trueup.model.manifest import Manifest, name_of
@@ -20,9 +22,11 @@ from trueup.sources.giturl import mask_url
 
 
 class PlaceQuery(Struct, frozen=True, kw_only=True, rename="camel"):
-    """`repo` and `url` of repositories, `server` and `name` of clusters. `forceRefresh`: repositories are tried anew."""
+    """`repo` and `url` of repositories, `server`, `name` and `id` of clusters. `forceRefresh`: repositories are tried anew."""
 
     force_refresh: bool = False
+    id_type: str = msgspec.field(name="id.type", default="")
+    id_value: str = msgspec.field(name="id.value", default="")
 
     repo: str = ""
     url: str = ""
@@ -59,10 +63,12 @@ class ArgoPlaces:
 
     async def clusters(self, call: Call) -> Answer:
         query = call.query
+        name, server = identified(query.id_value, query.id_type)
         rows = [
             one
             for one in await self._places.visible_clusters(call)
-            if query.server in ("", one.row.server) and query.name in ("", one.row.name)
+            if {query.name, name} - {""} <= {one.row.name}
+            and {query.server.rstrip("/"), server} - {""} <= {one.row.server.rstrip("/")}
         ]
         secrets = {name_of(one): one for one in await self._clusters.secrets(call)}
         registered = [one.row.secret for one in rows if one.row.secret in secrets]
@@ -85,6 +91,12 @@ class ArgoPlaces:
 
 _TOLD = ("proxy", "noProxy", "githubAppID", "githubAppInstallationID", "githubAppEnterpriseBaseUrl")
 _TOLD_BOOLEANS = ("enableOCI", "enableLfs", "forceHttpBasicAuth")
+
+
+def identified(value: str, kind: str) -> tuple[str, str]:
+    """Name and server that an `id` means, one of them empty. Argo CD's types: `name`, `server`, and both escaped once more."""
+    meant = unquote(value) if kind.endswith("_escaped") else value
+    return (meant, "") if kind.startswith("name") else ("", meant.rstrip("/"))
 
 
 def _listed(rows: list[dict[str, Any]]) -> Answer:
