@@ -100,7 +100,7 @@ def run(
         str,
         typer.Option(
             envvar="TRUEUP_INTERNAL_TOKEN",
-            help="Token by which servers read live trees; default: that of the Secret trueup-internal, made if need be.",
+            help="Token by which servers read live trees and reach objects elsewhere; default: that of the Secret trueup-internal.",
         ),
     ] = "",
     database: Annotated[
