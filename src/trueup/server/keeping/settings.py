@@ -38,7 +38,7 @@ from trueup.sync.marks import declared_by
 
 BASE = "/api/trueup/v1"
 _NO_LINKS = NoLinks()
-_LANGUAGES = "url, title and description are Go templates with Sprig's functions, `if` is in the expr language"
+_LANGUAGES = "url, title and description are Go templates with Sprig's functions; if is an expression of expr-lang"
 _LABELS = {"app.kubernetes.io/part-of": "argocd"}
 
 

@@ -106,7 +106,7 @@ function Editing({ map, version, path, start, can, onDone }) {
       <${Button} onClick=${() => onDone(false)}>${t("do.cancel")}<//><${Button} kind="primary" disabled=${!able || busy || !touched || tried.waiting || Boolean(tried.data?.problem)} onClick=${() => write(value)}>${t("do.save")}<//>`}>
     ${!can && html`<${MayNotChange} resource="settings" action="update" object=${map.name} />`}
     ${map.declared && html`<${Notice} tone="none" icon="git-branch" title=${t("settings.declared", { app: map.declared })}>${t("settings.declared.what")}<//>`}
-    ${problem && html`<${Notice} tone="bad" title=${problem.details.title}>${problem.details.detail} ${problem.details.hint}<//>`}
+    ${problem && html`<${Notice} tone="bad" title=${problem.details.title}>${problem.details.detail}${problem.details.hint && html`<div class="muted">${problem.details.hint}</div>`}<//>`}
     ${(problem?.details.hint ?? "").includes("lockOut") || lockOut ? html`<${Check} checked=${lockOut} onChange=${setLockOut}>${t("settings.lock-out")}<//>` : null}
     ${(tried.data?.map?.remarks ?? []).map((one) => html`<${Notice} key=${one.place + one.message} tone="warn" title=${one.place}>${one.message} ${one.hint}<//>`)}
     <div class="admin-form"><div class="stack">
