@@ -137,6 +137,13 @@ async def test_who_names_a_version_decides_on_that_one_alone(served: Served, clu
     assert not cluster.written
 
 
+async def test_a_resource_without_a_spec_is_refused_by_what_it_lacks(served: Served, cluster: Cluster) -> None:
+    bare = {key: value for key, value in kustomization("team-a").items() if key != "spec"}
+    async with served.client.put(APP, json=bare, headers=ANN) as answer:
+        assert (answer.status, (await answer.json())["field"]) == (400, "spec")
+    assert not cluster.written
+
+
 async def test_a_dry_run_writes_nothing(served: Served, cluster: Cluster) -> None:
     async with served.client.put(APP + "?dryRun=true", json=kustomization("team-a"), headers=ANN) as answer:
         assert answer.status == 200, await answer.text()

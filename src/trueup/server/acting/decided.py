@@ -45,4 +45,4 @@ def with_decided(live: Manifest, wanted: Manifest) -> Manifest:
         if key in given:
             metadata[key] = given[key]
     assert (name_of(live), namespace_of(live)) == (given.get("name"), given.get("namespace"))
-    return {**live, "metadata": metadata, "spec": wanted["spec"]}
+    return {**live, "metadata": metadata, "spec": wanted.get("spec", {})}
