@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,9 @@ import structlog
 import yaml
 
 from tests.server.argo.kit import application
+from trueup.model.errors import EngineFailed
+from trueup.render.engine.build import GOTEMPLATE
+from trueup.render.engine.pool import EnginePool
 from trueup.server.keeping.secretrows import cluster_row
 from trueup.server.linking.declared import Link, Of
 from trueup.server.linking.filling import AWAY_SECONDS, Links
@@ -148,6 +152,17 @@ async def test_what_cannot_be_read_is_told_to_the_log_and_shows_no_links(setting
         assert not settings.links.declares(Of.PROJECT)
         assert await settings.links.filled(Of.PROJECT, {}, "shop") == ()
     assert [one["key"] for one in said] == ["project.links"]
+
+
+async def test_without_the_engine_there_are_no_links_and_the_log_says_why_once_a_minute(tmp_path: Path) -> None:
+    engines = EnginePool(workers=1, binary=tmp_path / "none", engine=GOTEMPLATE)
+    declared = {Of.PROJECT: "- {url: https://x, title: t}"}
+    async with Links(lambda: declared, engines, lambda: 0.0) as links:
+        with structlog.testing.capture_logs() as said:
+            assert [await links.filled(Of.PROJECT, {}, "shop") for _ in range(2)] == [(), ()]
+        assert [one["log_level"] for one in said] == ["error"]
+        with pytest.raises(EngineFailed):
+            await links.wrong(declared[Of.PROJECT])
 
 
 @pytest.mark.parametrize(

@@ -122,7 +122,10 @@ class Links:
         links = read_links(text)
         templates = [Template(f"link {n}", part) for n, link in enumerate(links, 1) for part in link.templates]
         conditions = [(n, link.condition) for n, link in enumerate(links, 1) if link.condition]
-        found = await checked(self._engines, templates, [condition for _, condition in conditions])
+        try:
+            found = await checked(self._engines, templates, [condition for _, condition in conditions])
+        except OSError as error:
+            raise EngineFailed(f"the engine that fills links in cannot be had: {error}") from error
         for template, one in zip(templates, found.templates, strict=True):
             if one.error:
                 return f"{template.name}: {template.text[:200]!r} cannot be filled in: {one.error}"
@@ -192,7 +195,10 @@ class Links:
             return False
         try:
             await self._engines.version()
-        except EngineFailed as error:
+        except (
+            EngineFailed,
+            OSError,
+        ) as error:  # it can be neither found nor built: a file system that is not to be written
             self._without_engine = self._clock() + AWAY_SECONDS
             log.error("the engine that fills links in cannot be had", error=str(error))
             return False
