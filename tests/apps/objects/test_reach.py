@@ -81,9 +81,17 @@ class Cluster:
         return self._objects[resource.kind, namespace, name]
 
     async def delete(
-        self, resource: Resource, name: str, namespace: str, *, uid: str, propagation: str = "", **_: object
+        self,
+        resource: Resource,
+        name: str,
+        namespace: str,
+        *,
+        uid: str,
+        propagation: str = "",
+        resource_version: str = "",
+        **_: object,
     ) -> None:
-        self.written.append(("delete", resource.kind, namespace, name, uid, propagation))
+        self.written.append(("delete", resource.kind, namespace, name, uid, propagation, resource_version))
 
     async def create(self, manifest: Manifest, *, manager: str) -> Manifest:
         assert manager == "trueup-server"
@@ -167,8 +175,10 @@ async def test_only_the_one_that_was_meant_is_deleted() -> None:
             await reach.remove(wrong)
     assert cluster.written == []
     done = await reach.remove(Remove(ref=POD, propagation="Orphan"))
-    assert cluster.written == [("delete", "Pod", "shop", "web-1-a", "uid of web-1-a", "Orphan")]
+    assert cluster.written == [("delete", "Pod", "shop", "web-1-a", "uid of web-1-a", "Orphan", "")]
     assert (done.before["kind"], done.after) == ("Pod", None)
+    await reach.remove(Remove(ref=POD, propagation="Background", if_match='"7"'))
+    assert cluster.written[-1][-1] == "7", "whoever said a version means it until the API server has it"
 
 
 async def test_an_object_without_a_namespace_is_in_none_that_is_said() -> None:

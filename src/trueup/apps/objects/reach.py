@@ -117,6 +117,7 @@ class Near:
             placed.ref.name,
             placed.ref.namespace,
             uid=uid_of(placed.live),
+            resource_version=resource_version_of(placed.live) if ask.if_match.strip() else "",
             propagation=ask.propagation,
             grace_seconds=0 if ask.force else None,
         )
