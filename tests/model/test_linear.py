@@ -9,13 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from trueup.dialects.argocd.environment import expand
 from trueup.model.duration import parse_duration
 from trueup.model.errors import InvalidInput
 from trueup.model.globs import matches
 from trueup.model.linear import Linear, Nothing, PatternError
-from trueup.render.envsubst import substitute
+from trueup.render.envsubst import SubstitutionFailed, substitute
 from trueup.render.valuefiles import _compiled
+from trueup.sources.giturl import mask_url
 from trueup.sources.ignore import Rules, is_ignored, parse_patterns
+from trueup.sources.oci.authorization import read_challenges
 from trueup.sources.semver import SemverError, parse_constraint
 
 STARS = "*a" * 20 + "b"
@@ -42,6 +45,11 @@ def refused(call: Callable[[], object], error: type[Exception]) -> bool:
         lambda: refused(lambda: parse_constraint("1" + (" " * 8 + "1") * 25 + " !"), SemverError),
         lambda: refused(lambda: parse_duration("1" * 100_000 + "x"), InvalidInput),
         lambda: refused(lambda: parse_duration("1" * 400 + "h"), InvalidInput),
+        lambda: refused(lambda: substitute("${a:=" * 50_000, {}), SubstitutionFailed),
+        lambda: expand("${" * 500_000, {}) == "",
+        lambda: mask_url("a" * 200_000) == "a" * 200_000,
+        lambda: mask_url("a://" + ":" * 200_000) == "a://" + ":" * 200_000,
+        lambda: read_challenges(["Bearer " + "a" * 100_000])[0].realm == "",
     ],
 )
 def test_no_pattern_takes_longer_than_the_text_is_long(ask: Callable[[], bool]) -> None:
@@ -83,3 +91,21 @@ def test_an_expression_is_anchored_by_who_asks() -> None:
     assert Linear("a?").fullmatch("\udc80") is Nothing().fullmatch("") is False
     with pytest.raises(PatternError, match="no regular expression"):
         Linear("(")
+
+
+def test_what_opens_and_never_closes_is_eaten_as_in_go() -> None:
+    known = {"A": "1", "B": "2"}
+    assert expand("$A-${B}-${A $B ${", known) == "1-2-A 2 "
+    assert expand("${A}}${B", known) == "1}B"
+    assert expand("${}$$ $", known) == "$ $"
+
+
+def test_variables_may_stand_in_the_defaults_of_others() -> None:
+    assert substitute("${a:=" * 40 + "x" + "}" * 40, {}) == "x"
+    assert substitute("${a}" * 200, {"a": "x"}) == "x" * 200
+
+
+def test_passwords_in_urls_are_still_taken_out() -> None:
+    assert mask_url("see git+ssh://me:se:cret@host/x and https://" + "t" * 20 + "@host") == (
+        "see git+ssh://***@host/x and https://***@host"
+    )

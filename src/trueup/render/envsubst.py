@@ -42,6 +42,8 @@ class Call(Struct, frozen=True):
 Part: TypeAlias = str | Call
 
 _DEFAULTS = frozenset({"=", ":=", ":-", ":?", ":+"})
+DEEPEST = 50
+"""So many variables may stand one in the default of another."""
 _ESCAPE_HINT = "write $${...} for text that is not a variable"
 
 
@@ -93,6 +95,7 @@ class _Parser:
     def __init__(self, text: str) -> None:
         self.text = text
         self.at = 0
+        self.depth = 0
 
     def parse(self) -> list[Part]:
         parts: list[Part] = []
@@ -130,14 +133,18 @@ class _Parser:
     def _call(self) -> Call:
         start = self.at
         self.at += 2
-        if self._peek() == "#":
+        self.depth += 1
+        if self.depth > DEEPEST:
+            raise self._bad(start, "variables are nested too deep")
+        operator: str = "#"
+        args: tuple[Part, ...] = ()
+        if is_length := self._peek() == "#":
             self.at += 1
-            name = self._name(start)
-            self._close(start)
-            return Call(name, "#", (), start)
         name = self._name(start)
-        operator, args = self._function(start)
+        if not is_length:
+            operator, args = self._function(start)
         self._close(start)
+        self.depth -= 1
         return Call(name, operator, args, start)
 
     def _name(self, start: int) -> str:

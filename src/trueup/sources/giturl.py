@@ -24,7 +24,8 @@ _SCP = re.compile(
 _HOST = re.compile(r"^(?:[A-Za-z0-9][A-Za-z0-9._-]*|\[?[0-9A-Fa-f:.]+\]?)$")
 _CONTROL = re.compile(r"[\x00-\x20\x7f]")
 _USERINFO = re.compile(
-    r"(?P<scheme>[a-z][a-z0-9+.-]*://)[^/@\s]*:[^/@\s]*@"
+    # Bounds and parts that exclude each other keep it linear: texts of other hosts come by here.
+    r"(?P<scheme>[a-z][a-z0-9+.-]{0,30}://)[^/@:\s]*:[^/@\s]*@"
     # A token may stand alone, in the user's place; nobody's name is so long, and an organisation's (Azure) seldom.
     r"|(?P<web>https?://)[^/@:\s]{20,}@",
     re.IGNORECASE,

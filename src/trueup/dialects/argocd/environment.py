@@ -15,6 +15,8 @@ from trueup.model.refs import ObjectRef
 from trueup.model.rendering import REVISION_MARKS
 
 _NAME = re.compile(r"\$(?:\{([^}]*)\}|([A-Za-z_][A-Za-z0-9_]*|[*#$@!?0-9-]))")
+_UNCLOSED = re.compile(r"\$(?:\{()|([A-Za-z_][A-Za-z0-9_]*|[*#$@!?0-9-]))")
+"""Where no brace closes any more: looking for one at each that opens would take for ever. What opens is eaten, as in Go."""
 _REVISION = "ARGOCD_APP_REVISION"
 
 
@@ -38,4 +40,5 @@ def expand(text: str, environment: Mapping[str, str]) -> str:
         name = match[1] or match[2] or ""
         return "$" if name == "$" else environment.get(name, "")
 
-    return _NAME.sub(value, text)
+    closed = text.rfind("}") + 1
+    return _NAME.sub(value, text[:closed]) + _UNCLOSED.sub(value, text[closed:])

@@ -28,7 +28,7 @@ _CLIENT = "trueup"
 _SHORTEST = 60.0
 _EARLY = 10.0
 _MOST_TOKENS = 4096
-_PARAMETER = re.compile(r'([A-Za-z_-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
+_PARAMETER = re.compile(r'([A-Za-z_-]{1,64})\s{0,8}=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
 _SCHEME = re.compile(r"(?:^|,)\s*(Bearer|Basic)(?:\s+|$)", re.IGNORECASE)
 
 
