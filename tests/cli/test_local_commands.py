@@ -15,6 +15,7 @@ import yaml
 
 from tests.cli.kit import Ran
 from tests.support.golden import Golden
+from trueup.cli import answers
 from trueup.model.source import HelmChartSource
 from trueup.sources.helm.chart import HelmChartFetcher
 from trueup.sources.treesnapshot import TreeSnapshot
@@ -340,6 +341,24 @@ def test_a_release_whose_chart_is_in_the_tree_is_rendered_with_its_values(
     assert "no zone" in alone["message"]
     tree(tmp_path, {"charts/web/Chart.yaml": CHARTED["charts/web/Chart.yaml"] + "type: library\n"})
     assert checked("charts/web")["code"] == 0
+
+
+def test_an_answer_is_not_kept_beyond_a_change_of_what_a_chart_needs(trueup: Trueup, tmp_path: Path) -> None:
+    needs = "dependencies: [{name: common, version: 1.x, repository: 'file://../common'}]\n"
+    files = CHARTED | {
+        "charts/web/Chart.yaml": CHARTED["charts/web/Chart.yaml"] + needs,
+        "charts/common/Chart.yaml": "apiVersion: v2\nname: common\nversion: 1.0.0\n",
+        "charts/common/templates/a.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: common}\n",
+    }
+    repo = tree(tmp_path / "repo", files)
+    subprocess.run(["git", "init", "-q", repo], check=True)
+    assert trueup("validate", str(repo)).code == 0
+    question = answers.Question(command="validate", places=(str(repo.resolve()),), output="table")
+    assert answers.find(question) is not None
+    tree(repo, files | {"charts/common/templates/a.yaml": '{{ fail "not this way" }}\n'})
+    assert answers.find(question) is None
+    broken = trueup("validate", str(repo))
+    assert (broken.code, "not this way" in broken.stdout) == (1, True)
 
 
 def test_a_chart_is_made_once_for_all_releases_of_it(

@@ -140,6 +140,19 @@ def test_anything_out_of_the_ordinary_is_for_the_command_itself(
     assert quickly(*arguments) is None
 
 
+def test_with_plugins_nothing_is_kept_and_nothing_that_was_is_said(
+    trueup: Trueup, quickly: Callable[..., Ran | None], repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trueup("validate")
+    assert quickly("validate") is not None
+    (tmp_path / "plugins").mkdir()
+    monkeypatch.setenv("TRUEUP_PLUGINS", str(tmp_path / "plugins"))
+    assert quickly("validate") is None
+    trueup("render", "./apps/web")
+    monkeypatch.delenv("TRUEUP_PLUGINS")
+    assert quickly("render", "./apps/web") is None
+
+
 def test_a_secret_and_a_failure_are_never_kept(
     trueup: Trueup, quickly: Callable[..., Ran | None], repo: Path, tmp_path: Path
 ) -> None:

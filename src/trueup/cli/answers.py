@@ -29,6 +29,7 @@ _LIMIT = 64 << 20
 _LARGEST = 4 << 20
 _DIGEST = hashlib.sha256().digest_size
 CACHE_VARIABLE = "TRUEUP_RENDER_CACHE"
+PLUGINS_VARIABLE = "TRUEUP_PLUGINS"
 _ROOMS = ("cli", "controllers", "dialects", "model", "render", "sources", "sync")
 
 
@@ -55,6 +56,8 @@ _decoder = msgspec.msgpack.Decoder(Answer)
 
 def keep(question: Question, items: Iterable[Input], stdout: str, stderr: str) -> None:
     """Never raises for the disk. All places must lie in one working tree."""
+    if os.environ.get(PLUGINS_VARIABLE):
+        return  # what plugins make of a tree depends on more than the tree
     data = msgspec.msgpack.encode(Answer(tuple(sorted(set(items))), stdout, stderr))
     path = _path(question)
     if len(data) > _LARGEST:
@@ -69,6 +72,8 @@ def keep(question: Question, items: Iterable[Input], stdout: str, stderr: str) -
 
 def find(question: Question) -> Answer | None:
     """What was said then, if it would be said again."""
+    if os.environ.get(PLUGINS_VARIABLE):
+        return None
     path = _path(question)
     try:
         data = path.read_bytes()

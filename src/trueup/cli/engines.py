@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from trueup.cli.answers import kept_root
+from trueup.cli.answers import PLUGINS_VARIABLE, kept_root
 from trueup.cli.progress import Progress
 from trueup.cli.remotes import remotes_of_this_user
 from trueup.dialects.argocd.rendering import refine
@@ -32,7 +32,7 @@ async def engines(reporter: Progress, *, workers: int = 2) -> AsyncIterator[Engi
 
 def local_plugins() -> Plugins:
     """Those of the folder that TRUEUP_PLUGINS names, as for the controller. Raises InvalidInput."""
-    folder = os.environ.get("TRUEUP_PLUGINS")
+    folder = os.environ.get(PLUGINS_VARIABLE)
     return Plugins(read_plugins(Path(folder)) if folder else ())
 
 

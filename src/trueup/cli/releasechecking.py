@@ -6,10 +6,9 @@ what fails without them may be well with them, and is told, not counted.
 
 from __future__ import annotations
 
-import asyncio
 import base64
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeAlias
 
 from msgspec import Struct, structs
@@ -19,11 +18,12 @@ from trueup.controllers.releases.chartroot import CHART_FILE
 from trueup.dialects.dialect import Dialect
 from trueup.dialects.registry import dialect_for
 from trueup.model.app import App
-from trueup.model.errors import SourceError, TrueupError
+from trueup.model.errors import BuildFailed, SourceError, TrueupError
 from trueup.model.manifest import Declared, Manifest, Origin, ref_of
 from trueup.model.refs import ObjectRef
 from trueup.model.release import ReleaseSpec, ValuesSource
-from trueup.model.snapshot import EntryType
+from trueup.model.revision import Revision
+from trueup.model.snapshot import Entry
 from trueup.model.source import HelmChartSource
 from trueup.render.building import clean_path
 from trueup.render.engine.pool import EnginePool
@@ -65,7 +65,6 @@ class ReleaseChecker:
         self._dialects = dialects
         self._engine = ReleaseEngine(engines)
         self._charts = charts
-        self._written_down: set[str] = set()
 
     async def check(self, app: App) -> CheckedRelease:
         """Raises BuildFailed, SourceError and their kinds, with places in the tree."""
@@ -77,11 +76,6 @@ class ReleaseChecker:
         path = clean_path(chart.chart)
         if self._recorder.look(join(path, CHART_FILE)).entry is None:
             return CheckedRelease(notes=(f"its chart {chart.chart} is not in this working tree",))
-        if path not in self._written_down:
-            await asyncio.to_thread(_write_down, self._recorder, path)
-            self._written_down.add(path)
-        for name in chart.values_files:
-            self._recorder.look(clean_path(name))
         layers, missing = _layers(spec, self._known)
         notes = (f"values of {', '.join(missing)} are not known here",) if missing else ()
         try:
@@ -109,12 +103,46 @@ class ReleaseChecker:
             raise
 
 
+class _Noted:
+    """A tree out of which charts are made: each look, also at a chart that another one needs, is one of the Recorder's.
+
+    Implements `model.snapshot.Snapshot`.
+    """
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self._tree = recorder.snapshot
+
+    @property
+    def id(self) -> str:
+        return self._tree.id
+
+    @property
+    def revision(self) -> Revision:
+        return self._tree.revision
+
+    def entry(self, path: str) -> Entry | None:
+        with suppress(BuildFailed):  # a link that leads outside: whoever asks finds that out
+            self._recorder.look(path)
+        return self._tree.entry(path)
+
+    def listing(self, path: str) -> tuple[Entry, ...]:
+        with suppress(BuildFailed, OSError):
+            self._recorder.listing(path)
+        return self._tree.listing(path)
+
+    def read(self, path: str) -> bytes:
+        with suppress(BuildFailed):
+            self._recorder.look(path)
+        return self._tree.read(path)
+
+
 @asynccontextmanager
 async def release_checker(
     recorder: Recorder, known: Known, dialects: tuple[Dialect, ...], engines: EnginePool, *, fetch: bool
 ) -> AsyncIterator[ReleaseChecker]:
     find = knows_none if fetch else _nothing_is_fetched
-    async with charts_of_tree(recorder.snapshot, engines, find=find) as charts:
+    async with charts_of_tree(_Noted(recorder), engines, find=find) as charts:
         yield ReleaseChecker(recorder, known, dialects, engines, charts)
 
 
@@ -128,16 +156,6 @@ def _chart_of(spec: ReleaseSpec, dialects: tuple[Dialect, ...]) -> HelmChartSour
     if not isinstance(chart, HelmChartSource) or not isinstance(chart.origin, ObjectRef):
         return None
     return chart if chart.origin.kind == _IN_TREE else None
-
-
-def _write_down(recorder: Recorder, path: str) -> None:
-    """Every file and folder of the chart counts, whatever the library makes of it."""
-    for entry in recorder.listing(path):
-        inner = join(path, entry.name)
-        if entry.type is EntryType.DIRECTORY:
-            _write_down(recorder, inner)
-        else:
-            recorder.look(inner)
 
 
 def _layers(spec: ReleaseSpec, known: Known) -> tuple[list[ValuesLayer], list[str]]:
