@@ -72,6 +72,34 @@ async def own_stage() -> AsyncIterator[Stage]:
         yield stage
 
 
+async def a_page(
+    browser: Browser,
+    stage: Stage,
+    *,
+    who: str = "malee",
+    width: int = 1440,
+    height: int = 900,
+    theme: str = "light",
+    lang: str = "en",
+    clock: datetime = NOW,
+) -> Page:
+    """A page of a browser of its own, signed in, nowhere yet."""
+    context = await browser.new_context(
+        viewport={"width": width, "height": height},
+        color_scheme="dark" if theme == "dark" else "light",
+        locale={"en": "en-GB", "th": "th-TH"}[lang],
+        timezone_id="Asia/Bangkok",
+        reduced_motion="reduce",
+    )
+    context.set_default_timeout(15_000)
+    if who:
+        stage.cookies.sessions[f"given-{who}"] = who
+        await context.add_cookies([{"name": COOKIE, "value": f"given-{who}", "url": stage.url}])
+    page = await context.new_page()
+    await page.clock.install(time=clock.astimezone(UTC))
+    return page
+
+
 @pytest_asyncio.fixture(loop_scope="session")
 async def opened(browser: Browser) -> AsyncIterator[Open]:
     """Opens a page of a stage, signed in; whatever the console complains of fails the test."""
@@ -93,20 +121,8 @@ async def opened(browser: Browser) -> AsyncIterator[Open]:
         lang: str = "en",
         clock: datetime = NOW,
     ) -> Page:
-        context = await browser.new_context(
-            viewport={"width": width, "height": height},
-            color_scheme="dark" if theme == "dark" else "light",
-            locale={"en": "en-GB", "th": "th-TH"}[lang],
-            timezone_id="Asia/Bangkok",
-            reduced_motion="reduce",
-        )
-        contexts.append(context)
-        context.set_default_timeout(15_000)
-        if who:
-            stage.cookies.sessions[f"given-{who}"] = who
-            await context.add_cookies([{"name": COOKIE, "value": f"given-{who}", "url": stage.url}])
-        page = await context.new_page()
-        await page.clock.install(time=clock.astimezone(UTC))
+        page = await a_page(browser, stage, who=who, width=width, height=height, theme=theme, lang=lang, clock=clock)
+        contexts.append(page.context)
         page.on("console", heard)
         page.on("pageerror", lambda error: problems.append(f"{error}\n{error.stack}"))
         await page.goto(stage.url + path)

@@ -54,6 +54,14 @@ async def composed(browser: Browser, shots: Sequence[bytes], *, columns: int, sc
     return base64.b64decode(text)
 
 
+async def compare(browser: Browser, path: Path, shots: Sequence[bytes], *, columns: int, update: bool) -> None:
+    """With the kept sheet of the same name, which is written anew when `update` says so."""
+    picture = await composed(browser, shots, columns=columns, scale=0.5)
+    if update:
+        _write(path, picture)
+    await assert_same(browser, path, picture)
+
+
 async def assert_same(browser: Browser, path: Path, picture: bytes) -> None:
     kept = _read(path)
     assert kept, f"{path.name} was never made; look at the page, then: pytest --update-golden"
@@ -61,6 +69,11 @@ async def assert_same(browser: Browser, path: Path, picture: bytes) -> None:
     share = await page.evaluate(_COMPARE, [_data("webp", kept), _data("webp", picture), NOTICED])
     await page.close()
     assert share <= TOLERATED, f"{share:.1%} of {path.name} is other; look at it, then: pytest --update-golden"
+
+
+def _write(path: Path, picture: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(picture)
 
 
 def _read(path: Path) -> bytes:

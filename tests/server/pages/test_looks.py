@@ -6,7 +6,7 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from tests.server.pages.conftest import Open
-from tests.server.pages.pictures import FOLDER, assert_same, composed
+from tests.server.pages.pictures import FOLDER, compare
 from tests.server.pages.stage.running import Stage
 from tools.pages.install import node_modules
 
@@ -31,11 +31,9 @@ PAGES = {
     "places": "/places",
     "settings": "/settings?map=argocd-rbac-cm&key=policy.csv",
     "accounts": "/accounts?account=alice",
-    "account-new": "/accounts?do=new",
     "audit": "/audit",
     "new-app": "/apps/new",
     "app-sync": "/apps/Application/shop/api?do=sync",
-    "app-release": "/apps/HelmRelease/shop/gateway?do=sync",
     "app-edit": f"{WEB}?do=edit",
     "sign-in": "/login",
     "design": "/design",
@@ -59,11 +57,9 @@ WHEN_READY = {
     "places": "main article",
     "settings": ".dialog .sheet .line",
     "accounts": ".panel .sheet .line",
-    "account-new": ".dialog .account-rights .chip",
     "audit": ".table .line",
     "new-app": ".act-written .line",
     "app-sync": ".act-plan .act-object",
-    "app-release": ".act-release dl",
     "app-edit": ".act-written .line",
     "sign-in": ".sign-in .card",
     "design": ".timeline canvas",
@@ -89,12 +85,12 @@ async def test_a_page_can_be_read_by_everybody_at_every_width_and_looks_as_when_
         for theme in ("light", "dark"):
             await page.emulate_media(color_scheme=theme, reduced_motion="reduce")
             await page.set_viewport_size({"width": 1440, "height": 900})
-            wide.append(await _picture(page))
+            wide.append(await picture_of(page))
             problems += (
                 [f"{theme}, {lang}: {one}" for one in await found_by_axe(page)] if (theme, lang) in SCANNED else []
             )
             await page.set_viewport_size({"width": 390, "height": 844})
-            narrow.append(await _picture(page))
+            narrow.append(await picture_of(page))
         for width in (390, 820, 2560):
             await page.set_viewport_size({"width": width, "height": 1000})
             if (over := await page.evaluate("document.scrollingElement.scrollWidth - innerWidth")) > 0:
@@ -102,33 +98,7 @@ async def test_a_page_can_be_read_by_everybody_at_every_width_and_looks_as_when_
         await page.context.close()
     assert problems == []
     for path, shots, columns in ((FOLDER / f"{name}.webp", wide, 2), (FOLDER / f"{name}-phone.webp", narrow, 4)):
-        picture = await composed(browser, shots, columns=columns, scale=0.5)
-        if request.config.getoption("update_golden"):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(picture)
-        await assert_same(browser, path, picture)
-
-
-VIEWS = {
-    "/about": ".facts",
-    f"{WEB}?view=history&show=compare": ".diff .d",
-    f"{WEB}?view=history&show=then&at=2026-09-21T05:00:00Z&object=Deployment.apps/shop/web": ".panel .sheet .line",
-    f"{WEB}?view=history&moment=3": ".panel .facts",
-    "/diff": ".diff-ask",
-    "/places?repository=repo-shop": ".dialog .sheet .line",
-    "/places?project=shop": ".dialog textarea",
-}
-"""Parts of pages that have no picture of their own."""
-
-
-async def test_views_and_forms_of_pages_can_be_read_by_everybody_too(stage: Stage, opened: Open) -> None:
-    page = await opened(stage, "/about", theme="dark", lang="th")
-    problems: list[str] = []
-    for path, ready in VIEWS.items():
-        await page.goto(stage.url + path)
-        await expect(page.locator(ready).first).to_be_visible()
-        problems += [f"{path}: {one}" for one in await found_by_axe(page)]
-    assert problems == []
+        await compare(browser, path, shots, columns=columns, update=request.config.getoption("update_golden"))
 
 
 async def _settled(page: Page, name: str) -> None:
@@ -137,7 +107,7 @@ async def _settled(page: Page, name: str) -> None:
         await expect(page.locator("main .skeleton")).to_have_count(0)
 
 
-async def _picture(page: Page) -> bytes:
+async def picture_of(page: Page) -> bytes:
     await page.evaluate(DRAWN)
     return await page.screenshot(animations="disabled", caret="hide")
 
