@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec import Raw
 
-from trueup.controllers.releases.valuechanges import REMEMBERED, remembered, value_changes, values_of
+from trueup.controllers.releases.valuechanges import REMEMBERED, SAID, remembered, value_changes, values_of, with_said
 
 KEY = b"k" * 32
 
@@ -25,6 +25,23 @@ def test_values_of_a_secret_change_without_being_told() -> None:
     before = {"database": {"url": "postgres://canary-one"}, "size": 1}
     after = {"database": {"url": "postgres://canary-two"}, "size": 2}
     assert told(before, after, {"size": 2}) == [("database.url", "(hidden)", "(hidden)"), ("size", "(hidden)", "2")]
+
+
+def test_what_the_release_said_lately_is_shown_at_the_same_place_alone() -> None:
+    first, second = {"image": {"tag": "1.8"}}, {"image": {"tag": "1.9"}}
+    said = with_said(with_said((), first, KEY), second, KEY)
+    before = {"image": {"tag": "1.8"}, "password_of": {"db": "canary"}, "other": "1.8"}
+    after = {"image": {"tag": "1.9"}, "password_of": {"db": "1.9"}, "other": "1.9"}
+    assert [(one.path, one.before, one.after) for one in value_changes(before, after, (), KEY, said)] == [
+        ("image.tag", '"1.8"', '"1.9"'),
+        ("other", "(hidden)", "(hidden)"),
+        ("password_of.db", "(hidden)", "(hidden)"),
+    ]
+    assert with_said(said, second, KEY) is said
+    for n in range(10):
+        said = with_said(said, {"n": n}, KEY)
+    assert len(said) == SAID
+    assert len(with_said((), {str(n): n for n in range(1000)}, KEY)[0]) == 1
 
 
 def test_what_a_secret_overrides_is_not_taken_for_what_the_release_says() -> None:

@@ -102,6 +102,6 @@ def _is_unknown(memory: AppMemory | None) -> bool:
 def _notices(feed: Feed) -> tuple[str, ...]:
     if not feed.children:
         return ()
-    return (
-        f"{len(feed.children)} sources are made of this one too: ask for what a revision does to the Apps of those",
-    )
+    number = len(feed.children)
+    made = "another source is made of this one too" if number == 1 else f"{number} sources are made of this one too"
+    return (f"{made}: ask for what a revision does to the Apps of {'that' if number == 1 else 'those'}",)

@@ -69,6 +69,8 @@ class Saved(Struct, kw_only=True):
     """Of a Helm release: which record is the newest, and which writing of it."""
     plain_values: tuple[str, ...] = ()
     """Of a Helm release: digests of the last values that were gathered without any Secret, which people may therefore be shown."""
+    said_values: tuple[tuple[str, ...], ...] = ()
+    """Keyed digests of the values that it said itself lately, for the same end."""
     progress: Progress | None = None
     """Of a sync of several steps that is under way."""
     hooks: tuple[HookResult, ...] = ()

@@ -167,13 +167,13 @@ async def _released(
 def _changed(work: ReleaseWork, stored: StoredRelease | None, made: Release, digest: str) -> tuple[FieldChange, ...]:
     """From the last record's values to those of the one that would be made, whose values have this digest."""
     before, after = values_of(stored.release.config) if stored is not None else {}, values_of(made.config)
-    plain = work.memory.saved.plain_values
+    saved = work.memory.saved
     known = [work.spec.values]
-    if stored is not None and stored.config_digest in plain:
+    if stored is not None and stored.config_digest in saved.plain_values:
         known.append(before)
-    if digest in plain:
+    if digest in saved.plain_values:
         known.append(after)
-    return value_changes(before, after, known, work.shell.secret_key)
+    return value_changes(before, after, known, work.shell.secret_key, saved.said_values)
 
 
 async def _hooks(

@@ -30,7 +30,7 @@ from trueup.controllers.releases.foretelling import Foretold, foretell
 from trueup.controllers.releases.records import ReleaseRecords, StoredRelease
 from trueup.controllers.releases.running import RunningActions
 from trueup.controllers.releases.uninstalling import uninstall
-from trueup.controllers.releases.valuechanges import remembered
+from trueup.controllers.releases.valuechanges import remembered, with_said
 from trueup.controllers.releases.wanting import (
     counted_tests,
     mark_of,
@@ -132,7 +132,7 @@ class ReleaseReconciler:
             raise Transient("an action on the release is under way", ref=memory.ref, hint="try again when it has ended")
         scratch = AppMemory(memory.ref, app=app, release=memory.release)
         scratch.saved.inventory = memory.saved.inventory
-        scratch.saved.plain_values = memory.saved.plain_values
+        scratch.saved.plain_values, scratch.saved.said_values = memory.saved.plain_values, memory.saved.said_values
         job = Job(
             memory=scratch,
             obj=obj,
@@ -171,6 +171,7 @@ class ReleaseReconciler:
         work.chart = versioned(metadata, job, spec)
         work.artifact_digest = f"{job.revision.algorithm}:{job.revision.digest}" if spec.artifact_digest else ""
         work.config_digest = await engine.values_digest(gathered.values)
+        memory.saved.said_values = with_said(memory.saved.said_values, spec.values, shell.secret_key)
         if not gathered.values.tainted:
             memory.saved.plain_values = remembered(memory.saved.plain_values, work.config_digest)
         # Whatever is another revision of a chart is looked at: its version tells whether it is another release.

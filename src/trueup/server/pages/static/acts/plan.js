@@ -81,8 +81,10 @@ export function PlanList({ plan, picked = null, onPick = null }) {
   </div>`;
 }
 
+const capital = (/** @type {string} */ text) => text.charAt(0).toUpperCase() + text.slice(1);
+
 /** @param {import("../lib/plan.js").Turn} turn */
-export const turnName = (turn) => (turn.phase === "prune" ? t("plan.phase.prune") : [turn.phase && turn.phase !== "Sync" ? turn.phase : "", turn.wave ? t("plan.wave", { n: turn.wave }) : turn.phase && turn.phase !== "Sync" ? "" : t("plan.wave", { n: 0 })].filter(Boolean).join(" · "));
+export const turnName = (turn) => (turn.phase === "prune" ? t("plan.phase.prune") : [turn.phase && turn.phase !== "Sync" ? capital(word("hook", turn.phase)) : "", turn.wave ? t("plan.wave", { n: turn.wave }) : turn.phase && turn.phase !== "Sync" ? "" : t("plan.wave", { n: 0 })].filter(Boolean).join(" · "));
 
 /** @param {{one: Planned, box: any}} props */
 function Row({ one, box }) {

@@ -44,7 +44,7 @@ export function SyncPanel({ one, app, rights, onClose, onOpen, onPin }) {
   const [sure, setSure] = useSure(losses);
   const may = rights?.may.includes("sync") ?? true;
   const toPin = !isArgo && revision !== "";
-  const ready = may && plan !== null && problem === null && !waiting && typed.trim() === revision && (losses.length === 0 || sure) && (picked === null || chosen.length > 0);
+  const ready = may && (!app.suspended || toPin) && plan !== null && problem === null && !waiting && typed.trim() === revision && (losses.length === 0 || sure) && (picked === null || chosen.length > 0);
   // Whoever only wanted to sync presses Enter once the plan is read: the button has the focus as soon as it can be pressed, not when
   // somebody has gone on to another place with the Tab key.
   useLayoutEffect(() => {
