@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from playwright.async_api import Route, expect
 from tests.server.pages.conftest import Open
 from tests.server.pages.stage.operations import PASSWORD
 from tests.server.pages.stage.running import Stage
+from tests.server.pages.stage.world import NOW
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group("pages")]
 WEB = "/apps/Kustomization/shop/web"
@@ -177,6 +179,15 @@ async def test_the_tree_is_walked_by_keyboard_alone(stage: Stage, opened: Open) 
         await page.keyboard.press(key)
     await expect(page.locator("aside.panel").get_by_role("heading")).to_have_text("web")
     await expect(page).to_have_url(re.compile("node=Deployment"))
+
+
+async def test_a_commit_that_changed_nothing_of_an_app_is_not_told_as_its_sync(stage: Stage, opened: Open) -> None:
+    page = await opened(stage, WEB)
+    await expect(page.locator(".story")).to_contain_text("Synced to main@3f2a91c 4 minutes ago")
+    ready = [one for one in stage.rows if one.kind == "Kustomization" and one.status == "Ready"]
+    row = next(one for one in ready if one.since is not None and one.since < NOW - timedelta(hours=1))
+    await page.goto(f"{stage.url}/apps/Kustomization/{row.namespace}/{row.name}")
+    await expect(page.locator(".story")).to_contain_text("Up to date with main@3f2a91c; it last changed here")
 
 
 async def test_the_network_leads_from_outside_to_the_pods(stage: Stage, opened: Open) -> None:

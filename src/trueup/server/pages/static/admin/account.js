@@ -54,10 +54,8 @@ const patch = (data, version, dryRun, signal) => call(PATH, { method: "PATCH", q
 /** The server hears of it a moment after it is written. @param {string} name @param {(account: Account | null) => boolean} fits */
 async function untilTold(name, fits) {
   for (let i = 0; i < TRIES; i += 1) {
-    const told = /** @type {Account | null} */ (await call(`/accounts/${encodeURIComponent(name)}`).catch((error) => {
-      if (error instanceof Problem && error.details.status === 404) return null;
-      throw error;
-    }));
+    const { items } = /** @type {{items: Account[]}} */ (await call("/accounts"));
+    const told = items.find((one) => one.name === name) ?? null;
     if (fits(told)) return;
     await new Promise((go) => setTimeout(go, PAUSE));
   }

@@ -106,9 +106,11 @@ function Story({ one, app, nodes, onOpen }) {
   const revision = html`<${Revision} revision=${app.fullRevision || app.revision} url=${commitUrl(made?.url, commit?.commit ?? commitOf(app.fullRevision)) || undefined} />`;
   const operation = app.operation;
   const when = html`<${Ago} at=${timeOf(operation?.finishedAt ?? app.since)} />`;
+  // A commit that is younger than the last sync changed nothing of this App, which only follows the revision.
+  const isUntouched = commit !== undefined && Date.parse(commit.at) > (timeOf(operation?.finishedAt ?? app.since) ?? Infinity);
   const by = operation?.by && operation.by !== "automated" ? html`<strong>${operation.by}</strong>` : null;
   const isRunning = operation?.phase === "Running";
-  const first = isRunning ? tx("story.running", { when: html`<${Ago} at=${timeOf(operation?.startedAt)} />`, message: operation?.message ?? "" }) : !app.revision ? tx("story.never", {}) : app.sync === "OutOfSync" ? tx("story.behind", { revision }) : by ? tx("story.synced-by", { revision, when, by }) : tx("story.synced", { revision, when });
+  const first = isRunning ? tx("story.running", { when: html`<${Ago} at=${timeOf(operation?.startedAt)} />`, message: operation?.message ?? "" }) : !app.revision ? tx("story.never", {}) : app.sync === "OutOfSync" ? tx("story.behind", { revision }) : isUntouched ? tx("story.untouched", { revision, when }) : by ? tx("story.synced-by", { revision, when, by }) : tx("story.synced", { revision, when });
   return html`<section class="card story" aria-label=${t("story.title")}>
     <span class=${`big tone-${toneOf(app.status)}`}><${Shape} status=${app.status} size=${22} /></span>
     <div class="said">

@@ -152,6 +152,7 @@ export function Log({ lines, title, following, onFollow, extra, name = "log.txt"
       <${Button} kind="quiet" small icon="download" label=${t("text.download")} onClick=${() => download(name, lines.map((line) => `${line.pod ? `${line.pod} ` : ""}${line.text}\n`))} />
     </header>
     <div class=${cls("log code", wraps && "wraps")} tabindex="0" role="log" aria-label=${title} aria-live="off" ref=${box} onScroll=${onScroll}>
+      ${!lines.length && html`<p class="l faint">${t("log.none")}</p>`}
       ${dropped > 0 && window.from === 0 && html`<p class="l faint">${t("log.dropped", { n: dropped })}</p>`}
       <div style=${{ height: `${window.before}px` }}></div>
       ${found.slice(window.from, window.to).map((line, i) => html`<div class="l" key=${window.from + i}>${timeKept.value && line.at && html`<span class="when num">${second(line.at)}</span>`}${pods.length > 1 && html`<span class=${`who tone-${TONES[pods.indexOf(line.pod ?? "") % TONES.length]}`} title=${line.pod}>${line.pod}</span>`}<span>${marked(line.text)}</span></div>`)}
