@@ -105,6 +105,11 @@ OCI = "oci://ghcr.io/example/shop"
         (OciSource(url=OCI, reference=OciReference(digest="sha256:0")), image(OCI, "latest"), False),
         (OciSource(url=OCI, reference=OciReference()), image("oci://ghcr.io/example/other", "latest"), False),
         (
+            OciSource(url="oci://docker.io/nginx", reference=OciReference()),
+            image("oci://docker.io/library/nginx"),
+            True,
+        ),
+        (
             OciSource(url="oci://index.docker.io/example/shop", reference=OciReference()),
             image("oci://docker.io/example/shop", "latest"),
             True,

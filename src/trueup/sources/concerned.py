@@ -98,4 +98,5 @@ def _address(url: str) -> str:
     host, _, path = text.partition("/")
     if host in ("docker.io", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"):
         host = "docker.io"
+        path = path if "/" in path else f"library/{path}"
     return f"{host}/{path}"

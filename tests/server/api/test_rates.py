@@ -5,12 +5,17 @@ from __future__ import annotations
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
+from msgspec import structs
 
 from tests.server.api.support import serving
 from tests.server.api.test_dispatch import SYNC, Handlers, as_, table
+from trueup.server.api.caller import NOBODY
 from trueup.server.api.proxies import behind, per_client
 from trueup.server.api.rates import REMEMBERED, SHARED, Rates
+from trueup.server.api.refusals import TooMany
+from trueup.server.api.streaming import Streams
 from trueup.server.api.why import HEADER, LONGEST, joined, why_of
+from trueup.server.identity.reach import holder
 
 
 class Clock:
@@ -53,6 +58,16 @@ async def test_who_asks_too_fast_is_told_when_to_come_again() -> None:
         assert [one.status for one in answers] == [200, 200, 429, 200]
         assert answers[2].headers["Retry-After"] == "1"
         assert "too fast" in (await answers[2].json())["message"]
+
+
+def test_streams_of_nobody_are_counted_by_who_has_the_address() -> None:
+    streams = Streams(most_per_person=1)
+    with streams.one_more(structs.replace(NOBODY, address="2a01:4f8:1:2::1")):
+        with pytest.raises(TooMany), streams.one_more(structs.replace(NOBODY, address="2a01:4f8:1:2::2")):
+            raise AssertionError("one network is one")
+        with streams.one_more(structs.replace(NOBODY, address="2a01:4f8:1:3::1")):
+            assert streams.total == 2
+    assert holder("unknown" * 1000) == ("unknown" * 10)[:64]
 
 
 @pytest.mark.parametrize(

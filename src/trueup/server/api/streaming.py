@@ -19,6 +19,7 @@ from trueup.model.errors import TrueupError
 from trueup.server.api.caller import Caller
 from trueup.server.api.operation import Event, Events, Lines
 from trueup.server.api.refusals import TooMany
+from trueup.server.identity.reach import holder
 
 log = structlog.get_logger(__name__)
 
@@ -46,7 +47,7 @@ class Streams:
     @contextlib.contextmanager
     def one_more(self, caller: Caller) -> Iterator[None]:
         """Raises TooMany."""
-        who = caller.person.name or caller.address
+        who = caller.person.name or holder(caller.address)
         if self.total >= self.most or self._open[who] >= self.most_per_person:
             raise TooMany("too many streams are open", retry_after=10, hint="close pages or scripts that follow along")
         self._open[who] += 1

@@ -22,6 +22,8 @@ class Reach(Struct, frozen=True, kw_only=True):
         return f"{'https' if self.secure else 'http'}://{self.host}{self.root}"
 
 
+LONGEST = 64
+"""Characters of what is no address, wherever something is counted by it."""
 Reaching = Callable[[web.Request], Reach]
 
 
@@ -46,5 +48,5 @@ def holder(address: str) -> str:
     try:
         found = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
-        return address
+        return address[:LONGEST]  # of a proxy that hides whom it saw
     return str(found) if found.version == 4 else str(ipaddress.ip_network((found, 64), strict=False))
