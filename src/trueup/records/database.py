@@ -5,7 +5,9 @@ SQLite runs with a write-ahead log, so that `trueup history` reads while the con
 
 from __future__ import annotations
 
+import contextlib
 import os
+import secrets
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -89,7 +91,7 @@ def open_writer(url: URL, *, durable: bool = False) -> Engine:
     if path is None:
         return _engine(url, connect_args={"connect_timeout": 10, "application_name": "trueup"})
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    _make(path)
     engine = _engine(url.set(database=str(path)), connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False})
     _set_up_sqlite(
         engine,
@@ -100,6 +102,28 @@ def open_writer(url: URL, *, durable: bool = False) -> Engine:
         "PRAGMA foreign_keys = ON",
     )
     return engine
+
+
+def _make(path: Path) -> None:
+    """An empty file for its owner alone, unless there is one.
+
+    One that is there must not be opened here: closing it again would drop every lock that this process has on it, for those are
+    the process's (POSIX), and the next process to close the database would take itself for the last and delete the log that we
+    write into (https://www.sqlite.org/howtocorrupt.html, 2.2). So it is made under another name, and gets its own when it is closed.
+    """
+    if path.exists():
+        return
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
+    os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        pass
+    except OSError:  # a volume without hard links
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    finally:
+        draft.unlink()
 
 
 def open_reader(url: URL) -> Engine:
