@@ -88,6 +88,15 @@ def named(manifest: Manifest, name: str) -> Manifest:
 async def test_what_is_well_is_shown_to_the_api_server_and_written_nowhere(served: Served, server: Server) -> None:
     new = named(kustomization("team-a"), "shop")
     assert await checked(served, new) == [(False, [])]
+    misspelt = {**new, "spec": {**new["spec"], "prunee": True}}
+    async with served.client.post(
+        f"{BASE}/validation", json={"manifests": [misspelt]}, headers={"X-User": "ann"}
+    ) as answer:
+        (finding,) = (await answer.json())["items"][0]["findings"]
+    assert finding == {
+        "field": "spec.prunee", "message": "there is no such field", "hint": "did you mean prune?", "blocks": False,
+    }  # fmt: skip
+    assert server.shown.pop()
     assert [one["metadata"] for one in server.shown] == [{"name": "shop", "namespace": "team-a"}]
     assert server.made == []
     assert served.diary.entries == [], "nothing was changed, however often somebody types"

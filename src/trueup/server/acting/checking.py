@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Set as AbstractSet
 from typing import Annotated, Any
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, structs
 
 from trueup.apps.identity import policy_object
+from trueup.dialects.unknown import unknown_fields
 from trueup.model.apierror import ApiError
 from trueup.model.errors import TrueupError
 from trueup.model.manifest import Manifest
@@ -92,6 +93,8 @@ class Checking:
         findings = [] if existing is (known is not None) else [_stands(ref, existing)]
         if not findings:
             findings = self._read(manifest, ref, is_app) or await self._shown_to_server(call, manifest, known)
+            # The API server drops these without a word.
+            findings += [structs.replace(_finding(error), blocks=False) for error in unknown_fields(manifest)]
         if is_app and not any(one.blocks for one in findings):
             findings += self._source(call, manifest, ref, given)
         return Checked(ref=str(ref), exists=known is not None, findings=tuple(findings))
