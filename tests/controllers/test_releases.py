@@ -13,10 +13,13 @@ from trueup.controllers.releases.chartroot import chart_root
 from trueup.controllers.releases.chartvalues import ValuesFrom, ValuesMissing, gather_values
 from trueup.controllers.releases.index import RecordRow, ReleaseIndex, reduce_record
 from trueup.controllers.releases.running import AT_WORK, RunningActions
+from trueup.controllers.releases.wanting import versioned
 from trueup.controllers.values import ValueStore
 from trueup.dialects.flux.helmrelease import read_helm_release
 from trueup.model.errors import BuildFailed
 from trueup.model.refs import ObjectRef
+from trueup.model.releaserecord import ChartMetadata
+from trueup.model.revision import parse_revision
 
 WEB = ObjectRef("helm.toolkit.fluxcd.io", "HelmRelease", "shop", "web")
 API = ObjectRef("helm.toolkit.fluxcd.io", "HelmRelease", "shop", "api")
@@ -50,6 +53,28 @@ async def test_an_optional_entry_of_values_may_miss_its_object_or_its_key(
     else:
         with pytest.raises(ValuesMissing, match="valuesFrom needs it"):
             await reading
+
+
+@pytest.mark.parametrize(
+    ("kind", "revision", "version"),
+    [
+        ("OCIRepository", f"stable@sha256:{'a' * 64}", "1.2.0-rc.1+aaaaaaaaaaaa"),
+        ("ExternalArtifact", f"sha256:{'b' * 64}", "1.2.0-rc.1+bbbbbbbbbbbb"),
+        ("ExternalArtifact", "1.2.0", "v1.2-rc.1+build"),
+        ("HelmChart", f"sha256:{'b' * 64}", "v1.2-rc.1+build"),
+    ],
+)
+def test_another_artifact_is_another_release_though_its_chart_says_the_same_version(
+    kind: str, revision: str, version: str
+) -> None:
+    spec = {"interval": "1m", "chartRef": {"kind": kind, "name": "app"}}
+    metadata = {"name": "web", "namespace": "shop"}
+    release = read_helm_release(
+        {"apiVersion": "helm.toolkit.fluxcd.io/v2", "kind": "HelmRelease", "metadata": metadata, "spec": spec}
+    ).release
+    assert release is not None
+    found = versioned(ChartMetadata(name="app", version="v1.2-rc.1+build"), parse_revision(revision), release)
+    assert found.version == version
 
 
 async def test_actions_that_wait_hold_no_slot_and_those_that_work_are_bounded() -> None:

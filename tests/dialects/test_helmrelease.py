@@ -114,7 +114,7 @@ def test_a_chart_template_becomes_the_helmchart_that_flux_would_make() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "digested"), [("OCIRepository", True), ("HelmChart", False), ("ExternalArtifact", False)]
+    ("kind", "digested"), [("OCIRepository", True), ("HelmChart", False), ("ExternalArtifact", True)]
 )
 def test_a_chart_may_be_referred_to(kind: str, digested: bool) -> None:
     app = read_helm_release(resource(chartRef={"kind": kind, "name": "web", "namespace": "infra"}))

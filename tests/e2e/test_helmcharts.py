@@ -103,7 +103,7 @@ def test_a_release_of_what_another_controller_made_follows_its_status(
                 "spec": {"interval": "10m", "chartRef": {"kind": "ExternalArtifact", "name": "app"}},
             },
         )
-        for version, chart_version, color in ((1, "1.0.0", "blue"), (2, "1.1.0", "red")):
+        for version, chart_version, color in ((1, "1.0.0", "blue"), (2, "1.1.0", "red"), (3, "1.1.0", "green")):
             offer(stack, namespace, tmp_path, url, color, packed_app(chart_version, color))
             status = until_release(stack, namespace, version=version, within=60)
             assert status["history"][0]["chartVersion"].startswith(chart_version)

@@ -160,4 +160,4 @@ class ReleaseSpec(Struct, frozen=True, kw_only=True):
     origin_labels: dict[str, str] = {}
     common_metadata: CommonMetadata = CommonMetadata()
     artifact_digest: bool = False
-    """The chart comes from an OCI artifact, whose digest is appended to the chart's version."""
+    """The chart comes from an artifact, whose digest, where its revision tells one, is appended to the chart's version."""

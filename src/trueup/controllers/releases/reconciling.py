@@ -32,6 +32,7 @@ from trueup.controllers.releases.running import RunningActions
 from trueup.controllers.releases.uninstalling import uninstall
 from trueup.controllers.releases.valuechanges import remembered, with_said
 from trueup.controllers.releases.wanting import (
+    artifact_digest,
     counted_tests,
     mark_of,
     post_render_digest,
@@ -168,8 +169,8 @@ class ReleaseReconciler:
         metadata, inputs = await engine.metadata(job.snapshot, work.chart_path)
         work.values = gathered.values
         work.masker = Masker.of_texts(layer.text for layer in gathered.values.layers if layer.secret)
-        work.chart = versioned(metadata, job, spec)
-        work.artifact_digest = f"{job.revision.algorithm}:{job.revision.digest}" if spec.artifact_digest else ""
+        work.chart = versioned(metadata, job.revision, spec)
+        work.artifact_digest = artifact_digest(job.revision, spec)
         work.config_digest = await engine.values_digest(gathered.values)
         memory.saved.said_values = with_said(memory.saved.said_values, spec.values, shell.secret_key)
         if not gathered.values.tainted:

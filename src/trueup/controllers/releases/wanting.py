@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from msgspec import structs
 
-from trueup.controllers.job import Job
 from trueup.controllers.releases.work import ReleaseWork
 from trueup.model.app import App
 from trueup.model.release import ReleaseSpec
 from trueup.model.releaserecord import ChartMetadata
 from trueup.model.releasestate import Mark, ReleaseAction, ReleaseState
+from trueup.model.revision import Revision
+from trueup.sources.helm.versions import with_metadata
 from trueup.sync.canonical import keyed_digest
 from trueup.sync.releases.decide import active_remediation
 from trueup.sync.releases.standing import Wanted
@@ -37,12 +38,16 @@ def post_render_digest(spec: ReleaseSpec) -> str:
     return "sha256:" + keyed_digest(repr(asked), b"")
 
 
-def versioned(metadata: ChartMetadata, job: Job, spec: ReleaseSpec) -> ChartMetadata:
-    """Flux appends the digest of an OCI artifact to the chart's version, so that another artifact is another release."""
-    if not spec.artifact_digest:
+def artifact_digest(revision: Revision, spec: ReleaseSpec) -> str:
+    """`sha256:...` of the artifact that is the chart; empty where the chart is told by its version alone."""
+    return f"{revision.algorithm}:{revision.digest}" if spec.artifact_digest and revision.digest else ""
+
+
+def versioned(metadata: ChartMetadata, revision: Revision, spec: ReleaseSpec) -> ChartMetadata:
+    """Flux appends the digest of an artifact to the chart's version, so that another artifact is another release."""
+    if not artifact_digest(revision, spec):
         return metadata
-    plain, _, _ = metadata.version.partition("+")
-    return structs.replace(metadata, version=f"{plain}+{job.revision.digest[:12]}")
+    return structs.replace(metadata, version=with_metadata(metadata.version, revision.digest[:12]))
 
 
 def with_release(app: App, spec: ReleaseSpec) -> App:

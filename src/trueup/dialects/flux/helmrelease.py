@@ -214,7 +214,7 @@ def _release(ref: ObjectRef, spec: HelmReleaseSpec, timeout: timedelta) -> Relea
         post_render_strategy=PostRenderStrategy(spec.post_render_strategy or PostRenderStrategy.COMBINED),
         origin_labels=_origin(ref),
         common_metadata=CommonMetadata(common.labels, common.annotations) if common else CommonMetadata(),
-        artifact_digest=spec.chart_ref is not None and spec.chart_ref.kind == "OCIRepository",
+        artifact_digest=spec.chart_ref is not None and spec.chart_ref.kind != HELM_CHART.kind,
     )
 
 
