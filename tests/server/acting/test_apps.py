@@ -137,6 +137,15 @@ async def test_who_names_a_version_decides_on_that_one_alone(served: Served, clu
     assert not cluster.written
 
 
+async def test_a_refused_creation_says_in_the_audit_log_what_was_to_be_made(served: Served) -> None:
+    for who, status in (("ann", 400), ("stranger", 404)):
+        bare = {key: value for key, value in kustomization("team-a").items() if key != "spec"}
+        async with served.client.post("/api/trueup/v1/apps", json=bare, headers={"X-User": who}) as answer:
+            assert answer.status == status, await answer.text()
+        told = served.diary.entries[-1]
+        assert (told.target, told.result) == ("Kustomization/team-a/web", "refused")
+
+
 async def test_a_resource_without_a_spec_is_refused_by_what_it_lacks(served: Served, cluster: Cluster) -> None:
     bare = {key: value for key, value in kustomization("team-a").items() if key != "spec"}
     async with served.client.put(APP, json=bare, headers=ANN) as answer:

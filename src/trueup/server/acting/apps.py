@@ -237,14 +237,15 @@ class Acting:
     async def create(self, call: Call) -> Answer:
         manifest = fresh(self._manifest(call))
         target = Target(policy_object(manifest, self._world.control_namespace), ref_of_given(manifest))
+        call.note(target=str(target.ref))  # also of what is refused
         await call.require("applications", "create", target)
         self._check(manifest)
         client, _ = await self.reach(call, ref_of_given(manifest))
         made = await client.create(manifest, manager=MANAGER, dry_run=call.query.dry_run)
         if call.query.dry_run:
-            call.note(target=str(target.ref), message=ONLY_TRIED)
+            call.note(message=ONLY_TRIED)
         else:
-            call.note(target=str(target.ref), after=text_of(made))
+            call.note(after=text_of(made))
             await self._world.heard_of(ref_of_given(manifest))
         return Answer(body=self._answer(made), status=201)
 

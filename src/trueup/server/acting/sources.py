@@ -49,11 +49,11 @@ class SourceActing:
         ref = placed(call.body, self._world.source_kinds, "source")
         manifest = fresh(call.body)
         target = Target(policy_object(manifest, self._world.control_namespace), ref)
+        call.note(target=str(ref))
         await call.require("sources", "create", target)
         dialect = self._world.source_kinds[ref.group_kind]
         dialect.read_source(manifest)
         made = await self._clients.of(call.caller).create(manifest, manager=MANAGER, dry_run=call.query.dry_run)
-        call.note(target=str(ref))
         call.note(message=ONLY_TRIED) if call.query.dry_run else call.note(after=text_of(made))
         return Answer(body=SourceAnswer(row=source_row(made, dialect), resource=shown(made)), status=201)
 

@@ -71,6 +71,7 @@ class Changing:
     async def create(self, call: Call) -> Answer:
         manifest = self._fresh(call.body)
         ref = ref_of(manifest)
+        call.note(target=str(ref))
         await self._require(call, "create", manifest)
         self._check(manifest)
         known = self._world.app(APPLICATION, ref.namespace, ref.name)
