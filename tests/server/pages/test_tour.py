@@ -122,6 +122,9 @@ async def test_a_newcomer_is_led_through_a_change_a_break_and_a_revert(laptop: L
     way = page.get_by_role("tree").get_by_role("treeitem")
     await expect(way.filter(has_text="Service")).to_have_count(1)
     await expect(way.filter(has_text="Pod")).to_have_count(2)
+    await page.goto(url[0] + "/apps/Kustomization/flux-system/web-dev?view=about")
+    await page.get_by_role("link", name="GitRepository/flux-system/sample").click()
+    await expect(page.locator("aside.panel")).to_contain_text("kind: GitRepository")
 
 
 async def test_nowhere_but_in_trueup_up_are_there_first_steps(stage: Stage, opened: Open) -> None:

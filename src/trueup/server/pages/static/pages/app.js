@@ -123,6 +123,9 @@ function Story({ one, app, nodes, onOpen }) {
   </section>`;
 }
 
+/** Whether it names one of the page of sources: KIND/NAMESPACE/NAME. @param {string} ref */
+const isSource = (ref) => ref.split("/").length === 3;
+
 /** @param {{app: App}} props */
 function About({ app }) {
   const made = useMade(rootOf(app), app.fullRevision);
@@ -133,7 +136,7 @@ function About({ app }) {
   app.project && [t("facet.project"), app.project],
   [t("facet.cluster"), app.cluster],
   app.destination && [t("facet.destination"), app.destination],
-  [t("facet.repo"), html`${home ? html`<a href=${home.web} target="_blank" rel="noreferrer">${app.source.url || app.source.ref}</a>` : app.source.url || app.source.ref}${app.source.more > 0 && html` <span class="faint">${t("story.more", { n: app.source.more })}</span>`}`],
+  [t("facet.repo"), html`${home ? html`<a href=${home.web} target="_blank" rel="noreferrer">${app.source.url || app.source.ref}</a>` : app.source.url || !isSource(app.source.ref) ? app.source.url || app.source.ref : html`<a href=${href(`/sources?source=${app.source.ref}`)}>${app.source.ref}</a>`}${app.source.more > 0 && html` <span class="faint">${t("story.more", { n: app.source.more })}</span>`}`],
   (app.source.path || app.source.chart) && [t("fact.path"), html`<code>${app.source.path || app.source.chart}</code>`],
   app.source.target && [t("fact.target"), html`<code>${app.source.target}</code>`],
   [t("apps.revision"), html`<${Made} revision=${app.fullRevision || app.revision} commits=${made} />`],
@@ -227,7 +230,7 @@ function Events({ one, node }) {
   if (problem && !data) return html`<${Wrong} problem=${problem} again=${again} />`;
   if (!data) return html`<${Waiting} rows=${6} />`;
   if (!data.items.length) return html`<${Empty} icon="bell" title=${t("side.no-events")}>${t("side.no-events.hint")}<//>`;
-  return html`<ul class="card">${data.items.map((event, i) => html`<li class="list-line" key=${i}><span style=${{ width: "104px", flex: "none" }}><${Status} status=${event.warning ? "Warning" : "Normal"} /></span><span class="grow"><strong>${event.reason}</strong> <span class="muted">${event.message}</span></span><span class="faint num">${event.count > 1 ? `×${event.count} ` : ""}<${Ago} at=${timeOf(event.at)} short /></span></li>`)}</ul>`;
+  return html`<ul class="card">${data.items.map((event, i) => html`<li class="list-line" key=${i}><span class="state"><${Status} status=${event.warning ? "Warning" : "Normal"} /></span><span class="grow"><strong>${event.reason}</strong> <span class="muted">${event.message}</span></span><span class="faint num">${event.count > 1 ? `×${event.count} ` : ""}<${Ago} at=${timeOf(event.at)} short /></span></li>`)}</ul>`;
 }
 
 const LINES_KEPT = 20_000;
