@@ -202,11 +202,9 @@ async def test_the_network_leads_from_outside_to_the_pods(stage: Stage, opened: 
 
 async def test_pods_are_shown_by_the_node_that_they_run_on(stage: Stage, opened: Open) -> None:
     page = await opened(stage, f"{WEB}?view=pods")
-    await expect(page.locator(".legend")).to_contain_text("Degraded")
-    await page.locator(".map [role=application]").focus()
-    for _ in range(7):
-        await page.keyboard.press("ArrowRight")
-    await page.keyboard.press("Enter")
+    node = page.get_by_role("region", name="node-3")
+    await expect(node.get_by_role("button")).to_have_count(3)
+    await node.get_by_role("button", name=re.compile("web-7d9f8c6b5-p8w3z.*Degraded")).press("Enter")
     await expect(page.locator("aside.panel")).to_contain_text("node-3")
 
 

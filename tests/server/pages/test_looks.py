@@ -46,7 +46,7 @@ WHEN_READY = {
     "app": ".node",
     "app-list": ".table .app-name",
     "app-network": ".node",
-    "app-pods": ".map canvas",
+    "app-pods": ".pod",
     "app-diff": ".diff .fold",
     "app-logs": ".log .l",
     "app-history": ".list-line",

@@ -315,6 +315,7 @@ export const en = {
   "app.stale": "This may be old.",
   "app.network": "Network",
   "app.pods": "Pods",
+  "app.pods.nowhere": "On no node yet",
   "app.outside": "From outside",
   "app.inside": "Inside the cluster",
   "fact.restarts": "Restarts",

@@ -316,6 +316,7 @@ export const th = {
   "app.stale": "ข้อมูลนี้อาจเก่าแล้ว",
   "app.network": "เครือข่าย",
   "app.pods": "พ็อด",
+  "app.pods.nowhere": "ยังไม่อยู่บนโหนดใด",
   "app.outside": "จากภายนอก",
   "app.inside": "ภายในคลัสเตอร์",
   "fact.restarts": "เริ่มใหม่",

@@ -14,6 +14,7 @@ import { AppActions } from "../acts/header.js";
 import { ObjectActions } from "../acts/object.js";
 import { HistoryView } from "./history.js";
 import { Badge } from "./badge.js";
+import { Pods } from "./pods.js";
 import { LinkChips, LinksOf, useLinks } from "./links.js";
 import { PrintSheet } from "./app-print.js";
 import { usePrinting } from "../ui/printing.js";
@@ -24,7 +25,6 @@ import { useTitle } from "../shell.js";
 import { Ago, Button, Chip, Empty, Facts, Notice, Revision, Waiting, Wrong } from "../ui/basics.js";
 import { Icon, kindIcon } from "../ui/icon.js";
 import { Panel } from "../ui/layers.js";
-import { DenseMap } from "../ui/map.js";
 import { Shape, Status, toneOf } from "../ui/status.js";
 import { Table } from "../ui/table.js";
 import { Tabs } from "../ui/tabs.js";
@@ -88,12 +88,6 @@ function inOrder(nodes) {
   };
   nodes.forEach(put);
   return order;
-}
-
-/** Pods by the node that they run on. @param {{pods: readonly Node[], onOpen: (id: string) => void}} props */
-function Pods({ pods, onOpen }) {
-  const cells = useMemo(() => pods.map((pod) => ({ id: pod.id, name: pod.name, status: pod.health || "Healthy", group: pod.host ?? "", note: pod.message || pod.note })), [pods]);
-  return html`<div class="card" style=${{ overflow: "auto" }}><div class="body"><${DenseMap} cells=${cells} label=${t("app.pods")} onOpen=${(/** @type {any} */ cell) => onOpen(cell.id)} /></div></div>`;
 }
 
 /** What is going on, in words. @param {{one: OneApp, app: App, nodes: readonly Node[], onOpen: (id: string) => void}} props */
