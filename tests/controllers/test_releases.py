@@ -10,6 +10,7 @@ import pytest
 from tests.support.snapshots import MemorySnapshot
 from trueup.controllers.memory import AppMemory
 from trueup.controllers.releases.chartroot import chart_root
+from trueup.controllers.releases.charts import differs
 from trueup.controllers.releases.chartvalues import ValuesFrom, ValuesMissing, gather_values
 from trueup.controllers.releases.index import RecordRow, ReleaseIndex, reduce_record
 from trueup.controllers.releases.running import AT_WORK, RunningActions
@@ -75,6 +76,31 @@ def test_another_artifact_is_another_release_though_its_chart_says_the_same_vers
     assert release is not None
     found = versioned(ChartMetadata(name="app", version="v1.2-rc.1+build"), parse_revision(revision), release)
     assert found.version == version
+
+
+@pytest.mark.parametrize(
+    ("wanted", "differs_from_live"),
+    [
+        ({"chart": "web", "valuesFiles": ["a.yaml"]}, False),
+        ({"chart": "web"}, True),
+        ({"chart": "web", "valuesFiles": ["b.yaml"]}, True),
+        ({"chart": "web", "valuesFiles": ["a.yaml"], "verify": {"provider": "cosign"}}, True),
+    ],
+)
+def test_a_helmchart_differs_where_we_said_more_before_and_not_where_others_do(
+    wanted: dict[str, Any], differs_from_live: bool
+) -> None:
+    ours = {"f:spec": {"f:chart": {}, "f:valuesFiles": {}}, "f:metadata": {"f:labels": {"f:a": {}}}}
+    rows = [
+        {"manager": "helm-controller", "operation": "Apply", "fieldsV1": ours},
+        {"manager": "kubectl", "operation": "Update", "fieldsV1": {"f:spec": {"f:suspend": {}}}},
+    ]
+    live = {
+        "metadata": {"labels": {"a": "1", "theirs": "2"}, "managedFields": rows},
+        "spec": {"chart": "web", "valuesFiles": ["a.yaml"], "suspend": True},
+    }
+    assert differs({"metadata": {"labels": {"a": "1"}}, "spec": wanted}, live, "helm-controller") is differs_from_live
+    assert differs({"metadata": {}, "spec": live["spec"]}, live, "helm-controller")
 
 
 async def test_actions_that_wait_hold_no_slot_and_those_that_work_are_bounded() -> None:

@@ -64,6 +64,15 @@ def test_a_release_follows_the_versions_of_a_repository(stack: Stack, namespace:
         until_release(stack, namespace, reason="UpgradeSucceeded", chartVersion="1.1.0", within=60)
         stack.merge("helmrelease", "web", namespace, {"spec": {"chart": {"spec": {"version": "2.x"}}}})
         until_release(stack, namespace, chartVersion="2.0.0", within=60)
+
+        def team() -> object:
+            return (stack.get("helmchart", f"{namespace}-web", namespace) or {})["metadata"]["labels"].get("team")
+
+        # What the template says no more goes from the HelmChart, too.
+        stack.merge("helmrelease", "web", namespace, {"spec": {"chart": {"metadata": {"labels": {"team": "a"}}}}})
+        until(lambda: team() == "a", what="the HelmChart has the template's label")
+        stack.merge("helmrelease", "web", namespace, {"spec": {"chart": {"metadata": None}}})
+        until(lambda: team() is None, what="and loses it again")
         stack.kubectl("delete", "helmchart", f"{namespace}-web", "-n", namespace)
         until(lambda: stack.get("helmchart", f"{namespace}-web", namespace), what="the HelmChart is made again")
         stack.kubectl("delete", "helmrelease", "web", "-n", namespace, "--wait=true", "--timeout=30s")

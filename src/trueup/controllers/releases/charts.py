@@ -14,6 +14,7 @@ from trueup.controllers.memory import AppMemory
 from trueup.controllers.shell import AppShell
 from trueup.model.apierror import ApiError
 from trueup.model.app import App, SyncRules
+from trueup.model.fields import managed_entries
 from trueup.model.manifest import Manifest, annotations_of, labels_of, ref_of, resource_version_of, spec_of, uid_of
 from trueup.model.refs import GroupKind, ObjectRef, split_api_version
 from trueup.model.releasestate import ReleaseState
@@ -42,7 +43,7 @@ class ChartObjects:
         if wanted is None:
             return
         live = self._shell.resources.get(ref_of(wanted))
-        if live is not None and not _differs(wanted, live):
+        if live is not None and not differs(wanted, live, app.rules.field_manager):
             return
         answer = await self._shell.applier_for(_own(app.rules)).apply(wanted)
         self._shell.resources.put(answer)
@@ -78,11 +79,25 @@ def _chart_of(state: ReleaseState) -> ObjectRef | None:
     return ObjectRef(CHARTS.group, CHARTS.kind, namespace, name) if name else None
 
 
-def _differs(wanted: Manifest, live: Manifest) -> bool:
-    """Whether anything that we say is said otherwise. What others added is theirs."""
+def differs(wanted: Manifest, live: Manifest, manager: str) -> bool:
+    """Whether anything that we say is said otherwise, or we said more before. What others added is theirs."""
     pairs: tuple[tuple[Any, Any], ...] = (
         (spec_of(wanted), spec_of(live)),
         (labels_of(wanted), labels_of(live)),
         (annotations_of(wanted), annotations_of(live)),
     )
-    return any(live_part.get(key) != value for part, live_part in pairs for key, value in part.items())
+    return any(live_part.get(key) != value for part, live_part in pairs for key, value in part.items()) or any(
+        not said.keys() <= part.keys() for said, (part, _) in zip(_said_before(live, manager), pairs, strict=True)
+    )
+
+
+def _said_before(live: Manifest, manager: str) -> tuple[dict[str, Any], ...]:
+    """The names in spec, labels and annotations that are ours by the object's managedFields."""
+    ours = [entry for entry in managed_entries(live) if (entry.manager, entry.operation) == (manager, "Apply")]
+    found: tuple[dict[str, Any], ...] = ({}, {}, {})
+    for entry in ours:
+        metadata = entry.fields_v1.get("f:metadata", {})
+        parts = (entry.fields_v1.get("f:spec", {}), metadata.get("f:labels", {}), metadata.get("f:annotations", {}))
+        for names, part in zip(found, parts, strict=True):
+            names.update((name.removeprefix("f:"), True) for name in part if name.startswith("f:"))
+    return found
