@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct, defstruct, structs
 
+from docs.parts.api import operations as every_operation
 from tests.server.api.test_dispatch import Handlers, table
 from trueup.server.api.openapi import document
 from trueup.server.api.operation import Surface
@@ -44,3 +45,10 @@ def test_two_queries_of_one_name_are_told_apart() -> None:
         for parameter in operation["parameters"]
     }
     assert {f"field{number}" for number in range(2)} <= names
+
+
+def test_no_operation_names_a_parameter_twice() -> None:
+    for path, methods in document(every_operation())["paths"].items():
+        for method, made in methods.items():
+            names = [(parameter["in"], parameter["name"]) for parameter in made["parameters"]]
+            assert len(names) == len(set(names)), f"{method} {path}"

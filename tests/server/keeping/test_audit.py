@@ -33,6 +33,20 @@ def fill(folder: Path) -> str:
     return url
 
 
+async def test_a_question_is_bounded_and_what_is_beyond_is_named(tmp_path: Path) -> None:
+    """Else it is the database that refuses it, and says so as if it were away."""
+    audit = AuditReading(fill(tmp_path))
+    async with serving(operations(Audit(audit))) as served:
+        for path in ("/api/trueup/v1/audit", "/api/trueup/v1/audit/export"):
+            for field, value in (("text", "a " * 21), ("text", "a" * 501), ("target", "*a" * 9), ("actor", "a" * 501)):
+                async with served.client.get(path, params={field: value}, headers=BOSS) as answer:
+                    assert (answer.status, (await answer.json())["field"]) == (400, field)
+            for most in ({"text": "web " * 20}, {"target": "*a" * 8}, {"text": "a" * 500}):
+                async with served.client.get(path, params=most, headers=BOSS) as answer:
+                    assert answer.status == 200, await answer.text()
+    audit.close()
+
+
 async def test_entries_are_found_and_paged(tmp_path: Path) -> None:
     audit = AuditReading(fill(tmp_path))
     async with serving(operations(Audit(audit))) as served:

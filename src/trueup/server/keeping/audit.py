@@ -23,17 +23,23 @@ EXPORT_PAGE = 200
 EXPORTS = {Form.JSON: ("application/x-ndjson", "audit.jsonl"), Form.CEF: ("text/plain; charset=utf-8", "audit.cef")}
 
 
+Pattern = Annotated[str, Meta(max_length=500, pattern=r"^[^*]*(\*[^*]*){0,8}$")]
+"""With `*` for anything, up to eight times: each is another way to fit, and the database tries all of them."""
+Words = Annotated[str, Meta(max_length=500, pattern=r"^\s*(\S+(\s+|$)){0,20}$")]
+"""Up to twenty: each is another condition."""
+
+
 class AuditListQuery(Struct, frozen=True, kw_only=True):
     """`actor`, `action`, `target` and `project` may have `*` for anything. `text`: words anywhere in the entry."""
 
-    actor: str = ""
-    action: str = ""
-    target: str = ""
-    project: str = ""
+    actor: Pattern = ""
+    action: Pattern = ""
+    target: Pattern = ""
+    project: Pattern = ""
     result: AuditResult | None = None
     since: datetime | None = None
     until: datetime | None = None
-    text: str = ""
+    text: Words = ""
     limit: Annotated[int, Meta(ge=1, le=500)] = 100
     after: str = ""
 
@@ -73,14 +79,14 @@ class AuditExportQuery(Struct, frozen=True, kw_only=True):
     """As for the list. `format`: lines of JSON, or of CEF."""
 
     format: Form = Form.JSON
-    actor: str = ""
-    action: str = ""
-    target: str = ""
-    project: str = ""
+    actor: Pattern = ""
+    action: Pattern = ""
+    target: Pattern = ""
+    project: Pattern = ""
     result: AuditResult | None = None
     since: datetime | None = None
     until: datetime | None = None
-    text: str = ""
+    text: Words = ""
 
 
 class ChainVerdict(Struct, frozen=True, kw_only=True, rename="camel"):
