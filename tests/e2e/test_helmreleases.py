@@ -248,13 +248,18 @@ def test_definitions_come_first_and_stay_and_a_lookup_is_answered(stack: Stack, 
         "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: looked}\n"
         'data: {found: {{ (lookup "v1" "ConfigMap" .Release.Namespace "seed").data.colour | quote }}}\n'
     )
-    files = chart(thing=thing, looked=looked) | {"charts/web/crds/things.yaml": crd("things", "Thing", group)}
+    stray = f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: stray, namespace: {namespace}}}\n"
+    files = chart(thing=thing, looked=looked) | {
+        "charts/web/crds/things.yaml": crd("things", "Thing", group),
+        "charts/web/crds/stray.yaml": stray,
+    }
     repo = stack.repository(namespace, files)
     seed = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "seed", "namespace": namespace}}
     stack.apply(seed | {"data": {"colour": "green"}})
     stack.apply(git_repository(namespace, repo.url), helm_release(namespace))
     status = until_release(stack, namespace, reason="InstallSucceeded")
     assert config(stack, namespace, "looked") == {"found": "green"}
+    assert stack.get("configmap", "stray", namespace) is None, "what is no definition would belong to nobody"
     assert f"_things.{group}_apiextensions.k8s.io_CustomResourceDefinition" in {
         entry["id"] for entry in status["inventory"]["entries"]
     }

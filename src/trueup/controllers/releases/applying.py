@@ -32,6 +32,7 @@ from trueup.sync.marks import Ownership, ownership
 from trueup.sync.normalise import normalise, resolve_scopes
 
 JOB = GroupKind("batch", "Job")
+CRD = GroupKind("apiextensions.k8s.io", "CustomResourceDefinition")
 ESTABLISH_SECONDS = timedelta(seconds=60)
 
 
@@ -127,13 +128,23 @@ async def wait_for_objects(work: ReleaseWork, content: Content, within: timedelt
 
 
 async def install_definitions(work: ReleaseWork, documents: tuple[Document, ...], policy: CrdPolicy) -> None:
-    """The CRDs of the chart's `crds` directory, before anything of it is rendered. They are never pruned."""
+    """The CRDs of the chart's `crds` directory, before anything of it is rendered. They are never pruned.
+
+    Anything else in there is left out and told, as in Flux: it would belong to no release.
+    """
     if policy is CrdPolicy.SKIP or not documents:
         return
     shell = work.shell
     entries: list[InventoryEntry] = []
     for declared in await shell.releases.engine.objects(documents):
         crd, ref = declared.manifest, declared.ref
+        if ref.group_kind != CRD:
+            work.tell(
+                "ManifestSkipped",
+                f"{ref} is no CRD, and the chart has it in crds/: put it into templates/",
+                warning=True,
+            )
+            continue
         try:
             answer = await work.applier.create(crd) if policy is CrdPolicy.CREATE else await work.applier.apply(crd)
         except ApiError as error:
