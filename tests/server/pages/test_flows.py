@@ -84,6 +84,7 @@ async def test_a_search_is_typed_completed_and_shared_by_its_address(stage: Stag
     page = await opened(stage, "/apps")
     await expect(page.get_by_text("400 Apps")).to_be_visible()
     await page.keyboard.press("/")
+    await expect(page.get_by_text("a minus leaves out")).to_be_in_viewport(ratio=1)  # below fields that scroll
     await page.keyboard.type("sta")
     await page.keyboard.press("ArrowDown")
     await page.keyboard.press("Enter")

@@ -59,6 +59,7 @@ export function HowMany({ how, setHow, fates }) {
 /** One App's, in a line. @param {Fate | undefined} fate @param {Propagation} how */
 export function fateInWords(fate, how) {
   if (!fate) return t("bulk.planning");
+  if (!fate.objects) return t("bulk.alone");
   if (fate.stays) return `${t("bulk.leaves", { n: fate.objects })} ${t(/** @type {any} */ (`delete.stays.${fate.stays}`))}`;
   return how === "keep" ? t("bulk.leaves", { n: fate.objects }) : t(how === "foreground" ? "bulk.what.delete.foreground" : "bulk.what.delete", { n: fate.objects });
 }

@@ -330,6 +330,7 @@ export const acts = {
   "bulk.what.delete.foreground": {"one": "goes after its {n} object and what that owns", "other": "goes after its {n} objects and what they own"},
   "bulk.leaves": {"one": "goes; its {n} object stays.", "other": "goes; its {n} objects stay."},
   "bulk.how": "What becomes of their objects",
+  "bulk.alone": "goes; it has no objects",
   "bulk.another": "another one has this name by now",
   "bulk.why.gone": "is not there any more",
   "bulk.why.right": "you may not;",
