@@ -18,6 +18,7 @@ from trueup.cli.releases import DeclaredRelease, newest_record
 from trueup.cli.session import Session
 from trueup.cluster.applier import ClusterApplier
 from trueup.controllers.capabilities import ClusterCapabilities
+from trueup.controllers.releases.applying import CRD
 from trueup.controllers.releases.chartroot import chart_root
 from trueup.controllers.releases.chartvalues import ValuesFrom, gather_values
 from trueup.controllers.releases.reads import Lookups
@@ -142,8 +143,8 @@ async def _declared(
     crds = (spec.upgrade if recorded is not None else spec.install).crds
     definitions = await engine.definitions(snapshot, path) if crds is not CrdPolicy.SKIP else ()
     notices = [*normalised.notices]
-    if definitions:
-        names = ", ".join(item.ref.name for item in await engine.objects(definitions))
+    found = [item.ref for item in await engine.objects(definitions)] if definitions else []
+    if names := ", ".join(ref.name for ref in found if ref.group_kind == CRD):
         notices.append(Notice(NOT_COMPARED, f"CRDs of the chart come first ({crds}), and are not compared: {names}"))
     if prepared.release.hooks:
         names = ", ".join(hook.name for hook in prepared.release.hooks)

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from trueup.controllers.content import Content
 from trueup.controllers.releases.actions import inventory_of, rendered
-from trueup.controllers.releases.applying import content_of, refuse_others
+from trueup.controllers.releases.applying import CRD, content_of, refuse_others
 from trueup.controllers.releases.hooks import hook_objects
 from trueup.controllers.releases.records import StoredRelease
 from trueup.controllers.releases.valuechanges import value_changes, values_of
@@ -18,7 +18,7 @@ from trueup.controllers.releases.work import ReleaseWork
 from trueup.model.change import FieldChange
 from trueup.model.errors import TrueupError
 from trueup.model.inventory import Inventory
-from trueup.model.manifest import Manifest
+from trueup.model.manifest import Manifest, ref_of
 from trueup.model.release import CrdPolicy, DriftMode
 from trueup.model.releaserecord import Hook, Release
 from trueup.model.releasestate import ReleaseAction
@@ -147,7 +147,8 @@ async def _released(
         assert job is not None
         assert job.snapshot is not None
         documents = await work.shell.releases.engine.definitions(job.snapshot, work.chart_path)
-        definitions = await hook_objects(work, documents) if documents else ()
+        found = await hook_objects(work, documents) if documents else ()
+        definitions = tuple(manifest for manifest in found if ref_of(manifest).group_kind == CRD)
     if definitions:
         notices.append("the chart's CRDs come first: what its templates make of them, they may make only then")
     if not rules.take_ownership:
