@@ -212,6 +212,7 @@ class Client:
         if live is None:
             return False
         self.cluster.refuse("delete", live)
+        live = self.cluster.objects[ref]  # as somebody who came between left it
         if (uid and uid != uid_of(live)) or (resource_version and resource_version != resource_version_of(live)):
             raise ApiError(409, "Conflict", "the precondition does not hold", ref=ref)
         if live["metadata"].get("finalizers"):

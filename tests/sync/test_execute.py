@@ -327,6 +327,40 @@ async def test_somebody_who_writes_between_is_no_failure_of_a_replacement() -> N
     assert not refusals
 
 
+async def test_a_status_that_is_written_between_is_no_failure_of_making_it_anew() -> None:
+    world = World(rules(replace=True, force=True))
+    await world.sync(deployment())
+    uid = world.cluster.objects[WEB]["metadata"]["uid"]
+    writes = ["ready", "progressing"]
+
+    def refuse(verb: str, obj: Manifest) -> None:
+        if verb == "delete" and writes:
+            said = writes.pop()
+            world.cluster.update(WEB, lambda obj: obj.update(status={"said": said}), manager="controller")
+
+    world.cluster.refuse = refuse
+    assert change_of(await world.sync(deployment(replicas=5)), "web").action is Action.RECREATED
+    assert not writes
+    assert world.cluster.objects[WEB]["metadata"]["uid"] != uid
+
+
+async def test_another_object_that_took_the_name_meanwhile_is_not_deleted() -> None:
+    world = World(rules(replace=True, force=True))
+    await world.sync(deployment())
+    made: list[str] = []
+
+    def refuse(verb: str, obj: Manifest) -> None:
+        if verb == "delete":
+            made.append("theirs")
+            live = world.cluster.objects[WEB]
+            world.cluster.objects[WEB] = live | {"metadata": live["metadata"] | {"uid": "theirs"}}
+
+    world.cluster.refuse = refuse
+    await world.sync(deployment(replicas=5))
+    assert made == ["theirs"]
+    assert world.cluster.objects[WEB]["metadata"]["uid"] == "theirs"
+
+
 async def test_force_does_not_recreate_for_any_other_refusal() -> None:
     world = World(rules(force=True))
     await world.sync(deployment())

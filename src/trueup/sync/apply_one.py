@@ -102,16 +102,30 @@ async def _take_over(answer: Manifest, manifest: Manifest, send: Send, applier: 
 
 async def _recreate(send: Send, applier: Applier, rules: SyncRules) -> Manifest:
     """Deletes the object that cannot be changed in place and makes it anew once it is gone."""
-    version = send.desired.version
-    live = await applier.get(send.ref, version)
-    if live is not None:
-        uid = uid_of(live)
-        await applier.delete(
-            send.ref, version, uid=uid, resource_version=resource_version_of(live), propagation="Background"
-        )
+    if uid := await _deleted(send, applier):
         await _until_gone(send, uid, applier, rules)
     # The declared replicas are for a new object, whatever an autoscaler did to the old one.
     return await applier.apply(send.desired.manifest)
+
+
+async def _deleted(send: Send, applier: Applier) -> str:
+    """The uid of what was there; empty: nothing. Another that has its name by now is nobody's to delete here."""
+    version, uid = send.desired.version, ""
+    for attempt in range(CONFLICT_ATTEMPTS):
+        live = await applier.get(send.ref, version)
+        if live is None or uid not in ("", uid_of(live)):
+            return uid
+        uid = uid_of(live)
+        try:
+            await applier.delete(
+                send.ref, version, uid=uid, resource_version=resource_version_of(live), propagation="Background"
+            )
+            return uid
+        except ApiError as error:
+            # Its status is written while it rolls, and makes new versions of it.
+            if not error.is_conflict or attempt + 1 == CONFLICT_ATTEMPTS:
+                raise
+    return uid
 
 
 async def _until_gone(send: Send, uid: str, applier: Applier, rules: SyncRules) -> None:
