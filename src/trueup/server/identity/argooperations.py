@@ -12,7 +12,7 @@ from trueup.server.api.operation import PUBLIC, SIGNED_IN, Access, Answer, Opera
 from trueup.server.api.refusals import BadQuery, Unauthenticated
 from trueup.server.identity.accounts import Account
 from trueup.server.identity.authenticator import IdentityAuthenticator
-from trueup.server.identity.operations import SMALL, Parts, is_own, may, may_project, set_password
+from trueup.server.identity.parts import SMALL, Parts, is_own, may, may_project, set_password
 
 RESOURCES = frozenset(
     {"clusters", "projects", "applications", "applicationsets", "repositories", "write-repositories", "certificates"}

@@ -13,8 +13,8 @@ from aiohttp import web
 from msgspec import Struct
 
 from trueup.server.api.operation import Operation
+from trueup.server.identity import accountoperations, beginning, sessionoperations
 from trueup.server.identity import authenticator as authenticating
-from trueup.server.identity import beginning
 from trueup.server.identity.accountkeeping import AccountKeeping
 from trueup.server.identity.argooperations import argo_operations
 from trueup.server.identity.authenticator import IdentityAuthenticator
@@ -22,7 +22,7 @@ from trueup.server.identity.browseroperations import browser_operations
 from trueup.server.identity.kubernetesnames import Names
 from trueup.server.identity.logins import Logins
 from trueup.server.identity.logintries import Tries
-from trueup.server.identity.operations import Parts, operations
+from trueup.server.identity.parts import Parts
 from trueup.server.identity.passwords import Passwords
 from trueup.server.identity.projecttokens import ProjectStore, ProjectTokenKeeping
 from trueup.server.identity.reach import Reaching, believing, directly
@@ -103,7 +103,8 @@ class IdentityService:
 
     def operations(self) -> list[Operation]:
         return [
-            *operations(self._parts),
+            *sessionoperations.operations(self._parts),
+            *accountoperations.operations(self._parts),
             *argo_operations(self._parts, self.authenticator),
             *browser_operations(self.signin),
         ]
