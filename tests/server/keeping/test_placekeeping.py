@@ -83,7 +83,7 @@ GIT = {"url": "https://git.example.com/shop/apps", "project": "shop", "username"
 
 async def test_a_repository_is_registered_changed_and_forgotten(kept: Kept) -> None:
     status, dry = await kept.ask("POST", "/repositories?dryRun=true", GIT, "ann")
-    assert (status, dry["row"]["project"]) == (200, "shop")
+    assert (status, dry["row"]["project"]) == (201, "shop")
     assert "password: '********'" in dry["yaml"]
     assert (await kept.ask("GET", "/repositories", who="ann"))[1]["items"] == []
     status, made = await kept.ask("POST", "/repositories", GIT, "ann")

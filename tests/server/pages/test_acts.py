@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Locator, Page, Route, expect
 
+from tests.server.api.support import until
 from tests.server.pages.conftest import Open
 from tests.server.pages.stage.running import Stage
 from tests.server.pages.stage.world import OLDER
@@ -167,11 +168,14 @@ async def test_an_application_is_told_what_to_sync_how_and_is_stopped(own_stage:
     await expect(panel).to_contain_text("Rename the object in Git")
     await panel.get_by_role("button", name="Terminate the sync").click()
     await panel.get_by_role("button", name="Yes, terminate it").click()
-    await expect(panel.get_by_role("status").first).to_contain_text("Running")
-    api = own_stage.world.app("Application", "shop", "api")
-    assert api is not None
+
+    def is_ending() -> bool:
+        api = own_stage.world.app("Application", "shop", "api")
+        return api is not None and api.obj["status"]["operationState"]["phase"] == "Terminating"
+
+    await until(is_ending)
     assert own_stage.heard[-1] == "apps.terminate api"
-    assert api.obj["status"]["operationState"]["phase"] == "Terminating"
+    await expect(panel.get_by_role("status").first).to_contain_text("Running")
 
 
 async def test_who_may_only_look_sees_the_plan_and_which_right_to_ask_for(own_stage: Stage, opened: Open) -> None:

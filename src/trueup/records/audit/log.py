@@ -125,7 +125,7 @@ class DatabaseAuditLog:
 
     def check(self) -> None:
         """Raises AuditUnavailable when what happens now could not be stored now."""
-        problem = self._journal_problem or ("" if self.working else self.problem)
+        problem = self._journal_problem or self.problem
         if not problem and self._line.is_fuller_than(LET_IN):
             problem = "too many entries wait for the database"
         if problem or self._line.is_stopping:

@@ -150,7 +150,7 @@ class Keeping(Generic[Form, Row]):
                     hint="change that one",
                 )
         if dry_run:
-            return self._tried(call, made)
+            return self._tried(call, made, status=201)
         self._note(call, None, made)
         return self._answer(await client.create(made, manager=MANAGER), status=201)
 
@@ -240,9 +240,9 @@ class Keeping(Generic[Form, Row]):
         row = self._sort.row(named)
         call.note(target=str(ref_of(named)), project=row.project, before=text(before), after=text(after))
 
-    def _tried(self, call: Call, made: Manifest) -> Answer:
+    def _tried(self, call: Call, made: Manifest, *, status: int = 200) -> Answer:
         call.note(target=str(ref_of(made)), message="dry run")
-        return self._answer(made, etag="")
+        return self._answer(made, status=status, etag="")
 
     def _answer(self, secret: Manifest, *, status: int = 200, etag: str | None = None) -> Answer:
         body = self._sort.answer(
