@@ -105,6 +105,24 @@ async def test_whoever_keeps_one_project_registers_what_is_its_own(own_stage: St
     await expect(page.locator("article", has_text="shop/more.git")).to_be_visible()
 
 
+async def test_what_changes_in_two_fields_at_one_moment_is_kept_in_both(own_stage: Stage, opened: Open) -> None:
+    """Leaving a field tells its value with the same key press that begins the next one."""
+    page = await opened(own_stage, "/places?project=shop")
+    dialog = page.get_by_role("dialog")
+    await expect(dialog.get_by_label("To where")).to_be_visible()
+    await dialog.evaluate(
+        """(dialog) => {
+            const where = dialog.querySelectorAll("textarea")[1], description = dialog.querySelector("input");
+            where.value = "*#shop\\nproduction-eu#shop-*";
+            where.dispatchEvent(new Event("change", {bubbles: true}));
+            description.value = "the shop and its previews";
+            description.dispatchEvent(new Event("input", {bubbles: true}));
+        }"""
+    )
+    text = dialog.get_by_label("What it writes")
+    await expect(text).to_have_value(re.compile("description: the shop and its previews(.|\n)*name: production-eu"))
+
+
 async def test_a_project_is_edited_as_a_form_or_as_yaml(own_stage: Stage, opened: Open) -> None:
     page = await opened(own_stage, "/places?project=shop")
     dialog = page.get_by_role("dialog")

@@ -7,6 +7,7 @@ import { tokens } from "../lib/yamltext.js";
 import { Problem, call } from "../live/api.js";
 import { useLoaded } from "../live/resource.js";
 import { Button, Check, Field, Notice } from "../ui/basics.js";
+import { useNewest } from "../ui/newest.js";
 import { copy, download } from "../ui/text.js";
 import { YamlField, readYaml } from "./yamledit.js";
 
@@ -62,9 +63,11 @@ export function AppForm({ kind, draft, onDraft, verdict, existing = false, onRea
   const findings = verdict.items.flatMap((one) => one.findings.map((finding) => ({ ...finding, ref: one.ref })));
   const wrongAt = (/** @type {FieldOf} */ field) => findings.find((finding) => finding.blocks && finding.field === field.path && finding.ref.startsWith(`${(field.of === "source" ? draft.source : draft.app)?.["kind"]}/`))?.message ?? "";
   const fields = FORMS[kind].filter((field) => !(existing && field.path.startsWith("metadata.name")) && !(field.of === "source" && !draft.source));
+  const newest = useNewest(draft);
   const set = (/** @type {FieldOf} */ field, /** @type {unknown} */ value) => {
-    const changed = field.of === "source" ? { ...draft, source: withValue(draft.source ?? {}, field.path, value) } : { ...draft, app: withValue(draft.app, field.path, value) };
-    onDraft(joined(kind, changed));
+    const was = newest.current;
+    const changed = field.of === "source" ? { ...was, source: withValue(was.source ?? {}, field.path, value) } : { ...was, app: withValue(was.app, field.path, value) };
+    onDraft((newest.current = joined(kind, changed)));
   };
   const shown = fields.filter((field) => !field.more || more);
   return html`<div class="act-form" onFocusIn=${(/** @type {any} */ event) => setFocus(fields.find((field) => `${field.of ?? ""}${field.path}` === event.target.closest("[data-path]")?.dataset.path) ?? focus)}>

@@ -37,7 +37,7 @@ export function SyncPanel({ one, app, rights, onClose, onOpen, onPin }) {
   }, [typed]);
   const { data: plan, problem, waiting, again } = useLoaded(`${revision}|${wish.prune}|${app.fullRevision}|${asked ? "ran" : ""}`, (abort) => /** @type {Promise<Plan>} */ (call(`${one.path}/plan`, { query: { revision, prune: wish.prune }, signal: abort })));
   const set = (/** @type {Partial<Wish>} */ change) => {
-    setWish({ ...wish, ...change });
+    setWish((was) => ({ ...was, ...change }));
   };
   const chosen = useMemo(() => (plan ? changesOf(plan).filter((object) => picked === null || picked.has(idOfRef(object.ref))) : []), [plan, picked]);
   const losses = wish.dryRun ? [] : deletedOf(chosen);

@@ -67,7 +67,7 @@ async function untilTold(name, fits) {
 function Writing({ map, version, title, accounts, can, again, close, onDone, start, isNew }) {
   const [form, setForm] = useState(start);
   const doing = useDoing();
-  const set = (/** @type {Partial<AccountForm>} */ change) => setForm({ ...form, ...change });
+  const set = (/** @type {Partial<AccountForm>} */ change) => setForm((was) => ({ ...was, ...change }));
   const wrong = isNew ? wrongWith(form, accounts.map((one) => one.name)) : form.login || form.apiKey ? "" : "nothing";
   const tried = useTried(can && !wrong ? keysOf(form) : null, version);
   const save = async () => {

@@ -4,6 +4,7 @@ import { useEffect, useState } from "preact/hooks";
 import { t } from "../i18n/i18n.js";
 import { pairsOf, parts } from "../lib/placeforms.js";
 import { Check, Field, Notice } from "../ui/basics.js";
+import { useNewest } from "../ui/newest.js";
 import { Yaml } from "../ui/text.js";
 
 /** @typedef {import("../lib/placeforms.js").FieldOf} FieldOf @typedef {import("../lib/placeforms.js").Form} Form @typedef {import("../i18n/i18n.js").Key} Key @typedef {import("../live/api.js").Problem} Problem */
@@ -25,8 +26,9 @@ const named = (problem) => (problem?.details.field ?? "").replace(/^body\./, "")
 export function FieldForm({ fields, form, onForm, problem, stays, beside }) {
   const shown = fields.filter((field) => !field.when || field.when(form));
   const said = named(problem);
+  const newest = useNewest(form);
   const known = shown.some((field) => field.name === said);
-  const draw = (/** @type {FieldOf} */ field) => html`<${One} key=${field.name} field=${field} value=${form[field.name]} stays=${stays} wrong=${field.name === said ? [problem?.details.detail, problem?.details.hint].filter(Boolean).join(". ") : ""} onValue=${(/** @type {any} */ value) => onForm({ ...form, [field.name]: value })} />`;
+  const draw = (/** @type {FieldOf} */ field) => html`<${One} key=${field.name} field=${field} value=${form[field.name]} stays=${stays} wrong=${field.name === said ? [problem?.details.detail, problem?.details.hint].filter(Boolean).join(". ") : ""} onValue=${(/** @type {any} */ value) => onForm((newest.current = { ...newest.current, [field.name]: value }))} />`;
   const more = shown.filter((field) => field.more);
   return html`<div class="admin-form"><div class="stack">
       ${problem && !known && html`<${Notice} tone="bad" title=${problem.details.title}>${problem.details.detail} ${problem.details.hint}<//>`}

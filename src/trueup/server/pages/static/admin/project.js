@@ -7,6 +7,7 @@ import { toYaml } from "../live/app.js";
 import { useLoaded } from "../live/resource.js";
 import { Button, Field, Notice, Waiting, Wrong } from "../ui/basics.js";
 import { Dialog, say } from "../ui/layers.js";
+import { useNewest } from "../ui/newest.js";
 import { LinksOf } from "../pages/links.js";
 import { MayNotChange, useCan } from "./can.js";
 
@@ -41,18 +42,22 @@ function Editing({ name, isNew, title, start, onDone }) {
   const [problem, setProblem] = useState(/** @type {Problem | null} */ (null));
   const can = useCan("projects", isNew ? "create" : "update", isNew ? "*" : name);
   const spec = resource["spec"] ?? {};
-  const form = async (/** @type {Manifest} */ changed) => {
+  const newest = useNewest(resource);
+  const form = async (/** @type {(was: Manifest) => Manifest} */ change) => {
+    const changed = (newest.current = change(newest.current));
     setResource(changed);
     setWrong("");
-    setText(await toYaml(changed));
+    const written = await toYaml(changed);
+    if (newest.current === changed) setText(written);
   };
-  const set = (/** @type {string} */ field, /** @type {unknown} */ value) => void form({ ...resource, spec: { ...spec, [field]: value } });
+  const set = (/** @type {string} */ field, /** @type {unknown} */ value) => void form((was) => ({ ...was, spec: { ...was["spec"], [field]: value } }));
   const typed = async (/** @type {string} */ next) => {
     setText(next);
     const { load } = await import("js-yaml");
     try {
       const read = /** @type {any} */ (load(next));
       if (typeof read !== "object" || read === null || typeof read.spec !== "object" || read.spec === null) throw new Error(t("project.no-spec"));
+      newest.current = read;
       setResource(read);
       setWrong("");
     } catch (error) {
@@ -84,7 +89,10 @@ function Editing({ name, isNew, title, start, onDone }) {
     ${problem && html`<${Notice} tone="bad" title=${problem.details.title}>${[problem.details.field, problem.details.detail].filter(Boolean).join(": ")} ${problem.details.hint}<//>`}
     ${!isNew && html`<${LinksOf} path=${path} state=${start.version} />`}
     <div class="admin-form"><div class="stack">
-      ${isNew && html`<${Field} label=${t("apps.name")}>${(/** @type {any} */ a) => html`<input class="input" autocapitalize="off" spellcheck="false" value=${resource["metadata"]?.name ?? ""} onInput=${(/** @type {any} */ event) => void form({ ...resource, metadata: { ...resource["metadata"], name: event.currentTarget.value } })} ...${a} />`}<//>`}
+      ${isNew && html`<${Field} label=${t("apps.name")}>${(/** @type {any} */ a) => html`<input class="input" autocapitalize="off" spellcheck="false" value=${resource["metadata"]?.name ?? ""} onInput=${(/** @type {any} */ event) => {
+        const called = event.currentTarget.value;
+        void form((was) => ({ ...was, metadata: { ...was["metadata"], name: called } }));
+      }} ...${a} />`}<//>`}
       <${Field} label=${t("project.description")}>${(/** @type {any} */ a) => html`<input class="input" value=${spec.description ?? ""} onInput=${(/** @type {any} */ event) => set("description", event.currentTarget.value)} ...${a} />`}<//>
       <${Lines} label=${t("project.repos")} help=${t("project.repos.help")} values=${spec.sourceRepos ?? []} onValues=${(/** @type {string[]} */ values) => set("sourceRepos", values)} />
       <${Lines} label=${t("project.destinations")} help=${t("project.destinations.help")} values=${(spec.destinations ?? []).map(destinationText)} onValues=${(/** @type {string[]} */ values) => set("destinations", values.map((value) => destinationOf(value, spec.destinations ?? [])))} />
