@@ -213,3 +213,9 @@ def _quoted(path: Path) -> str:
     from urllib.parse import quote
 
     return quote(str(path.absolute()))
+
+
+def first_line(error: BaseException) -> str:
+    """SQLAlchemy appends the statement and its values, which are nobody's business."""
+    original = getattr(error, "orig", None) or error
+    return str(original).strip().split("\n", 1)[0] or type(error).__name__

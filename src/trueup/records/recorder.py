@@ -16,11 +16,11 @@ from typing import Self
 import structlog
 from sqlalchemy import exc
 
-from trueup.records.database import described
+from trueup.records.database import described, first_line
 from trueup.records.record import Record
 from trueup.records.retention import Retention
 from trueup.records.store import AT_A_TIME, Store
-from trueup.records.waitingline import LineLimits, WaitingLine, first_line
+from trueup.records.waitingline import LineLimits, WaitingLine
 
 log = structlog.get_logger(__name__)
 

@@ -127,9 +127,3 @@ class WaitingLine(Generic[T]):
                 was_stopping = self.is_stopping
                 self.changed.wait_for(lambda: self.is_stopping and not was_stopping, seconds)
             return self._give_up_at is None or time.monotonic() < self._give_up_at
-
-
-def first_line(error: BaseException) -> str:
-    """SQLAlchemy appends the statement and its values, which are nobody's business."""
-    original = getattr(error, "orig", None) or error
-    return str(original).strip().split("\n", 1)[0] or type(error).__name__

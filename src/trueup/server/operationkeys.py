@@ -19,6 +19,7 @@ import structlog
 
 from trueup.records.claims import Claim, Ended, Known, NoRoom
 from trueup.records.claimstore import ClaimStore
+from trueup.records.database import first_line
 from trueup.server.api.idempotency import HEADER
 from trueup.server.api.memorykeys import too_many_keys
 from trueup.server.api.refusals import Unavailable
@@ -73,7 +74,7 @@ class DatabaseKeys:
             asking.add_done_callback(self._give_back)
             if not isinstance(error, Exception):
                 raise
-            log.warning("a call with a key cannot be claimed", error=_first_line(error))
+            log.warning("a call with a key cannot be claimed", error=first_line(error))
             raise Unavailable(
                 "calls with a key are remembered in the database, and it does not answer",
                 field=HEADER,
@@ -102,7 +103,7 @@ class DatabaseKeys:
                 async with asyncio.timeout(self._seconds):
                     await self._start(partial(self._written, claim, ended))
             except Exception as error:
-                log.warning("how a call with a key ended cannot be stored yet", error=_first_line(error))
+                log.warning("how a call with a key ended cannot be stored yet", error=first_line(error))
                 return
             self._unwritten.pop(claim, None)
 
@@ -132,12 +133,7 @@ class DatabaseKeys:
                 try:
                     await self._start(self._store.tidy)
                 except Exception as error:
-                    log.warning("operation keys that are over cannot be deleted yet", error=_first_line(error))
+                    log.warning("operation keys that are over cannot be deleted yet", error=first_line(error))
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(AGAIN_SECONDS if self._unwritten else due - loop.time()):
                     await self._woken.wait()
-
-
-def _first_line(error: BaseException) -> str:
-    """SQLAlchemy appends the statement and its values, which are nobody's business."""
-    return str(getattr(error, "orig", None) or error).strip().split("\n", 1)[0] or type(error).__name__

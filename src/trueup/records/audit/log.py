@@ -23,8 +23,8 @@ from trueup.records.audit.entry import LONGEST_TEXT, AuditEntry, AuditUnavailabl
 from trueup.records.audit.journal import Journal, not_stored
 from trueup.records.audit.ownchain import CheckpointSink, OwnChain
 from trueup.records.audit.store import AuditRetention, AuditStore
-from trueup.records.database import described
-from trueup.records.waitingline import LineLimits, WaitingLine, first_line
+from trueup.records.database import described, first_line
+from trueup.records.waitingline import LineLimits, WaitingLine
 from trueup.sync.concealing import conceal_words, concealed_json
 
 log = structlog.get_logger(__name__)

@@ -17,7 +17,7 @@ from trueup.records.audit.chain import Head, Sealed, head_of, seal
 from trueup.records.audit.checkpoints import Checkpoint, Signer
 from trueup.records.audit.entry import AuditEntry
 from trueup.records.audit.store import AuditRetention, AuditStore
-from trueup.records.waitingline import first_line
+from trueup.records.database import first_line
 
 log = structlog.get_logger(__name__)
 

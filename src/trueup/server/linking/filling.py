@@ -195,10 +195,8 @@ class Links:
             return False
         try:
             await self._engines.version()
-        except (
-            EngineFailed,
-            OSError,
-        ) as error:  # it can be neither found nor built: a file system that is not to be written
+        except (EngineFailed, OSError) as error:
+            # It can be neither found nor built: a file system that is not to be written.
             self._without_engine = self._clock() + AWAY_SECONDS
             log.error("the engine that fills links in cannot be had", error=str(error))
             return False
