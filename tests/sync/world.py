@@ -163,3 +163,11 @@ def ref(kind: str, name: str, namespace: str = "shop", group: str = "") -> Objec
 
 WEB = ref("Deployment", "web", group="apps")
 SETTINGS = ref("ConfigMap", "settings")
+
+
+def refuse_kind(kind: str, error: Exception) -> Any:
+    def refuse(verb: str, obj: Manifest) -> None:
+        if obj["kind"] == kind and verb == "apply":
+            raise error
+
+    return refuse

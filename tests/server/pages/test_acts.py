@@ -1,4 +1,4 @@
-"""How people act: sync, roll back, suspend, delete, edit, many at once, a new App. By mouse, by keyboard, without the right, offline."""
+"""How people act on one App: sync, roll back, suspend, delete, single objects. By mouse, by keyboard, without the right, offline."""
 
 from __future__ import annotations
 
@@ -6,46 +6,16 @@ import re
 from typing import Any
 
 import pytest
-from playwright.async_api import Locator, Page, Route, expect
+from playwright.async_api import Route, expect
 
 from tests.server.api.support import until
+from tests.server.pages.acting import ARGO, DEPLOYMENT, HELM, WEB, dialog, handled, make_ready, more
 from tests.server.pages.conftest import Open
 from tests.server.pages.stage.running import Stage
 from tests.server.pages.stage.world import OLDER
 from tests.server.pages.test_looks import found_by_axe
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group("pages")]
-WEB = "/apps/Kustomization/shop/web"
-ARGO = "/apps/Application/shop/api"
-HELM = "/apps/HelmRelease/shop/gateway"
-DEPLOYMENT = "node=Deployment.apps/shop/web"
-
-
-def dialog(page: Page) -> Locator:
-    return page.get_by_role("dialog")
-
-
-def make_ready(obj: dict[str, Any]) -> None:
-    for row in obj["status"]["conditions"]:
-        row.update(status="False" if row["type"] == "Reconciling" else "True", message="applied revision main@3f2a91c")
-
-
-def handled(message: str, *, ready: bool) -> Any:
-    """What a controller writes when it has done what an annotation asked for."""
-
-    def doing(obj: dict[str, Any]) -> None:
-        make_ready(obj)
-        obj["status"]["lastHandledReconcileAt"] = obj["metadata"]["annotations"]["reconcile.fluxcd.io/requestedAt"]
-        for row in obj["status"]["conditions"]:
-            if row["type"] == "Ready":
-                row.update(status="True" if ready else "False", reason="BuildFailed", message=message)
-
-    return doing
-
-
-async def more(page: Page, item: str) -> None:
-    await page.get_by_role("button", name="More actions").click()
-    await page.get_by_role("menuitem", name=item).click()
 
 
 async def test_a_sync_shows_its_plan_asks_about_deletions_and_runs_by_keyboard_alone(
@@ -353,42 +323,6 @@ async def test_what_has_the_name_of_what_was_to_be_deleted_is_left_alone(own_sta
     assert own_stage.world.app("Application", "shop", "api") is not None
 
 
-async def test_many_are_deleted_after_each_said_what_goes_and_what_stays(own_stage: Stage, opened: Open) -> None:
-    def kept(obj: dict[str, Any]) -> None:
-        obj["spec"]["prune"] = False
-        obj["status"]["inventory"] = {"entries": [{"id": f"shop_kept-{i}__ConfigMap", "v": "v1"} for i in range(3)]}
-
-    own_stage.change("Kustomization", "shop", "worker", kept)
-    page = await opened(own_stage, "/apps?q=namespace:shop+kind:Kustomization&sort=name")
-    await expect(page.locator(".table .line .app-name").first).to_be_visible()
-    await page.get_by_label("Choose web", exact=True).check()
-    await page.get_by_label("Choose worker", exact=True).check()
-    await page.get_by_role("region", name="Chosen Apps").get_by_role("button", name="More actions").click()
-    await page.get_by_role("menuitem", name="Delete…").click()
-    sheet = dialog(page)
-    await expect(sheet).to_contain_text("9 objects are deleted · 3 objects stay")
-    await expect(sheet).to_contain_text("data that Git does not bring back: Namespace/shop")
-    await expect(sheet.get_by_role("listitem").filter(has_text="worker")).to_contain_text(
-        "its 3 objects stay. spec.prune is off"
-    )
-    web = sheet.get_by_role("listitem").filter(has_text="web")
-    await expect(web).to_contain_text("goes with its 9 objects")
-    await sheet.get_by_text("what they own first").click()
-    await expect(web).to_contain_text("goes after its 9 objects")
-    assert await found_by_axe(page) == []
-    await sheet.get_by_label("They stay").check()
-    await expect(web).to_contain_text("its 9 objects stay")
-    await expect(sheet).to_contain_text("0 objects are deleted · 12 objects stay")
-    await expect(sheet).not_to_contain_text("does not bring back: Namespace")
-    await sheet.get_by_label("Type 2 to go on").fill("2")
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url) if request.method == "DELETE" else None)
-    await sheet.get_by_role("button", name="Delete 2 Apps").click()
-    await expect(sheet).to_contain_text("2 of 2 done, 0 failed")
-    assert sorted(own_stage.heard) == ["apps.delete web", "apps.delete worker"]
-    assert all("keepObjects=true" in url and "uid=" in url for url in asked)
-
-
 async def test_an_application_without_its_finalizer_leaves_its_objects_and_says_so(
     own_stage: Stage, opened: Open
 ) -> None:
@@ -455,209 +389,3 @@ async def test_a_release_tells_its_charts_its_values_and_its_hooks_before_it_is_
     await expect(hooks.last).to_contain_text("after the upgrade")
     await page.goto(stage.url + f"/diff?app={HELM.removeprefix('/apps/')}&revision=main")
     await expect(page.get_by_role("region", name="The Helm release")).to_contain_text("release 4 becomes 5")
-
-
-async def test_many_apps_are_chosen_by_keyboard_and_each_says_what_will_happen(own_stage: Stage, opened: Open) -> None:
-    page = await opened(own_stage, "/apps?q=namespace:shop&sort=name")
-    rows = page.locator(".table .scroll")
-    await expect(page.locator(".table .line .app-name").first).to_be_visible()
-    await rows.focus()
-    for key in ("ArrowDown", "x", "ArrowDown", "ArrowDown", "Shift+X"):
-        await page.keyboard.press(key)
-    bar = page.get_by_role("region", name="Chosen Apps")
-    await expect(bar).to_contain_text("3 Apps chosen")
-    await page.keyboard.press("Control+a")
-    await expect(bar).to_contain_text("10 Apps chosen")
-    own_stage.change("Kustomization", "shop", "web", lambda obj: obj["spec"].update(suspend=True))
-    await bar.get_by_role("button", name="Choose none").click()
-    await expect(bar).to_be_hidden()
-    await expect(page.locator(".table .line", has_text="Suspended")).to_have_count(1)
-    await rows.focus()
-    await page.keyboard.press("Control+a")
-    await bar.get_by_role("button", name="Sync…").click()
-    sheet = dialog(page)
-    await expect(sheet).to_contain_text("1 App is left out")
-    await expect(
-        sheet.get_by_role("listitem").filter(has_text="Kustomization · shop").filter(has_text="web")
-    ).to_contain_text("is suspended: resume it first")
-    await expect(sheet.get_by_role("listitem").filter(has_text="Application · shop").first).to_contain_text(
-        "3 objects change, 1 object is deleted, restarts the pods"
-    )
-    assert await found_by_axe(page) == []
-    await expect(sheet.get_by_role("button", name="Sync 9 Apps")).to_be_disabled()
-    await sheet.get_by_role("checkbox", name="Yes, delete these").check()
-    await sheet.get_by_role("button", name="Sync 9 Apps").click()
-    await expect(sheet).to_contain_text("9 of 9 done, 0 failed")
-    assert len(own_stage.heard) == len(set(own_stage.heard)) == 9
-    await sheet.get_by_role("button", name="Close").last.click()
-    await expect(bar).to_be_hidden()
-
-
-async def test_many_are_synced_only_as_foreseen_and_a_retry_is_of_what_failed(own_stage: Stage, opened: Open) -> None:
-    page = await opened(own_stage, "/apps?q=namespace:shop+kind:Kustomization&sort=name")
-    rows = page.locator(".table .scroll")
-    await expect(page.locator(".table .line .app-name").first).to_be_visible()
-    await rows.focus()
-    await page.keyboard.press("Control+a")
-    held: list[Route] = []
-    problem = {"title": "no", "status": 404, "detail": "kustomization.yaml:4: no such file"}
-
-    async def plan(route: Route) -> None:
-        if "/web/" in route.request.url:
-            await route.fulfill(status=404, json=problem)
-        elif not held:
-            held.append(route)
-        else:
-            await route.continue_()
-
-    await page.route("**/plan?*", plan)
-    await page.get_by_role("region", name="Chosen Apps").get_by_role("button", name="Sync…").click()
-    sheet = dialog(page)
-    await expect(sheet.get_by_role("listitem").filter(has_text="no such file")).to_contain_text("is not known")
-    go = sheet.get_by_role("button", name=re.compile("^Sync [0-9]+ Apps?$"))
-    await expect(sheet.get_by_text("asking what would change")).to_have_count(1)
-    await expect(go).to_be_disabled()
-    await held[0].continue_()
-    await sheet.get_by_role("checkbox", name="Yes, delete these").check()
-    refused: list[str] = []
-
-    async def sync(route: Route) -> None:
-        if refused:
-            await route.continue_()
-        else:
-            refused.append(route.request.url)
-            await route.fulfill(status=404, json={"title": "no", "status": 404, "detail": "not now"})
-
-    await page.route("**/sync", sync)
-    await go.click()
-    await expect(sheet).to_contain_text("1 failed")
-    await sheet.get_by_role("button", name="Try 1 again").click()
-    await expect(sheet).to_contain_text("0 failed")
-    assert len(own_stage.heard) == len(set(own_stage.heard))
-    assert "apps.sync web" not in own_stage.heard
-
-
-async def test_what_one_may_not_do_with_some_is_left_out_and_explained(own_stage: Stage, opened: Open) -> None:
-    page = await opened(own_stage, "/apps", who="guest", width=390, height=844)
-    await expect(page.locator(".table .line .app-name").first).to_be_visible()
-    await page.locator(".act-pick input").first.click()
-    bar = page.get_by_role("region", name="Chosen Apps")
-    await bar.get_by_role("button", name="More actions").click()
-    await page.get_by_role("menuitem", name="Delete…").click()
-    await expect(dialog(page)).to_contain_text("p, ROLE, applications, delete, ns:shop/")
-    await expect(dialog(page).get_by_role("button", name="Delete 0 Apps")).to_be_disabled()
-
-
-async def test_a_new_app_is_checked_as_one_types_taught_and_made_with_its_source(
-    own_stage: Stage, opened: Open
-) -> None:
-    page = await opened(own_stage, "/apps")
-    await page.get_by_role("link", name="New App").click()
-    await expect(page.get_by_text("Still missing")).to_be_visible()
-    await page.get_by_label("Name *", exact=True).fill("cart")
-    await page.get_by_label("Namespace *").fill("nowhere")
-    await page.get_by_label("Repository *").fill("https://git.example.com/shop/cart.git")
-    await expect(page.get_by_text('namespaces "nowhere" not found').first).to_be_visible()
-    await expect(page.get_by_role("button", name="Make it now")).to_be_disabled()
-    await page.get_by_label("Namespace *").fill("shop")
-    await expect(page.get_by_text("The API server would take it")).to_be_visible()
-    await page.get_by_label("Path *").focus()
-    await expect(page.locator(".act-written .marked")).to_have_text("  path: ./")
-    await page.get_by_role("button", name="Write YAML").click()
-    text = page.get_by_role("textbox", name="The YAML")
-    await text.fill((await text.input_value()).replace("path: ./", "path: ./deploy"))
-    await expect(page.get_by_label("Path *")).to_have_value("./deploy")
-    assert own_stage.heard == []
-    await page.get_by_role("button", name="Make it now").click()
-    await expect(page).to_have_url(re.compile("/apps/Kustomization/shop/cart$"))
-    await expect(page.get_by_role("heading", name="cart")).to_be_visible()
-    assert own_stage.heard == ["sources.create cart", "apps.create cart"]
-    made = own_stage.world.app("Kustomization", "shop", "cart")
-    assert made is not None
-    assert made.obj["spec"]["sourceRef"] == {"kind": "GitRepository", "name": "cart"}
-    assert made.obj["spec"]["path"] == "./deploy"
-
-
-@pytest.mark.parametrize("kind", ["HelmRelease", "Application"])
-async def test_each_kind_has_its_form(own_stage: Stage, opened: Open, kind: str) -> None:
-    page = await opened(own_stage, f"/apps/new?kind={kind}")
-    await page.get_by_label("Name *", exact=True).fill("cart")
-    await page.get_by_label("Namespace *").fill("shop")
-    if kind == "HelmRelease":
-        await page.get_by_label("Source").select_option("GitRepository/flux-system/shop")
-        await page.get_by_label("Chart *").fill("./charts/cart")
-        await page.get_by_label("Values").fill("replicas: 2\nimage: {tag: '1.9'}")
-    else:
-        await page.get_by_label("Repository *").fill("https://git.example.com/shop/cart.git")
-        await page.get_by_label("Path").fill("deploy")
-        await page.get_by_text("Create the namespace").click()
-    await expect(page.get_by_text("The API server would take it")).to_be_visible()
-    await page.get_by_role("button", name="Make it now").click()
-    await expect(page).to_have_url(re.compile(f"/apps/{kind}/shop/cart$"))
-    made = own_stage.world.app(kind, "shop", "cart")
-    assert made is not None
-    spec = made.obj["spec"]
-    if kind == "HelmRelease":
-        assert spec["chart"]["spec"]["sourceRef"] == {
-            "kind": "GitRepository",
-            "name": "shop",
-            "namespace": "flux-system",
-        }
-        assert spec["values"] == {"replicas": 2, "image": {"tag": "1.9"}}
-    else:
-        assert spec["syncPolicy"]["syncOptions"] == ["CreateNamespace=true"]
-    assert own_stage.heard == ["apps.create cart"]
-
-
-async def test_an_edit_leaves_alone_what_others_noted_on_the_app_meanwhile(own_stage: Stage, opened: Open) -> None:
-    def noted(obj: dict[str, Any]) -> None:
-        obj["metadata"]["annotations"] = {**obj["metadata"].get("annotations", {}), "note": "held"}
-        obj["status"]["lastAppliedRevision"] = OLDER
-
-    def begun(obj: dict[str, Any]) -> None:
-        obj["spec"].pop("kubeConfig", None)
-        obj["metadata"]["annotations"] = {"note": "free"}
-
-    own_stage.change("Kustomization", "shop", "web", begun)
-    page = await opened(own_stage, f"{WEB}?do=edit")
-    await dialog(page).get_by_label("Interval *").fill("30m")
-    own_stage.change("Kustomization", "shop", "web", noted)
-    await expect(page.locator(".story")).to_contain_text("8b1f0e2")
-    await dialog(page).get_by_role("button", name="Save").click()
-    await expect(dialog(page)).to_have_count(0)
-    known = own_stage.world.app("Kustomization", "shop", "web")
-    assert known is not None
-    assert known.obj["spec"]["interval"] == "30m"
-    assert known.obj["metadata"]["annotations"]["note"] == "held"
-
-
-async def test_an_edit_shows_the_difference_and_begins_anew_when_somebody_was_faster(
-    own_stage: Stage, opened: Open
-) -> None:
-    def tracked(obj: dict[str, Any]) -> None:
-        obj["metadata"]["labels"] |= {
-            "kustomize.toolkit.fluxcd.io/name": "apps",
-            "kustomize.toolkit.fluxcd.io/namespace": "flux-system",
-        }
-        obj["spec"].pop("kubeConfig", None)
-
-    own_stage.change("Kustomization", "shop", "web", tracked)
-    page = await opened(own_stage, WEB, lang="th", theme="dark", width=390, height=844)
-    await expect(page.get_by_role("heading", name="web")).to_be_visible()
-    await page.locator(".story [aria-haspopup]").click()
-    await page.get_by_role("menuitem", name="แก้ไข…").click()
-    await expect(dialog(page)).to_contain_text("Kustomization/flux-system/apps")
-    await dialog(page).get_by_label("ช่วงเวลา *").fill("30m")
-    await expect(dialog(page).locator(".diff")).to_contain_text("30m")
-    await expect(dialog(page).get_by_role("button", name="บันทึก")).to_be_enabled()
-    assert await found_by_axe(page) == []
-    assert await page.evaluate("document.scrollingElement.scrollWidth - innerWidth") <= 0
-    own_stage.change("Kustomization", "shop", "web", lambda obj: obj["spec"].update(timeout="9m"))
-    await dialog(page).get_by_role("button", name="เริ่มจากค่าปัจจุบัน").click()
-    await dialog(page).get_by_label("ช่วงเวลา *").fill("45m")
-    await dialog(page).get_by_role("button", name="บันทึก").click()
-    await expect(dialog(page)).to_have_count(0)
-    known = own_stage.world.app("Kustomization", "shop", "web")
-    assert known is not None
-    assert (known.obj["spec"]["interval"], known.obj["spec"]["timeout"]) == ("45m", "9m")
-    assert own_stage.heard == ["apps.update web"]
