@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 import structlog
@@ -28,7 +28,6 @@ from trueup.model.remote import RemoteFetcher
 from trueup.model.rendering import RenderSpec
 from trueup.model.snapshot import Snapshot
 from trueup.render.render import Rendered, Renderer
-from trueup.sync.established import is_established, served_kinds
 from trueup.sync.facts import LiveFacts
 
 log = structlog.get_logger(__name__)
@@ -217,51 +216,3 @@ class CountedRenderer:
         rendered = await self._renderer.render(snapshot, spec, variables, remotes=remotes)
         self._metrics.renders.labels("cached" if rendered.from_cache else "rendered").inc()
         return rendered
-
-
-class Definition(Struct, frozen=True):
-    """What is kept of a CRD."""
-
-    established: bool
-    kinds: tuple[tuple[str, str, str], ...]
-    """Group, version and kind of every version that it serves."""
-
-
-class Definitions:
-    """Which CRDs are established, heard from a watch: what a sync waits for, and who is told when a kind appears."""
-
-    def __init__(self, client: KubeClient, on_kind: Callable[[GroupKind], None]) -> None:
-        self._client = client
-        self._on_kind = on_kind
-        self._established: set[str] = set()
-        self._changed = asyncio.Event()
-
-    @staticmethod
-    def reduce(crd: Manifest) -> Definition:
-        return Definition(is_established(crd), tuple(served_kinds(crd)))
-
-    def seen(self, ref: ObjectRef, before: Definition | None, after: Definition | None, _: Manifest | None) -> None:
-        if after is None:
-            self._established.discard(ref.name)
-            self._client.discovery.invalidate()
-            return
-        if not after.established or before == after:
-            return
-        self._established.add(ref.name)
-        self._changed.set()
-        self._client.discovery.invalidate()
-        for group_kind in {GroupKind(group, kind) for group, _, kind in after.kinds}:
-            self._on_kind(group_kind)
-
-    async def wait(self, crd: Manifest) -> None:
-        """Returns when the CRD is established and its kinds are in discovery; the caller bounds the wait."""
-        while name_of(crd) not in self._established:
-            self._changed.clear()
-            await self._changed.wait()
-        wanted, pause = served_kinds(crd), 0.02
-        while True:
-            catalog = await self._client.discovery.refresh()
-            if all(catalog.find(*kind) is not None for kind in wanted):
-                return
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, 1.0)

@@ -17,8 +17,9 @@ from trueup.cluster.applier import ClusterApplier
 from trueup.cluster.client import KubeClient
 from trueup.cluster.liveview import LiveView
 from trueup.cluster.resource import Resource
-from trueup.controllers.adapters import Appliers, ClusterWatches, Definition, Definitions
+from trueup.controllers.adapters import Appliers, ClusterWatches
 from trueup.controllers.capabilities import ClusterCapabilities
+from trueup.controllers.definitions import Definition, Definitions
 from trueup.controllers.managed import Kept, Listener, ManagedObjects
 from trueup.controllers.releases.index import SELECTOR, RecordRow, ReleaseIndex, reduce_record
 from trueup.controllers.releases.reads import Lookups, RecordLists
@@ -138,7 +139,7 @@ async def make_parts(
         tracking=tracking,
         control=ClusterApplier(client, "trueup"),
         applier_for=Appliers(client, reach),
-        definitions=Definitions(client, means.kind_appeared),
+        definitions=Definitions(client.discovery, means.kind_appeared),
         releases=ReleaseShell(
             engine=means.engine,
             index=ReleaseIndex(means.release_changed),
@@ -151,6 +152,7 @@ async def make_parts(
 
 async def watch_definitions(client: KubeClient, stack: AsyncExitStack, definitions: Definitions) -> None:
     """Raises ApiError where CRDs may not be read."""
+    stack.push_async_callback(definitions.close)
     view: LiveView[Definition] = await stack.enter_async_context(LiveView(client, definitions.reduce))
     view.subscribe(definitions.seen)
     await view.track(await client.discovery.resource(CRD.group, "v1", CRD.kind))
