@@ -105,6 +105,27 @@ async def test_whoever_keeps_one_project_registers_what_is_its_own(own_stage: St
     await expect(page.locator("article", has_text="shop/more.git")).to_be_visible()
 
 
+async def test_what_is_typed_stands_there_whatever_is_drawn_before_the_field_is_left(
+    own_stage: Stage, opened: Open
+) -> None:
+    page = await opened(own_stage, "/places?project=shop")
+    dialog = page.get_by_role("dialog")
+    where = dialog.get_by_label("To where")
+    await where.press_sequentially("\nproduction-eu#shop-*")
+    await dialog.evaluate(
+        """(dialog) => {
+            const description = dialog.querySelector("input");
+            description.value = "drawn anew";
+            description.dispatchEvent(new Event("input", {bubbles: true}));
+        }"""
+    )
+    text = dialog.get_by_label("What it writes")
+    await expect(text).to_have_value(re.compile("drawn anew"))
+    await expect(where).to_have_value(re.compile("production-eu#shop-\\*"))
+    await where.blur()
+    await expect(text).to_have_value(re.compile("drawn anew(.|\n)*name: production-eu"))
+
+
 async def test_what_changes_in_two_fields_at_one_moment_is_kept_in_both(own_stage: Stage, opened: Open) -> None:
     """Leaving a field tells its value with the same key press that begins the next one."""
     page = await opened(own_stage, "/places?project=shop")

@@ -6,6 +6,7 @@ import { pairsOf, parts } from "../lib/placeforms.js";
 import { Check, Field, Notice } from "../ui/basics.js";
 import { useNewest } from "../ui/newest.js";
 import { Yaml } from "../ui/text.js";
+import { Typing } from "../ui/typing.js";
 
 /** @typedef {import("../lib/placeforms.js").FieldOf} FieldOf @typedef {import("../lib/placeforms.js").Form} Form @typedef {import("../i18n/i18n.js").Key} Key @typedef {import("../live/api.js").Problem} Problem */
 
@@ -47,8 +48,8 @@ function One({ field, value, stays, wrong, onValue }) {
   return html`<${Field} label=${label} wrong=${wrong} help=${secret && stays ? t("place.stays") : ""}>${(/** @type {any} */ a) =>
     field.type === "choice" ? html`<select class="input" value=${value ?? ""} onChange=${typed} ...${a}>${(field.choices ?? []).map((one) => html`<option key=${one} value=${one}>${one}</option>`)}</select>`
     : field.type === "area" ? html`<textarea ...${common} rows="3" value=${value ?? ""} onInput=${typed} ...${a}></textarea>`
-    : field.type === "list" ? html`<input ...${common} placeholder=${field.place} value=${(value ?? []).join(", ")} onChange=${(/** @type {any} */ event) => onValue(parts(event.currentTarget.value))} ...${a} />`
-    : field.type === "map" ? html`<input ...${common} placeholder=${field.place} value=${Object.entries(value ?? {}).map(([key, one]) => `${key}=${one}`).join(", ")} onChange=${(/** @type {any} */ event) => onValue(pairsOf(event.currentTarget.value))} ...${a} />`
+    : field.type === "list" ? html`<${Typing} ...${common} placeholder=${field.place} shown=${(value ?? []).join(", ")} tell=${(/** @type {string} */ text) => onValue(parts(text))} ...${a} />`
+    : field.type === "map" ? html`<${Typing} ...${common} placeholder=${field.place} shown=${Object.entries(value ?? {}).map(([key, one]) => `${key}=${one}`).join(", ")} tell=${(/** @type {string} */ text) => onValue(pairsOf(text))} ...${a} />`
     : html`<input ...${common} type=${field.type === "secret" ? "password" : "text"} autocomplete=${field.type === "secret" ? "new-password" : "off"} placeholder=${field.place} value=${value ?? ""} onInput=${typed} ...${a} />`}<//>`;
 }
 

@@ -8,6 +8,7 @@ import { useLoaded } from "../live/resource.js";
 import { Button, Field, Notice, Waiting, Wrong } from "../ui/basics.js";
 import { Dialog, say } from "../ui/layers.js";
 import { useNewest } from "../ui/newest.js";
+import { Typing } from "../ui/typing.js";
 import { LinksOf } from "../pages/links.js";
 import { MayNotChange, useCan } from "./can.js";
 
@@ -104,7 +105,7 @@ function Editing({ name, isNew, title, start, onDone }) {
 }
 
 /** @param {{label: string, help: string, values: string[], onValues: (values: string[]) => void}} props */
-const Lines = ({ label, help, values, onValues }) => html`<${Field} label=${label} help=${help}>${(/** @type {any} */ a) => html`<textarea class="input" rows=${Math.min(8, values.length + 1)} spellcheck="false" autocapitalize="off" value=${values.join("\n")} onChange=${(/** @type {any} */ event) => onValues(event.currentTarget.value.split("\n").map((/** @type {string} */ line) => line.trim()).filter(Boolean))} ...${a}></textarea>`}<//>`;
+const Lines = ({ label, help, values, onValues }) => html`<${Field} label=${label} help=${help}>${(/** @type {any} */ a) => html`<${Typing} rows=${Math.min(8, values.length + 1)} spellcheck="false" autocapitalize="off" shown=${values.join("\n")} tell=${(/** @type {string} */ text) => onValues(text.split("\n").map((line) => line.trim()).filter(Boolean))} ...${a} />`}<//>`;
 
 /** @param {{name?: string, server?: string, namespace?: string}} one */
 export const destinationText = (one) => `${one.name || one.server || "*"}#${one.namespace || "*"}`;

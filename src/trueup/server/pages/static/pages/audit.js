@@ -13,6 +13,7 @@ import { Icon } from "../ui/icon.js";
 import { Panel } from "../ui/layers.js";
 import { Table } from "../ui/table.js";
 import { Diff } from "../ui/text.js";
+import { Typing } from "../ui/typing.js";
 
 /** @typedef {{id: string, at: string, actor: string, via: string, address: string, action: string, target: string, project: string, message: string, before: string, after: string, revision: string, result: string, reason: string, requestId: string, replica: string, hash: string, previous: string}} Entry */
 /** @typedef {{items: Entry[], next: string, notes?: string[]}} AuditPage */
@@ -55,7 +56,7 @@ export function Page() {
   ];
   return html`<div class="page-head"><h1>${t("nav.audit")}</h1><span class="grow"></span><${Button} small icon="download" href=${address("/audit/export", { text, result })} title=${t("audit.export.what")} download>${t("audit.export")}<//>${next && html`<${Button} small icon="chevron-down" disabled=${waiting} onClick=${() => setAfter(next)}>${t("audit.older")}<//>`}</div>
     <div class="toolbar">
-      <div class="search"><${Icon} name="search" size=${16} /><input class="input" type="search" value=${text} placeholder=${t("audit.search")} aria-label=${t("audit.search")} onChange=${(/** @type {any} */ event) => setQuery({ q: event.currentTarget.value })} /></div>
+      <div class="search"><${Icon} name="search" size=${16} /><${Typing} type="search" shown=${text} placeholder=${t("audit.search")} aria-label=${t("audit.search")} tell=${(/** @type {string} */ said) => setQuery({ q: said })} /></div>
       <select class="input" aria-label=${t("audit.result")} value=${result} onChange=${(/** @type {any} */ event) => setQuery({ result: event.currentTarget.value })}>
         <option value="">${t("audit.any")}</option>${["succeeded", "refused", "failed"].map((one) => html`<option key=${one} value=${one}>${wordOf(one)}</option>`)}
       </select>

@@ -11,6 +11,7 @@ import { useTitle } from "../shell.js";
 import { Button, Empty, Notice, Waiting, Wrong } from "../ui/basics.js";
 import { Icon } from "../ui/icon.js";
 import { Timeline } from "../ui/timeline.js";
+import { Typing } from "../ui/typing.js";
 import { Happening, KINDS, LANES, entryOf } from "./happening.js";
 
 /** @typedef {import("../live/past.js").Row} Row @typedef {import("../live/past.js").Line} Line */
@@ -40,7 +41,7 @@ export function Page() {
   let last = "";
   return html`<div class="page-head"><h1>${t("nav.timeline")}</h1><span class="muted num">${t("timeline.count", { n: rows.length })}</span><span class="grow"></span><span class="btn-group" role="group" aria-label=${t("timeline.range")}>${Object.keys(RANGES).map((id) => html`<${Button} key=${id} small pressed=${range === id} onClick=${() => setQuery({ range: id === "day" ? null : id })}>${word("range", id)}<//>`)}</span></div>
     <div class="toolbar">
-      <div class="search"><${Icon} name="search" size=${16} /><input class="input" type="search" value=${search} placeholder=${t("timeline.search")} aria-label=${t("timeline.search")} onChange=${(/** @type {any} */ event) => setQuery({ q: event.currentTarget.value })} /></div>
+      <div class="search"><${Icon} name="search" size=${16} /><${Typing} type="search" shown=${search} placeholder=${t("timeline.search")} aria-label=${t("timeline.search")} tell=${(/** @type {string} */ text) => setQuery({ q: text })} /></div>
       <select class="input" aria-label=${t("past.lanes")} value=${lane} onChange=${(/** @type {any} */ event) => setQuery({ lane: event.currentTarget.value })}><option value="">${t("timeline.everything")}</option>${LANES.map((id) => html`<option key=${id} value=${id}>${word("lane", id)}</option>`)}</select>
     </div>
     ${problem && !rows.length ? html`<${Wrong} problem=${problem} again=${again} />` : !data && !rows.length ? html`<${Waiting} rows=${8} height=${22} />` : html`
